@@ -1,0 +1,1 @@
+//! Python logging configuration at work behind the `log` facade.

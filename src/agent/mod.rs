@@ -1,0 +1,6 @@
+//! The agent: the core on one thread of smol.
+
+pub mod cli;
+pub mod logging;
+pub mod sampler;
+pub mod service;

@@ -1,0 +1,1 @@
+//! Start, stop, restart, status: the pidfile and the daemon.

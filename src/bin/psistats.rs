@@ -1,0 +1,3 @@
+//! `psistats`: wiring and exit codes only.
+
+fn main() {}

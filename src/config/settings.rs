@@ -1,0 +1,252 @@
+//! What can be configured, as types. [`Settings::default`] is the original's documented default.
+
+use std::path::PathBuf;
+use std::string::String;
+use std::time::Duration;
+use std::vec::Vec;
+use std::{fmt, vec};
+
+use super::logging::Logging;
+use crate::limits;
+
+/// Everything that psistats.conf says.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[exchange]`
+    pub exchange: Exchange,
+    /// `[queue]`
+    pub queue: Queue,
+    /// `[message]`
+    pub message: Message,
+    /// `[backlog]`
+    pub backlog: Backlog,
+    /// `[app]`
+    pub app: App,
+    /// `[cpu_temp]`
+    pub cpu_temp: CpuTemp,
+    /// `[logging]`, `[handlers]`, `[formatters]` and the sections they name; none of them: `None`.
+    pub logging: Option<Logging>,
+}
+
+/// `[server]`: the broker, and who we are there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// `host`: nodes of one cluster, tried in turn. At least one.
+    pub hosts: Vec<Host>,
+    /// `path`: the virtual host.
+    pub vhost: String,
+    /// `user`
+    pub user: String,
+    /// `pass`
+    pub pass: Secret,
+    /// `heartbeat`, seconds; what we propose. 0 switches heartbeats off if the broker agrees.
+    pub heartbeat: u16,
+}
+
+/// One node: a name or an address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Name, IPv4 or IPv6 address (without brackets).
+    pub name: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.contains(':') {
+            write!(f, "[{}]:{}", self.name, self.port)
+        } else {
+            write!(f, "{}:{}", self.name, self.port)
+        }
+    }
+}
+
+/// A text that no message, log or debug output shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `[exchange]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// `name`
+    pub name: String,
+    /// `type`: topic, direct, fanout, headers, or a plugin's.
+    pub kind: String,
+    /// `declare`: whether to declare it; where not, it must exist.
+    pub declare: bool,
+    /// `durable`
+    pub durable: bool,
+    /// `autodelete`
+    pub autodelete: bool,
+}
+
+/// `[queue]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// `prefix`: the queue is `prefix.hostname`.
+    pub prefix: String,
+    /// `declare`: whether to declare and bind it; where not, reports go to the exchange alone.
+    pub declare: bool,
+    /// `exclusive`
+    pub exclusive: bool,
+    /// `durable`
+    pub durable: bool,
+    /// `autodelete`
+    pub autodelete: bool,
+    /// `ttl`, milliseconds (`x-message-ttl`); empty: none.
+    pub ttl: Option<u32>,
+    /// `type` (`x-queue-type`); empty: the broker's default.
+    pub kind: Option<QueueKind>,
+}
+
+/// `x-queue-type`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueKind {
+    /// On one node.
+    Classic,
+    /// Replicated; must be durable.
+    Quorum,
+    /// A log; must be durable.
+    Stream,
+}
+
+impl QueueKind {
+    /// As RabbitMQ spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// `[message]`
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Message {
+    /// `timestamp`: also put `ts` into each body.
+    pub timestamp: bool,
+    /// `persistent`: delivery mode 2 even where the queue is not durable.
+    pub persistent: bool,
+}
+
+/// `[backlog]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// `bytes` of the ring of unconfirmed reports; allocated once, at the start.
+    pub bytes: usize,
+}
+
+/// `[app]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// `primary_timer`, seconds.
+    pub primary_timer: Duration,
+    /// `secondary_timer`, seconds.
+    pub secondary_timer: Duration,
+    /// `retry_timer`, seconds.
+    pub retry_timer: Duration,
+    /// `pidfile`
+    pub pidfile: PathBuf,
+    /// `pidfile_timeout`, seconds to wait for its lock.
+    pub pidfile_timeout: Duration,
+    /// `stdin_path`
+    pub stdin_path: PathBuf,
+    /// `stdout_path`
+    pub stdout_path: PathBuf,
+    /// `stderr_path`
+    pub stderr_path: PathBuf,
+}
+
+/// `[cpu_temp]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuTemp {
+    /// `enabled`
+    pub enabled: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            hosts: vec![Host { name: "localhost".into(), port: 5672 }],
+            vhost: "/".into(),
+            user: "guest".into(),
+            pass: Secret::new("guest".into()),
+            heartbeat: 60,
+        }
+    }
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            name: "psistats".into(),
+            kind: "topic".into(),
+            declare: true,
+            durable: false,
+            autodelete: false,
+        }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            prefix: "psistats".into(),
+            declare: true,
+            exclusive: true,
+            durable: false,
+            autodelete: true,
+            ttl: Some(10_000),
+            kind: None,
+        }
+    }
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self { bytes: limits::BACKLOG_DEFAULT }
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self {
+            primary_timer: Duration::from_secs(1),
+            secondary_timer: Duration::from_secs(30),
+            retry_timer: Duration::from_secs(5),
+            pidfile: "/var/run/psistats.pid".into(),
+            pidfile_timeout: Duration::from_secs(5),
+            stdin_path: "/dev/null".into(),
+            stdout_path: "/dev/null".into(),
+            stderr_path: "/dev/null".into(),
+        }
+    }
+}
+
+impl Default for CpuTemp {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}

@@ -1,0 +1,1 @@
+//! What is not confirmed yet: a fixed ring of encoded reports.

@@ -1,0 +1,170 @@
+//! Monotonic instants and the backoff between attempts.
+//!
+//! The core reads no clock: whoever drives it passes the time in.
+
+use core::ops::{Add, Sub};
+use core::time::Duration;
+
+/// A point on the monotonic clock (`CLOCK_MONOTONIC`), in nanoseconds since its start.
+///
+/// 64 bits of nanoseconds last 584 years, also where `time_t` has 32 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant {
+    nanos: u64,
+}
+
+impl Instant {
+    /// The instant `nanos` nanoseconds after the clock's start.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self { nanos }
+    }
+
+    /// Nanoseconds since the clock's start.
+    pub const fn as_nanos(self) -> u64 {
+        self.nanos
+    }
+
+    /// The time from `earlier` to here; zero where `earlier` is later.
+    pub fn since(self, earlier: Instant) -> Duration {
+        Duration::from_nanos(self.nanos.saturating_sub(earlier.nanos))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    /// Saturates: a deadline that overflows is one that never comes.
+    fn add(self, by: Duration) -> Instant {
+        let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        Instant::from_nanos(self.nanos.saturating_add(by))
+    }
+}
+
+impl Sub<Instant> for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Instant) -> Duration {
+        self.since(earlier)
+    }
+}
+
+/// A deadline that comes again every `period`, without drift.
+///
+/// Deadlines are multiples of the period after the start, so that time spent on the work does not
+/// add up. Periods that were slept through (a suspended board, a stopped process) are passed over:
+/// no burst follows, and the phase stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Periodic {
+    next: Instant,
+    period: Duration,
+}
+
+impl Periodic {
+    /// Due first at `first`, then every `period`, which is at least a nanosecond.
+    pub fn new(first: Instant, period: Duration) -> Self {
+        Self { next: first, period: period.max(Duration::from_nanos(1)) }
+    }
+
+    /// When it is due next.
+    pub fn deadline(&self) -> Instant {
+        self.next
+    }
+
+    /// Whether it is due at `now`; if so, moves on to the first deadline after `now`.
+    pub fn due(&mut self, now: Instant) -> bool {
+        if now < self.next {
+            return false;
+        }
+        let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
+        let behind = now.nanos - self.next.nanos;
+        let periods = (behind / period).saturating_add(1);
+        self.next = Instant::from_nanos(self.next.nanos.saturating_add(period.saturating_mul(periods)));
+        true
+    }
+}
+
+/// How long to wait before the next attempt.
+///
+/// The first waits are `base`; each failure in a row adds half as much again, up to `cap`. The
+/// wait that is used lies anywhere between half of that and the whole ("equal jitter"), so that a
+/// fleet that lost its broker at once does not come back at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    base: Duration,
+    cap: Duration,
+    failures: u32,
+}
+
+/// Longest growth of the wait: eight times the configured `retry_timer`.
+const GROWTH: u32 = 8;
+
+impl Backoff {
+    /// Starts with `base` and never waits longer than eight times that.
+    pub fn new(base: Duration) -> Self {
+        Self { base, cap: base.saturating_mul(GROWTH), failures: 0 }
+    }
+
+    /// The attempt worked: the next failure starts again at the base.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The wait after one more failure, at least `floor`. `random` is uniform over all of u32.
+    pub fn next(&mut self, random: u32, floor: Duration) -> Duration {
+        let mut wait = self.base;
+        for _ in 0..self.failures.min(16) {
+            wait = (wait + wait / 2).min(self.cap);
+        }
+        self.failures = self.failures.saturating_add(1);
+        let wait = wait.max(floor);
+        let half = wait / 2;
+        let spread = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
+        // random / 2^32 of the half, without a division and without overflow.
+        let part = (u128::from(spread) * u128::from(random)) >> 32;
+        half + Duration::from_nanos(u64::try_from(part).unwrap_or(spread))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(ms: u64) -> Instant {
+        Instant::from_nanos(ms * 1_000_000)
+    }
+
+    #[test]
+    fn a_periodic_deadline_does_not_drift_when_the_work_is_late() {
+        let mut tick = Periodic::new(at(1000), Duration::from_millis(100));
+        assert!(!tick.due(at(999)));
+        assert!(tick.due(at(1007)));
+        assert_eq!(tick.deadline(), at(1100));
+        assert!(tick.due(at(1100)));
+        assert_eq!(tick.deadline(), at(1200));
+    }
+
+    #[test]
+    fn periods_slept_through_are_passed_over_and_the_phase_stays() {
+        let mut tick = Periodic::new(at(1000), Duration::from_millis(100));
+        assert!(tick.due(at(5_050)));
+        assert_eq!(tick.deadline(), at(5_100));
+        assert!(!tick.due(at(5_099)));
+    }
+
+    #[test]
+    fn the_backoff_grows_to_its_cap_and_stays_within_its_jitter() {
+        let base = Duration::from_secs(5);
+        let mut backoff = Backoff::new(base);
+        let mut last = Duration::ZERO;
+        for _ in 0..20 {
+            last = backoff.next(u32::MAX, Duration::ZERO);
+            assert!(last <= base * GROWTH);
+        }
+        assert!(last > base * (GROWTH - 1));
+        assert!(backoff.next(0, Duration::ZERO) >= base * GROWTH / 2);
+        backoff.reset();
+        assert!(backoff.next(u32::MAX, Duration::ZERO) <= base);
+        backoff.reset();
+        assert!(backoff.next(0, Duration::from_secs(60)) >= Duration::from_secs(30));
+    }
+}
