@@ -1,1 +1,48 @@
-//! AMQP 0-9-1, as much of it as a publisher needs.
+//! AMQP 0-9-1, as much of it as a publisher needs: one connection, one channel, confirms.
+//!
+//! [`Client`] is a [`Link`](crate::link::Link): it does no I/O, reads no clock and allocates
+//! nothing. Section numbers refer to the AMQP 0-9-1 specification; the Confirm class, Nack and
+//! Blocked are RabbitMQ's extensions.
+//!
+//! ```text
+//!  new --header--> Start --Start-Ok--> Tune --Tune-Ok, Open--> Open --Channel.Open--> Channel
+//!                                                                                        |
+//!    Ready <--Select-Ok-- Confirm <-- Bind <-- Queue <-- Exchange <----------------------+
+//!      |                                (each only where it is to be declared)
+//!      +-- publish, Ack, Nack, Return, Blocked, Unblocked, heartbeats
+//!      |
+//!      +-- close(), Channel.Close, an error of ours --Connection.Close--> Closing --Close-Ok--> Ended
+//!      +-- Connection.Close --Close-Ok--> Ended
+//! ```
+//!
+//! Every way out leads to Ended: a new connection is a new [`Client`].
+//!
+//! Not supported, because a publisher does not need it: consuming, transactions, more than one
+//! channel, SASL mechanisms other than PLAIN, TLS (a byte stream stands between client and socket).
+
+mod client;
+mod error;
+mod method;
+mod properties;
+mod receive;
+mod send;
+
+pub use client::{Client, Event, Exchange, Options, Publish, Queue};
+pub use error::{Error, Retry, Scope, Step, Text};
+pub use properties::Properties;
+
+/// Frame types (§2.3.5).
+mod frame {
+    pub const METHOD: u8 = 1;
+    pub const HEADER: u8 = 2;
+    pub const BODY: u8 = 3;
+    pub const HEARTBEAT: u8 = 8;
+    /// Last octet of every frame.
+    pub const END: u8 = 0xCE;
+    /// Octets before the payload: type u8, channel u16, size u32.
+    pub const PREFIX: usize = 7;
+    /// Smallest frame-max that either side may ask for (§4.2.3, `FRAME-MIN-SIZE`).
+    pub const MIN_MAX: u32 = 4096;
+    /// Our one channel. Class Connection speaks on channel 0, all others on this one.
+    pub const CHANNEL: u16 = 1;
+}
