@@ -3,7 +3,7 @@
 //! The map, in the order in which data flows; a module uses only what stands above it.
 //!
 //! The core is `no_std`, allocates nothing, does no I/O and reads no clock:
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![cfg_attr(
     test,
     allow(
@@ -14,9 +14,6 @@
         clippy::cast_possible_truncation
     )
 )]
-
-#[cfg(any(feature = "std", test))]
-extern crate std;
 
 #[forbid(unsafe_code)]
 pub mod amqp;

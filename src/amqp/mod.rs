@@ -28,7 +28,7 @@ mod receive;
 mod send;
 
 pub use client::{Client, Event, Exchange, Options, Publish, Queue};
-pub use error::{Error, Retry, Scope, Step, Text};
+pub use error::{Error, Peer, Retry, Scope, Step, Text};
 pub use properties::Properties;
 
 /// Frame types (§2.3.5).

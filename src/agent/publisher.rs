@@ -1,0 +1,345 @@
+//! Connects, publishes what lies in the outbox, and begins anew whenever that ends.
+
+use std::future::poll_fn;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use log::{info, warn};
+use smol::future::{or, yield_now};
+
+use super::LOG_AMQP;
+use super::attempts::{Attempts, Failure};
+use super::connect;
+use super::context::{Connection, Shared};
+use super::reactor::{Source, Timer, either};
+use super::resolve::Resolver;
+use crate::amqp::{self, Client, Event, Exchange, Options, Properties, Publish, Queue};
+use crate::config::Settings;
+use crate::config::settings::Host;
+use crate::link::Link;
+use crate::outbox::Record;
+use crate::time::Instant;
+
+/// Until a name server has answered.
+const RESOLVE: Duration = Duration::from_secs(10);
+
+/// From a stop to our Close, for what can still be confirmed. With the Close itself under 2 s.
+const FLUSH: Duration = Duration::from_millis(900);
+
+/// Passes over one connection before the other futures have their turn.
+const PASSES_IN_A_ROW: u32 = 16;
+
+/// Bytes of a message id: boot id, start of the program, sequence number.
+const MESSAGE_ID: usize = 96;
+
+/// Who publishes.
+pub struct Identity {
+    /// Host name: the queue's name and the routing key end in it.
+    pub hostname: String,
+    /// What every message id begins with: the boot's id and the program's start.
+    pub run: String,
+}
+
+/// Publishes until the agent stops.
+pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
+    let mut resolver = Resolver::new(shared.reactor)?;
+    let timer = shared.reactor.timer()?;
+    let mut settings = shared.settings();
+    let mut attempts = Attempts::new(&settings);
+    while !shared.is_stopping() {
+        let host = attempts.host(&settings);
+        let confirmed = shared.outbox.borrow().counters().confirmed;
+        let routing_key = format!("{}.{}", settings.queue.prefix, identity.hostname);
+        let session = Session {
+            shared,
+            settings: &settings,
+            identity,
+            host: &host,
+            routing_key: &routing_key,
+            timer: &timer,
+        };
+        let outcome = session.run(&mut resolver, &attempts).await;
+        shared.connection.set(Connection::Away);
+        shared.outbox.borrow_mut().rewind();
+        if shared.outbox.borrow().counters().confirmed > confirmed {
+            attempts.worked();
+        }
+        if let Err(failure) = outcome {
+            let now = shared.reactor.now();
+            let until = now + attempts.failed(&failure, &host, &settings, now);
+            // New settings are tried at once: they are how somebody mends what failed.
+            let changed = || shared.is_stopping() || !Rc::ptr_eq(&settings, &shared.settings());
+            poll_fn(|cx| either(timer.poll_at(Some(until), cx), shared.poll_publishing(cx, changed))).await;
+        }
+        let newest = shared.settings();
+        if !Rc::ptr_eq(&settings, &newest) {
+            settings = newest;
+            attempts = Attempts::new(&settings);
+        }
+    }
+    Ok(())
+}
+
+/// One connection, from the name to the end.
+struct Session<'s, 'r> {
+    shared: &'s Shared<'r>,
+    settings: &'s Settings,
+    identity: &'s Identity,
+    host: &'s Host,
+    routing_key: &'s str,
+    timer: &'s Timer<'r>,
+}
+
+impl Session<'_, '_> {
+    async fn run(&self, resolver: &mut Resolver<'_>, attempts: &Attempts) -> Result<(), Failure> {
+        let stopped = async {
+            poll_fn(|cx| self.shared.poll_publishing(cx, || self.shared.is_stopping())).await;
+            Ok(None)
+        };
+        // A stop does not wait for a connection that is still being made.
+        let Some(stream) = or(stopped, self.connect(resolver)).await? else { return Ok(()) };
+        let mut client = Client::new(self.options(), self.shared.reactor.now());
+        let mut flush_until = None;
+        loop {
+            for _ in 0..PASSES_IN_A_ROW {
+                if let Some(result) = self.pass(&mut client, &stream, &mut flush_until, attempts)? {
+                    return result.map_err(Failure::Amqp);
+                }
+                let deadline = [client.deadline(), flush_until].into_iter().flatten().min();
+                poll_fn(|cx| self.poll_work(cx, &client, &stream, deadline)).await;
+            }
+            yield_now().await;
+        }
+    }
+
+    async fn connect<'r>(
+        &self,
+        resolver: &mut Resolver<'_>,
+    ) -> Result<Option<Source<'_, TcpStream>>, Failure> {
+        let late = async {
+            self.timer.until(self.shared.reactor.now() + RESOLVE).await;
+            let text = format!(
+                "no answer from a name server within {} s; check /etc/resolv.conf",
+                RESOLVE.as_secs()
+            );
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        };
+        let addresses = or(resolver.resolve(self.host), late).await.map_err(Failure::Resolve)?;
+        let heartbeat = Duration::from_secs(u64::from(self.settings.server.heartbeat));
+        let dead_after = if heartbeat.is_zero() { Duration::from_secs(120) } else { heartbeat * 2 };
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match connect::tcp(self.shared.reactor, address, dead_after).await {
+                Ok(stream) => return Ok(Some(stream)),
+                Err(error) => last = error,
+            }
+        }
+        Err(Failure::Transport(last))
+    }
+
+    /// Ready when a pass has something to do.
+    fn poll_work(
+        &self,
+        cx: &Context<'_>,
+        client: &Client<'_>,
+        stream: &Source<'_, TcpStream>,
+        deadline: Option<Instant>,
+    ) -> Poll<()> {
+        let readable = stream.poll_readable(cx);
+        let writable = if client.outgoing().is_empty() { Poll::Pending } else { stream.poll_writable(cx) };
+        let due = self.timer.poll_at(deadline, cx);
+        let told = self.shared.poll_publishing(cx, || true);
+        either(either(readable, writable), either(due, told))
+    }
+
+    /// Does everything that can be done without waiting. The end, once it has come.
+    fn pass(
+        &self,
+        client: &mut Client<'_>,
+        stream: &Source<'_, TcpStream>,
+        flush_until: &mut Option<Instant>,
+        attempts: &Attempts,
+    ) -> Result<Option<Result<(), amqp::Error>>, Failure> {
+        let now = self.shared.reactor.now();
+        if client.deadline().is_some_and(|at| at <= now) {
+            client.timed_out(now);
+        }
+        receive(client, stream, now)?;
+        while let Some(event) = client.poll_event(now) {
+            if let Event::Ended(result) = event {
+                // The last words, a Close or Close-Ok, are a courtesy.
+                let _ = transmit(client, stream, now);
+                return Ok(Some(result));
+            }
+            self.on_event(client, event, now, attempts);
+        }
+        if client.is_draining() && self.shared.outbox.borrow().in_flight() == 0 {
+            client.fail(amqp::Error::Refused, now);
+        }
+        self.end_if_asked(client, flush_until, now);
+        loop {
+            self.publish(client, now);
+            if !transmit(client, stream, now)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn on_event(&self, client: &mut Client<'_>, event: Event, now: Instant, attempts: &Attempts) {
+        let mut outbox = self.shared.outbox.borrow_mut();
+        match event {
+            Event::Ready { heartbeat_s } => {
+                self.shared.connection.set(Connection::Ready);
+                let failed = attempts.failures();
+                info!(
+                    target: LOG_AMQP,
+                    "connected to {} after {failed} failed attempts, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
+                    self.host, self.settings.exchange.name, self.routing_key,
+                );
+            }
+            Event::Confirmed { tag, multiple } => {
+                if outbox.confirm(tag, multiple).is_err() {
+                    client.fail(amqp::Peer::UnknownTag(tag).into(), now);
+                }
+            }
+            Event::Refused { tag, multiple } => {
+                if outbox.refuse(tag, multiple).is_err() {
+                    client.fail(amqp::Peer::UnknownTag(tag).into(), now);
+                }
+            }
+            Event::Blocked(reason) => {
+                self.shared.connection.set(Connection::Blocked);
+                warn!(target: LOG_AMQP, "{} takes no reports for now ({reason}); they are kept", self.host);
+            }
+            Event::Unblocked => {
+                self.shared.connection.set(Connection::Ready);
+                info!(target: LOG_AMQP, "{} takes reports again", self.host);
+            }
+            // Returned by pass() before it gets here.
+            Event::Ended(_) => {}
+        }
+    }
+
+    /// Closes in order when the agent stops, after what can be confirmed soon; and when the
+    /// settings of this connection have changed.
+    fn end_if_asked(&self, client: &mut Client<'_>, flush_until: &mut Option<Instant>, now: Instant) {
+        if self.shared.is_stopping() {
+            let until = *flush_until.get_or_insert(now + FLUSH);
+            let nothing_left = self.shared.outbox.borrow().counters().pending == 0;
+            if nothing_left || now >= until || self.shared.connection.get() == Connection::Blocked {
+                client.close(now);
+                *flush_until = None;
+            }
+        } else if !same_connection(self.settings, &self.shared.settings()) {
+            client.close(now);
+        }
+    }
+
+    /// Hands reports to the client while it takes them.
+    fn publish(&self, client: &mut Client<'_>, now: Instant) {
+        let mut outbox = self.shared.outbox.borrow_mut();
+        let dropped = outbox.counters().dropped;
+        while client.can_publish()
+            && let Some(record) = outbox.unsent()
+        {
+            let Some(tag) = self.publish_one(client, record, dropped, now) else { break };
+            outbox.mark_sent(tag);
+        }
+    }
+
+    fn publish_one(
+        &self,
+        client: &mut Client<'_>,
+        record: Record<'_>,
+        dropped: u64,
+        now: Instant,
+    ) -> Option<u64> {
+        let mut id = heapless::String::<MESSAGE_ID>::new();
+        // Both parts of the run are short and of a fixed form, so that this fits.
+        let _ =
+            std::fmt::Write::write_fmt(&mut id, format_args!("{}-{}", self.identity.run, record.sequence));
+        let lost = [("dropped", dropped)];
+        let queue = &self.settings.queue;
+        let properties = Properties {
+            content_type: "application/json",
+            content_encoding: "utf-8",
+            headers: if dropped > 0 { &lost } else { &[] },
+            persistent: queue.durable || self.shared.settings().message.persistent,
+            message_id: &id,
+            timestamp: u64::try_from(record.sampled_ms / 1000).ok(),
+            app_id: "psistats",
+        };
+        client.publish(&Publish { properties, body: record.body }, now)
+    }
+
+    fn options(&self) -> Options<'_> {
+        let Settings { server, exchange, queue, .. } = self.settings;
+        Options {
+            user: &server.user,
+            password: server.pass.reveal(),
+            vhost: &server.vhost,
+            connection_name: self.routing_key,
+            heartbeat_s: server.heartbeat,
+            exchange: Exchange {
+                name: &exchange.name,
+                kind: &exchange.kind,
+                durable: exchange.durable,
+                auto_delete: exchange.autodelete,
+            },
+            declare_exchange: exchange.declare,
+            queue: queue.declare.then_some(Queue {
+                name: self.routing_key,
+                durable: queue.durable,
+                exclusive: queue.exclusive,
+                auto_delete: queue.autodelete,
+                ttl_ms: queue.ttl,
+                kind: queue.kind.map(|kind| kind.as_str()),
+            }),
+            routing_key: self.routing_key,
+        }
+    }
+}
+
+fn same_connection(a: &Settings, b: &Settings) -> bool {
+    a.server == b.server && a.exchange == b.exchange && a.queue == b.queue
+}
+
+/// Reads once, if there may be something.
+fn receive(client: &mut Client<'_>, stream: &Source<'_, TcpStream>, now: Instant) -> Result<(), Failure> {
+    if !stream.is_readable() {
+        return Ok(());
+    }
+    match stream.read(client.recv_space(), |mut stream, buf| stream.read(buf)) {
+        Ok(0) => client.disconnected(),
+        Ok(n) => client.received(n, now),
+        Err(error) => transport(client, error)?,
+    }
+    Ok(())
+}
+
+/// Writes once, if anything waits and may be taken. Whether another time may make sense.
+fn transmit(client: &mut Client<'_>, stream: &Source<'_, TcpStream>, now: Instant) -> Result<bool, Failure> {
+    if client.outgoing().is_empty() || !stream.is_writable() {
+        return Ok(false);
+    }
+    match stream.write(client.outgoing(), |mut stream, buf| stream.write(buf)) {
+        Ok(n) => client.sent(n, now),
+        Err(error) => transport(client, error)?,
+    }
+    Ok(stream.is_writable())
+}
+
+/// What an error of the socket means: nothing, the end (which the client explains best), or itself.
+fn transport(client: &mut Client<'_>, error: io::Error) -> Result<(), Failure> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(()),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            client.disconnected();
+            Ok(())
+        }
+        _ => Err(Failure::Transport(error)),
+    }
+}

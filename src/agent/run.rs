@@ -1,0 +1,255 @@
+//! The agent's life: sampling, publishing and signals, joined on one thread.
+
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use log::{error, info, warn};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use smol::LocalExecutor;
+use smol::future::{or, zip};
+
+use super::configuration::Configuration;
+use super::context::Shared;
+use super::logging::{self, Fallback};
+use super::publisher::{self, Identity};
+use super::reactor::{Reactor, Source, either};
+use super::sampler::Sampler;
+use super::service::Launcher;
+use crate::config::{Loaded, Settings};
+use crate::time::Periodic;
+
+/// Over what the first report's cpu figure is measured; at most the primary timer.
+const FIRST_INTERVAL: Duration = Duration::from_millis(250);
+
+/// From a stop to the end, whatever the broker does.
+const STOP: Duration = Duration::from_millis(1950);
+
+const SIGHUP: i32 = Signal::SIGHUP as i32;
+const SIGUSR1: i32 = Signal::SIGUSR1 as i32;
+
+/// What the command line decided.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// The configuration, checked.
+    pub loaded: Loaded,
+    /// Where to read it again at SIGHUP.
+    pub configuration: Configuration,
+    /// What `/proc` and `/sys` are below: `/`, or a captured tree.
+    pub root: PathBuf,
+    /// Print reports on standard output instead of publishing them.
+    pub stdout: bool,
+    /// In the background: who waits to hear that all went well.
+    pub launcher: Option<&'a mut Launcher>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(options: Options<'_>) -> io::Result<()> {
+    let Options { loaded, configuration, root, stdout, launcher } = options;
+    // Before any other thing, so that a signal waits for us instead of ending us.
+    let signals: SigSet =
+        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect();
+    signals.thread_block()?;
+    let background = launcher.is_some();
+    let Loaded { settings, source, warnings } = loaded;
+    install_logging(&settings, background).map_err(io::Error::other)?;
+    match &source {
+        Some(file) => info!("psistats {} with {}", env!("CARGO_PKG_VERSION"), file.display()),
+        None => info!("psistats {} without a configuration file: built-in defaults", env!("CARGO_PKG_VERSION")),
+    }
+    warnings.iter().for_each(|warning| warn!("{warning}"));
+
+    let reactor = Reactor::new()?;
+    let signals = reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
+    let shared = Shared::new(&reactor, settings);
+    let sampling = Sampling::new(&shared, root);
+    let identity = sampling.identity();
+    if let Some(launcher) = launcher {
+        launcher.ready();
+    }
+
+    let work = async {
+        if stdout {
+            sampling.run(print).await
+        } else {
+            let keep = |ms, report: &[u8]| {
+                keep(&shared, ms, report);
+                Ok(())
+            };
+            let (sampled, published) = zip(sampling.run(keep), publisher::run(&shared, &identity)).await;
+            sampled.and(published)
+        }
+    };
+    let watch = Watch { shared: &shared, signals, configuration, background };
+    let result = reactor.block_on(LocalExecutor::new().run(or(work, watch.run())))?;
+    if !stdout {
+        log_counters(&shared);
+    }
+    match result {
+        // Whoever read our standard output has enough: `start-local --stdout | head`.
+        Err(error) if stdout && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn install_logging(settings: &Settings, background: bool) -> Result<(), logging::Error> {
+    let fallback = if background { Fallback::Syslog } else { Fallback::Stderr };
+    logging::install(settings.logging.as_ref(), fallback)
+}
+
+fn log_counters(shared: &Shared<'_>) {
+    let c = shared.outbox.borrow().counters();
+    info!(
+        "sampled={} confirmed={} dropped={} pending={} connection={:?}",
+        c.sampled, c.confirmed, c.dropped, c.pending, shared.connection.get(),
+    );
+}
+
+/// Puts a report into the outbox, for the publisher.
+fn keep(shared: &Shared<'_>, unix_ms: i64, report: &[u8]) {
+    // The smallest ring holds the largest report.
+    if shared.outbox.borrow_mut().push(unix_ms, report).is_err() {
+        error!("a report of {} bytes is larger than the whole backlog", report.len());
+    }
+    shared.publishing.notify();
+}
+
+/// Prints a report as a line.
+fn print(_unix_ms: i64, report: &[u8]) -> io::Result<()> {
+    // Line by line, also into a pipe: whoever reads wants it now.
+    let mut out = io::stdout().lock();
+    out.write_all(report)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Makes reports at their times.
+struct Sampling<'s, 'r> {
+    shared: &'s Shared<'r>,
+    root: PathBuf,
+    sampler: Sampler,
+}
+
+impl<'s, 'r> Sampling<'s, 'r> {
+    fn new(shared: &'s Shared<'r>, root: PathBuf) -> Self {
+        let sampler = open_sampler(&root, &shared.settings());
+        Self { shared, root, sampler }
+    }
+
+    fn identity(&self) -> Identity {
+        // Sequence numbers start anew with the program, so that the boot alone does not tell two
+        // reports apart.
+        let started_ms = self.shared.reactor.now().as_nanos() / 1_000_000;
+        Identity {
+            hostname: self.sampler.hostname().to_owned(),
+            run: format!("{}-{started_ms:x}", self.sampler.boot_id()),
+        }
+    }
+
+    /// Hands each report, with its sample time, to `deliver`, until the agent stops.
+    async fn run(mut self, mut deliver: impl FnMut(i64, &[u8]) -> io::Result<()>) -> io::Result<()> {
+        let timer = self.shared.reactor.timer()?;
+        let mut settings = self.shared.settings();
+        while !self.shared.is_stopping() {
+            self.sampler.prime();
+            let period = settings.app.primary_timer;
+            let first = self.shared.reactor.now() + FIRST_INTERVAL.min(period);
+            let mut primary = Periodic::new(first, period);
+            let mut secondary = Periodic::new(first, settings.app.secondary_timer);
+            loop {
+                let due = primary.deadline();
+                poll_fn(|cx| either(timer.poll_at(Some(due), cx), self.shared.sampling.poll(cx))).await;
+                if self.shared.is_stopping() || !Rc::ptr_eq(&settings, &self.shared.settings()) {
+                    break;
+                }
+                let now = self.shared.reactor.now();
+                if primary.due(now) {
+                    let unix_ms = unix_ms();
+                    deliver(unix_ms, self.sampler.report(unix_ms, secondary.due(now)))?;
+                }
+            }
+            settings = self.shared.settings();
+            self.sampler = open_sampler(&self.root, &settings);
+        }
+        Ok(())
+    }
+}
+
+fn open_sampler(root: &Path, settings: &Settings) -> Sampler {
+    Sampler::open(root, settings.cpu_temp.enabled, settings.message.timestamp)
+}
+
+/// The wall clock, whatever it says: before 1970 it is negative.
+fn unix_ms() -> i64 {
+    let ms = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => ms(since),
+        Err(before) => -ms(before.duration()),
+    }
+}
+
+/// Waits for signals and does what they ask for.
+struct Watch<'s, 'r> {
+    shared: &'s Shared<'r>,
+    signals: Source<'r, SignalFd>,
+    configuration: Configuration,
+    background: bool,
+}
+
+impl Watch<'_, '_> {
+    /// Ends only where the agent takes too long to stop.
+    async fn run(mut self) -> io::Result<()> {
+        let timer = self.shared.reactor.timer()?;
+        loop {
+            match self.next().await? {
+                SIGHUP => self.reload(),
+                SIGUSR1 => log_counters(self.shared),
+                _ => break,
+            }
+        }
+        info!("stopping");
+        self.shared.stop();
+        timer.until(self.shared.reactor.now() + STOP).await;
+        warn!("the connection could not be closed in time");
+        Ok(())
+    }
+
+    /// The next signal's number.
+    async fn next(&self) -> io::Result<i32> {
+        loop {
+            self.signals.readable().await;
+            let mut signal = 0;
+            let read = self.signals.read(&mut [0], |signals, _| {
+                let info = signals.read_signal()?.ok_or(io::ErrorKind::WouldBlock)?;
+                signal = i32::try_from(info.ssi_signo).unwrap_or_default();
+                Ok(1)
+            });
+            match read {
+                Ok(_) => return Ok(signal),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes over the configuration as it is now, all of it or, where it is wrong, nothing.
+    fn reload(&mut self) {
+        let loaded = match self.configuration.load() {
+            Ok(loaded) => loaded,
+            Err(problems) => return error!("{problems}\nthe configuration from before stays in force"),
+        };
+        if let Err(error) = install_logging(&loaded.settings, self.background) {
+            return error!("{error}; the configuration from before stays in force");
+        }
+        loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
+        let now = self.shared.settings();
+        if loaded.settings.backlog != now.backlog {
+            warn!("[backlog] bytes takes effect at the next start: the ring is allocated once");
+        }
+        info!("the configuration was read again");
+        self.shared.replace_settings(loaded.settings);
+    }
+}
