@@ -104,7 +104,7 @@ impl Attempts {
         self.made += 1;
         self.failures = self.failures.saturating_add(1);
         let retry = self.retry(failure, settings, now);
-        let more_nodes = self.made % settings.server.hosts.len().max(1) != 0;
+        let more_nodes = !self.made.is_multiple_of(settings.server.hosts.len().max(1));
         let wait = match retry {
             _ if more_nodes => Duration::ZERO,
             Retry::Slow => self.backoff.next(fastrand::u32(..), SLOW),

@@ -115,10 +115,7 @@ impl Session<'_, '_> {
         }
     }
 
-    async fn connect<'r>(
-        &self,
-        resolver: &mut Resolver<'_>,
-    ) -> Result<Option<Source<'_, TcpStream>>, Failure> {
+    async fn connect(&self, resolver: &mut Resolver<'_>) -> Result<Option<Source<'_, TcpStream>>, Failure> {
         let late = async {
             self.timer.until(self.shared.reactor.now() + RESOLVE).await;
             let text = format!(
