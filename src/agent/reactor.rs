@@ -31,6 +31,9 @@ const TIMERS: usize = 8;
 /// milliseconds in an i32.
 const LONGEST_WAIT_MS: u64 = 86_400_000;
 
+/// Polls of a future that wakes itself, before descriptors and deadlines have their turn.
+const POLLS_IN_A_ROW: u32 = 4;
+
 /// What epoll has told of one descriptor, and who wants to hear of it.
 #[derive(Default)]
 struct Slot {
@@ -104,10 +107,15 @@ impl Reactor {
         let waker = Waker::from(woken.clone());
         let mut context = Context::from_waker(&waker);
         loop {
-            if woken.0.swap(false, Ordering::Relaxed)
-                && let Poll::Ready(output) = future.as_mut().poll(&mut context)
-            {
-                return Ok(output);
+            // One part of the future tells another: that needs no look at the descriptors, unless
+            // it goes on and on.
+            for _ in 0..POLLS_IN_A_ROW {
+                if !woken.0.swap(false, Ordering::Relaxed) {
+                    break;
+                }
+                if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                    return Ok(output);
+                }
             }
             self.wait(woken.0.load(Ordering::Relaxed))?;
         }

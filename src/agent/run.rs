@@ -152,18 +152,18 @@ impl<'s, 'r> Sampling<'s, 'r> {
     /// Hands each report, with its sample time, to `deliver`, until the agent stops.
     async fn run(mut self, mut deliver: impl FnMut(i64, &[u8]) -> io::Result<()>) -> io::Result<()> {
         let timer = self.shared.reactor.timer()?;
-        let mut settings = self.shared.settings();
-        while !self.shared.is_stopping() {
+        loop {
+            let settings = self.shared.settings();
             self.sampler.prime();
             let period = settings.app.primary_timer;
             let first = self.shared.reactor.now() + FIRST_INTERVAL.min(period);
             let mut primary = Periodic::new(first, period);
             let mut secondary = Periodic::new(first, settings.app.secondary_timer);
-            loop {
+            while Rc::ptr_eq(&settings, &self.shared.settings()) {
                 let due = primary.deadline();
                 poll_fn(|cx| either(timer.poll_at(Some(due), cx), self.shared.sampling.poll(cx))).await;
-                if self.shared.is_stopping() || !Rc::ptr_eq(&settings, &self.shared.settings()) {
-                    break;
+                if self.shared.is_stopping() {
+                    return Ok(());
                 }
                 let now = self.shared.reactor.now();
                 if primary.due(now) {
@@ -171,10 +171,8 @@ impl<'s, 'r> Sampling<'s, 'r> {
                     deliver(unix_ms, self.sampler.report(unix_ms, secondary.due(now)))?;
                 }
             }
-            settings = self.shared.settings();
-            self.sampler = open_sampler(&self.root, &settings);
+            self.sampler = open_sampler(&self.root, &self.shared.settings());
         }
-        Ok(())
     }
 }
 
