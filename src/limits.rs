@@ -19,11 +19,6 @@ pub const SHORTSTR: usize = 255;
 /// that this bounds memory and not what a broker may say.
 pub const AMQP_RECV: usize = 4096;
 
-/// Bytes of one method frame's arguments that are kept. The longest that matters is
-/// Connection.Close: a code, a text of up to 255 bytes and two ids. Connection.Start's server
-/// properties are passed over as they come.
-pub const AMQP_METHOD: usize = 1024;
-
 /// Bytes waiting for the socket. Holds at least one whole publish ([`REPORT`] and its envelope);
 /// more of it lets one system call carry many publishes when a backlog is sent.
 pub const AMQP_SEND: usize = 32 * 1024;

@@ -16,9 +16,10 @@ use super::connect;
 use super::context::{Connection, Shared};
 use super::reactor::{Source, Timer, either};
 use super::resolve::Resolver;
-use crate::amqp::{self, Client, Event, Exchange, Options, Properties, Publish, Queue};
+use crate::amqp::{self, Buffers, Client, Event, Exchange, Options, Properties, Publish, Queue};
 use crate::config::Settings;
 use crate::config::settings::Host;
+use crate::limits;
 use crate::link::Link;
 use crate::outbox::Record;
 use crate::time::Instant;
@@ -46,6 +47,7 @@ pub struct Identity {
 /// Publishes until the agent stops.
 pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
     let mut resolver = Resolver::new(shared.reactor)?;
+    let (mut receive, mut send) = (vec![0; limits::AMQP_RECV], vec![0; limits::AMQP_SEND]);
     let timer = shared.reactor.timer()?;
     let mut settings = shared.settings();
     let mut attempts = Attempts::new(&settings);
@@ -61,7 +63,8 @@ pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
             routing_key: &routing_key,
             timer: &timer,
         };
-        let outcome = session.run(&mut resolver, &attempts).await;
+        let buffers = Buffers { receive: &mut receive, send: &mut send };
+        let outcome = session.run(&mut resolver, buffers, &attempts).await;
         shared.connection.set(Connection::Away);
         shared.outbox.borrow_mut().rewind();
         if shared.outbox.borrow().counters().confirmed > confirmed {
@@ -94,14 +97,19 @@ struct Session<'s, 'r> {
 }
 
 impl Session<'_, '_> {
-    async fn run(&self, resolver: &mut Resolver<'_>, attempts: &Attempts) -> Result<(), Failure> {
+    async fn run(
+        &self,
+        resolver: &mut Resolver<'_>,
+        buffers: Buffers<'_>,
+        attempts: &Attempts,
+    ) -> Result<(), Failure> {
         let stopped = async {
             poll_fn(|cx| self.shared.poll_publishing(cx, || self.shared.is_stopping())).await;
             Ok(None)
         };
         // A stop does not wait for a connection that is still being made.
         let Some(stream) = or(stopped, self.connect(resolver)).await? else { return Ok(()) };
-        let mut client = Client::new(self.options(), self.shared.reactor.now());
+        let mut client = Client::new(self.options(), buffers, self.shared.reactor.now());
         let mut flush_until = None;
         loop {
             for _ in 0..PASSES_IN_A_ROW {

@@ -78,6 +78,17 @@ pub struct Queue<'a> {
     pub kind: Option<&'a str>,
 }
 
+/// The memory of a connection; there is no other. It may serve one connection after another.
+#[derive(Debug)]
+pub struct Buffers<'a> {
+    /// Bytes received and not yet looked at: [`limits::AMQP_RECV`]. It bounds the methods that can
+    /// be read, not what a broker may say: content and server properties are passed over.
+    pub receive: &'a mut [u8],
+    /// Bytes that wait for the transport: [`limits::AMQP_SEND`]. It holds at least the largest
+    /// message and 2 KiB; more of it lets one system call carry many messages.
+    pub send: &'a mut [u8],
+}
+
 /// One message.
 #[derive(Clone, Copy, Debug)]
 pub struct Publish<'a> {
@@ -137,8 +148,8 @@ enum Life {
 #[derive(Debug)]
 pub struct Client<'a> {
     options: Options<'a>,
-    receiver: Receiver,
-    send: SendBuffer,
+    receiver: Receiver<'a>,
+    send: SendBuffer<'a>,
     step: Step,
     life: Life,
     frame_max: u32,
@@ -158,11 +169,11 @@ pub struct Client<'a> {
 
 impl<'a> Client<'a> {
     /// A client on a transport that has just been connected.
-    pub fn new(options: Options<'a>, now: Instant) -> Self {
+    pub fn new(options: Options<'a>, buffers: Buffers<'a>, now: Instant) -> Self {
         let mut client = Self {
             options,
-            receiver: Receiver::new(),
-            send: SendBuffer::new(),
+            receiver: Receiver::new(buffers.receive),
+            send: SendBuffer::new(buffers.send),
             step: Step::Greeting,
             life: Life::Open,
             frame_max: limits::AMQP_FRAME,

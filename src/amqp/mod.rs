@@ -27,7 +27,7 @@ mod properties;
 mod receive;
 mod send;
 
-pub use client::{Client, Event, Exchange, Options, Publish, Queue};
+pub use client::{Buffers, Client, Event, Exchange, Options, Publish, Queue};
 pub use error::{Error, Peer, Retry, Scope, Step, Text};
 pub use properties::Properties;
 

@@ -1,6 +1,6 @@
 //! Bytes from the broker, and the frames in them.
 //!
-//! Memory is one fixed buffer whatever the broker says: frames of no interest are passed over as
+//! Memory is the caller's buffer, whatever the broker says: frames of no interest are passed over as
 //! they come, of Connection.Start's server properties only the length is read, and every other
 //! method must fit.
 
@@ -42,23 +42,17 @@ const START_FIXED: u32 = 10;
 
 /// Received bytes, and what they mean.
 #[derive(Debug)]
-pub struct Receiver {
-    buf: [u8; limits::AMQP_RECV],
+pub struct Receiver<'a> {
+    buf: &'a mut [u8],
     start: usize,
     end: usize,
     reading: Reading,
     frame_max: u32,
 }
 
-impl Receiver {
-    pub const fn new() -> Self {
-        Self {
-            buf: [0; limits::AMQP_RECV],
-            start: 0,
-            end: 0,
-            reading: Reading::First,
-            frame_max: limits::AMQP_FRAME,
-        }
+impl<'a> Receiver<'a> {
+    pub const fn new(buf: &'a mut [u8]) -> Self {
+        Self { buf, start: 0, end: 0, reading: Reading::First, frame_max: limits::AMQP_FRAME }
     }
 
     /// The agreed size of the largest frame.
@@ -222,7 +216,7 @@ impl Receiver {
 
     /// The next `size` octets, once they and the end octet after them are here.
     fn whole(&self, size: u32) -> Result<Option<&[u8]>, Error> {
-        let room = limits::AMQP_RECV - frame::PREFIX - 1;
+        let room = self.buf.len().saturating_sub(frame::PREFIX + 1);
         if size as usize > room {
             return Err(Peer::FrameTooLarge { size, limit: u32::try_from(room).unwrap_or(u32::MAX) }.into());
         }

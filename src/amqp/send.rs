@@ -4,21 +4,21 @@ use super::frame;
 use crate::bytes::{Short, Writer};
 use crate::limits;
 
-/// Bytes of [`limits::AMQP_SEND`] that publishes leave free, so that a heartbeat or the answer to
+/// Bytes of the buffer that publishes leave free, so that a heartbeat or the answer to
 /// a Close always finds room.
 const RESERVE: usize = 1024;
 
-/// Frames that wait for the transport, in one fixed buffer.
+/// Frames that wait for the transport, in the caller's buffer.
 #[derive(Debug)]
-pub struct SendBuffer {
-    buf: [u8; limits::AMQP_SEND],
+pub struct SendBuffer<'a> {
+    buf: &'a mut [u8],
     start: usize,
     end: usize,
 }
 
-impl SendBuffer {
-    pub const fn new() -> Self {
-        Self { buf: [0; limits::AMQP_SEND], start: 0, end: 0 }
+impl<'a> SendBuffer<'a> {
+    pub const fn new(buf: &'a mut [u8]) -> Self {
+        Self { buf, start: 0, end: 0 }
     }
 
     pub fn outgoing(&self) -> &[u8] {
