@@ -30,6 +30,11 @@ const RESOLVE: Duration = Duration::from_secs(10);
 /// From a stop to our Close, for what can still be confirmed. With the Close itself under 2 s.
 const FLUSH: Duration = Duration::from_millis(900);
 
+/// Reports in flight from which on confirms are looked at together, and how long they may gather:
+/// while a backlog is sent, each would otherwise wake us by itself.
+const MANY: usize = 64;
+const CONFIRMS_TOGETHER: Duration = Duration::from_millis(2);
+
 /// Passes over one connection before the other futures have their turn.
 const PASSES_IN_A_ROW: u32 = 16;
 
@@ -115,6 +120,9 @@ impl Session<'_, '_> {
             for _ in 0..PASSES_IN_A_ROW {
                 if let Some(result) = self.pass(&mut client, &stream, &mut flush_until, attempts)? {
                     return result.map_err(Failure::Amqp);
+                }
+                if self.shared.outbox.borrow().in_flight() >= MANY && client.outgoing().is_empty() {
+                    self.shared.reactor.rest(CONFIRMS_TOGETHER);
                 }
                 let deadline = [client.deadline(), flush_until].into_iter().flatten().min();
                 poll_fn(|cx| self.poll_work(cx, &client, &stream, deadline)).await;

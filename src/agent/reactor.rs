@@ -13,6 +13,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -59,6 +61,7 @@ pub struct Reactor {
     slots: RefCell<[Slot; SOURCES]>,
     timers: RefCell<[TimerSlot; TIMERS]>,
     now: Cell<Instant>,
+    rest: Cell<Duration>,
 }
 
 impl Reactor {
@@ -69,12 +72,20 @@ impl Reactor {
             slots: RefCell::default(),
             timers: RefCell::default(),
             now: Cell::new(monotonic()?),
+            rest: Cell::new(Duration::ZERO),
         })
     }
 
     /// The monotonic time at which the last wait ended.
     pub fn now(&self) -> Instant {
         self.now.get()
+    }
+
+    /// Lets the next wait be deaf to descriptors, though not to deadlines, for the first `rest` of
+    /// it: where many small things happen that can be looked at together, every one of them would
+    /// cost a context switch.
+    pub fn rest(&self, rest: Duration) {
+        self.rest.set(rest);
     }
 
     /// Watches a non-blocking descriptor until the [`Source`] is dropped.
@@ -124,6 +135,10 @@ impl Reactor {
     /// Waits for descriptors and deadlines, not at all where `busy`, and wakes who waits for them.
     fn wait(&self, busy: bool) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); SOURCES];
+        let rest = self.rest.take();
+        if !busy && !rest.is_zero() {
+            thread::sleep(self.until_next().map_or(rest, |next| rest.min(next)));
+        }
         let timeout = if busy { EpollTimeout::ZERO } else { self.timeout() };
         let count = match self.epoll.wait(&mut events, timeout) {
             Ok(count) => count,
@@ -149,17 +164,19 @@ impl Reactor {
         Ok(())
     }
 
-    /// Until the next deadline, rounded up, so that it has passed when the wait ends.
-    fn timeout(&self) -> EpollTimeout {
+    /// Until the next deadline, if there is one. The time that has passed since the last wait was
+    /// spent on work, and counts.
+    fn until_next(&self) -> Option<Duration> {
         let timers = self.timers.borrow();
-        let Some(next) = timers.iter().filter(|t| t.waker.is_some()).filter_map(|t| t.at).min() else {
-            return EpollTimeout::NONE;
-        };
-        // The time that passed since the last wait was spent on work, and counts.
-        let now = monotonic().unwrap_or(self.now.get());
-        let ms = next.since(now).as_nanos().div_ceil(1_000_000);
-        let ms = u64::try_from(ms).unwrap_or(u64::MAX).min(LONGEST_WAIT_MS);
-        EpollTimeout::try_from(ms).unwrap_or(EpollTimeout::ZERO)
+        let next = timers.iter().filter(|t| t.waker.is_some()).filter_map(|t| t.at).min()?;
+        Some(next.since(monotonic().unwrap_or(self.now.get())))
+    }
+
+    /// The same for epoll, rounded up, so that the deadline has passed when the wait ends.
+    fn timeout(&self) -> EpollTimeout {
+        let Some(wait) = self.until_next() else { return EpollTimeout::NONE };
+        let ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        EpollTimeout::try_from(ms.min(LONGEST_WAIT_MS)).unwrap_or(EpollTimeout::ZERO)
     }
 }
 
@@ -376,7 +393,6 @@ fn monotonic() -> io::Result<Instant> {
 mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
-    use std::time::Duration;
 
     use super::*;
 
