@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use super::ini::{Entry, is_blank};
 use super::logging::{Field, Format, Handler, Level, Logger, Logging, Piece};
-use super::reading::{Expected, Reading};
+use super::reading::{Expected, Reading, shown};
 use super::values::{boolean, only, optional, text};
 use super::{percent, targets};
 
@@ -88,7 +88,7 @@ fn handler(r: &mut Reading<'_>, name: &str) -> Option<Handler> {
     Some(Handler { name: name.to_owned(), level: threshold, target, format })
 }
 
-/// The format that a handler names; without one, the message alone, as Python has it.
+/// The format that a handler names; without one, or an empty one, the message alone, as in Python.
 fn format_of(r: &mut Reading<'_>, handler: &str) -> Format {
     let message = Piece::Field { field: Field::Message, width: 0, zeros: false, precision: None, kind: 's' };
     let mut format = Format { pieces: Vec::from([message]), datefmt: None };
@@ -97,7 +97,9 @@ fn format_of(r: &mut Reading<'_>, handler: &str) -> Format {
     };
     let section = format!("formatter_{}", entry.value);
     must_exist(r, handler, entry, &section);
-    r.set(&section, "format", &mut format.pieces, percent::pieces);
+    if r.entry(&section, "format").is_some_and(|entry| !entry.value.is_empty()) {
+        r.set(&section, "format", &mut format.pieces, percent::pieces);
+    }
     r.set(&section, "datefmt", &mut format.datefmt, optional(text(1..=255)));
     r.set(&section, "class", &mut (), |class| {
         only(matches!(class, "" | "Formatter" | "logging.Formatter"), "logging.Formatter")
@@ -109,7 +111,10 @@ fn format_of(r: &mut Reading<'_>, handler: &str) -> Format {
 /// Notes an error where `entry` names a section that is not there.
 fn must_exist(r: &mut Reading<'_>, section: &str, entry: &Entry, named: &str) {
     if r.ini.section(named).is_none() {
-        r.wrong(section, entry, &format!("names of sections that are there (no [{named}] is)"));
+        r.error(
+            entry.line,
+            format!("[{}] {}: there is no section [{}]", shown(section), entry.key, shown(named)),
+        );
     }
 }
 

@@ -77,7 +77,7 @@ pub enum Target {
     RotatingFile {
         /// `filename`
         path: PathBuf,
-        /// `maxBytes`; 0: never rotates.
+        /// `maxBytes`, at least 1: with 0 it is a [`Target::File`].
         max_bytes: u64,
         /// `backupCount`; 0: never rotates.
         backups: u32,

@@ -78,8 +78,9 @@ impl<'a> Reading<'a> {
     /// `entry`'s value is not what was expected.
     pub fn wrong(&mut self, section: &str, entry: &Entry, expected: &str) {
         let mut text = format!("{}: expected {expected}", named(section, &entry.key));
-        // What holds an @ may be a URL with a password in the wrong place.
-        if !SECRET.contains(&entry.key.as_str()) && !entry.value.contains('@') {
+        // It may be a URL with a password in the wrong place.
+        let like_url = entry.value.contains('@') || entry.value.contains("://");
+        if !SECRET.contains(&entry.key.as_str()) && !like_url {
             text.push_str(&format!(", found \"{}\"", shown(entry.value.trim_matches(is_blank))));
         }
         self.error(entry.line, text);
@@ -136,7 +137,7 @@ fn named(section: &str, key: &str) -> String {
 }
 
 /// A text from the file, for a message: on one line, without control characters, not too long.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars() {
         if shown.len() >= SHOWN {

@@ -12,7 +12,7 @@ use std::vec::Vec;
 use super::ini::{Entry, is_blank};
 use super::literal::{self, Literal};
 use super::logging::{SyslogAddress, Target, When};
-use super::reading::{Expected, Reading};
+use super::reading::{Expected, Reading, shown};
 use super::values::{self, boolean, only};
 
 /// The supported classes, and their parameters in Python's order as keys spell them.
@@ -40,7 +40,7 @@ pub(super) fn target(r: &mut Reading<'_>, section: &str) -> Option<Target> {
     let class = r.entry(section, "class");
     let line = r.ini.section(section)?.line; // a missing section is an error where it is named
     let Some(class) = class else {
-        r.error(line, format!("[{section}]: expected a class, such as class=StreamHandler"));
+        r.error(line, format!("[{}]: expected a class, such as class=StreamHandler", shown(section)));
         return None;
     };
     let bare = class.value.strip_prefix("logging.").unwrap_or(&class.value);
@@ -52,7 +52,7 @@ pub(super) fn target(r: &mut Reading<'_>, section: &str) -> Option<Target> {
     };
     let arguments = Arguments::read(r, section, parameters);
     if parameters.contains(&"filename") && !arguments.given.iter().any(|(name, ..)| *name == "filename") {
-        r.error(line, format!("[{section}]: {name} expects filename=FILE"));
+        r.error(line, format!("[{}]: {name} expects filename=FILE", shown(section)));
         return None;
     }
     Some(arguments.target(r, name))
