@@ -113,6 +113,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let places = ["a", "b", "c"].map(|place| dir.path().join(place).join(NAME));
         assert_eq!(first_of(&places).unwrap().source, None);
+        assert!(first_of(&places).unwrap().origin().ends_with("built-in defaults"));
         assert_eq!(first_of(&places).unwrap().settings, Settings::default());
         for (n, place) in places.iter().enumerate().rev() {
             fs::create_dir(place.parent().unwrap()).unwrap();

@@ -1,6 +1,8 @@
 //! psistats.conf for both programs: syntax, settings, where the file is found.
 //!
-//!     file -> ini (sections, keys, lines) -> reading (asks for keys) -> Settings, or every error
+//! ```text
+//! file -> ini (sections, keys, lines) -> reading (asks for keys) -> Settings, or every error
+//! ```
 //!
 //! An unknown key is a warning, a wrong value an error; with any error there are no settings.
 //! No error and no warning shows the value of `pass` or `url`.
