@@ -35,7 +35,8 @@ pub struct Logging {
 /// `[logger_NAME]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logger {
-    /// `level`
+    /// `level`: what is below is dropped. Root without one: Warning. pika without one, or with
+    /// NOTSET: root's.
     pub level: Level,
     /// `handlers`: indices into [`Logging::handlers`].
     pub handlers: Vec<usize>,
@@ -76,7 +77,7 @@ pub enum Target {
     RotatingFile {
         /// `filename`
         path: PathBuf,
-        /// `maxBytes`; 0: never rotates.
+        /// `maxBytes`, at least 1: with 0 it is a [`Target::File`].
         max_bytes: u64,
         /// `backupCount`; 0: never rotates.
         backups: u32,
@@ -151,6 +152,10 @@ pub enum Piece {
         field: Field,
         /// `%(levelname)-8s` gives -8.
         width: i16,
+        /// `%(msecs)03d`: fill up with zeros instead of blanks. Only for `d` and `f`.
+        zeros: bool,
+        /// `%(created).3f`: decimals; `%(levelname).1s`: most characters.
+        precision: Option<u8>,
         /// `%(created)f`'s or `%(process)d`'s letter: `s`, `d` or `f`.
         kind: char,
     },

@@ -35,11 +35,11 @@ pub struct Settings {
 pub struct Server {
     /// `host`: nodes of one cluster, tried in turn. At least one.
     pub hosts: Vec<Host>,
-    /// `path`: the virtual host.
+    /// `path`: the virtual host, 1 to 255 bytes.
     pub vhost: String,
-    /// `user`
+    /// `user`, 1 to 255 bytes.
     pub user: String,
-    /// `pass`
+    /// `pass`, at most 255 bytes.
     pub pass: Secret,
     /// `heartbeat`, seconds; what we propose. 0 switches heartbeats off if the broker agrees.
     pub heartbeat: u16,
@@ -89,7 +89,7 @@ impl fmt::Debug for Secret {
 /// `[exchange]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// `name`
+    /// `name`, 1 to 255 bytes.
     pub name: String,
     /// `type`: topic, direct, fanout, headers, or a plugin's.
     pub kind: String,
@@ -104,7 +104,7 @@ pub struct Exchange {
 /// `[queue]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// `prefix`: the queue is `prefix.hostname`.
+    /// `prefix`: the queue is `prefix.hostname`. 1 to 190 bytes, so that this is a short string.
     pub prefix: String,
     /// `declare`: whether to declare and bind it; where not, reports go to the exchange alone.
     pub declare: bool,
@@ -161,15 +161,15 @@ pub struct Backlog {
 /// `[app]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
-    /// `primary_timer`, seconds.
+    /// `primary_timer`, 0.001 to 604,800 seconds.
     pub primary_timer: Duration,
-    /// `secondary_timer`, seconds.
+    /// `secondary_timer`, 0.001 to 604,800 seconds.
     pub secondary_timer: Duration,
-    /// `retry_timer`, seconds.
+    /// `retry_timer`, 0.001 to 604,800 seconds.
     pub retry_timer: Duration,
     /// `pidfile`
     pub pidfile: PathBuf,
-    /// `pidfile_timeout`, seconds to wait for its lock.
+    /// `pidfile_timeout`, seconds to wait for its lock, 0 to 604,800.
     pub pidfile_timeout: Duration,
     /// `stdin_path`
     pub stdin_path: PathBuf,

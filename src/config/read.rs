@@ -1,0 +1,173 @@
+//! Keys to [`Settings`]: what each section takes, and what must fit together.
+
+use std::format;
+use std::string::ToString;
+use std::vec::Vec;
+
+use super::loggers;
+use super::reading::{Expected, Reading};
+use super::settings::{App, Backlog, CpuTemp, Exchange, Message, Queue, QueueKind, Server, Settings};
+use super::url;
+use super::values::{AMQP_PORT, boolean, hosts, optional, path, seconds, secret, stream, text, whole};
+use crate::limits;
+
+/// Seconds of a timer: from a millisecond to a week.
+const TIMER: core::ops::RangeInclusive<f64> = 0.001..=604_800.0;
+
+/// Bytes of `[queue] prefix`: a queue's name, `prefix.hostname`, is a short string.
+const PREFIX: usize = limits::SHORTSTR - 1 - limits::HOSTNAME;
+
+/// Reads every section. What is wrong is noted in `r`; then the settings are not to be used.
+pub(super) fn settings(r: &mut Reading<'_>) -> Settings {
+    Settings {
+        server: server(r),
+        exchange: exchange(r),
+        queue: queue(r),
+        message: message(r),
+        backlog: backlog(r),
+        app: app(r),
+        cpu_temp: cpu_temp(r),
+        logging: loggers::logging(r),
+    }
+}
+
+/// The line of the password that the file holds, if it holds one.
+pub(super) fn password_line(r: &mut Reading<'_>) -> Option<usize> {
+    let url = r.entry("server", "url").filter(|e| url::parse(&e.value).is_ok_and(|url| url.with_pass));
+    let pass = r.entry("server", "pass").filter(|e| !e.value.is_empty());
+    url.or(pass).map(|entry| entry.line)
+}
+
+fn server(r: &mut Reading<'_>) -> Server {
+    const NAME: &str = "server";
+    let mut port = AMQP_PORT;
+    r.set(NAME, "port", &mut port, whole(1..=u16::MAX, "a port"));
+    let mut server = Server::default();
+    server.hosts.iter_mut().for_each(|host| host.port = port);
+    r.set(NAME, "host", &mut server.hosts, |text| hosts(text, port));
+    r.set(NAME, "path", &mut server.vhost, text(1..=limits::SHORTSTR));
+    r.set(NAME, "user", &mut server.user, text(1..=limits::SHORTSTR));
+    r.set(NAME, "pass", &mut server.pass, secret);
+    r.set(NAME, "heartbeat", &mut server.heartbeat, whole(0..=u16::MAX, "seconds"));
+    for key in ["pass", "url"] {
+        if let Some(entry) = r.entry(NAME, key).filter(|e| e.commented) {
+            let text = format!(
+                "[{NAME}] {key}: ` ;` starts a comment and what follows is no part of the value; \
+                 a ; right after another character is"
+            );
+            r.warn(entry.line, text);
+        }
+    }
+    from_url(r, NAME, &mut server);
+    server
+}
+
+/// `url`, which counts before the other keys of who and where the broker is.
+fn from_url(r: &mut Reading<'_>, section: &str, server: &mut Server) {
+    let Some(entry) = r.entry(section, "url") else { return };
+    match url::parse(&entry.value) {
+        Ok(url) => {
+            server.hosts = Vec::from([url.host]);
+            server.vhost = url.vhost;
+            server.user = url.user;
+            server.pass = url.pass;
+            if url.with_query {
+                r.warn(entry.line, format!("[{section}] url: what follows the ? has no effect"));
+            }
+        }
+        Err(expected) => r.wrong(section, entry, &expected),
+    }
+    for key in ["host", "port", "path", "user", "pass"] {
+        if let Some(other) = r.entry(section, key) {
+            let text = format!("[{section}] {key}: has no effect beside url on line {}", entry.line);
+            r.warn(other.line, text);
+        }
+    }
+}
+
+fn exchange(r: &mut Reading<'_>) -> Exchange {
+    const NAME: &str = "exchange";
+    let mut exchange = Exchange::default();
+    r.set(NAME, "name", &mut exchange.name, text(1..=limits::SHORTSTR));
+    r.set(NAME, "type", &mut exchange.kind, text(1..=limits::SHORTSTR));
+    r.set(NAME, "declare", &mut exchange.declare, boolean);
+    r.set(NAME, "durable", &mut exchange.durable, boolean);
+    r.set(NAME, "autodelete", &mut exchange.autodelete, boolean);
+    exchange
+}
+
+fn queue(r: &mut Reading<'_>) -> Queue {
+    const NAME: &str = "queue";
+    let mut queue = Queue::default();
+    r.set(NAME, "prefix", &mut queue.prefix, text(1..=PREFIX));
+    r.set(NAME, "declare", &mut queue.declare, boolean);
+    r.set(NAME, "exclusive", &mut queue.exclusive, boolean);
+    r.set(NAME, "durable", &mut queue.durable, boolean);
+    r.set(NAME, "autodelete", &mut queue.autodelete, boolean);
+    r.set(NAME, "ttl", &mut queue.ttl, optional(whole(0..=u32::MAX, "milliseconds")));
+    r.set(NAME, "type", &mut queue.kind, optional(kind));
+    fits_together(r, NAME, &queue);
+    queue
+}
+
+fn kind(text: &str) -> Result<QueueKind, Expected> {
+    [QueueKind::Classic, QueueKind::Quorum, QueueKind::Stream]
+        .into_iter()
+        .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
+        .ok_or("classic, quorum or stream".into())
+}
+
+/// What RabbitMQ answers with 406 anyway (its guides "Quorum Queues" and "Streams": durable only,
+/// neither exclusive nor auto-delete; a stream has no message TTL).
+fn fits_together(r: &mut Reading<'_>, section: &str, queue: &Queue) {
+    let Some(kind) = queue.kind.filter(|&kind| kind != QueueKind::Classic) else { return };
+    let Some(line) = r.entry(section, "type").map(|entry| entry.line) else { return };
+    for (fits, key, needed) in [
+        (queue.durable, "durable", "durable=yes"),
+        (!queue.exclusive, "exclusive", "exclusive=no"),
+        (!queue.autodelete, "autodelete", "autodelete=no"),
+        (kind != QueueKind::Stream || queue.ttl.is_none(), "ttl", "ttl= with no value"),
+    ] {
+        if !fits {
+            let found = match r.entry(section, key) {
+                Some(other) => format!("line {} says otherwise", other.line),
+                None => "without it the default is otherwise".to_string(),
+            };
+            r.error(line, format!("[{section}] type: {} needs {needed}; {found}", kind.as_str()));
+        }
+    }
+}
+
+fn message(r: &mut Reading<'_>) -> Message {
+    let mut message = Message::default();
+    r.set("message", "timestamp", &mut message.timestamp, boolean);
+    r.set("message", "persistent", &mut message.persistent, boolean);
+    message
+}
+
+fn backlog(r: &mut Reading<'_>) -> Backlog {
+    let mut backlog = Backlog::default();
+    let range = limits::BACKLOG_MIN..=limits::BACKLOG_MAX;
+    r.set("backlog", "bytes", &mut backlog.bytes, whole(range, "bytes"));
+    backlog
+}
+
+fn app(r: &mut Reading<'_>) -> App {
+    const NAME: &str = "app";
+    let mut app = App::default();
+    r.set(NAME, "primary_timer", &mut app.primary_timer, seconds(TIMER));
+    r.set(NAME, "secondary_timer", &mut app.secondary_timer, seconds(TIMER));
+    r.set(NAME, "retry_timer", &mut app.retry_timer, seconds(TIMER));
+    r.set(NAME, "pidfile", &mut app.pidfile, path);
+    r.set(NAME, "pidfile_timeout", &mut app.pidfile_timeout, seconds(0.0..=*TIMER.end()));
+    r.set(NAME, "stdin_path", &mut app.stdin_path, stream);
+    r.set(NAME, "stdout_path", &mut app.stdout_path, stream);
+    r.set(NAME, "stderr_path", &mut app.stderr_path, stream);
+    app
+}
+
+fn cpu_temp(r: &mut Reading<'_>) -> CpuTemp {
+    let mut cpu_temp = CpuTemp::default();
+    r.set("cpu_temp", "enabled", &mut cpu_temp.enabled, boolean);
+    cpu_temp
+}

@@ -1,0 +1,212 @@
+//! Asks a file for its keys, and keeps what is wrong with them.
+//!
+//! Whatever was never asked for is unknown: there is no second list of keys.
+
+use std::borrow::Cow;
+use std::borrow::ToOwned;
+use std::format;
+use std::path::Path;
+use std::string::String;
+use std::vec::Vec;
+
+use super::ini::{Entry, Ini, Section, is_blank};
+use super::problem::Problem;
+
+/// What was expected of a value, for `expected ..., found ...`. Never a part of the value.
+pub(super) type Expected = Cow<'static, str>;
+
+/// Keys whose values no message shows.
+const SECRET: [&str; 2] = ["pass", "url"];
+
+/// Sections of later versions of the original, whose figures are not reported here.
+const LATER: [&str; 10] =
+    ["sensors", "hddtemp", "hddspace", "hddsize", "ipaddr", "mem", "cpu", "uptime", "os", "hostname"];
+
+/// Definitions that nothing needs to use, as in Python's logging.
+const DEFINITIONS: [&str; 2] = ["handler_", "formatter_"];
+
+/// Most bytes of a text from the file in a message.
+const SHOWN: usize = 60;
+
+/// A file while its settings are read.
+pub(super) struct Reading<'a> {
+    pub ini: &'a Ini,
+    file: &'a Path,
+    asked: Vec<(String, &'static str)>,
+    pub errors: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+}
+
+impl<'a> Reading<'a> {
+    /// Nothing asked yet.
+    pub fn new(ini: &'a Ini, file: &'a Path) -> Self {
+        let mut reading = Self { ini, file, asked: Vec::new(), errors: Vec::new(), warnings: Vec::new() };
+        for again in &ini.repeated {
+            let text = format!(
+                "{}: set again; the value on line {} has no effect",
+                named(&again.section, &again.key),
+                again.earlier
+            );
+            reading.warn(again.line, text);
+        }
+        reading
+    }
+
+    /// The entry of a key, if the section has it.
+    pub fn entry(&mut self, section: &str, key: &'static str) -> Option<&'a Entry> {
+        if !self.asked.iter().any(|(s, k)| s == section && *k == key) {
+            self.asked.push((section.to_owned(), key));
+        }
+        self.ini.entry(section, key)
+    }
+
+    /// Puts a key's value into `setting`, if the section has it.
+    pub fn set<T>(
+        &mut self,
+        section: &str,
+        key: &'static str,
+        setting: &mut T,
+        read: impl FnOnce(&str) -> Result<T, Expected>,
+    ) {
+        let Some(entry) = self.entry(section, key) else { return };
+        match read(entry.value.trim_matches(is_blank)) {
+            Ok(value) => *setting = value,
+            Err(expected) => self.wrong(section, entry, &expected),
+        }
+    }
+
+    /// `entry`'s value is not what was expected.
+    pub fn wrong(&mut self, section: &str, entry: &Entry, expected: &str) {
+        let mut text = format!("{}: expected {expected}", named(section, &entry.key));
+        // It may be a URL with a password in the wrong place.
+        let like_url = entry.value.contains('@') || entry.value.contains("://");
+        if !SECRET.contains(&entry.key.as_str()) && !like_url {
+            text.push_str(&format!(", found \"{}\"", shown(entry.value.trim_matches(is_blank))));
+        }
+        self.error(entry.line, text);
+    }
+
+    /// Notes an error of a line.
+    pub fn error(&mut self, line: usize, text: impl Into<String>) {
+        self.errors.push(Problem::at(self.file, line, text));
+    }
+
+    /// Notes a warning of a line.
+    pub fn warn(&mut self, line: usize, text: impl Into<String>) {
+        self.warnings.push(Problem::at(self.file, line, text));
+    }
+
+    /// Warns of every section and key that was not asked for.
+    pub fn warn_of_unknown(&mut self) {
+        for section in &self.ini.sections {
+            let name = section.name.as_str();
+            if self.asked.iter().any(|(s, _)| s == name) {
+                self.warn_of_unknown_keys(section);
+            } else if LATER.contains(&name) {
+                self.warn(section.line, format!("[{name}]: has no effect yet"));
+            } else if name.starts_with("logger_") {
+                let text = format!("[{}]: has no effect: the loggers here are root and pika", shown(name));
+                self.warn(section.line, text);
+            } else if !DEFINITIONS.iter().any(|kind| name.starts_with(kind)) {
+                let near = near(name, self.asked.iter().map(|(section, _)| section.as_str()));
+                let hint = near.map(|n| format!(", did you mean [{n}]?")).unwrap_or_default();
+                self.warn(section.line, format!("[{}]: unknown section{hint}", shown(name)));
+            }
+        }
+        for entry in &self.ini.defaults {
+            if !self.asked.iter().any(|(_, key)| *key == entry.key) {
+                self.warn(entry.line, format!("{}: unknown key", named("DEFAULT", &entry.key)));
+            }
+        }
+    }
+
+    fn warn_of_unknown_keys(&mut self, section: &Section) {
+        let asked: Vec<&str> =
+            self.asked.iter().filter(|(s, _)| *s == section.name).map(|(_, key)| *key).collect();
+        for entry in section.entries.iter().filter(|e| !asked.contains(&e.key.as_str())) {
+            let near = near(&entry.key, asked.iter().copied());
+            let hint = near.map(|n| format!(", did you mean {n}?")).unwrap_or_default();
+            self.warn(entry.line, format!("{}: unknown key{hint}", named(&section.name, &entry.key)));
+        }
+    }
+}
+
+/// `[section] key`, with the first word of the key alone: the rest may be a value whose `=` is missing.
+fn named(section: &str, key: &str) -> String {
+    format!("[{}] {}", shown(section), shown(key.split(is_blank).next().unwrap_or_default()))
+}
+
+/// A text from the file, for a message: on one line, without control characters, not too long.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        if shown.len() >= SHOWN {
+            shown.push_str("...");
+            break;
+        }
+        match c {
+            '\'' | '"' => shown.push(c),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    shown
+}
+
+/// The known name that `name` is most likely a misspelling of: one or two edits away.
+fn near<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    // In a short name two edits leave nothing of it.
+    let most = if name.chars().count() > 3 { 2 } else { 1 };
+    known.map(|k| (edits(name, k), k)).filter(|(n, _)| *n <= most).min_by_key(|(n, _)| *n).map(|(_, k)| k)
+}
+
+/// Characters to insert, delete or replace between two names (Levenshtein), or `usize::MAX` where
+/// the lengths alone differ by more than two.
+fn edits(a: &str, b: &str) -> usize {
+    if a.len().abs_diff(b.len()) > 2 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = i; // row above, one to the left
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().zip(core::iter::once(None).chain(b.chars().map(Some))) {
+            let above = *cell;
+            if let Some(y) = y {
+                left = (corner + usize::from(x != y)).min(above + 1).min(left + 1);
+            }
+            corner = above;
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_are_counted_as_by_hand() {
+        for (a, b, n) in [("host", "host", 0), ("hots", "host", 2), ("hst", "host", 1), ("", "ab", 2)] {
+            assert_eq!(edits(a, b), n, "{a} {b}");
+            assert_eq!(edits(b, a), n, "{b} {a}");
+        }
+        assert_eq!(edits("kitten", "sittin"), 2);
+    }
+
+    #[test]
+    fn a_misspelt_name_finds_the_nearest_and_a_foreign_one_none() {
+        let known = ["host", "port", "path", "pass"];
+        assert_eq!(near("prot", known.into_iter()), Some("port"));
+        assert_eq!(near("pw", known.into_iter()), None);
+        assert_eq!(near("hosts", known.into_iter()), Some("host"));
+        assert_eq!(near("pasd", known.into_iter()), Some("pass"));
+        assert_eq!(near("timer", known.into_iter()), None);
+    }
+
+    #[test]
+    fn what_is_shown_of_a_file_is_one_short_line() {
+        assert_eq!(shown("a\nb\u{1b}[2J\"'"), "a\\nb\\u{1b}[2J\"'");
+        assert!(shown(&"x".repeat(1000)).len() < 70);
+    }
+}

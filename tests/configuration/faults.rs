@@ -1,0 +1,222 @@
+//! Files gone wrong: what is told, and what never is.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use proptest::prelude::*;
+use psistats::config::settings::{Host, QueueKind};
+use psistats::config::{load, parse};
+
+use crate::{LATER, cases, errors, settings, warnings};
+
+#[test]
+fn a_wrong_value_says_where_what_was_expected_and_what_came() {
+    for (section, line, expected) in [
+        ("server", "port=0", "a port from 1 to 65535"),
+        ("server", "port=5672x", "a port from 1 to 65535"),
+        ("server", "heartbeat=65536", "seconds from 0 to 65535"),
+        (
+            "server",
+            "host=a,,b",
+            "a host, or hosts between commas, each name, name:port or [IPv6 address]:port",
+        ),
+        ("server", "user=", "1 to 255 bytes of text on one line"),
+        ("server", "path=", "1 to 255 bytes of text on one line"),
+        ("exchange", "durable=maybe", "yes or no (or true/false, on/off, 1/0)"),
+        ("exchange", "name=", "1 to 255 bytes of text on one line"),
+        ("queue", "prefix=", "1 to 190 bytes of text on one line"),
+        ("queue", "ttl=10s", "milliseconds from 0 to 4294967295, or nothing"),
+        ("queue", "type=mirrored", "classic, quorum or stream, or nothing"),
+        ("message", "timestamp=2", "yes or no (or true/false, on/off, 1/0)"),
+        ("backlog", "bytes=100", "bytes from 8192 to 67108864"),
+        ("app", "primary_timer=0", "seconds from 0.001 to 604800"),
+        ("app", "retry_timer=-1", "seconds from 0.001 to 604800"),
+        ("app", "pidfile=", "the name of a file"),
+        ("app", "pidfile_timeout=never", "seconds from 0 to 604800"),
+        ("cpu_temp", "enabled=", "yes or no (or true/false, on/off, 1/0)"),
+        ("logger_root", "level=LOUD", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL, NOTSET"),
+    ] {
+        let (key, value) = line.split_once('=').unwrap();
+        assert_eq!(
+            errors(&format!("[{section}]\n\n{line}\n")),
+            [format!("f:3: [{section}] {key}: expected {expected}, found \"{value}\"")]
+        );
+    }
+    let long = "x".repeat(256);
+    for key in ["[exchange]\nname", "[exchange]\ntype", "[server]\npath", "[server]\nuser", "[server]\npass"]
+    {
+        assert_eq!(errors(&format!("{key}={long}")).len(), 1, "{key}");
+    }
+}
+
+#[test]
+fn every_error_is_told_in_the_order_of_lines() {
+    let text = "[app]\nprimary_timer=x\n[server]\nport=y\nurl=amqps://u:p@h\n[logging]\nkeys=root\n";
+    let lines: Vec<String> =
+        errors(text).iter().map(|e| e.split(':').nth(1).unwrap_or_default().to_owned()).collect();
+    assert_eq!(lines, ["2", "4", "5", "6"]);
+    assert!(errors(text)[2].ends_with("url: expected amqp://: TLS (amqps://) is not supported yet"));
+    assert!(errors(text)[3].ends_with("[logging]: expected a section [logger_root] beside it"));
+}
+
+#[test]
+fn queue_types_that_the_broker_would_refuse_are_errors_with_both_lines() {
+    assert_eq!(
+        errors("[queue]\ntype=quorum\nexclusive=yes\nautodelete=no\n"),
+        [
+            "f:2: [queue] type: quorum needs durable=yes; without it the default is otherwise",
+            "f:2: [queue] type: quorum needs exclusive=no; line 3 says otherwise",
+        ]
+    );
+    assert_eq!(
+        errors("[queue]\ntype=stream\ndurable=yes\nexclusive=no\nautodelete=no\nttl=5\n"),
+        ["f:2: [queue] type: stream needs ttl= with no value; line 6 says otherwise"]
+    );
+    let stream = "[queue]\ntype=stream\ndurable=yes\nexclusive=no\nautodelete=no\nttl=\n";
+    assert_eq!(settings(stream).queue.kind, Some(QueueKind::Stream));
+}
+
+#[test]
+fn a_formatter_or_a_handler_that_is_missing_or_wrong_is_an_error() {
+    assert_eq!(
+        errors("[logger_root]\nhandlers=a,\x1b\n"),
+        [
+            "f:2: [logger_root] handlers: there is no section [handler_a]",
+            "f:2: [logger_root] handlers: there is no section [handler_\\u{1b}]",
+        ]
+    );
+    let with = |rest: &str| errors(&format!("[logger_root]\nhandlers=h\n[handler_h]\n{rest}"));
+    assert_eq!(
+        with("class=NullHandler\nformatter=f\n"),
+        ["f:5: [handler_h] formatter: there is no section [formatter_f]"]
+    );
+    let wrong =
+        with("class=NullHandler\nformatter=f\n[formatter_f]\nformat=%(nope)s\nstyle={\nclass=my.Own\n");
+    assert!(wrong[0].starts_with("f:7: [formatter_f] format: expected fields among asctime, "), "{wrong:?}");
+    assert_eq!(wrong[1], "f:8: [formatter_f] style: expected %, the only style supported, found \"{\"");
+    assert_eq!(wrong[2], "f:9: [formatter_f] class: expected logging.Formatter, found \"my.Own\"");
+}
+
+#[test]
+fn a_cut_password_and_a_key_set_twice_are_warnings() {
+    assert_eq!(
+        warnings("[server]\npass=a ;b\nport=1 ; fine\nport=2\n"),
+        [
+            "f:2: [server] pass: ` ;` starts a comment and what follows is no part of the value; \
+             a ; right after another character is",
+            "f:4: [server] port: set again; the value on line 3 has no effect",
+        ]
+    );
+}
+
+#[test]
+fn fault_36_an_unknown_key_or_section_is_a_warning_with_file_line_and_a_near_name() {
+    assert_eq!(
+        warnings(
+            "[server]\nhots=a\ntimer=1\n[serve]\nport=1\n[else]\n[DEFAULT]\ncolour=red\n[logger_x]\n[logger_root]\n"
+        ),
+        [
+            "f:2: [server] hots: unknown key, did you mean host?",
+            "f:3: [server] timer: unknown key",
+            "f:4: [serve]: unknown section, did you mean [server]?",
+            "f:6: [else]: unknown section",
+            "f:8: [DEFAULT] colour: unknown key",
+            "f:9: [logger_x]: has no effect: the loggers here are root and pika",
+        ]
+    );
+    assert_eq!(
+        warnings("[app]\nprimary_timr=1\n"),
+        ["f:2: [app] primary_timr: unknown key, did you mean primary_timer?"]
+    );
+}
+
+#[test]
+fn fault_36_a_torn_file_or_one_that_is_not_utf_8_is_an_error_with_its_line() {
+    assert_eq!(errors("[server]\nhost=a\npo"), ["f:3: expected `key = value`, found no `=`"]);
+    assert_eq!(errors("[server]\nhost=a\n[que"), ["f:3: expected `[section]`, found no `]`"]);
+    assert!(errors("[server]\nhost=a\n\0\0\0\0")[0].starts_with("f:3: "));
+    let error = parse(b"[server]\nuser=\xe9\n", Path::new("f")).unwrap_err().to_string();
+    assert_eq!(error, "f:2: expected UTF-8: save the file in that encoding");
+}
+
+#[test]
+fn fault_36_a_password_that_everyone_can_read_is_a_warning_that_says_chmod() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("psistats.conf");
+    let warned = |text: &str, mode| {
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        load(Some(&file)).unwrap().warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let at = |line| {
+        let file = file.display();
+        vec![format!("{file}:{line}: everyone on this machine can read this password: chmod 640 {file}")]
+    };
+    assert_eq!(warned("[server]\nuser=u\npass=p\n", 0o644), at(3));
+    assert_eq!(warned("[server]\nurl=amqp://u:p@h\n", 0o604), at(2));
+    for (text, mode) in [
+        ("[server]\npass=p\n", 0o640),
+        ("[server]\npass=\n", 0o644),
+        ("[server]\nurl=amqp://u@h\n", 0o644),
+        ("[server]\nuser=u\n", 0o644),
+    ] {
+        assert_eq!(warned(text, mode), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_was_asked_for_and_is_missing_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("psistats.conf");
+    let error = load(Some(&file)).unwrap_err().to_string();
+    assert_eq!(error, format!("{}: no such file: expected a psistats.conf", file.display()));
+    assert!(
+        load(Some(dir.path()))
+            .unwrap_err()
+            .to_string()
+            .ends_with("expected a regular file, found something else")
+    );
+    fs::write(&file, "[server]\nhost=board\n").unwrap();
+    let loaded = load(Some(&file)).unwrap();
+    assert_eq!(loaded.source.as_deref(), Some(&*file));
+    assert_eq!(loaded.settings.server.hosts, [Host { name: "board".into(), port: 5672 }]);
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = parse(&bytes, Path::new("f"));
+    }
+
+    #[test]
+    fn damaged_files_never_panic(at in 0..LATER.len(), bytes in prop::collection::vec(any::<u8>(), 0..4), torn: bool) {
+        let mut file = LATER.as_bytes().to_vec();
+        let end = if torn { file.len() } else { (at + bytes.len()).min(file.len()) };
+        file.splice(at..end, bytes);
+        let _ = parse(&file, Path::new("f"));
+    }
+
+    /// Whatever is wrong with the file, and wherever the password was put.
+    #[test]
+    fn no_message_shows_a_password(
+        before in "[a-zA-Z0-9=:;#%@/ ]{0,6}",
+        after in "[a-zA-Z0-9=:;#%@/ ]{0,6}",
+        place in prop::sample::select(vec![
+            "pass={}", "pass {}", "pass : {}", "pass=x\n  {}", "passs={}", "pass=1\npass={}",
+            "url=amqp://u:{}@h", "url=amqps://u:{}@h", "url=amqp://u:{}@h:port", "url = {}",
+            "url=amqp://u:{}@h/a/b\nhost=h", "host=amqp://u:{}@h", "host=amqp://u:{} ;x@h", "pass={}\u{7f}", "url=amqp://u:%zz{}@h",
+        ]),
+        rest in prop::sample::select(vec!["", "port=x", "user", "[queue]\ntype=none", "[logging]\nkeys=root", "\0"]),
+    ) {
+        let secret = format!("{before}sesame{after}");
+        let text = format!("[server]\n{}\n{rest}\n", place.replace("{}", &secret));
+        let told = match parse(text.as_bytes(), Path::new("f")) {
+            Ok((settings, warnings)) => format!("{settings:?} {warnings:?}"),
+            Err(errors) => format!("{errors} {errors:?}"),
+        };
+        prop_assert!(!told.contains("sesame"), "{text:?}: {told}");
+    }
+}

@@ -1,0 +1,154 @@
+//! psistats.conf against Python's own reader, the original's files, and files gone wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod faults;
+mod python;
+
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::ProptestConfig;
+use psistats::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
+use psistats::config::settings::{Host, QueueKind};
+use psistats::config::{Problem, Settings, parse};
+
+const DOCUMENTED: &str = include_str!("../fixtures/config/documented.conf");
+const LATER: &str = include_str!("../fixtures/config/later.conf");
+
+fn read(text: &str) -> (Settings, Vec<Problem>) {
+    parse(text.as_bytes(), Path::new("f")).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn settings(text: &str) -> Settings {
+    read(text).0
+}
+
+fn errors(text: &str) -> Vec<String> {
+    parse(text.as_bytes(), Path::new("f")).expect_err(text).0.iter().map(ToString::to_string).collect()
+}
+
+fn warnings(text: &str) -> Vec<String> {
+    read(text).1.iter().map(ToString::to_string).collect()
+}
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+fn plain(field: Field) -> Piece {
+    Piece::Field { field, width: 0, zeros: false, precision: None, kind: 's' }
+}
+
+fn usual_format() -> Format {
+    let space = || Piece::Text(" ".into());
+    let [time, name, level] = [Field::Asctime, Field::Name, Field::Levelname].map(plain);
+    let pieces = vec![time, space(), name, space(), level, space(), plain(Field::Message)];
+    Format { pieces, datefmt: None }
+}
+
+#[test]
+fn the_documented_example_gives_the_documented_settings() {
+    let (settings, warnings) = read(DOCUMENTED);
+    assert_eq!(warnings, []);
+    let logging = Logging {
+        handlers: vec![Handler {
+            name: "fileout".into(),
+            level: Level::Debug,
+            target: Target::TimedRotatingFile {
+                path: "psistats.log".into(),
+                when: When::Midnight,
+                interval: 1,
+                backups: 0,
+                utc: false,
+            },
+            format: usual_format(),
+        }],
+        root: Logger { level: Level::Info, handlers: vec![0], propagate: false, qualname: "psistats".into() },
+        pika: None,
+    };
+    // Every other documented value is the default.
+    assert_eq!(settings, Settings { logging: Some(logging), ..Settings::default() });
+}
+
+#[test]
+fn each_documented_key_has_its_effect() {
+    let s = settings(
+        "[queue]\nprefix=q\nexclusive=no\ndurable=ON\nautodelete=False\nttl=\ntype=Quorum\ndeclare=0\n\
+         [exchange]\nname=x\ntype=direct\ndurable=True\nautodelete=1\ndeclare=off\n\
+         [server]\nhost=a, b:1, [::1]:2\nport=3\npath=v\nuser=u\npass=p;w\nheartbeat=0\n\
+         [message]\ntimestamp=yes\npersistent=yes\n[backlog]\nbytes=8192\n\
+         [app]\nprimary_timer=0.1\nsecondary_timer=2\nretry_timer=1.5\npidfile=/p\npidfile_timeout=0\n\
+         stdin_path=\nstdout_path=/o\nstderr_path=/e\n[cpu_temp]\nenabled=0\n",
+    );
+    let host = |name: &str, port| Host { name: name.into(), port };
+    assert_eq!(s.server.hosts, [host("a", 3), host("b", 1), host("::1", 2)]);
+    assert_eq!((&*s.server.vhost, &*s.server.user, s.server.pass.reveal()), ("v", "u", "p;w"));
+    assert_eq!(s.server.heartbeat, 0);
+    assert_eq!((&*s.queue.prefix, s.queue.exclusive, s.queue.durable), ("q", false, true));
+    assert_eq!((s.queue.autodelete, s.queue.ttl, s.queue.declare), (false, None, false));
+    assert_eq!(s.queue.kind, Some(QueueKind::Quorum));
+    assert_eq!((&*s.exchange.name, &*s.exchange.kind, s.exchange.declare), ("x", "direct", false));
+    assert!(s.exchange.durable && s.exchange.autodelete && s.message.timestamp && s.message.persistent);
+    assert_eq!(s.backlog.bytes, 8192);
+    assert_eq!(s.app.primary_timer, Duration::from_millis(100));
+    assert_eq!(s.app.secondary_timer, Duration::from_secs(2));
+    assert_eq!(s.app.retry_timer, Duration::from_millis(1500));
+    assert_eq!(s.app.pidfile_timeout, Duration::ZERO);
+    let paths = [&s.app.pidfile, &s.app.stdin_path, &s.app.stdout_path, &s.app.stderr_path];
+    assert_eq!(paths.map(|path| path.to_str().unwrap()), ["/p", "/dev/null", "/o", "/e"]);
+    assert!(!s.cpu_temp.enabled);
+}
+
+#[test]
+fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect() {
+    let (settings, warnings) = read(LATER);
+    let warned: Vec<String> = warnings.iter().map(|w| w.text.clone()).collect();
+    assert_eq!(
+        warned,
+        ["sensors", "hddtemp", "hddspace", "ipaddr", "mem", "cpu", "uptime", "os", "hostname"]
+            .map(|section| format!("[{section}]: has no effect yet"))
+    );
+    assert_eq!(settings.server, Settings::default().server);
+    let logging = settings.logging.unwrap();
+    // [logger_pika] counts though `keys=root` does not list it, and so does [handler_stdout].
+    let pika = logging.pika.unwrap();
+    assert_eq!((pika.level, pika.propagate, &*pika.qualname), (Level::Error, false, "pika"));
+    let used = |logger: &Logger| {
+        logger.handlers.iter().map(|&n| logging.handlers[n].name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(used(&logging.root), ["syslog", "stdout"]);
+    assert_eq!(used(&pika), ["stdout"]);
+    assert_eq!(logging.handlers[1].target, Target::Stdout);
+    assert_eq!(logging.handlers[1].format, usual_format());
+}
+
+#[test]
+fn the_url_counts_before_the_other_keys_with_a_warning_for_each() {
+    let text = "[server]\nhost=other\nurl=amqp://u:p%40@[::1]:7/%2fv?heartbeat=5\npass=q\n";
+    let server = settings(text).server;
+    assert_eq!(server.hosts, [Host { name: "::1".into(), port: 7 }]);
+    assert_eq!((&*server.vhost, &*server.user, server.pass.reveal()), ("/v", "u", "p@"));
+    assert_eq!(
+        warnings(text),
+        [
+            "f:2: [server] host: has no effect beside url on line 3",
+            "f:3: [server] url: what follows the ? has no effect",
+            "f:4: [server] pass: has no effect beside url on line 3",
+        ]
+    );
+    assert_eq!(settings("[server]\nurl=amqp://guest:guest@localhost/%2f"), Settings::default());
+}
+
+#[test]
+fn the_level_of_pika_is_roots_where_it_has_none() {
+    let levels = |root: &str, pika: &str| {
+        let logging = settings(&format!("[logger_root]\n{root}\n[logger_pika]\n{pika}\n")).logging.unwrap();
+        (logging.root.level, logging.pika.unwrap().level)
+    };
+    assert_eq!(levels("", ""), (Level::Warning, Level::Warning));
+    assert_eq!(levels("level=info", "level=NOTSET"), (Level::Info, Level::Info));
+    assert_eq!(levels("level=NOTSET", "level=CRITICAL"), (Level::NotSet, Level::Critical));
+    let renamed = "[loggers]\nkeys=root,amqp\n[logger_root]\n[logger_amqp]\nqualname=pika\nlevel=ERROR\n";
+    assert_eq!(settings(renamed).logging.unwrap().pika.unwrap().level, Level::Error);
+    assert_eq!(settings("[handlers]\nkeys=\n").logging, None);
+}
