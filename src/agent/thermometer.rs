@@ -50,9 +50,7 @@ impl Thermometer {
     pub fn find(root: &Root) -> Self {
         let mut found = Self { sensors: Vec::new() };
         for class in &CLASSES {
-            for rank in [Rank::Cpu, Rank::Soc] {
-                found.add_named(root, class, rank);
-            }
+            found.add_named(root, class);
         }
         if found.sensors.is_empty() {
             found.add(root, path(&ZONES, 0, ZONES.reading));
@@ -84,22 +82,31 @@ impl Thermometer {
         Err(first)
     }
 
-    /// Adds what `class` has of `rank`, in the order of its numbers.
-    fn add_named(&mut self, root: &Root, class: &Class, rank: Rank) {
+    /// Adds what `class` has by name: first of the CPU, then of its chip, each in the order of the numbers.
+    fn add_named(&mut self, root: &Root, class: &Class) {
+        let mut of_chip = Vec::<u32, { limits::SENSORS }>::new();
         let mut missing = 0;
         for number in 0..limits::SENSOR_NUMBERS {
-            let mut label = [0; limits::KERNEL_VALUE];
             let Some(file) = path(class, number, class.label).and_then(|name| root.file(&name).ok()) else {
                 missing += 1;
                 if missing == limits::SENSOR_GAP {
-                    return;
+                    break;
                 }
                 continue;
             };
             missing = 0;
-            if read_at(&file, &mut label, 0).is_ok_and(|name| thermal::rank(name) == Some(rank)) {
-                self.add(root, path(class, number, class.reading));
+            let mut label = [0; limits::KERNEL_VALUE];
+            match read_at(&file, &mut label, 0).map(thermal::rank) {
+                Ok(Some(Rank::Cpu)) => self.add(root, path(class, number, class.reading)),
+                // What is too much is the least good, here and below.
+                Ok(Some(Rank::Soc)) => {
+                    let _ = of_chip.push(number);
+                }
+                _ => {}
             }
+        }
+        for number in of_chip {
+            self.add(root, path(class, number, class.reading));
         }
     }
 
@@ -108,7 +115,6 @@ impl Thermometer {
         if let Some(name) = name
             && let Ok(file) = root.file(&name)
         {
-            // What is too much is the least good.
             let _ = self.sensors.push(Sensor { name, file });
         }
     }
