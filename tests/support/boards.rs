@@ -1,5 +1,8 @@
 //! The captured boards, and copies of them that a test may change.
 
+// Not every test uses all of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
