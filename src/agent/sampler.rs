@@ -170,24 +170,21 @@ impl Sampler {
         Some(percent(used, info.total_bytes))
     }
 
-    /// The sum of the zones' low watermarks. The file may be longer than the buffer, and is then
-    /// read in pieces of whole lines. None where it is missing, as psutil goes on without it.
+    /// The sum of the zones' low watermarks. The file may be longer than the buffer, and is read in
+    /// pieces of whole lines. None where it is missing, as psutil goes on without it, or endless.
     fn low_watermark_bytes(&mut self) -> Option<u64> {
         let mut offset = 0;
         let mut pages = 0_u64;
         while offset < limits::ZONEINFO {
             let text = self.zoneinfo.read(&mut self.text, offset).ok()?;
-            let lines = match text.iter().rposition(|byte| *byte == b'\n') {
-                Some(last) => text.get(..=last)?,
-                None => text,
-            };
-            if lines.is_empty() {
-                break;
+            if text.is_empty() {
+                return pages.checked_mul(self.page_bytes);
             }
-            pages = pages.checked_add(zoneinfo::low_pages(lines)?)?;
-            offset += u64::try_from(lines.len()).ok()?;
+            let end = text.iter().rposition(|byte| *byte == b'\n').map_or(text.len(), |last| last + 1);
+            pages = pages.checked_add(zoneinfo::low_pages(text.get(..end)?)?)?;
+            offset += u64::try_from(end).ok()?;
         }
-        pages.checked_mul(self.page_bytes)
+        None
     }
 
     fn temperature(&mut self, secondary: bool) -> Option<Option<Thousandths>> {
