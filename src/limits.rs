@@ -52,6 +52,9 @@ pub const ZONEINFO: u64 = 256 * 1024;
 /// Temperature sensors that are kept open, best first. Most boards have one or two of the CPU.
 pub const SENSORS: usize = 8;
 
+/// Bytes of a sensor's name: Linux's `THERMAL_NAME_LENGTH` is 20, chips of hwmon have up to 32.
+pub const SENSOR_LABEL: usize = 32;
+
 /// Numbers tried in `thermal_zoneN` and `hwmonN`.
 pub const SENSOR_NUMBERS: u32 = 256;
 

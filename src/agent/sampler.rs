@@ -64,8 +64,8 @@ impl Sampler {
             );
         }
         let thermometer = cpu_temp_enabled.then(|| Thermometer::find(&root));
-        if let Some(thermometer) = &thermometer {
-            debug!("cpu_temp from {}", root.path(thermometer.name()).display());
+        for (name, label) in thermometer.iter().flat_map(Thermometer::sensors) {
+            debug!("candidate for cpu_temp: {} ({label})", root.path(name).display());
         }
         let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
         Self {

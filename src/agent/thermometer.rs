@@ -21,11 +21,14 @@ pub struct Thermometer {
 #[derive(Debug)]
 struct Sensor {
     name: Name,
+    label: Label,
     file: File,
 }
 
 /// The name of a file under the root.
 type Name = String<{ limits::KERNEL_PATH }>;
+/// What a sensor is called by its driver.
+type Label = String<{ limits::SENSOR_LABEL }>;
 
 /// A numbered directory of sensors: the file that names one, and the file of its temperature.
 struct Class {
@@ -53,13 +56,20 @@ impl Thermometer {
             found.add_named(root, class);
         }
         if found.sensors.is_empty() {
-            found.add(root, path(&ZONES, 0, ZONES.reading));
+            found.add(root, &ZONES, 0);
         }
-        found.add(root, String::try_from(mailbox::NAME).ok());
+        if let (Ok(name), Ok(file)) = (Name::try_from(mailbox::NAME), root.file(mailbox::NAME)) {
+            found.push(Sensor { name, label: Label::new(), file });
+        }
         found
     }
 
-    /// The name of the first sensor under the root; of the place where they are looked for if
+    /// The sensors' names under the root and what their drivers call them, best first.
+    pub fn sensors(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sensors.iter().map(|sensor| (sensor.name.as_str(), sensor.label.as_str()))
+    }
+
+    /// The name of the best sensor under the root; of the place where they are looked for if
     /// there is none.
     pub fn name(&self) -> &str {
         self.sensors.first().map_or("sys/class/thermal", |sensor| &sensor.name)
@@ -87,7 +97,7 @@ impl Thermometer {
         let mut of_chip = Vec::<u32, { limits::SENSORS }>::new();
         let mut missing = 0;
         for number in 0..limits::SENSOR_NUMBERS {
-            let Some(file) = path(class, number, class.label).and_then(|name| root.file(&name).ok()) else {
+            let Ok(label) = label(root, class, number) else {
                 missing += 1;
                 if missing == limits::SENSOR_GAP {
                     break;
@@ -95,28 +105,31 @@ impl Thermometer {
                 continue;
             };
             missing = 0;
-            let mut label = [0; limits::KERNEL_VALUE];
-            match read_at(&file, &mut label, 0).map(thermal::rank) {
-                Ok(Some(Rank::Cpu)) => self.add(root, path(class, number, class.reading)),
-                // What is too much is the least good, here and below.
-                Ok(Some(Rank::Soc)) => {
+            match thermal::rank(label.as_bytes()) {
+                Some(Rank::Cpu) => self.add(root, class, number),
+                Some(Rank::Soc) => {
+                    // What is too much is the least good, here and below.
                     let _ = of_chip.push(number);
                 }
-                _ => {}
+                None => {}
             }
         }
         for number in of_chip {
-            self.add(root, path(class, number, class.reading));
+            self.add(root, class, number);
         }
     }
 
-    /// Adds a sensor if it can be opened and there is room.
-    fn add(&mut self, root: &Root, name: Option<Name>) {
-        if let Some(name) = name
-            && let Ok(file) = root.file(&name)
-        {
-            let _ = self.sensors.push(Sensor { name, file });
+    /// Adds a sensor if it can be opened.
+    fn add(&mut self, root: &Root, class: &Class, number: u32) {
+        let name = class.file(number, class.reading);
+        if let Ok(file) = root.file(&name) {
+            let label = label(root, class, number).unwrap_or_default();
+            self.push(Sensor { name, label, file });
         }
+    }
+
+    fn push(&mut self, sensor: Sensor) {
+        let _ = self.sensors.push(sensor);
     }
 }
 
@@ -131,8 +144,20 @@ impl Sensor {
     }
 }
 
-fn path(class: &Class, number: u32, file: &str) -> Option<Name> {
-    let mut name = Name::new();
-    write!(name, "{}{number}/{file}", class.prefix).ok()?;
-    Some(name)
+impl Class {
+    /// The name of `file` in the directory of `number`.
+    fn file(&self, number: u32, file: &str) -> Name {
+        let mut name = Name::new();
+        // limits::KERNEL_PATH holds the longest.
+        let _ = write!(name, "{}{number}/{file}", self.prefix);
+        name
+    }
+}
+
+/// What a sensor is called; empty where that is no text.
+fn label(root: &Root, class: &Class, number: u32) -> Result<Label, Errno> {
+    let file = root.file(&class.file(number, class.label))?;
+    let mut text = [0; limits::SENSOR_LABEL];
+    let text = read_at(&file, &mut text, 0).unwrap_or_default();
+    Ok(std::str::from_utf8(text).ok().and_then(|text| Label::try_from(text.trim()).ok()).unwrap_or_default())
 }
