@@ -31,6 +31,36 @@ pub const AMQP_FRAME: u32 = 131_072;
 /// are wanted of longer files come first).
 pub const KERNEL_FILE: usize = 8192;
 
+/// Bytes read of `/proc/stat`: its first line holds at most 218 (`cpu` and ten numbers of 64 bits).
+pub const CPU_LINE: usize = 256;
+
+/// Bytes read of a file that holds one name or number (`uptime`, `temp`, `type`, `hostname`).
+pub const KERNEL_VALUE: usize = 128;
+
+/// Bytes of the path of a kernel file under the root (`sys/class/hwmon/hwmon255/temp1_input`).
+pub const KERNEL_PATH: usize = 64;
+
+/// Bytes read of `/proc/zoneinfo` in all, a [`KERNEL_FILE`] at a time: a zone takes about 1.5 KB,
+/// and 0.1 KB for each core.
+pub const ZONEINFO: u64 = 256 * 1024;
+
+/// Temperature sensors that are kept open, best first. Most boards have one or two of the CPU.
+pub const SENSORS: usize = 8;
+
+/// Bytes of a sensor's name: Linux's `THERMAL_NAME_LENGTH` is 20, chips of hwmon have up to 32.
+pub const SENSOR_LABEL: usize = 32;
+
+/// Numbers tried in `thermal_zoneN` and `hwmonN`.
+pub const SENSOR_NUMBERS: u32 = 256;
+
+/// Missing numbers in a row that end the search for sensors: a driver that was unloaded leaves a
+/// hole, not a desert.
+pub const SENSOR_GAP: u32 = 8;
+
+/// Datagrams of one address dump. Each holds some 90 addresses, so that [`ADDRESSES`] come in one;
+/// the rest is room for what an abandoned dump left behind.
+pub const ADDRESS_DATAGRAMS: usize = 64;
+
 /// Bytes of the backlog ring unless `[backlog] bytes=` says otherwise: about ten minutes of
 /// reports of a second.
 pub const BACKLOG_DEFAULT: usize = 131_072;

@@ -1,15 +1,19 @@
 //! The agent: the core on one thread of smol.
 
+pub mod addresses;
 pub mod attempts;
 pub mod cli;
 pub mod connect;
 pub mod context;
 pub mod logging;
+pub mod mailbox;
 pub mod publisher;
 pub mod reactor;
 pub mod resolve;
 pub mod sampler;
 pub mod service;
+pub mod source;
+pub mod thermometer;
 
 /// Target of log records about the connection: the original's AMQP library was pika, and existing
 /// configurations govern it by that name.

@@ -1,1 +1,230 @@
 //! Opens the kernel files once, reads them again in place, and makes reports of them.
+//!
+//! After [`Sampler::open`] nothing is allocated: a report is made of a few `pread(2)`, and at
+//! secondary ticks a dump of addresses, in buffers that live as long as the sampler.
+
+use std::path::Path;
+use std::string::{String, ToString};
+
+use log::{debug, info};
+use nix::sys::utsname::uname;
+use nix::unistd::{SysconfVar, sysconf};
+
+use super::addresses::AddressReader;
+use super::source::{Failure, Root, Source, Watch};
+use super::thermometer::Thermometer;
+use crate::limits;
+use crate::report::{CpuRate, Report, percent};
+use crate::sample::addresses::Addresses;
+use crate::sample::stat::CpuTimes;
+use crate::sample::{
+    Fixed, Hundredths, Tenths, Thousandths, boot_id, hostname, meminfo, stat, uptime, zoneinfo,
+};
+
+/// Makes the reports of one machine.
+#[derive(Debug)]
+pub struct Sampler {
+    root: Root,
+    hostname: String,
+    boot_id: String,
+    page_bytes: u64,
+    timestamps: bool,
+
+    stat: Source,
+    meminfo: Source,
+    zoneinfo: Source,
+    uptime: Source,
+    /// None: `[cpu_temp] enabled=no`.
+    thermometer: Option<Thermometer>,
+    /// None under another root than `/`: addresses are not a file.
+    addresses: Option<AddressReader>,
+
+    cpu_watch: Watch,
+    mem_watch: Watch,
+    cpu_temp_watch: Watch,
+    uptime_watch: Watch,
+    ipaddr_watch: Watch,
+
+    cpu: CpuRate,
+    found: Addresses,
+    text: [u8; limits::KERNEL_FILE],
+    json: [u8; limits::REPORT],
+}
+
+impl Sampler {
+    /// Opens every source under `root`, which is `/` for the running system. Never fails: a source
+    /// that is missing costs its figure, and is logged when that is first due.
+    pub fn open(root: &Path, cpu_temp_enabled: bool, timestamps: bool) -> Self {
+        let root = Root::open(root);
+        let addresses = root.is_live().then(AddressReader::default);
+        if addresses.is_none() {
+            info!(
+                "ipaddr stays empty in reports: the addresses of this machine are not those of {}",
+                root.path("").display()
+            );
+        }
+        let thermometer = cpu_temp_enabled.then(|| Thermometer::find(&root));
+        for (name, label) in thermometer.iter().flat_map(Thermometer::sensors) {
+            debug!("candidate for cpu_temp: {} ({label})", root.path(name).display());
+        }
+        let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+        Self {
+            hostname: machine_name(&root),
+            boot_id: read_name(&root, "proc/sys/kernel/random/boot_id", boot_id::parse)
+                .unwrap_or_else(|| "no-boot-id".into()),
+            page_bytes: page_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(4096),
+            timestamps,
+            stat: Source::open(&root, "proc/stat"),
+            meminfo: Source::open(&root, "proc/meminfo"),
+            zoneinfo: Source::open(&root, "proc/zoneinfo"),
+            uptime: Source::open(&root, "proc/uptime"),
+            thermometer,
+            addresses,
+            cpu_watch: Watch::new("cpu"),
+            mem_watch: Watch::new("mem"),
+            cpu_temp_watch: Watch::new("cpu_temp"),
+            uptime_watch: Watch::new("uptime"),
+            ipaddr_watch: Watch::new("ipaddr"),
+            cpu: CpuRate::default(),
+            found: Addresses::default(),
+            text: [0; limits::KERNEL_FILE],
+            json: [0; limits::REPORT],
+            root,
+        }
+    }
+
+    /// The host name: of the root, else of the running system. Never empty.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// The id of this start of the machine, or `no-boot-id`.
+    pub fn boot_id(&self) -> &str {
+        &self.boot_id
+    }
+
+    /// Reads the counters of the processors that the next report is measured against.
+    pub fn prime(&mut self) {
+        let now = self.cpu_times(false);
+        self.cpu.next(now);
+    }
+
+    /// One report as JSON, without a line end. `unix_ms` is the wall clock's; `secondary` adds
+    /// uptime and addresses.
+    pub fn report(&mut self, unix_ms: i64, secondary: bool) -> &[u8] {
+        if secondary {
+            self.reopen_missing();
+        }
+        let now = self.cpu_times(secondary);
+        let cpu = self.cpu.next(now);
+        let mem = self.memory(secondary);
+        let cpu_temp = self.temperature(secondary);
+        let uptime = secondary.then(|| self.uptime());
+        if secondary {
+            self.find_addresses();
+        }
+        let report = Report {
+            hostname: &self.hostname,
+            cpu,
+            mem,
+            cpu_temp,
+            uptime,
+            ipaddr: secondary.then_some(self.found.as_slice()),
+            ts: self.timestamps.then_some(Fixed(unix_ms)),
+        };
+        // limits::REPORT holds any report.
+        let length = report.encode(&mut self.json).unwrap_or_default();
+        self.json.get(..length).unwrap_or_default()
+    }
+
+    /// A descriptor may be what fails: of a driver that was unloaded, or that was not loaded yet.
+    fn reopen_missing(&mut self) {
+        for (watch, source) in [
+            (&self.cpu_watch, &mut self.stat),
+            (&self.mem_watch, &mut self.meminfo),
+            (&self.uptime_watch, &mut self.uptime),
+        ] {
+            if watch.is_missing() {
+                source.reopen(&self.root);
+            }
+        }
+        if let Some(thermometer) = &mut self.thermometer
+            && self.cpu_temp_watch.is_missing()
+        {
+            *thermometer = Thermometer::find(&self.root);
+        }
+    }
+
+    fn cpu_times(&mut self, secondary: bool) -> Option<CpuTimes> {
+        let (line, _) = self.text.split_at_mut(limits::CPU_LINE);
+        let times = self.stat.read(line, 0).and_then(|text| stat::parse(text).ok_or(Failure::Content));
+        self.cpu_watch.pass(times, || self.root.path(self.stat.name()), secondary)
+    }
+
+    fn memory(&mut self, secondary: bool) -> Option<Tenths> {
+        let info = self.meminfo.read(&mut self.text, 0);
+        let info = info.and_then(|text| meminfo::parse(text).ok_or(Failure::Content));
+        let info = self.mem_watch.pass(info, || self.root.path(self.meminfo.name()), secondary)?;
+        let low_watermark = if info.wants_low_watermark() { self.low_watermark_bytes() } else { None };
+        let used = info.total_bytes.saturating_sub(info.available(low_watermark));
+        Some(percent(used, info.total_bytes))
+    }
+
+    /// The sum of the zones' low watermarks. The file may be longer than the buffer, and is read in
+    /// pieces of whole lines. None where it is missing, as psutil goes on without it, or endless.
+    fn low_watermark_bytes(&mut self) -> Option<u64> {
+        let mut offset = 0;
+        let mut pages = 0_u64;
+        while offset < limits::ZONEINFO {
+            let text = self.zoneinfo.read(&mut self.text, offset).ok()?;
+            if text.is_empty() {
+                return pages.checked_mul(self.page_bytes);
+            }
+            let end = text.iter().rposition(|byte| *byte == b'\n').map_or(text.len(), |last| last + 1);
+            pages = pages.checked_add(zoneinfo::low_pages(text.get(..end)?)?)?;
+            offset += u64::try_from(end).ok()?;
+        }
+        None
+    }
+
+    fn temperature(&mut self, secondary: bool) -> Option<Option<Thousandths>> {
+        let thermometer = self.thermometer.as_ref()?;
+        let celsius = thermometer.read(&mut self.text);
+        Some(self.cpu_temp_watch.pass(celsius, || self.root.path(thermometer.name()), secondary))
+    }
+
+    fn uptime(&mut self) -> Option<Hundredths> {
+        let seconds = self.uptime.read(&mut self.text, 0);
+        let seconds = seconds.and_then(|text| uptime::parse(text).ok_or(Failure::Content));
+        self.uptime_watch.pass(seconds, || self.root.path(self.uptime.name()), true)
+    }
+
+    fn find_addresses(&mut self) {
+        let Some(addresses) = &mut self.addresses else { return };
+        let outcome = addresses.read(&mut self.text, &mut self.found);
+        if self.ipaddr_watch.pass(outcome, || "rtnetlink".into(), true).is_none() {
+            self.found.clear();
+        }
+    }
+}
+
+/// The host name in `root`; else that of the running system, with `?` for bytes that are no text;
+/// else `localhost`.
+fn machine_name(root: &Root) -> String {
+    read_name(root, "proc/sys/kernel/hostname", hostname::parse)
+        .or_else(|| {
+            let system = uname().ok()?;
+            let name = system.nodename().as_encoded_bytes();
+            let text: String =
+                name.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect();
+            hostname::parse(text.as_bytes()).map(ToString::to_string)
+        })
+        .unwrap_or_else(|| "localhost".into())
+}
+
+/// A name that is read once.
+fn read_name(root: &Root, file: &'static str, parse: fn(&[u8]) -> Option<&str>) -> Option<String> {
+    let mut text = [0; limits::KERNEL_VALUE];
+    let text = Source::open(root, file).read(&mut text, 0).ok()?;
+    parse(text).map(ToString::to_string)
+}

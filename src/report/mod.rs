@@ -1,1 +1,179 @@
 //! Counters to figures to JSON.
+
+mod percent;
+
+use core::net::Ipv4Addr;
+
+use serde::{Serialize, Serializer};
+
+use crate::bytes::Short;
+use crate::sample::{Fixed, Hundredths, Tenths, Thousandths};
+pub use percent::{CpuRate, percent};
+
+/// One report, as consumers of the original psistats read it: by key, in one object.
+///
+/// A figure that is due and whose source failed is `Some(None)` and becomes `null`; one that is
+/// not due is `None` and has no key.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Report<'a> {
+    /// The machine.
+    pub hostname: &'a str,
+    /// Percent of all processors' time since the last report, 0 to 100.
+    pub cpu: Option<Tenths>,
+    /// Percent of memory that is not available, 0 to 100.
+    pub mem: Option<Tenths>,
+    /// Degrees Celsius; where `[cpu_temp] enabled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_temp: Option<Option<Thousandths>>,
+    /// Seconds since the machine started; every `secondary_timer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<Option<Hundredths>>,
+    /// IPv4 addresses; every `secondary_timer`. Empty where they cannot be read: the original never
+    /// sent anything but an array, and consumers go through it without asking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipaddr: Option<&'a [Ipv4Addr]>,
+    /// Unix seconds of the sample; where `[message] timestamp=yes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ts: Option<Thousandths>,
+}
+
+impl Report<'_> {
+    /// Writes the report into `buf` as a JSON object without a line end, and returns its length in
+    /// bytes. Where there is no room for all addresses, the last ones are left out.
+    ///
+    /// # Errors
+    /// [`Short`] where the report does not fit even without addresses.
+    pub fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
+        let mut report = *self;
+        loop {
+            if let Ok(length) = serde_json_core::to_slice(&report, buf) {
+                return Ok(length);
+            }
+            match report.ipaddr {
+                Some([fewer @ .., _]) => report.ipaddr = Some(fewer),
+                _ => return Err(Short),
+            }
+        }
+    }
+}
+
+/// As the shortest number that reads as this one: with at most 15 digits (uptimes of 300,000
+/// years) exactly these digits, at least one decimal, and no zeros after it.
+impl<const PER_UNIT: u32> Serialize for Fixed<PER_UNIT> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0 as f64 / f64::from(PER_UNIT))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+    use crate::limits;
+
+    const PRIMARY: Report<'_> = Report {
+        hostname: "my-computer",
+        cpu: Some(Fixed(241)),
+        mem: Some(Fixed(341)),
+        cpu_temp: None,
+        uptime: None,
+        ipaddr: None,
+        ts: None,
+    };
+
+    fn json(report: &Report<'_>) -> String {
+        let mut buf = [0; limits::REPORT];
+        let length = report.encode(&mut buf).unwrap();
+        String::from_utf8(buf[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_primary_report_has_no_keys_of_the_secondary_timer() {
+        assert_eq!(json(&PRIMARY), r#"{"hostname":"my-computer","cpu":24.1,"mem":34.1}"#);
+    }
+
+    #[test]
+    fn a_secondary_report_is_the_same_object_with_more_keys() {
+        let addresses = [Ipv4Addr::new(192, 168, 1, 101), Ipv4Addr::new(192, 168, 1, 102)];
+        let report = Report {
+            cpu_temp: Some(Some(Fixed(72_400))),
+            uptime: Some(Some(Fixed(13_058_310))),
+            ipaddr: Some(&addresses),
+            ts: Some(Fixed(1_700_000_000_123)),
+            ..PRIMARY
+        };
+        assert_eq!(
+            json(&report),
+            r#"{"hostname":"my-computer","cpu":24.1,"mem":34.1,"cpu_temp":72.4,"uptime":130583.1,"ipaddr":["192.168.1.101","192.168.1.102"],"ts":1700000000.123}"#
+        );
+    }
+
+    #[test]
+    fn a_figure_whose_source_failed_is_null_and_addresses_are_an_empty_array() {
+        let report = Report {
+            cpu: None,
+            mem: None,
+            cpu_temp: Some(None),
+            uptime: Some(None),
+            ipaddr: Some(&[]),
+            ..PRIMARY
+        };
+        assert_eq!(
+            json(&report),
+            r#"{"hostname":"my-computer","cpu":null,"mem":null,"cpu_temp":null,"uptime":null,"ipaddr":[]}"#
+        );
+    }
+
+    #[test]
+    fn fixed_numbers_keep_their_decimals() {
+        for (fixed, text) in
+            [(0, "0.0"), (7, "0.007"), (-39_999, "-39.999"), (47_000, "47.0"), (40_084, "40.084")]
+        {
+            let report = Report { cpu_temp: Some(Some(Fixed(fixed))), ..PRIMARY };
+            assert!(json(&report).ends_with(&std::format!("\"cpu_temp\":{text}}}")), "{text}");
+        }
+        for ts in (0..100_000).map(|n| 1_700_000_000_000 + n * 7_919_993) {
+            let report = Report { ts: Some(Fixed(ts)), ..PRIMARY };
+            let (seconds, millis) = (ts / 1000, ts % 1000);
+            let text = std::format!("{seconds}.{millis:03}");
+            let shortest = match text.trim_end_matches('0') {
+                whole if whole.ends_with('.') => std::format!("{whole}0"),
+                shortest => shortest.into(),
+            };
+            assert!(json(&report).ends_with(&std::format!("\"ts\":{shortest}}}")), "{ts}");
+        }
+    }
+
+    #[test]
+    fn a_host_name_reads_back_as_it_was_whatever_its_characters() {
+        let all: String =
+            (0..0x120).filter_map(char::from_u32).chain("\u{2028}\u{fffd}\u{1f600}".chars()).collect();
+        for hostname in [&all, "\"},{\\", "a\u{0}b\u{1f}\u{7f}", "k\u{fc}che"] {
+            let read: serde_json::Value =
+                serde_json::from_str(&json(&Report { hostname, ..PRIMARY })).unwrap();
+            assert_eq!(read["hostname"], hostname);
+        }
+    }
+
+    #[test]
+    fn the_longest_report_fits_and_in_a_small_buffer_addresses_are_cut_first() {
+        let addresses = [Ipv4Addr::new(255, 255, 255, 255); limits::ADDRESSES];
+        let hostname = "\u{1}".repeat(limits::HOSTNAME);
+        let longest = Report {
+            hostname: &hostname,
+            cpu: Some(Fixed(1000)),
+            mem: Some(Fixed(1000)),
+            cpu_temp: Some(Some(Fixed(-39_999))),
+            uptime: Some(Some(Fixed(i64::MAX))),
+            ipaddr: Some(&addresses),
+            ts: Some(Fixed(i64::MIN)),
+        };
+        let whole = json(&longest);
+        let mut buf = [0; limits::REPORT];
+        let cut = longest.encode(&mut buf[..whole.len() - 1]).unwrap();
+        let read: serde_json::Value = serde_json::from_slice(&buf[..cut]).unwrap();
+        assert_eq!(read["ipaddr"].as_array().unwrap().len(), limits::ADDRESSES - 1);
+        assert_eq!(longest.encode(&mut buf[..100]), Err(Short));
+    }
+}

@@ -1,1 +1,59 @@
 //! Kernel text to counters: one file per source, each with a pure `parse`.
+//!
+//! Kernel text is read by name or position and is never trusted: what does not read as the kernel
+//! writes it gives `None`, a field that an older kernel did not have yet counts as 0.
+
+pub mod addresses;
+pub mod boot_id;
+pub mod hostname;
+pub mod mailbox;
+pub mod meminfo;
+pub mod stat;
+pub mod thermal;
+pub mod uptime;
+pub mod zoneinfo;
+
+/// A number with a fixed count of decimals, as the integer that it is: `PER_UNIT` of it make 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fixed<const PER_UNIT: u32>(pub i64);
+
+/// One decimal: percentages.
+pub type Tenths = Fixed<10>;
+/// Two decimals: seconds of uptime.
+pub type Hundredths = Fixed<100>;
+/// Three decimals: degrees of temperature, seconds of time.
+pub type Thousandths = Fixed<1000>;
+
+/// The lines of `text`, without their ends.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n')
+}
+
+/// The words of `line`, parted by any white space.
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+}
+
+/// Digits and nothing else, that fit.
+fn decimal(word: &[u8]) -> Option<u64> {
+    if word.is_empty() {
+        return None;
+    }
+    word.iter().try_fold(0_u64, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decimal_is_digits_that_fit_and_nothing_else() {
+        assert_eq!(decimal(b"0018446744073709551615"), Some(u64::MAX));
+        for not in [&b""[..], b"18446744073709551616", b"+1", b"-1", b"1.0", b" 1", b"\xff"] {
+            assert_eq!(decimal(not), None);
+        }
+    }
+}

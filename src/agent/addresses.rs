@@ -1,0 +1,76 @@
+//! The IPv4 addresses of all interfaces, over a socket of rtnetlink.
+//!
+//! `getifaddrs(3)` is the same behind a list on the heap. The messages are in
+//! [`crate::sample::addresses`].
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use log::warn;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send, socket,
+};
+
+use super::source::Failure;
+use crate::limits;
+use crate::sample::addresses::{Addresses, Error, Progress, parse, request};
+
+/// Asks the kernel for addresses.
+#[derive(Debug, Default)]
+pub struct AddressReader {
+    socket: Option<OwnedFd>,
+    sequence: u32,
+    cut_told: bool,
+}
+
+impl AddressReader {
+    /// Puts the addresses of this network namespace into `found`. Does not wait: the kernel answers
+    /// a dump while it is asked and read.
+    ///
+    /// # Errors
+    /// As `socket(2)`, `send(2)`, `recv(2)`; what the kernel refuses with; or content that is none.
+    /// `found` then holds what came before. The next call begins with a new socket.
+    pub fn read(&mut self, buf: &mut [u8], found: &mut Addresses) -> Result<(), Failure> {
+        found.clear();
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => open()?,
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        if dump(&socket, self.sequence, buf, found)? == Progress::Done {
+            self.socket = Some(socket);
+        } else if !self.cut_told {
+            self.cut_told = true;
+            warn!("more than {} IPv4 addresses: reports carry the first of them", limits::ADDRESSES);
+        }
+        Ok(())
+    }
+}
+
+/// A socket that hears from the kernel only, and needs no privilege.
+fn open() -> Result<OwnedFd, Errno> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
+    connect(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+    Ok(socket)
+}
+
+/// One dump, to its end or until `found` is full.
+fn dump(socket: &OwnedFd, sequence: u32, buf: &mut [u8], found: &mut Addresses) -> Result<Progress, Failure> {
+    send(socket.as_raw_fd(), &request(sequence), MsgFlags::empty())?;
+    for _ in 0..limits::ADDRESS_DATAGRAMS {
+        // MSG_TRUNC: the whole length also of a datagram that was cut.
+        let length = match recv(socket.as_raw_fd(), buf, MsgFlags::MSG_TRUNC) {
+            Err(Errno::EINTR) => continue,
+            other => other?,
+        };
+        let datagram = buf.get(..length).ok_or(Failure::Content)?;
+        match parse(datagram, sequence, found) {
+            Ok(Progress::More) => {}
+            Ok(end) => return Ok(end),
+            Err(Error::Malformed) => return Err(Failure::Content),
+            Err(Error::Refused(errno)) => return Err(Errno::from_raw(errno).into()),
+        }
+    }
+    Err(Failure::Content)
+}

@@ -1,0 +1,75 @@
+//! The captured boards, and copies of them that a test may change.
+
+// Not every test uses all of it.
+#![allow(dead_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// Where the boards are.
+pub fn boards() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/boards")
+}
+
+/// The boards' directories, in the order of their names.
+pub fn all() -> Vec<PathBuf> {
+    let mut all: Vec<_> = fs::read_dir(boards()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    assert!(all.len() > 20, "the boards are in {}", boards().display());
+    all
+}
+
+/// The last part of a board's directory.
+pub fn name(board: &Path) -> &str {
+    board.file_name().unwrap().to_str().unwrap()
+}
+
+/// A root directory of a test's own.
+pub struct Tree(TempDir);
+
+impl Tree {
+    /// One without files.
+    pub fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    /// A copy of `board`.
+    pub fn of(board: &Path) -> Self {
+        let tree = Self::new();
+        copy(board, tree.path());
+        tree
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Puts a file there, or new content into the file that is there.
+    pub fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// A first line of /proc/stat like that of `stat`, of a machine that has just started.
+pub fn counters_at_start(stat: &[u8]) -> String {
+    let line = stat.split(|byte| *byte == b'\n').next().unwrap();
+    let fields = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count() - 1;
+    format!("cpu {}\n", " 0".repeat(fields))
+}
