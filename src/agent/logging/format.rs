@@ -166,6 +166,8 @@ pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Z
 
 /// `%(asctime)s`
 fn write_time(line: &mut Line, datefmt: Option<&str>, entry: &Entry<'_>, zone: &Zone) {
+    // An empty one counts as none, as in Python.
+    let datefmt = datefmt.filter(|datefmt| !datefmt.is_empty());
     let time = zone.at(unix_seconds(entry.time));
     strftime(line, datefmt.unwrap_or("%Y-%m-%d %H:%M:%S"), &time);
     if datefmt.is_none() {

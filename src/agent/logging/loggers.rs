@@ -233,7 +233,7 @@ fn tell(sink: &Sink, reason: &io::Error, fallback: Fallback) {
         let mut line = Line::default();
         let _ = write!(
             line,
-            "{start}cannot log to {}: {reason}; its lines are lost until it works again",
+            "{start}trouble with logging to {}: {reason}; said again only after it has worked",
             name.as_str()
         );
         line

@@ -101,7 +101,7 @@ pub fn install(config: Option<&Logging>, fallback: Fallback) -> Result<(), Error
     let config = match config {
         Some(config) => config,
         None => {
-            unconfigured = default_for(fallback);
+            unconfigured = default_for(fallback, Path::new(syslog::DEV_LOG));
             &unconfigured
         }
     };
@@ -142,13 +142,12 @@ impl log::Log for Facade {
     fn flush(&self) {}
 }
 
-/// Root at INFO with the one handler of `fallback`.
-fn default_for(fallback: Fallback) -> Logging {
+/// Root at INFO with the one handler of `fallback`; `dev_log` is where the system's syslog is.
+fn default_for(fallback: Fallback, dev_log: &Path) -> Logging {
     let text = |text: &str| Piece::Text(text.into());
     let field = |field| Piece::Field { field, width: 0, kind: 's' };
-    let to_syslog = fallback == Fallback::Syslog && Path::new(syslog::DEV_LOG).exists();
-    let (target, pieces) = if to_syslog {
-        let address = SyslogAddress::Path(syslog::DEV_LOG.into());
+    let (target, pieces) = if fallback == Fallback::Syslog && dev_log.exists() {
+        let address = SyslogAddress::Path(dev_log.into());
         let pieces = vec![text("psistats["), field(Field::Process), text("]: "), field(Field::Message)];
         (Target::Syslog { address, facility: syslog::DAEMON }, pieces)
     } else {
@@ -156,9 +155,35 @@ fn default_for(fallback: Fallback) -> Logging {
         (Target::Stderr, vec![time, text(" psistats "), level, text(" "), field(Field::Message)])
     };
     let format = Format { pieces, datefmt: None };
-    Logging {
-        handlers: vec![Handler { name: "default".into(), level: Level::NotSet, target, format }],
-        root: Logger { level: Level::Info, handlers: vec![0], propagate: false, qualname: "psistats".into() },
-        pika: None,
+    let handler = Handler { name: "default".into(), level: Level::NotSet, target, format };
+    let root =
+        Logger { level: Level::Info, handlers: vec![0], propagate: false, qualname: "psistats".into() };
+    Logging { handlers: vec![handler], root, pika: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn without_configuration_a_daemon_logs_to_syslog_and_without_that_to_standard_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let dev_log = folder.path().join("log");
+        let absent = default_for(Fallback::Syslog, &dev_log);
+        assert_eq!(absent, default_for(Fallback::Stderr, &dev_log));
+
+        let daemon = UnixDatagram::bind(&dev_log).unwrap();
+        daemon.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let config = default_for(Fallback::Syslog, &dev_log);
+        let mut loggers = Loggers::open(&config, Fallback::Syslog, Zone::utc(), true, UNIX_EPOCH).unwrap();
+        let args = format_args!("text");
+        let record = Record::builder().args(args).level(log::Level::Warn).target("psistats").build();
+        loggers.write(&record, &message(&record), UNIX_EPOCH);
+        let mut buffer = [0; 64];
+        let n = daemon.recv(&mut buffer).unwrap();
+        let expected = std::format!("<28>psistats[{}]: text", std::process::id());
+        assert_eq!(str::from_utf8(&buffer[..n]), Ok(expected.as_str()));
     }
 }
