@@ -82,37 +82,37 @@ impl LogFile {
     /// Appends `line`, after a rotation where one is due at `now` (Unix seconds). Where the
     /// rotation fails the line still goes to the file that there is, and the failure is told.
     pub fn write(&mut self, line: &[u8], now: i64) -> io::Result<()> {
-        let rotated = self.rotate(line.len(), now);
-        if self.file.is_none() {
-            self.file = Some(append_to(&self.path)?);
-        }
-        let Some(file) = &self.file else { return rotated };
+        let rotated = if self.is_due(line.len(), now) { self.rotate(now) } else { Ok(()) };
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                self.torn = false;
+                none.insert(append_to(&self.path)?)
+            }
+        };
         if self.torn {
-            write_whole(file, b"\n")?;
+            write_whole(&file, b"\n")?;
         }
-        let written = write_whole(file, line);
+        let written = write_whole(&file, line);
         self.torn = written.as_ref().is_err_and(|stopped| stopped.after > 0);
         written?;
         rotated
     }
 
-    fn rotate(&mut self, coming: usize, now: i64) -> io::Result<()> {
-        let due = match &self.rotation {
-            Rotation::Never | Rotation::Size { max_bytes: 0, .. } | Rotation::Size { backups: 0, .. } => {
-                false
-            }
-            Rotation::Size { max_bytes, .. } => {
-                let size = match &mut self.file {
-                    Some(file) => file.seek(SeekFrom::End(0)).unwrap_or(0),
-                    None => 0,
-                };
-                size.saturating_add(coming as u64) >= *max_bytes
+    /// Whether the file is put aside before `coming` bytes more are written at `now`.
+    fn is_due(&self, coming: usize, now: i64) -> bool {
+        match &self.rotation {
+            Rotation::Never => false,
+            Rotation::Size { max_bytes, backups } => {
+                let size = || self.file.as_ref().and_then(|mut file| file.seek(SeekFrom::End(0)).ok());
+                let full = || size().unwrap_or(0).saturating_add(coming as u64) >= *max_bytes;
+                *max_bytes > 0 && *backups > 0 && full()
             }
             Rotation::Time { at, .. } => now >= *at,
-        };
-        if !due {
-            return Ok(());
         }
+    }
+
+    fn rotate(&mut self, now: i64) -> io::Result<()> {
         // A terminal or /dev/null stays where it is.
         let regular = self.path.metadata().map_or(true, |found| found.is_file());
         match &mut self.rotation {

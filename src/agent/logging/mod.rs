@@ -15,6 +15,7 @@ mod loggers;
 pub mod rotate;
 mod syslog;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::string::String;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -97,16 +98,10 @@ impl std::error::Error for Error {
 /// The time zone is read here, and host names of SysLogHandlers are resolved here. Files with mode
 /// `w` are emptied by the first call only.
 pub fn install(config: Option<&Logging>, fallback: Fallback) -> Result<(), Error> {
-    let unconfigured;
-    let config = match config {
-        Some(config) => config,
-        None => {
-            unconfigured = default_for(fallback, Path::new(syslog::DEV_LOG));
-            &unconfigured
-        }
-    };
+    let unconfigured = || Cow::Owned(default_for(fallback, Path::new(syslog::DEV_LOG)));
+    let config = config.map_or_else(unconfigured, Cow::Borrowed);
     let first = FACADE.active().is_none();
-    let loggers = Loggers::open(config, fallback, Zone::local(), first, SystemTime::now())?;
+    let loggers = Loggers::open(&config, fallback, Zone::local(), first, SystemTime::now())?;
     if first {
         log::set_logger(&FACADE).map_err(|_| Error::Taken)?;
     }
