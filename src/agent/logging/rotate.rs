@@ -117,14 +117,14 @@ pub fn remove_oldest(path: &Path, schedule: &Schedule, backups: u32) -> io::Resu
     }
     let mut old = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(|name| is_old(name, base, schedule)) {
-            old.push(entry.path());
+        let name = entry?.file_name();
+        if name.to_str().is_some_and(|name| is_old(name, base, schedule)) {
+            old.push(name);
         }
     }
-    old.sort();
+    old.sort_unstable();
     let surplus = old.len().saturating_sub(usize::try_from(backups).unwrap_or(usize::MAX));
-    old.iter().take(surplus).try_for_each(fs::remove_file)
+    old.iter().take(surplus).try_for_each(|name| fs::remove_file(folder.join(name)))
 }
 
 /// Whether Python takes the file `name` for one that `base` was put aside as: it starts like
