@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod cli;
 pub mod connect;
 pub mod context;
+pub mod localtime;
 pub mod logging;
 pub mod mailbox;
 pub mod publisher;

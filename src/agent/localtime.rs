@@ -1,0 +1,83 @@
+//! Local time: the one place that knows the time zone.
+
+use std::{env, vec};
+
+use tz::{DateTime, LocalTimeType, TimeZone};
+
+/// A time zone, read once: the files that describe it are not looked at again.
+#[derive(Clone, Debug)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone of the `TZ` variable, else of `/etc/localtime`, else UTC.
+    pub fn local() -> Self {
+        let zone = match env::var("TZ") {
+            Ok(name) => TimeZone::from_posix_tz(&name),
+            Err(_) => TimeZone::local(),
+        };
+        zone.map_or_else(|_| Self::utc(), Self)
+    }
+
+    /// The zone that `TZ=name` means: a file below `/usr/share/zoneinfo` or a POSIX rule.
+    pub fn named(name: &str) -> Result<Self, tz::Error> {
+        TimeZone::from_posix_tz(name).map(Self)
+    }
+
+    /// Coordinated Universal Time.
+    pub fn utc() -> Self {
+        let named = LocalTimeType::new(0, false, Some(b"UTC"))
+            .map(|utc| TimeZone::new(vec![], vec![utc], vec![], None));
+        Self(named.ok().and_then(Result::ok).unwrap_or_else(TimeZone::utc))
+    }
+
+    /// Date and time of day at `unix_seconds`, which is clamped to the years 1 to 9999: file
+    /// systems hold stranger ones.
+    pub fn at(&self, unix_seconds: i64) -> DateTime {
+        let unix_seconds = unix_seconds.clamp(YEAR_1, YEAR_9999);
+        DateTime::from_timespec_and_local(unix_seconds, 0, self.kind(unix_seconds)).unwrap_or(EPOCH)
+    }
+
+    /// Seconds that local time is ahead of UTC at `unix_seconds`.
+    pub fn offset(&self, unix_seconds: i64) -> i64 {
+        self.kind(unix_seconds).ut_offset().into()
+    }
+
+    /// Offset, daylight saving and abbreviation at `unix_seconds`.
+    fn kind(&self, unix_seconds: i64) -> LocalTimeType {
+        let zone = self.0.as_ref();
+        // Old files end with their last change and have no rule for the time after it.
+        let last = || {
+            let index = zone.transitions().last().map_or(0, tz::timezone::Transition::local_time_type_index);
+            zone.local_time_types().get(index)
+        };
+        let kind = zone.find_local_time_type(unix_seconds).ok().or_else(last);
+        kind.copied().unwrap_or(LocalTimeType::utc())
+    }
+}
+
+/// 0001-01-01 00:00:00 and 9999-12-31 00:00:00, with room for any zone's offset.
+const YEAR_1: i64 = -62_135_510_400;
+const YEAR_9999: i64 = 253_402_214_400;
+
+const EPOCH: DateTime = match DateTime::from_timespec_and_local(0, 0, LocalTimeType::utc()) {
+    Ok(epoch) => epoch,
+    Err(_) => unreachable!(),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absurd_times_are_clamped_and_nothing_overflows() {
+        for zone in [Zone::utc(), Zone::named("<+14>-14").unwrap(), Zone::named("<-12>12").unwrap()] {
+            assert!(matches!(zone.at(i64::MIN).year(), 0 | 1));
+            assert_eq!(zone.at(i64::MAX).year(), 9999);
+        }
+    }
+
+    #[test]
+    fn utc_has_its_name() {
+        assert_eq!(Zone::utc().at(0).local_time_type().time_zone_designation(), "UTC");
+    }
+}

@@ -1,0 +1,183 @@
+//! Where lines are written: log files that rotate, and the standard streams.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf, absolute};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::rotate::{Schedule, put_aside, remove_oldest, shift};
+
+/// A log file that is appended to.
+///
+/// One that is moved or removed by others goes on being written until it rotates or logging is
+/// installed again (SIGHUP), as with Python's `FileHandler`.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    /// None: it could not be opened again after a rotation.
+    file: Option<File>,
+    rotation: Rotation,
+    /// A line was written in part: the next one must not continue it.
+    torn: bool,
+}
+
+/// When a log file is put aside.
+#[derive(Debug)]
+pub enum Rotation {
+    /// `FileHandler`
+    Never,
+    /// `RotatingFileHandler`
+    Size {
+        /// `maxBytes`; 0: never. Bytes, where Python counts the line's characters.
+        max_bytes: u64,
+        /// `backupCount`; 0: never.
+        backups: u32,
+    },
+    /// `TimedRotatingFileHandler`
+    Time {
+        /// `when`, `interval`, `utc`
+        schedule: Schedule,
+        /// `backupCount`; 0: all are kept.
+        backups: u32,
+        /// Unix seconds of the next rollover.
+        at: i64,
+    },
+}
+
+impl LogFile {
+    /// Opens or makes the file at `path` and empties it where `truncate` is set. A relative path
+    /// is taken from the present directory also after that changes.
+    pub fn open(path: &Path, truncate: bool) -> io::Result<Self> {
+        let path = absolute(path)?;
+        let file = append_to(&path)?;
+        if truncate && file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        Ok(Self { path, file: Some(file), rotation: Rotation::Never, torn: false })
+    }
+
+    /// Rotates by size.
+    pub fn by_size(self, max_bytes: u64, backups: u32) -> Self {
+        Self { rotation: Rotation::Size { max_bytes, backups }, ..self }
+    }
+
+    /// Rotates by time. The first rollover counts from the file's last change, so that a program
+    /// that is started anew each morning still rotates.
+    pub fn by_time(self, schedule: Schedule, backups: u32) -> io::Result<Self> {
+        let changed = self.path.metadata()?.mtime();
+        let at = schedule.next(changed);
+        Ok(Self { rotation: Rotation::Time { schedule, backups, at }, ..self })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends `line`, after a rotation where one is due at `now` (Unix seconds). Where the
+    /// rotation fails the line still goes to the file that there is, and the failure is told.
+    pub fn write(&mut self, line: &[u8], now: i64) -> io::Result<()> {
+        let rotated = if self.is_due(line.len(), now) { self.rotate(now) } else { Ok(()) };
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                self.torn = false;
+                none.insert(append_to(&self.path)?)
+            }
+        };
+        if self.torn {
+            write_whole(&file, b"\n")?;
+        }
+        let written = write_whole(&file, line);
+        self.torn = written.as_ref().is_err_and(|stopped| stopped.after > 0);
+        written?;
+        rotated
+    }
+
+    /// Whether the file is put aside before `coming` bytes more are written at `now`.
+    fn is_due(&self, coming: usize, now: i64) -> bool {
+        match &self.rotation {
+            Rotation::Never => false,
+            Rotation::Size { max_bytes, backups } => {
+                let size = || self.file.as_ref().and_then(|mut file| file.seek(SeekFrom::End(0)).ok());
+                let full = || size().unwrap_or(0).saturating_add(coming as u64) >= *max_bytes;
+                *max_bytes > 0 && *backups > 0 && full()
+            }
+            Rotation::Time { at, .. } => now >= *at,
+        }
+    }
+
+    fn rotate(&mut self, now: i64) -> io::Result<()> {
+        // A terminal or /dev/null stays where it is.
+        let regular = self.path.metadata().map_or(true, |found| found.is_file());
+        match &mut self.rotation {
+            Rotation::Size { backups, .. } if regular => {
+                shift(&self.path, *backups)?;
+                self.file = None;
+            }
+            Rotation::Time { schedule, backups, at } => {
+                if regular {
+                    put_aside(&self.path, schedule, *at, now)?;
+                    self.file = None;
+                }
+                *at = schedule.next(now);
+                if regular {
+                    remove_oldest(&self.path, schedule, *backups)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Opens for appending. A pipe that nobody reads is an error rather than a wait.
+fn append_to(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    OpenOptions::new().append(true).create(true).custom_flags(flags.bits()).open(path)
+}
+
+/// Writes `line` to a standard stream in one piece, or not at all where that would wait for a
+/// reader that does not read.
+///
+/// The stream is shared with whoever started us, so it cannot be made non-blocking: that it takes
+/// a line is asked for before. A pipe that is ready takes 4096 bytes (pipe(7), `PIPE_BUF`).
+pub fn write_stream(stream: impl AsFd, line: &[u8]) -> io::Result<()> {
+    let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut ready, PollTimeout::ZERO) == Ok(0) {
+        return Err(Errno::EAGAIN.into());
+    }
+    Ok(write_whole(stream, line)?)
+}
+
+/// A write that ended early.
+struct Stopped {
+    /// Bytes that were written before.
+    after: usize,
+    why: io::Error,
+}
+
+impl From<Stopped> for io::Error {
+    fn from(stopped: Stopped) -> Self {
+        stopped.why
+    }
+}
+
+/// One `write(2)`, and more only where that took less than all.
+fn write_whole(to: impl AsFd, line: &[u8]) -> Result<(), Stopped> {
+    let mut after = 0;
+    while let Some(rest) = line.get(after..).filter(|rest| !rest.is_empty()) {
+        match nix::unistd::write(&to, rest) {
+            Ok(0) => return Err(Stopped { after, why: ErrorKind::WriteZero.into() }),
+            Ok(n) => after += n,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Stopped { after, why: errno.into() }),
+        }
+    }
+    Ok(())
+}

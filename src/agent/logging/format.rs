@@ -1,0 +1,344 @@
+//! From a record to one line of text: Python's percent format and C's `strftime`.
+//!
+//! A line is bounded and is put together without allocation. Text that came from outside (a
+//! broker's reason, a host name) cannot forge a line: control characters in it are escaped.
+
+use core::fmt::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use tz::DateTime;
+
+use crate::agent::localtime::Zone;
+use crate::config::logging::{Field, Format, Level, Piece};
+
+/// Bytes of one line, its end included: syslog daemons take 2048 or more (RFC 5424 §6.1), and a
+/// pipe takes that much in one piece.
+pub const LINE: usize = 2048;
+
+/// What stands at the end of a line that was cut.
+const CUT: &[u8] = b" [cut]";
+
+/// A bounded line of UTF-8. What does not fit is cut off, with a mark.
+#[derive(Debug, Default)]
+pub struct Line {
+    bytes: heapless::Vec<u8, LINE>,
+    cut: bool,
+}
+
+impl Line {
+    /// The text so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The text so far, as text.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
+    /// Appends `text`, or as much of it as fits and the mark.
+    pub fn push(&mut self, text: &str) {
+        if self.cut {
+            return;
+        }
+        // Room for the mark and the line's end stays.
+        let room = (LINE - CUT.len() - 1).saturating_sub(self.bytes.len());
+        let mut end = text.len().min(room);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let fits = text.as_bytes().get(..end).unwrap_or_default();
+        self.cut = fits.len() < text.len();
+        let mark = if self.cut { CUT } else { b"" };
+        // Neither can fail: see `room`.
+        let _ = self.bytes.extend_from_slice(fits);
+        let _ = self.bytes.extend_from_slice(mark);
+    }
+
+    /// Appends `text` with everything escaped that could end the line or drive a terminal.
+    pub fn push_escaped(&mut self, text: &str) {
+        let mut rest = text;
+        while let Some((at, unsafe_char)) = rest.char_indices().find(|(_, c)| must_be_escaped(*c)) {
+            self.push(rest.get(..at).unwrap_or_default());
+            let _ = match unsafe_char {
+                '\n' => self.write_str("\\n"),
+                '\r' => self.write_str("\\r"),
+                c if u32::from(c) < 0x100 => write!(self, "\\x{:02x}", u32::from(c)),
+                c => write!(self, "\\u{:04x}", u32::from(c)),
+            };
+            rest = rest.get(at + unsafe_char.len_utf8()..).unwrap_or_default();
+        }
+        self.push(rest);
+    }
+
+    /// Appends the line's end, for which there is always room.
+    pub fn end(&mut self) {
+        let _ = self.bytes.push(b'\n');
+    }
+
+    /// Fills what was written since `start` up to `width` characters: before it, or where
+    /// `width` is negative behind it.
+    fn pad(&mut self, start: usize, width: i16, with: &str) {
+        let written = self.bytes.get(start..).unwrap_or_default();
+        let characters = written.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+        let before = self.bytes.len();
+        for _ in characters..usize::from(width.unsigned_abs()).min(LINE) {
+            self.push(with);
+        }
+        let added = self.bytes.len() - before;
+        if width > 0
+            && !self.cut
+            && let Some(written) = self.bytes.get_mut(start..)
+        {
+            written.rotate_right(added);
+        }
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text);
+        Ok(())
+    }
+}
+
+/// Line ends as Python's `splitlines` knows them, other controls except the harmless tab, and
+/// what turns the direction of the text that follows.
+fn must_be_escaped(c: char) -> bool {
+    (c.is_control() && c != '\t')
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What a format can show of one record.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The logger's name.
+    pub name: &'a str,
+    /// One of Debug to Critical.
+    pub level: Level,
+    /// The text, escaped already.
+    pub message: &'a str,
+    /// Source file's path.
+    pub pathname: &'a str,
+    /// The module's path in the source.
+    pub module_path: &'a str,
+    /// Line in the source.
+    pub line: u32,
+    /// When it was logged, since the epoch.
+    pub time: Duration,
+    /// When logging started, since the epoch.
+    pub started: Duration,
+    /// Process id.
+    pub process: u32,
+}
+
+/// A level as Python spells it.
+pub const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::NotSet => "NOTSET",
+        Level::Debug => "DEBUG",
+        Level::Info => "INFO",
+        Level::Warning => "WARNING",
+        Level::Error => "ERROR",
+        Level::Critical => "CRITICAL",
+    }
+}
+
+/// Appends `entry` in `format` to `line`, without the line's end.
+pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Zone) {
+    for piece in &format.pieces {
+        match piece {
+            Piece::Text(text) => line.push(text),
+            Piece::Field { field, width, kind } => {
+                let start = line.bytes.len();
+                match field {
+                    Field::Asctime => write_time(line, format.datefmt.as_deref(), entry, zone),
+                    field => write_value(line, value(*field, entry), *kind),
+                }
+                // A fraction of a second filled with spaces is never meant: `%(msecs)03d`.
+                let zeros = *field == Field::Msecs && *kind == 'd' && *width > 0;
+                line.pad(start, *width, if zeros { "0" } else { " " });
+            }
+        }
+    }
+}
+
+/// `%(asctime)s`
+fn write_time(line: &mut Line, datefmt: Option<&str>, entry: &Entry<'_>, zone: &Zone) {
+    // An empty one counts as none, as in Python.
+    let datefmt = datefmt.filter(|datefmt| !datefmt.is_empty());
+    let time = zone.at(unix_seconds(entry.time));
+    strftime(line, datefmt.unwrap_or("%Y-%m-%d %H:%M:%S"), &time);
+    if datefmt.is_none() {
+        let _ = write!(line, ",{:03}", entry.time.subsec_millis());
+    }
+}
+
+/// A record's attribute as Python types it.
+enum Value<'a> {
+    Text(&'a str),
+    Int(i64),
+    Float(f64),
+}
+
+fn value<'a>(field: Field, entry: &Entry<'a>) -> Value<'a> {
+    let file = Path::new(entry.pathname);
+    let text =
+        |part: Option<&'a std::ffi::OsStr>| Value::Text(part.and_then(|p| p.to_str()).unwrap_or_default());
+    match field {
+        // Written by its own function, because it needs the zone.
+        Field::Asctime => Value::Text(""),
+        Field::Created => Value::Float(entry.time.as_nanos() as f64 / 1e9),
+        Field::Filename => text(file.file_name()),
+        Field::FuncName => Value::Text(entry.module_path),
+        Field::Levelname => Value::Text(level_name(entry.level)),
+        Field::Levelno => Value::Int(entry.level as i64),
+        Field::Lineno => Value::Int(entry.line.into()),
+        Field::Message => Value::Text(entry.message),
+        Field::Module => text(file.file_stem()),
+        Field::Msecs => Value::Float(entry.time.subsec_millis().into()),
+        Field::Name => Value::Text(entry.name),
+        Field::Pathname => Value::Text(entry.pathname),
+        Field::Process => Value::Int(entry.process.into()),
+        Field::ProcessName => Value::Text("MainProcess"),
+        Field::RelativeCreated => {
+            let (now, start) = (entry.time.as_nanos() as f64, entry.started.as_nanos() as f64);
+            Value::Float((now / 1e9 - start / 1e9) * 1000.0)
+        }
+        Field::Thread => Value::Int(nix::unistd::gettid().as_raw().into()),
+        Field::ThreadName => {
+            Value::Text(if nix::unistd::gettid() == nix::unistd::getpid() { "MainThread" } else { "Thread" })
+        }
+    }
+}
+
+/// `%s`, `%d` or `%f` of a value. Text stays text whatever letter was asked for.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "as Python's %d and %f")]
+fn write_value(line: &mut Line, value: Value<'_>, kind: char) {
+    let _ = match (value, kind) {
+        (Value::Text(text), _) => line.write_str(text),
+        (Value::Int(int), 'f') => write!(line, "{:.6}", int as f64),
+        (Value::Int(int), _) => write!(line, "{int}"),
+        (Value::Float(float), 'f') => write!(line, "{float:.6}"),
+        (Value::Float(float), 'd') => write!(line, "{}", float as i64),
+        (Value::Float(float), _) => write!(line, "{float:?}"),
+    };
+}
+
+/// Whole seconds of a time since the epoch.
+pub fn unix_seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Appends `time` in a `strftime(3)` format, as in the C locale.
+///
+/// Knows a A b B c C d D e F h H I j k l m M n p r R s S t T u U w W x X y Y z Z and %. An unknown
+/// directive stays as it is, as in glibc; flags and ISO 8601 weeks (`%-d`, `%G`) are unknown.
+pub fn strftime(line: &mut Line, format: &str, time: &DateTime) {
+    let mut rest = format;
+    while let Some((text, directive)) = rest.split_once('%') {
+        line.push(text);
+        let mut characters = directive.chars();
+        match characters.next() {
+            Some(letter) => write_directive(line, letter, time),
+            None => line.push("%"),
+        }
+        rest = characters.as_str();
+    }
+    line.push(rest);
+}
+
+const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+fn write_directive(line: &mut Line, letter: char, t: &DateTime) {
+    let day = DAYS.get(usize::from(t.week_day())).copied().unwrap_or_default();
+    let month = MONTHS.get(usize::from(t.month()).saturating_sub(1)).copied().unwrap_or_default();
+    let short = |name: &'static str| name.get(..3).unwrap_or_default();
+    let hour_of_12 = (t.hour() + 11) % 12 + 1;
+    // Week of the year, where weeks start `day` days after Sunday.
+    let week = |day: u8| (t.year_day() + 7 - u16::from((t.week_day() + 7 - day) % 7)) / 7;
+    let zone = t.local_time_type();
+    let _ = match letter {
+        'a' => line.write_str(short(day)),
+        'A' => line.write_str(day),
+        'b' | 'h' => line.write_str(short(month)),
+        'B' => line.write_str(month),
+        'c' => return strftime(line, "%a %b %e %H:%M:%S %Y", t),
+        'C' => write!(line, "{:02}", t.year() / 100),
+        'd' => write!(line, "{:02}", t.month_day()),
+        'D' | 'x' => return strftime(line, "%m/%d/%y", t),
+        'e' => write!(line, "{:2}", t.month_day()),
+        'F' => return strftime(line, "%Y-%m-%d", t),
+        'H' => write!(line, "{:02}", t.hour()),
+        'I' => write!(line, "{hour_of_12:02}"),
+        'j' => write!(line, "{:03}", t.year_day() + 1),
+        'k' => write!(line, "{:2}", t.hour()),
+        'l' => write!(line, "{hour_of_12:2}"),
+        'm' => write!(line, "{:02}", t.month()),
+        'M' => write!(line, "{:02}", t.minute()),
+        'n' => line.write_str("\n"),
+        'p' => line.write_str(if t.hour() < 12 { "AM" } else { "PM" }),
+        'r' => return strftime(line, "%I:%M:%S %p", t),
+        'R' => return strftime(line, "%H:%M", t),
+        's' => write!(line, "{}", t.unix_time()),
+        'S' => write!(line, "{:02}", t.second()),
+        't' => line.write_str("\t"),
+        'T' | 'X' => return strftime(line, "%H:%M:%S", t),
+        'u' => write!(line, "{}", (t.week_day() + 6) % 7 + 1),
+        'U' => write!(line, "{:02}", week(0)),
+        'w' => write!(line, "{}", t.week_day()),
+        'W' => write!(line, "{:02}", week(1)),
+        'y' => write!(line, "{:02}", t.year() % 100),
+        'Y' => write!(line, "{}", t.year()),
+        'z' => write_offset(line, zone.ut_offset()),
+        'Z' => line.write_str(zone.time_zone_designation()),
+        '%' => line.write_str("%"),
+        unknown => write!(line, "%{unknown}"),
+    };
+}
+
+/// `+hhmm`
+fn write_offset(line: &mut Line, seconds: i32) -> fmt::Result {
+    let minutes = seconds.unsigned_abs() / 60;
+    let sign = if seconds < 0 { '-' } else { '+' };
+    write!(line, "{sign}{:02}{:02}", minutes / 60, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_cut_at_a_character_and_says_so() {
+        let mut line = Line::default();
+        line.push("x");
+        for _ in 0..LINE {
+            line.push("\u{e4}");
+        }
+        line.end();
+        assert!(line.as_bytes().len() <= LINE && line.as_bytes().len() >= LINE - 1);
+        assert!(line.as_str().ends_with("\u{e4} [cut]\n"), "{}", line.as_str());
+    }
+
+    #[test]
+    fn text_from_outside_cannot_start_a_line_or_drive_a_terminal() {
+        let mut line = Line::default();
+        line.push_escaped("a\nb\r\x1b[2J\u{9b}\u{85}\u{2028}\u{202e}\0\ttab \u{e4}");
+        assert_eq!(line.as_str(), "a\\nb\\r\\x1b[2J\\x9b\\x85\\u2028\\u202e\\x00\ttab \u{e4}");
+    }
+}

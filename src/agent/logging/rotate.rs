@@ -1,0 +1,155 @@
+//! When a log file is put aside, and under which name: Python's `RotatingFileHandler` and
+//! `TimedRotatingFileHandler`.
+
+use std::borrow::ToOwned;
+use std::path::{Path, PathBuf};
+use std::string::ToString;
+use std::vec::Vec;
+use std::{fs, io};
+
+use super::format::{Line, strftime};
+use crate::agent::localtime::Zone;
+use crate::config::logging::When;
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// When a `TimedRotatingFileHandler` rolls over.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// `when`
+    pub when: When,
+    /// `interval`: how many of its units.
+    pub interval: u32,
+    /// The zone whose midnight counts and that names the files.
+    pub zone: Zone,
+}
+
+impl Schedule {
+    /// The first rollover after `from` (Unix seconds).
+    ///
+    /// Days that end at midnight end at the zone's, also where its clocks change on the way. As in
+    /// Python 3.11 and before, `interval` then only names the file.
+    pub fn next(&self, from: i64) -> i64 {
+        let today = self.zone.at(from);
+        let days = match self.when {
+            When::Midnight => 1,
+            // Python's Monday is 0, C's is 1.
+            When::Weekday(day) => (i64::from(day) + 1 - i64::from(today.week_day())).rem_euclid(7) + 1,
+            _ => return from.saturating_add(self.seconds()),
+        };
+        let from = today.unix_time();
+        let second_of_day =
+            (i64::from(today.hour()) * 60 + i64::from(today.minute())) * 60 + i64::from(today.second());
+        let at = from - second_of_day + days * DAY;
+        let change = self.zone.offset(at) - self.zone.offset(from);
+        // Where clocks change at midnight itself that midnight may not exist: the day then starts
+        // with the change.
+        let exists = self.zone.offset(at - change) == self.zone.offset(at);
+        if exists { at - change } else { at }
+    }
+
+    /// Appends the suffix of the file that ends at `rollover` when that is done at `now`: the
+    /// time when its interval began, in the clock's present offset.
+    pub fn suffix(&self, line: &mut Line, rollover: i64, now: i64) {
+        let began = rollover.saturating_sub(self.seconds());
+        let change = self.zone.offset(now) - self.zone.offset(began);
+        strftime(line, self.suffix_format(), &self.zone.at(began.saturating_add(change)));
+    }
+
+    /// Whether `part` reads as one of this schedule's suffixes.
+    fn is_suffix(&self, part: &str) -> bool {
+        let shape = match self.when {
+            When::Seconds => "dddd-dd-dd_dd-dd-dd",
+            When::Minutes => "dddd-dd-dd_dd-dd",
+            When::Hours => "dddd-dd-dd_dd",
+            When::Days | When::Midnight | When::Weekday(_) => "dddd-dd-dd",
+        };
+        let fits =
+            |(byte, shape): (u8, u8)| if shape == b'd' { byte.is_ascii_digit() } else { byte == shape };
+        part.len() == shape.len() && part.bytes().zip(shape.bytes()).all(fits)
+    }
+
+    fn suffix_format(&self) -> &'static str {
+        match self.when {
+            When::Seconds => "%Y-%m-%d_%H-%M-%S",
+            When::Minutes => "%Y-%m-%d_%H-%M",
+            When::Hours => "%Y-%m-%d_%H",
+            When::Days | When::Midnight | When::Weekday(_) => "%Y-%m-%d",
+        }
+    }
+
+    /// Seconds of one interval.
+    fn seconds(&self) -> i64 {
+        let unit = match self.when {
+            When::Seconds => 1,
+            When::Minutes => 60,
+            When::Hours => 60 * 60,
+            When::Days | When::Midnight => DAY,
+            When::Weekday(_) => 7 * DAY,
+        };
+        unit * i64::from(self.interval.max(1))
+    }
+}
+
+/// Puts `path` aside as `path.1`, what was `path.1` as `path.2`, and so on up to `path.backups`;
+/// the last one goes.
+pub fn shift(path: &Path, backups: u32) -> io::Result<()> {
+    for number in (1..backups).rev() {
+        rename(&numbered(path, number), &numbered(path, number + 1))?;
+    }
+    rename(path, &numbered(path, 1))
+}
+
+/// Puts `path` aside, at `now`, under the name of the interval that ended at `rollover`.
+pub fn put_aside(path: &Path, schedule: &Schedule, rollover: i64, now: i64) -> io::Result<()> {
+    let mut suffix = Line::default();
+    schedule.suffix(&mut suffix, rollover, now);
+    rename(path, &suffixed(path, suffix.as_str()))
+}
+
+/// Removes the oldest of the files that were put aside, until `backups` are left; 0 keeps all.
+pub fn remove_oldest(path: &Path, schedule: &Schedule, backups: u32) -> io::Result<()> {
+    let (Some(folder), Some(base)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Ok(());
+    };
+    if backups == 0 {
+        return Ok(());
+    }
+    let mut old = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if name.to_str().is_some_and(|name| is_old(name, base, schedule)) {
+            old.push(name);
+        }
+    }
+    old.sort_unstable();
+    let surplus = old.len().saturating_sub(usize::try_from(backups).unwrap_or(usize::MAX));
+    old.iter().take(surplus).try_for_each(|name| fs::remove_file(folder.join(name)))
+}
+
+/// Whether Python takes the file `name` for one that `base` was put aside as: it starts like
+/// `base`, and a part behind the stem's dot is a date of the schedule's form.
+fn is_old(name: &str, base: &str, schedule: &Schedule) -> bool {
+    let stem = Path::new(base).file_stem().and_then(|stem| stem.to_str()).unwrap_or(base);
+    let parts = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
+    name.starts_with(base) && parts.split('.').any(|part| schedule.is_suffix(part))
+}
+
+/// Renames, over what is there; a source that is absent is no error.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    suffixed(path, &number.to_string())
+}
+
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,191 @@
+//! Logging beside Python's own `logging`, and in the trouble that a board gets into.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod python;
+mod syslog;
+mod trouble;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use log::Level as Rust;
+use psistats::agent::localtime::Zone;
+use psistats::agent::logging::rotate::Schedule;
+use psistats::agent::logging::{self, Error, Fallback, Loggers};
+use psistats::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
+
+/// For what should happen at once.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn text(text: &str) -> Piece {
+    Piece::Text(text.into())
+}
+
+fn field(field: Field, width: i16, kind: char) -> Piece {
+    Piece::Field { field, width, kind }
+}
+
+fn plain() -> Format {
+    Format { pieces: vec![field(Field::Message, 0, 's')], datefmt: None }
+}
+
+fn handler(target: Target) -> Handler {
+    Handler { name: "out".into(), level: Level::NotSet, target, format: plain() }
+}
+
+fn logger(level: Level, handlers: Vec<usize>) -> Logger {
+    Logger { level, handlers, propagate: true, qualname: "root".into() }
+}
+
+/// Root at INFO with these handlers.
+fn root(handlers: Vec<Handler>) -> Logging {
+    let all = (0..handlers.len()).collect();
+    Logging { handlers, root: logger(Level::Info, all), pika: None }
+}
+
+fn file(path: &Path) -> Target {
+    Target::File { path: path.into(), truncate: false }
+}
+
+fn open(config: &Logging) -> Loggers {
+    open_at(config, "UTC", 0)
+}
+
+fn open_at(config: &Logging, zone: &str, now: u64) -> Loggers {
+    Loggers::open(config, Fallback::Stderr, Zone::named(zone).unwrap(), true, at(now)).unwrap()
+}
+
+fn at(unix_seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(unix_seconds)
+}
+
+fn say(loggers: &mut Loggers, target: &str, level: Rust, text: &str, unix_seconds: u64) {
+    let args = format_args!("{text}");
+    let record = log::Record::builder().args(args).level(level).target(target).build();
+    loggers.write(&record, &logging::message(&record), at(unix_seconds));
+}
+
+fn info(loggers: &mut Loggers, text: &str) {
+    say(loggers, "psistats", Rust::Info, text, 0);
+}
+
+/// Names and contents of a directory's files.
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries.map(|e| (e.file_name().into_string().unwrap(), fs::read_to_string(e.path()).unwrap())).collect()
+}
+
+#[test]
+fn the_facade_passes_nothing_that_no_handler_would_write() {
+    let quiet = |level, of_handler| {
+        let config = Logging {
+            handlers: vec![Handler { level: of_handler, ..handler(Target::Null) }],
+            root: logger(level, vec![0]),
+            pika: None,
+        };
+        open(&config).max_level()
+    };
+    assert_eq!(quiet(Level::NotSet, Level::NotSet), log::LevelFilter::Trace);
+    assert_eq!(quiet(Level::Info, Level::Debug), log::LevelFilter::Info);
+    assert_eq!(quiet(Level::Debug, Level::Error), log::LevelFilter::Error);
+    assert_eq!(quiet(Level::Critical, Level::NotSet), log::LevelFilter::Off);
+}
+
+#[test]
+fn a_record_carries_the_name_of_the_logger_that_governs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.log");
+    let pieces = vec![field(Field::Name, 0, 's'), text(":"), field(Field::Message, 0, 's')];
+    let out = Handler { format: Format { pieces, datefmt: None }, ..handler(file(&path)) };
+    let named = |name: &str, handlers| Logger { qualname: name.into(), ..logger(Level::Info, handlers) };
+    let config =
+        Logging { handlers: vec![out], root: named("psistats", vec![0]), pika: Some(named("pika", vec![])) };
+    let mut loggers = open(&config);
+    for target in ["psistats::agent", "pika", "pika::link", "pika.link", "pikachu"] {
+        say(&mut loggers, target, Rust::Warn, target, 0);
+    }
+    let expected = "psistats:psistats::agent\npika:pika\npika:pika::link\npika:pika.link\npsistats:pikachu\n";
+    assert_eq!(fs::read_to_string(path).unwrap(), expected);
+}
+
+#[test]
+fn a_text_from_outside_stays_on_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.log");
+    let mut loggers = open(&root(vec![handler(file(&path))]));
+    info(&mut loggers, "Close: \"bye\n2003-01-23 root INFO forged\r\x1b[1A\"");
+    info(&mut loggers, &"\n".repeat(10_000));
+    let written = fs::read_to_string(path).unwrap();
+    let mut lines = written.lines();
+    assert_eq!(lines.next(), Some("Close: \"bye\\n2003-01-23 root INFO forged\\r\\x1b[1A\""));
+    let cut = lines.next().unwrap();
+    assert!(cut.len() < 2048 && cut.ends_with(" [cut]"), "{cut}");
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_an_error_with_handler_path_and_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let absent = folder.path().join("absent/x.log");
+    // A pipe without a reader must not hold up the start.
+    for (path, reason) in
+        [(absent, "No such file"), (folder.path().to_owned(), "directory"), (fifo, "No such device")]
+    {
+        let config = root(vec![handler(file(&path))]);
+        let error = Loggers::open(&config, Fallback::Stderr, Zone::utc(), true, at(0)).unwrap_err();
+        assert!(matches!(error, Error::File { .. }));
+        let said = error.to_string();
+        assert!(said.contains("[handler_out]") && said.contains(reason), "{said}");
+        assert!(said.contains(&path.display().to_string()), "{said}");
+    }
+}
+
+#[test]
+fn mode_w_empties_the_file_at_the_start_and_not_on_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.log");
+    fs::write(&path, "yesterday\n").unwrap();
+    let config = root(vec![handler(Target::File { path: path.clone(), truncate: true })]);
+    for start in [true, false] {
+        let zone = Zone::utc();
+        info(&mut Loggers::open(&config, Fallback::Stderr, zone, start, at(0)).unwrap(), "line");
+    }
+    assert_eq!(fs::read_to_string(path).unwrap(), "line\nline\n");
+}
+
+#[test]
+fn a_second_install_replaces_the_logger_and_a_wrong_one_leaves_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = |name: &str| folder.path().join(name);
+    let install = |path: PathBuf| logging::install(Some(&root(vec![handler(file(&path))])), Fallback::Stderr);
+    install(to("one")).unwrap();
+    log::info!("first");
+    log::debug!("never");
+    install(to("absent/two")).unwrap_err();
+    log::info!("second");
+    install(to("three")).unwrap();
+    log::warn!(target: "pika", "third");
+    let expected = [("one", "first\nsecond\n"), ("three", "third\n")];
+    assert_eq!(files(folder.path()), expected.map(|(name, text)| (name.into(), text.into())).into());
+}
+
+#[test]
+fn rollover_at_midnight_is_when_the_local_day_begins_wherever_clocks_change() {
+    // Berlin at 2 and 3 o'clock, Lord Howe by half an hour, Havana at midnight itself, Apia lost
+    // a whole day. Every day of 2011 and 2024, from an odd hour.
+    for name in ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "Pacific/Apia"] {
+        let zone = Zone::named(name).unwrap();
+        let schedule = Schedule { when: When::Midnight, interval: 1, zone: zone.clone() };
+        let years = [1_293_840_000_i64, 1_704_067_200];
+        for from in years.iter().flat_map(|year| (0..8 * 365).map(move |n| year + n * 10_801)) {
+            let next = schedule.next(from);
+            let (before, after) = (zone.at(next - 1), zone.at(next));
+            assert!(next > from && next - from <= 49 * 3600, "{name} {from} {next}");
+            assert_ne!(before.month_day(), after.month_day(), "{name} {from} {next}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Faults: the program goes on, and says what is wrong once.
+
+use std::io::{self, Read};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::{env, thread};
+
+use super::syslog::{listen, received, to_syslog};
+use super::*;
+
+/// In the child: where to work. None in the test itself.
+fn child_folder() -> Option<PathBuf> {
+    env::var_os("PSISTATS_LOGGING_CHILD").map(PathBuf::from)
+}
+
+/// Runs test `name` as a process of its own that finds `folder` by [`child_folder`], with standard
+/// error going to `stderr` and files of at most 1024 bytes; it must end well, and in time.
+fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>) {
+    // A limit on the size of files is the disk that is full: write(2) is told so, not the process.
+    let limits = "trap '' XFSZ; ulimit -f 2; exec \"$@\"";
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", limits, "sh"])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", &format!("trouble::{name}"), "--nocapture"])
+        .env("PSISTATS_LOGGING_CHILD", folder)
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    let (ended, end) = mpsc::channel();
+    let waiter = thread::spawn(move || ended.send(child.wait().unwrap()).unwrap());
+    let status = end.recv_timeout(DEADLINE);
+    if status.is_err() {
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+    waiter.join().unwrap();
+    assert!(status.expect("the child hangs").success());
+}
+
+/// As [`run_child`], and returns what it wrote to standard error.
+fn child_stderr(name: &str, folder: &Path) -> String {
+    let (mut reader, writer) = io::pipe().unwrap();
+    run_child(name, folder, writer);
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    said
+}
+
+#[test]
+fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
+    let name = "a_full_disk_is_said_once_and_the_other_handlers_go_on";
+    let Some(folder) = child_folder() else {
+        let folder = tempfile::tempdir().unwrap();
+        let said = child_stderr(name, folder.path());
+        let expected = "psistats: trouble with logging to /dev/full: No space left on device (os error 28); \
+                        said again only after it has worked\n";
+        assert_eq!(said, expected);
+        assert_eq!(fs::read_to_string(folder.path().join("x.log")).unwrap(), "line\n".repeat(100));
+        return;
+    };
+    let handlers = vec![handler(file(Path::new("/dev/full"))), handler(file(&folder.join("x.log")))];
+    logging::install(Some(&root(handlers)), Fallback::Stderr).unwrap();
+    for _ in 0..100 {
+        log::info!("line");
+    }
+}
+
+#[test]
+fn a_closed_standard_error_ends_nothing() {
+    let name = "a_closed_standard_error_ends_nothing";
+    let Some(folder) = child_folder() else {
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        run_child(name, folder.path(), writer);
+        assert_eq!(fs::read_to_string(folder.path().join("x.log")).unwrap(), "line\n".repeat(100));
+        return;
+    };
+    let handlers = vec![handler(Target::Stderr), handler(file(&folder.join("x.log")))];
+    logging::install(Some(&root(handlers)), Fallback::Stderr).unwrap();
+    for _ in 0..100 {
+        log::info!("line");
+    }
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_does_not_hold_the_program_up() {
+    let name = "a_standard_error_that_nobody_reads_does_not_hold_the_program_up";
+    if child_folder().is_some() {
+        logging::install(Some(&root(vec![handler(Target::Stderr)])), Fallback::Stderr).unwrap();
+        for n in 0..10_000 {
+            log::info!("line {n:0>95}");
+        }
+        return;
+    }
+    // child_stderr reads only after the child's end: a pipe holds 64 KiB, the child has 1 MB.
+    let said = child_stderr(name, Path::new("/"));
+    assert!(said.len() >= 4096, "{} bytes", said.len());
+    assert!(said.ends_with('\n') && said.lines().all(|line| line.len() == 100), "a torn line");
+}
+
+#[test]
+fn without_configuration_the_foreground_logs_to_standard_error() {
+    let name = "without_configuration_the_foreground_logs_to_standard_error";
+    if child_folder().is_some() {
+        logging::install(None, Fallback::Stderr).unwrap();
+        log::warn!("text");
+        log::debug!("never");
+        return;
+    }
+    let said = child_stderr(name, Path::new("/"));
+    let shape: String = said.chars().map(|c| if c.is_ascii_digit() { 'd' } else { c }).collect();
+    assert_eq!(shape, "dddd-dd-dd dd:dd:dd,ddd psistats WARNING text\n");
+}
+
+#[test]
+fn a_rotation_that_fails_loses_no_line() {
+    let folder = tempfile::tempdir().unwrap();
+    // A directory that is not empty stands where the old file should go.
+    fs::create_dir_all(folder.path().join("x.log.1/full")).unwrap();
+    let path = folder.path().join("x.log");
+    let target = Target::RotatingFile { path: path.clone(), max_bytes: 8, backups: 1 };
+    let mut loggers = open(&root(vec![handler(target)]));
+    info(&mut loggers, "one");
+    info(&mut loggers, "two");
+    info(&mut loggers, "three");
+    assert_eq!(fs::read_to_string(path).unwrap(), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn an_absent_syslog_is_said_once_for_each_time_that_it_goes() {
+    let name = "an_absent_syslog_is_said_once_for_each_time_that_it_goes";
+    let Some(folder) = child_folder() else {
+        let folder = tempfile::tempdir().unwrap();
+        let said = child_stderr(name, folder.path());
+        let path = folder.path().join("log");
+        let count = said.lines().filter(|line| line.contains(path.to_str().unwrap())).count();
+        assert_eq!((count, said.lines().count()), (2, 2), "{said}");
+        return;
+    };
+    let path = folder.join("log");
+    logging::install(Some(&to_syslog(&path)), Fallback::Stderr).unwrap();
+    log::info!("lost");
+    log::info!("lost");
+    let daemon = listen(&path);
+    log::info!("heard");
+    assert_eq!(received(&daemon), "<30>heard");
+    drop(daemon);
+    fs::remove_file(&path).unwrap();
+    log::info!("lost");
+    log::info!("lost");
+}
+
+#[test]
+fn a_line_that_the_full_disk_tore_does_not_swallow_the_next() {
+    let name = "a_line_that_the_full_disk_tore_does_not_swallow_the_next";
+    let Some(folder) = child_folder() else {
+        let folder = tempfile::tempdir().unwrap();
+        let said = child_stderr(name, folder.path());
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let written = fs::read_to_string(folder.path().join("x.log")).unwrap();
+        let lengths: Vec<_> = written.lines().map(str::len).collect();
+        assert_eq!(lengths, [99, 99, 99, 99, 99, 99, 50, 10], "{written}");
+        assert!(written.ends_with("\nroom again\n"), "{written}");
+        return;
+    };
+    let path = folder.join("x.log");
+    logging::install(Some(&root(vec![handler(file(&path))])), Fallback::Stderr).unwrap();
+    for _ in 0..40 {
+        log::info!("{:099}", 0);
+    }
+    assert_ne!(path.metadata().unwrap().len() % 100, 0, "no line was torn");
+    // Somebody makes room.
+    fs::File::options().write(true).open(&path).unwrap().set_len(650).unwrap();
+    log::info!("room again");
+}
