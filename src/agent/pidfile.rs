@@ -37,30 +37,35 @@ impl Pidfile {
     /// A stale pidfile is taken over; a file that is none is left as it is.
     pub fn acquire(path: &Path, timeout: Duration) -> Result<Self, Error> {
         let begin = Instant::now();
-        let io = |doing| move |error| Error::Io { doing, path: path.into(), error };
         loop {
             let file = open(path, OpenOptions::new().read(true).write(true).create(true).mode(0o644))?;
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(file) if is_at(&file, path) => {
-                    if contents(&file).map_err(io("read"))? == Contents::Foreign {
-                        return Err(Error::Foreign { path: path.into() });
-                    }
-                    file.set_len(0).map_err(io("write"))?;
-                    let line = format!("{}\n", process::id());
-                    file.write_all_at(line.as_bytes(), 0).map_err(io("write"))?;
-                    return Ok(Self { path: path.into(), file });
+            match Self::take(file, path)? {
+                Attempt::Taken(pidfile) => return Ok(pidfile),
+                Attempt::Busy(file) if begin.elapsed() >= timeout.max(PATIENCE) => {
+                    let io = |error| Error::Io { doing: "read", path: path.into(), error };
+                    return Err(Error::Held { path: path.into(), pid: holder(&file).map_err(io)? });
                 }
-                Ok(_removed_meanwhile) => {}
-                Err((file, Errno::EWOULDBLOCK)) => {
-                    if begin.elapsed() >= timeout.max(PATIENCE) {
-                        let pid = holder(&file).map_err(io("read"))?;
-                        return Err(Error::Held { path: path.into(), pid });
-                    }
-                }
-                Err((_, errno)) => return Err(io("lock")(errno.into())),
+                Attempt::Busy(_) | Attempt::Removed => thread::sleep(POLL),
             }
-            thread::sleep(POLL);
         }
+    }
+
+    fn take(file: File, path: &Path) -> Result<Attempt, Error> {
+        let io = |doing| move |error| Error::Io { doing, path: path.into(), error };
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((file, Errno::EWOULDBLOCK)) => return Ok(Attempt::Busy(file)),
+            Err((_, errno)) => return Err(io("lock")(errno.into())),
+        };
+        if !is_at(&file, path) {
+            return Ok(Attempt::Removed);
+        }
+        if contents(&file).map_err(io("read"))? == Contents::Foreign {
+            return Err(Error::Foreign { path: path.into() });
+        }
+        file.set_len(0).map_err(io("write"))?;
+        file.write_all_at(format!("{}\n", process::id()).as_bytes(), 0).map_err(io("write"))?;
+        Ok(Attempt::Taken(Self { path: path.into(), file }))
     }
 
     /// Removes the file, unless another one has taken its place. The lock is kept until `self` is
@@ -203,6 +208,14 @@ impl fmt::Display for Error {
     }
 }
 
+enum Attempt {
+    Taken(Pidfile),
+    /// Somebody else has locked it.
+    Busy(File),
+    /// It has lost its name between opening and locking.
+    Removed,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Contents {
     /// Nothing yet, or blanks and NULs: what a file system leaves of a file after a power cut.
@@ -312,17 +325,16 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_on_a_file_that_was_removed_meanwhile_is_noticed() {
+    fn a_file_that_was_removed_between_opening_and_locking_is_not_taken() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("psistats.pid");
         let first = Pidfile::acquire(&path, Duration::ZERO).unwrap();
-        let newcomer = File::open(&path).unwrap();
-        assert!(is_at(&newcomer, &path));
+        let [before, after] =
+            [(); 2].map(|()| open(&path, OpenOptions::new().read(true).write(true)).unwrap());
+        assert!(matches!(Pidfile::take(before, &path), Ok(Attempt::Busy(_))));
         first.remove().unwrap();
         drop(first);
-        let newcomer = Flock::lock(newcomer, FlockArg::LockExclusiveNonblock).unwrap();
-        assert!(!is_at(&newcomer, &path));
-        let successor = Pidfile::acquire(&path, Duration::ZERO).unwrap();
-        assert!(is_at(&successor.file, &path));
+        assert!(matches!(Pidfile::take(after, &path), Ok(Attempt::Removed)));
+        assert!(!path.exists());
     }
 }

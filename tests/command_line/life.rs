@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -83,6 +85,8 @@ fn a_start_waits_pidfile_timeout_for_the_lock() {
     let first = place.start();
     let second = place.psistats("start").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the second service waits", || place.processes().len() == 3);
+    // Longer than a start without a timeout would try.
+    thread::sleep(Duration::from_secs(1));
     place.run("stop").says(0, &format!("psistats stopped, pid {first}\n"));
     let second = Answer::from(second.wait_with_output().unwrap()).started();
     place.run("status").says(0, &format!("psistats runs, pid {second}\n"));
