@@ -1,1 +1,293 @@
 //! The command line.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::path::{self, Path, PathBuf};
+use std::process::ExitCode;
+use std::string::{String, ToString as _};
+use std::{format, vec};
+
+use lexopt::Arg::{Long, Short, Value};
+
+use super::configuration::Configuration;
+use super::run::{self, Options};
+use super::service::{self, Launcher, Started, Unstarted};
+use crate::config::Loaded;
+
+const VERSION: &str = concat!("psistats ", env!("CARGO_PKG_VERSION"));
+
+const USAGE: &str = "\
+Usage: psistats start|start-local|stop|restart|status|check-config [--config FILE] [--root DIR]
+       psistats --help | --version";
+
+const HELP: &str = "\
+Sends the health of this machine to RabbitMQ.
+
+Commands:
+  start         Start in the background. The configuration is checked first; nothing starts half
+                configured. Where psistats runs already, says who, and that is success.
+  start-local   Run in the foreground, without a pidfile.
+  stop          End what runs in the background, and wait until it is gone. Where nothing runs, that
+                is success; a pidfile that a crash has left is removed.
+  restart       stop, then start; also where nothing runs.
+  status        Say whether psistats runs in the background. The exit code says it too.
+  check-config  Read the configuration, and list what is wrong with it as FILE:LINE.
+  --start, --start-console (start-local), --stop, --restart and --status mean the same.
+
+Options, before or after the command:
+  --config FILE  Read this configuration.
+  --root DIR     Read DIR/proc and DIR/sys instead of /proc and /sys.
+  --stdout       start-local only: print one JSON report a line instead of publishing it. No broker
+                 is needed.
+  -h, --help     Print this.
+  -V, --version  Print the version.
+
+Configuration, the first that exists of:
+  --config FILE (which must exist)
+  ./psistats.conf
+  ~/.psistats/psistats.conf
+  /etc/psistats.conf
+  none: built-in defaults, for a broker at localhost
+Relative paths in it start from the directory in which psistats was started.
+
+Signals:
+  SIGTERM, SIGINT  Flush what the broker can still confirm, close the connection, end.
+  SIGHUP           Read the configuration again; where it is wrong, keep the present one.
+  SIGUSR1          Write the counters to the log.
+
+Exit codes:
+  0  done          1  failed          2  wrong command line
+  of status: 0 runs, 1 dead with a pidfile, 3 not running, 4 unknown";
+
+/// Runs the program with its arguments, the program's name first.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let invocation = match parse(lexopt::Parser::from_iter(args)) {
+        Ok(invocation) => invocation,
+        Err(error) => {
+            complain(format_args!("{error}\n{USAGE}"));
+            return ExitCode::from(2);
+        }
+    };
+    ExitCode::from(match invocation.command {
+        Command::Start => code(start(invocation)),
+        Command::StartLocal => code(start_local(invocation)),
+        Command::Stop => code(stop(invocation)),
+        Command::Restart => code(restart(invocation)),
+        Command::Status => status(invocation),
+        Command::CheckConfig => code(check_config(invocation)),
+        Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
+        Command::Version => answer(VERSION),
+        Command::Daemon => daemon(invocation),
+    })
+}
+
+const DONE: u8 = 0;
+const FAILED: u8 = 1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Command {
+    Start,
+    StartLocal,
+    Stop,
+    Restart,
+    Status,
+    CheckConfig,
+    Help,
+    Version,
+    /// Internal: see [`service::DAEMON`].
+    Daemon,
+}
+
+impl Command {
+    fn named(word: &OsStr) -> Option<Self> {
+        Some(match word.to_str()? {
+            "start" => Self::Start,
+            "start-local" => Self::StartLocal,
+            "stop" => Self::Stop,
+            "restart" => Self::Restart,
+            "status" => Self::Status,
+            "check-config" => Self::CheckConfig,
+            service::DAEMON => Self::Daemon,
+            _ => return None,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Invocation {
+    command: Command,
+    config: Option<PathBuf>,
+    root: PathBuf,
+    stdout: bool,
+}
+
+fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
+    let mut invocation = Invocation { command: Command::Help, config: None, root: "/".into(), stdout: false };
+    let mut command = None;
+    while let Some(arg) = parser.next()? {
+        let named = match &arg {
+            // Whoever asks for help gets it, whatever else stands there.
+            Short('h') | Long("help") => return Ok(Invocation { command: Command::Help, ..invocation }),
+            Short('V') | Long("version") => {
+                return Ok(Invocation { command: Command::Version, ..invocation });
+            }
+            Long("start") => Command::Start,
+            Long("start-console") => Command::StartLocal,
+            Long("stop") => Command::Stop,
+            Long("restart") => Command::Restart,
+            Long("status") => Command::Status,
+            Long("config") => {
+                invocation.config = Some(parser.value()?.into());
+                continue;
+            }
+            Long("root") => {
+                invocation.root = parser.value()?.into();
+                continue;
+            }
+            Long("stdout") => {
+                invocation.stdout = true;
+                continue;
+            }
+            Value(word) => {
+                Command::named(word).ok_or_else(|| format!("expected a command, got {}", word.display()))?
+            }
+            Short(_) | Long(_) => return Err(arg.unexpected()),
+        };
+        if command.replace(named).is_some() {
+            return Err("expected one command, got two".into());
+        }
+    }
+    let command = command.ok_or("expected a command, got none")?;
+    if invocation.stdout && command != Command::StartLocal {
+        return Err("--stdout belongs to start-local: only the foreground has a standard output".into());
+    }
+    Ok(Invocation { command, ..invocation })
+}
+
+impl Invocation {
+    fn configuration(&self) -> Result<(Configuration, Loaded), String> {
+        let mut configuration = Configuration::new(self.config.clone());
+        let loaded = configuration.load().map_err(|problems| problems.to_string())?;
+        Ok((configuration, loaded))
+    }
+
+    /// `--root`, absolute. A misspelt one would show as a machine without any figures.
+    fn root(&self) -> Result<PathBuf, String> {
+        match path::absolute(&self.root) {
+            Ok(root) if root.is_dir() => Ok(root),
+            _ => Err(format!("--root: expected a directory, got {}", self.root.display())),
+        }
+    }
+}
+
+fn start_local(invocation: Invocation) -> Result<(), String> {
+    let (configuration, loaded) = invocation.configuration()?;
+    let (root, stdout) = (invocation.root()?, invocation.stdout);
+    let options = Options { loaded, configuration, root, stdout, launcher: None };
+    run::run(options).map_err(|error| error.to_string())
+}
+
+fn start(invocation: Invocation) -> Result<(), String> {
+    let (configuration, loaded) = invocation.configuration()?;
+    launch(&configuration, &loaded, &invocation.root()?)
+}
+
+fn stop(invocation: Invocation) -> Result<(), String> {
+    let (_, loaded) = invocation.configuration()?;
+    answer(service::stop(&loaded.settings.app.pidfile)?);
+    Ok(())
+}
+
+fn restart(invocation: Invocation) -> Result<(), String> {
+    // What would not start again is not stopped.
+    let (configuration, loaded) = invocation.configuration()?;
+    let root = invocation.root()?;
+    answer(service::stop(&loaded.settings.app.pidfile)?);
+    launch(&configuration, &loaded, &root)
+}
+
+fn launch(configuration: &Configuration, loaded: &Loaded, root: &Path) -> Result<(), String> {
+    loaded.warnings.iter().for_each(complain);
+    let mut options = vec![OsStr::new("--root"), root.as_os_str()];
+    if let Some(file) = configuration.file() {
+        options.extend([OsStr::new("--config"), file.as_os_str()]);
+    }
+    match service::start(&loaded.settings.app, options)? {
+        Started::Now(pid) => {
+            answer(format_args!("psistats started, pid {pid}"));
+        }
+        Started::Before(text) => complain(text),
+    }
+    Ok(())
+}
+
+fn status(invocation: Invocation) -> u8 {
+    match invocation.configuration() {
+        Ok((_, loaded)) => {
+            let (code, state) = service::status(&loaded.settings.app.pidfile);
+            answer(state);
+            code
+        }
+        Err(text) => {
+            complain(text);
+            service::UNKNOWN
+        }
+    }
+}
+
+fn check_config(invocation: Invocation) -> Result<(), String> {
+    let (_, loaded) = invocation.configuration()?;
+    loaded.warnings.iter().for_each(complain);
+    match &loaded.source {
+        Some(file) => answer(format_args!("{}: ok", file.display())),
+        None => answer("no configuration file found: built-in defaults apply"),
+    };
+    Ok(())
+}
+
+/// The process in the background, which tells its launcher how it went.
+fn daemon(invocation: Invocation) -> u8 {
+    let Some(mut launcher) = Launcher::attach() else {
+        complain(format_args!("expected a command, got {}, which is internal\n{USAGE}", service::DAEMON));
+        return 2;
+    };
+    match serve(invocation, &mut launcher) {
+        Ok(()) => DONE,
+        Err(why) => {
+            launcher.failed(&why);
+            FAILED
+        }
+    }
+}
+
+fn serve(invocation: Invocation, launcher: &mut Launcher) -> Result<(), Unstarted> {
+    let (configuration, loaded) = invocation.configuration()?;
+    let pidfile = service::become_service(&loaded.settings.app)?;
+    let root = invocation.root;
+    let end = run::run(Options { loaded, configuration, root, stdout: false, launcher: Some(launcher) });
+    if let Err(error) = pidfile.remove() {
+        log::warn!("{error}");
+    }
+    end.map_err(|error| Unstarted::Failed(error.to_string()))
+}
+
+fn code(end: Result<(), String>) -> u8 {
+    match end {
+        Ok(()) => DONE,
+        Err(text) => {
+            complain(text);
+            FAILED
+        }
+    }
+}
+
+/// Prints on standard output. Nobody listening there is no failure of the command.
+fn answer(text: impl Display) -> u8 {
+    let _ = writeln!(io::stdout(), "{text}");
+    DONE
+}
+
+fn complain(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

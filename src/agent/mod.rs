@@ -3,14 +3,17 @@
 pub mod addresses;
 pub mod attempts;
 pub mod cli;
+pub mod configuration;
 pub mod connect;
 pub mod context;
 pub mod localtime;
 pub mod logging;
 pub mod mailbox;
+pub mod pidfile;
 pub mod publisher;
 pub mod reactor;
 pub mod resolve;
+pub mod run;
 pub mod sampler;
 pub mod service;
 pub mod source;

@@ -1,1 +1,282 @@
-//! Start, stop, restart, status: the pidfile and the daemon.
+//! Start, stop, status: the life of the service in the background.
+//!
+//! Without `fork(2)`, which is unsafe in a program that may have threads, the program starts itself
+//! once more, as [`DAEMON`]. Its standard output and error are `stdout_path` and `stderr_path` from
+//! the first instruction; its standard input is at first a socket to the launching process, which
+//! waits there until the service is ready or says why not:
+//!
+//! ```text
+//!     psistats start                     psistats @daemon
+//!       check the configuration
+//!       open stdout_path, stderr_path
+//!       run @daemon ------------------->  close what else was inherited
+//!       wait                              check the configuration, open stdin_path
+//!                                         leave terminal and directory
+//!                                         lock the pidfile
+//!                                         open logs and kernel files
+//!       "psistats started, pid N" <-----  ready
+//! ```
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::string::{String, ToString as _};
+use std::time::{Duration, Instant};
+use std::vec::Vec;
+use std::{env, format};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::signal::{self, SigSet, Signal};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd;
+
+use super::pidfile::{self, Pidfile, State};
+use crate::config::settings::App;
+
+/// The command by which [`start`] runs the program in the background. Not for users: it wants the
+/// launcher's socket as its standard input.
+pub const DAEMON: &str = "@daemon";
+
+/// Time that the service may take to become ready, beside the wait for the pidfile's lock.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// Time that the service may take to end after SIGTERM: it needs up to 2 s to flush.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
+
+/// [`status`] where the state cannot be told.
+pub const UNKNOWN: u8 = 4;
+
+/// How [`start`] ended well.
+#[derive(Debug)]
+pub enum Started {
+    /// The service is ready; its process number.
+    Now(u32),
+    /// It ran before; who, in words.
+    Before(String),
+}
+
+/// Runs the program in the background with `options` and waits until it is ready.
+///
+/// `app` is the checked configuration. The error is a text for the user.
+pub fn start<'a>(app: &App, options: impl IntoIterator<Item = &'a OsStr>) -> Result<Started, String> {
+    umask(Mode::from_bits_truncate(0o022));
+    let stdout = open_output("stdout_path", &app.stdout_path)?;
+    let stderr = open_output("stderr_path", &app.stderr_path)?;
+    let cannot = |error: io::Error| format!("cannot run psistats in the background: {error}");
+    let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
+    let mut child = Command::new(program())
+        .arg0("psistats")
+        .arg(DAEMON)
+        .args(options)
+        .stdin(OwnedFd::from(theirs))
+        .stdout(stdout)
+        .stderr(stderr)
+        .spawn()
+        .map_err(cannot)?;
+    let patience = app.pidfile_timeout.saturating_add(READY_WITHIN);
+    match listen(&ours, patience) {
+        Ok(said) => judge(&said, &mut child),
+        Err(error) => {
+            // Half a service is none. Its pidfile is stale then, which hinders nobody.
+            let _ = child.kill();
+            Err(format!(
+                "psistats did not become ready within {} s ({error}) and was ended; `psistats start-local` shows where it stays",
+                patience.as_secs()
+            ))
+        }
+    }
+}
+
+/// Sends SIGTERM to the service and waits until it is gone; tells what happened. That nothing runs
+/// is success, and removes a stale pidfile.
+pub fn stop(path: &Path) -> Result<String, String> {
+    let running = match pidfile::inspect(path).map_err(|error| error.to_string())? {
+        State::Absent => return Ok(format!("psistats is not running (no {})", path.display())),
+        State::Stale(stale) => {
+            return Ok(match stale.remove() {
+                Ok(()) => format!("psistats is not running; removed the stale pidfile {}", path.display()),
+                Err(error) => format!("psistats is not running; {error}"),
+            });
+        }
+        State::Running(running) => running,
+    };
+    let Some(pid) = running.pid else {
+        return Err(format!(
+            "psistats runs, but {} does not say its process number: `fuser {0}` does",
+            path.display()
+        ));
+    };
+    match signal::kill(pid, Signal::SIGTERM) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(Errno::EPERM) => return Err(format!("not allowed to stop psistats, pid {pid}: run as root")),
+        Err(error) => return Err(format!("cannot stop psistats, pid {pid}: {error}")),
+    }
+    if running.wait_for_end(GONE_WITHIN).map_err(|error| error.to_string())? {
+        Ok(format!("psistats stopped, pid {pid}"))
+    } else {
+        let seconds = GONE_WITHIN.as_secs();
+        Err(format!("psistats, pid {pid}, still runs {seconds} s after SIGTERM: `kill -9 {pid}` ends it"))
+    }
+}
+
+/// The exit code that LSB gives to the service's state ("Init Script Actions"), and the state in
+/// words: 0 runs, 1 dead with a pidfile, 3 not running, 4 unknown.
+pub fn status(path: &Path) -> (u8, String) {
+    match pidfile::inspect(path) {
+        Ok(State::Running(running)) => match running.pid {
+            Some(pid) => (0, format!("psistats runs, pid {pid}")),
+            None => (UNKNOWN, format!("{} is locked, but holds no process number", path.display())),
+        },
+        Ok(State::Stale(_)) => (1, format!("psistats is dead, but {} exists", path.display())),
+        Ok(State::Absent) => (3, "psistats is not running".into()),
+        Err(error) => (UNKNOWN, error.to_string()),
+    }
+}
+
+/// Makes a background process of this one, and the service by the pidfile: standard input on
+/// `stdin_path`, a session of its own, `/` as the working directory.
+pub fn become_service(app: &App) -> Result<Pidfile, Unstarted> {
+    let cannot = |error: Errno| Unstarted::Failed(format!("cannot go into the background: {error}"));
+    // Before the terminal is left, so that /dev/tty can be named, as it could be for the original.
+    let stdin = open_key("stdin_path", &app.stdin_path, OpenOptions::new().read(true))?;
+    unistd::dup2_stdin(stdin).map_err(cannot)?;
+    unistd::setsid().map_err(cannot)?;
+    unistd::chdir("/").map_err(cannot)?;
+    // From here on somebody can know our number: a signal waits until the main loop asks for it.
+    let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1];
+    signals.into_iter().collect::<SigSet>().thread_block().map_err(cannot)?;
+    Pidfile::acquire(&app.pidfile, app.pidfile_timeout).map_err(|error| match error {
+        pidfile::Error::Held { .. } => Unstarted::RunsAlready(error.to_string()),
+        _ => Unstarted::Failed(error.to_string()),
+    })
+}
+
+/// Why the service has not become ready.
+#[derive(Debug)]
+pub enum Unstarted {
+    /// There is one already; who, in words.
+    RunsAlready(String),
+    /// What went wrong, in words.
+    Failed(String),
+}
+
+impl From<String> for Unstarted {
+    fn from(text: String) -> Self {
+        Self::Failed(text)
+    }
+}
+
+const READY: u8 = b'+';
+const RUNS_ALREADY: u8 = b'=';
+const FAILED: u8 = b'-';
+
+/// The process that waits to hear whether the service is ready.
+#[derive(Debug)]
+pub struct Launcher {
+    socket: Option<UnixStream>,
+}
+
+impl Launcher {
+    /// Takes over what [`start`] left at standard input, and closes everything else that was
+    /// inherited, perhaps from far away: a service that keeps somebody's pipe open lets them wait
+    /// for ever. None where nobody launched this process. To be called before a file is opened.
+    pub fn attach() -> Option<Self> {
+        let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+        socket.peer_addr().ok()?;
+        let socket_number = socket.as_raw_fd();
+        let open = fs::read_dir("/proc/self/fd").ok()?;
+        let numbers = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let inherited: Vec<RawFd> = numbers.filter(|&fd| fd > 2 && fd != socket_number).collect();
+        for descriptor in inherited {
+            // EBADF is the descriptor that listed the others.
+            let _ = unistd::close(descriptor);
+        }
+        Some(Self { socket: Some(socket) })
+    }
+
+    /// Says that the service is ready: the pidfile is locked, logs and kernel files are open. Once.
+    pub fn ready(&mut self) {
+        self.say(READY, "");
+    }
+
+    /// Says why the service does not start, or, once it was ready, why it ended: to the log.
+    pub fn failed(&mut self, why: &Unstarted) {
+        let (verdict, text) = match why {
+            Unstarted::RunsAlready(text) => (RUNS_ALREADY, text),
+            Unstarted::Failed(text) => (FAILED, text),
+        };
+        if !self.say(verdict, text) {
+            log::error!("{text}");
+        }
+    }
+
+    fn say(&mut self, verdict: u8, text: &str) -> bool {
+        // An error means that the launcher was interrupted. That is no reason to end.
+        self.socket
+            .take()
+            .map(|mut socket| socket.write_all(&[&[verdict], text.as_bytes()].concat()))
+            .is_some()
+    }
+}
+
+/// What the service says within `patience`; nothing where it ended without a word.
+fn listen(mut socket: &UnixStream, patience: Duration) -> io::Result<Vec<u8>> {
+    let begin = Instant::now();
+    let mut said = Vec::new();
+    let mut piece = [0; 1024];
+    loop {
+        let left = patience.saturating_sub(begin.elapsed());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        socket.set_read_timeout(Some(left))?;
+        match socket.read(&mut piece) {
+            Ok(0) => return Ok(said),
+            Ok(n) => said.extend_from_slice(piece.get(..n).unwrap_or_default()),
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn judge(said: &[u8], child: &mut Child) -> Result<Started, String> {
+    if let [READY, ..] = said {
+        return Ok(Started::Now(child.id()));
+    }
+    // Those were its last words, if any. Nothing of it is left when we answer.
+    let end = child.wait();
+    let words = |text| String::from_utf8_lossy(text).into_owned();
+    match said {
+        [RUNS_ALREADY, text @ ..] => Ok(Started::Before(words(text))),
+        [FAILED, text @ ..] => Err(words(text)),
+        _ => match end {
+            Ok(end) => Err(format!("psistats ended before it was ready ({end}): see [app] stderr_path")),
+            Err(error) => Err(format!("psistats ended before it was ready: {error}")),
+        },
+    }
+}
+
+/// The program to run in the background. By its own name, because the kernel takes a process's name
+/// from there; `/proc/self/exe` still works where an upgrade has replaced the file.
+fn program() -> PathBuf {
+    env::current_exe().ok().filter(|file| file.exists()).unwrap_or_else(|| "/proc/self/exe".into())
+}
+
+fn open_output(key: &str, path: &Path) -> Result<File, String> {
+    open_key(key, path, OpenOptions::new().append(true).create(true))
+}
+
+fn open_key(key: &str, path: &Path, options: &mut OpenOptions) -> Result<File, String> {
+    // O_NONBLOCK: a FIFO without its other end shall neither keep the start waiting nor, when it is
+    // full, the service.
+    let flags = OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+    options.custom_flags(flags.bits()).open(path).map_err(|error| {
+        format!("cannot open [app] {key}={}: {error}; /dev/null is always possible", path.display())
+    })
+}

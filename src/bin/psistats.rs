@@ -1,3 +1,7 @@
 //! `psistats`: wiring and exit codes only.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    psistats::agent::cli::main(std::env::args_os())
+}

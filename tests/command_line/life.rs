@@ -1,0 +1,124 @@
+//! Start, stop, restart, status; and the foreground.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::place::{Answer, Place, lives, status_line, wait_until};
+
+#[test]
+fn a_service_starts_tells_its_status_and_stops() {
+    let place = Place::new();
+    place.run("status").says(3, "psistats is not running\n");
+
+    let pid = place.start();
+    assert_eq!(fs::read_to_string(place.pidfile()).unwrap(), format!("{pid}\n"));
+    assert_eq!(place.pidfile().metadata().unwrap().mode() & 0o777, 0o644);
+    place.run("status").says(0, &format!("psistats runs, pid {pid}\n"));
+
+    place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
+    wait_until("the stopped process is gone", || !lives(pid));
+    assert!(!place.pidfile().exists());
+    place.run("status").says(3, "psistats is not running\n");
+}
+
+#[test]
+fn stopping_a_stopped_service_is_success() {
+    let answer = Place::new().run("stop");
+    assert_eq!(answer.code, Some(0));
+    assert!(answer.stdout.starts_with("psistats is not running"), "{answer:?}");
+}
+
+#[test]
+fn restart_replaces_a_running_service_and_starts_a_stopped_one() {
+    let place = Place::new();
+    let answer = place.run("restart");
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let first = place.processes()[0];
+
+    let answer = place.run("restart");
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let second = place.processes()[0];
+    assert_eq!(answer.stdout, format!("psistats stopped, pid {first}\npsistats started, pid {second}\n"));
+    assert_ne!(first, second);
+    place.run("status").says(0, &format!("psistats runs, pid {second}\n"));
+}
+
+#[test]
+fn a_second_start_says_who_runs_and_changes_nothing() {
+    let place = Place::new();
+    let pid = place.start();
+    let answer = place.run("start");
+    assert_eq!(answer.stderr, format!("psistats already runs, pid {pid} ({})\n", place.pidfile().display()));
+    answer.says(0, "");
+    assert_eq!(place.processes(), [pid]);
+}
+
+#[test]
+fn of_two_simultaneous_starts_exactly_one_wins() {
+    for round in 0..10 {
+        let place = Place::new();
+        if round % 2 == 1 {
+            fs::write(place.pidfile(), "99999999\n").unwrap();
+        }
+        let starts = [place.psistats("start"), place.psistats("start")]
+            .map(|mut it| it.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        let answers = starts.map(|child| Answer::from(child.wait_with_output().unwrap()));
+        let (winners, losers): (Vec<_>, Vec<_>) = answers.iter().partition(|it| !it.stdout.is_empty());
+        assert_eq!((winners.len(), losers.len()), (1, 1), "{answers:?}");
+        let pid = winners[0].started();
+        assert!(losers[0].stderr.starts_with(&format!("psistats already runs, pid {pid} (")), "{answers:?}");
+        wait_until("the loser is gone", || place.processes() == [pid]);
+        place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
+    }
+}
+
+#[test]
+fn a_start_waits_pidfile_timeout_for_the_lock() {
+    let place = Place::new();
+    place.configure(&format!("pidfile={}\npidfile_timeout=60", place.pidfile().display()));
+    let first = place.start();
+    let second = place.psistats("start").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the second service waits", || place.processes().len() == 3);
+    // Longer than a start without a timeout would try.
+    thread::sleep(Duration::from_secs(1));
+    place.run("stop").says(0, &format!("psistats stopped, pid {first}\n"));
+    let second = Answer::from(second.wait_with_output().unwrap()).started();
+    place.run("status").says(0, &format!("psistats runs, pid {second}\n"));
+}
+
+#[test]
+fn start_local_stays_in_the_foreground_without_a_pidfile_until_a_signal() {
+    for (command, signal) in [("start-local", Signal::SIGTERM), ("--start-console", Signal::SIGINT)] {
+        let place = Place::new();
+        let mut child = Guarded(place.psistats(command).stderr(Stdio::null()).spawn().unwrap());
+        let pid = i32::try_from(child.0.id()).unwrap();
+        wait_until("the program awaits signals", || awaits(pid, signal));
+        assert!(!place.pidfile().exists());
+        place.run("status").says(3, "psistats is not running\n");
+        kill(Pid::from_raw(pid), signal).unwrap();
+        assert_eq!(child.0.wait().unwrap().code(), Some(0));
+    }
+}
+
+struct Guarded(Child);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether `signal` is held or caught, rather than the end.
+fn awaits(pid: i32, signal: Signal) -> bool {
+    ["SigBlk", "SigCgt"].into_iter().any(|key| {
+        let mask = u64::from_str_radix(&status_line(pid, key), 16).unwrap();
+        mask >> (signal as u32 - 1) & 1 == 1
+    })
+}

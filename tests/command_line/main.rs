@@ -1,0 +1,11 @@
+//! The command line and the life of the service, through the real program.
+//!
+//! No broker: the configurations name a port without a listener, which is no reason not to run.
+#![cfg(feature = "agent")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod background;
+mod life;
+mod pidfile;
+mod place;
+mod words;

@@ -1,0 +1,145 @@
+//! What a pidfile may be, and what not.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{geteuid, mkfifo};
+
+use crate::place::{Answer, NOBODY, Place, kill_hard, processes};
+
+#[test]
+fn a_stale_pidfile_does_not_stop_a_start_even_where_its_number_lives() {
+    let place = Place::new();
+    fs::write(place.pidfile(), format!("{}\n", std::process::id())).unwrap();
+    let pid = place.start();
+    assert_eq!(fs::read_to_string(place.pidfile()).unwrap(), format!("{pid}\n"));
+}
+
+#[test]
+fn a_killed_service_is_dead_to_status_and_starts_again() {
+    let place = Place::new();
+    kill_hard(place.start());
+    place.run("status").says(1, &format!("psistats is dead, but {} exists\n", place.pidfile().display()));
+    let pid = place.start();
+    place.run("status").says(0, &format!("psistats runs, pid {pid}\n"));
+}
+
+#[test]
+fn stop_removes_the_pidfile_of_a_killed_service() {
+    let place = Place::new();
+    kill_hard(place.start());
+    let answer = place.run("stop");
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert!(answer.stdout.contains("removed the stale pidfile"), "{answer:?}");
+    assert!(!place.pidfile().exists());
+}
+
+#[test]
+fn what_a_power_cut_leaves_of_a_pidfile_does_not_stop_a_start() {
+    for torn in ["", "\0\0\0\0\0"] {
+        let place = Place::new();
+        fs::write(place.pidfile(), torn).unwrap();
+        place.start();
+    }
+}
+
+#[test]
+fn a_file_that_is_no_pidfile_is_named_and_left_alone() {
+    for garbage in ["root:x:0:0:root:/root:/bin/bash\n", "-1\n", "12 13\n", &"7".repeat(100_000)] {
+        let place = Place::new();
+        fs::write(place.pidfile(), garbage).unwrap();
+        place
+            .run("start")
+            .complains(1, &[place.pidfile().to_str().unwrap(), "not a pidfile", "[app] pidfile"]);
+        assert_eq!(place.run("status").code, Some(1));
+        let answer = place.run("stop");
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        assert!(answer.stdout.contains("not a pidfile"), "{answer:?}");
+        assert_eq!(fs::read_to_string(place.pidfile()).unwrap(), garbage);
+    }
+}
+
+#[test]
+fn a_locked_file_without_a_number_is_told_as_it_is() {
+    let place = Place::new();
+    fs::write(place.pidfile(), "garbage\n").unwrap();
+    let _lock = lock(&place.pidfile());
+    place.run("start").says(0, "");
+    let status = place.run("status");
+    assert_eq!(status.code, Some(4), "{status:?}");
+    place.run("stop").complains(1, &["does not say its process number"]);
+}
+
+#[test]
+fn a_symbolic_link_in_place_of_the_pidfile_is_not_followed() {
+    let place = Place::new();
+    let victim = place.path("victim");
+    fs::write(&victim, "4711\n").unwrap();
+    symlink(&victim, place.pidfile()).unwrap();
+    place.run("start").complains(1, &["symbolic links are not followed", "[app] pidfile"]);
+    assert_eq!(place.run("status").code, Some(4));
+    assert_eq!(place.run("stop").code, Some(1));
+    assert_eq!(fs::read_to_string(victim).unwrap(), "4711\n");
+}
+
+#[test]
+fn neither_a_fifo_nor_a_directory_is_a_pidfile_and_none_hangs() {
+    let place = Place::new();
+    mkfifo(&place.pidfile(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    place.run("start").complains(1, &["not a pidfile"]);
+    assert_eq!(place.run("status").code, Some(4));
+    fs::remove_file(place.pidfile()).unwrap();
+    fs::create_dir(place.pidfile()).unwrap();
+    place.run("start").complains(1, &["[app] pidfile"]);
+    assert_eq!(place.run("status").code, Some(4));
+}
+
+#[test]
+fn a_pidfile_that_may_not_be_written_says_what_to_do() {
+    let place = Place::new();
+    let locked = place.path("locked");
+    fs::create_dir(&locked).unwrap();
+    place.configure(&format!("pidfile={}/psistats.pid", locked.display()));
+    fs::set_permissions(&locked, Permissions::from_mode(0o555)).unwrap();
+    Answer::of(&mut place.psistats_without_rights("start"))
+        .complains(1, &["Permission denied", "run as root, or set [app] pidfile"]);
+    assert_eq!(place.processes(), [0; 0]);
+}
+
+#[test]
+fn a_pidfile_in_a_directory_that_does_not_exist_says_what_to_do() {
+    let place = Place::new();
+    place.configure(&format!("pidfile={}/none/psistats.pid", place.directory.path().display()));
+    place.run("start").complains(1, &["none/psistats.pid", "a directory that exists"]);
+}
+
+#[test]
+fn stopping_the_service_of_somebody_else_says_that_it_needs_root() {
+    let place = Place::new();
+    let user = if geteuid().is_root() { NOBODY } else { geteuid().as_raw() };
+    let alien = processes()
+        .find(|&pid| pid > 1 && fs::metadata(format!("/proc/{pid}")).is_ok_and(|it| it.uid() != user));
+    let alien = alien.expect("a process of another user");
+    fs::write(place.pidfile(), format!("{alien}\n")).unwrap();
+    let _lock = lock(&place.pidfile());
+    Answer::of(&mut place.psistats_without_rights("stop"))
+        .complains(1, &[&format!("pid {alien}"), "run as root"]);
+}
+
+#[test]
+fn a_relative_pidfile_starts_from_the_directory_of_the_start() {
+    let place = Place::new();
+    place.configure("pidfile=relative.pid");
+    let answer = Answer::of(place.psistats("start").current_dir(place.directory.path()));
+    let pid = answer.started();
+    assert_eq!(fs::read_to_string(place.path("relative.pid")).unwrap(), format!("{pid}\n"));
+    Answer::of(place.psistats("stop").current_dir(place.directory.path()))
+        .says(0, &format!("psistats stopped, pid {pid}\n"));
+}
+
+fn lock(path: &Path) -> Flock<File> {
+    let file = File::open(path).unwrap();
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap()
+}

@@ -1,0 +1,179 @@
+//! A place of its own for each test, and what a command said there.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+
+pub const PSISTATS: &str = env!("CARGO_BIN_EXE_psistats");
+pub const NOBODY: u32 = 65534;
+
+/// A directory with a configuration of its own. Whatever still runs with it at the end is killed.
+pub struct Place {
+    pub directory: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// `app` is added to `[app]`, which ends the file.
+    pub fn with(app: &str) -> Self {
+        let place = Self { directory: tempfile::tempdir().unwrap() };
+        fs::set_permissions(place.directory.path(), Permissions::from_mode(0o755)).unwrap();
+        place.configure(&format!("pidfile={}\n{app}", place.pidfile().display()));
+        place
+    }
+
+    pub fn configure(&self, app: &str) {
+        let text = format!("[server]\nhost=127.0.0.1\nport=1\n\n[app]\npidfile_timeout=0\n{app}\n");
+        fs::write(self.config(), text).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path("psistats.conf")
+    }
+
+    pub fn pidfile(&self) -> PathBuf {
+        self.path("psistats.pid")
+    }
+
+    pub fn psistats(&self, command: &str) -> Command {
+        let mut psistats = Command::new(PSISTATS);
+        psistats.arg(command).arg("--config").arg(self.config()).stdin(Stdio::null());
+        psistats
+    }
+
+    pub fn run(&self, command: &str) -> Answer {
+        Answer::of(&mut self.psistats(command))
+    }
+
+    /// Starts the service, which must work; its process number.
+    pub fn start(&self) -> i32 {
+        self.run("start").started()
+    }
+
+    /// The program as somebody without rights here: from a copy, for the build may lie where only
+    /// its owner may go.
+    pub fn psistats_without_rights(&self, command: &str) -> Command {
+        let copy = self.path("psistats");
+        copy_program(&copy);
+        let mut psistats = Command::new(copy);
+        psistats.arg(command).arg("--config").arg(self.config()).stdin(Stdio::null());
+        if geteuid().is_root() {
+            psistats.uid(NOBODY).gid(NOBODY);
+        }
+        psistats
+    }
+
+    /// Processes whose command line names this place.
+    pub fn processes(&self) -> Vec<i32> {
+        let here = self.directory.path().to_str().unwrap();
+        processes()
+            .filter(|pid| {
+                fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|it| it.contains(here))
+            })
+            .collect()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Answer {
+    pub fn of(command: &mut Command) -> Self {
+        Self::from(command.output().unwrap())
+    }
+
+    pub fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    #[track_caller]
+    pub fn started(&self) -> i32 {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
+        let pid = self.stdout.strip_prefix("psistats started, pid ").unwrap_or_else(|| panic!("{self:?}"));
+        pid.trim_end().parse().unwrap()
+    }
+
+    /// The command failed with `code`, and its one complaint has all these words.
+    #[track_caller]
+    pub fn complains(&self, code: i32, words: &[&str]) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?} in {self:?}");
+        }
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+    }
+
+    #[track_caller]
+    pub fn says(&self, code: i32, stdout: &str) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), stdout), "{self:?}");
+    }
+}
+
+pub fn processes() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// Fields of /proc/PID/stat (proc(5)), from the third (state) on: the second may contain anything.
+pub fn stat(pid: i32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(text[text.rfind(')')? + 2..].split_whitespace().map(str::to_owned).collect())
+}
+
+pub fn lives(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| fields[0] != "Z" && fields[0] != "X")
+}
+
+pub fn status_line(pid: i32, key: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+    line[key.len()..].trim_start_matches(':').trim().to_owned()
+}
+
+#[track_caller]
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[track_caller]
+pub fn kill_hard(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    wait_until("the killed process is gone", || !lives(pid));
+}
+
+/// By another process: a file that this one had open for writing while another test forks could
+/// not be executed (ETXTBSY).
+pub fn copy_program(to: &Path) {
+    assert!(Command::new("cp").arg(PSISTATS).arg(to).status().unwrap().success());
+}

@@ -1,0 +1,124 @@
+//! Commands, options, help, and wherever the answer goes.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use crate::place::{Answer, PSISTATS, Place};
+
+fn psistats(args: &[&str]) -> Answer {
+    Answer::of(Command::new(PSISTATS).args(args).stdin(Stdio::null()))
+}
+
+#[test]
+fn the_version_is_one_line() {
+    let version = format!("psistats {}\n", env!("CARGO_PKG_VERSION"));
+    psistats(&["--version"]).says(0, &version);
+    psistats(&["-V"]).says(0, &version);
+}
+
+#[test]
+fn the_help_names_every_command_option_place_signal_and_code() {
+    let help = psistats(&["--help"]);
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    let words = "start start-local stop restart status check-config --start-console --config --root --stdout \
+        --help --version ./psistats.conf ~/.psistats/psistats.conf /etc/psistats.conf SIGTERM SIGINT SIGHUP \
+        SIGUSR1 Exit";
+    for word in words.split_whitespace() {
+        assert!(help.stdout.contains(word), "{word}");
+    }
+    assert!(help.stdout.lines().all(|line| line.len() <= 100));
+    help.says(0, &psistats(&["-h"]).stdout);
+    help.says(0, &psistats(&["start", "--stdout", "--help"]).stdout);
+}
+
+#[test]
+fn a_wrong_command_line_says_what_was_expected() {
+    for (args, words) in [
+        (
+            &[][..],
+            &["expected a command", "Usage: psistats start|start-local|stop|restart|status|check-config"][..],
+        ),
+        (&["run"], &["expected a command, got run", "Usage"]),
+        (&["start", "stop"], &["expected one command, got two", "Usage"]),
+        (&["--nonsense"], &["--nonsense", "Usage"]),
+        (&["-x"], &["-x", "Usage"]),
+        (&["start", "--config"], &["--config", "Usage"]),
+        (&["--start=now"], &["--start", "now", "Usage"]),
+        (&["start", "--stdout"], &["--stdout belongs to start-local", "Usage"]),
+        (&["@daemon"], &["expected a command, got @daemon", "Usage"]),
+    ] {
+        psistats(args).complains(2, words);
+    }
+}
+
+#[test]
+fn options_stand_before_or_after_the_command_with_a_blank_or_an_equals_sign() {
+    let place = Place::new();
+    let config = place.config();
+    let config = config.to_str().unwrap();
+    let equals = format!("--config={config}");
+    for args in [
+        &["status", "--config", config][..],
+        &["--config", config, "status"],
+        &["status", &equals],
+        &[&equals, "--status"],
+        &["--root", "/", "--status", &equals],
+    ] {
+        psistats(args).says(3, "psistats is not running\n");
+    }
+}
+
+#[test]
+fn the_commands_of_the_original_that_look_like_options_work() {
+    let place = Place::new();
+    let first = place.run("--start").started();
+    place.run("--status").says(0, &format!("psistats runs, pid {first}\n"));
+    assert_eq!(place.run("--restart").code, Some(0));
+    let second = place.processes()[0];
+    place.run("--stop").says(0, &format!("psistats stopped, pid {second}\n"));
+}
+
+#[test]
+fn a_root_that_is_no_directory_is_an_error() {
+    let place = Place::new();
+    for command in ["start", "start-local", "restart"] {
+        Answer::of(place.psistats(command).args(["--root", "/nowhere"]))
+            .complains(1, &["--root: expected a directory, got /nowhere"]);
+    }
+}
+
+#[test]
+fn check_config_says_ok_or_where_it_is_wrong() {
+    let place = Place::with("no_such_key=1");
+    let answer = place.run("check-config");
+    answer.says(0, &format!("{}: ok\n", place.config().display()));
+    assert!(answer.stderr.contains(&format!("{}:8:", place.config().display())), "{answer:?}");
+    assert!(answer.stderr.contains("no_such_key"), "{answer:?}");
+
+    let place = Place::with("primary_timer=soon");
+    place.run("check-config").complains(1, &[&format!("{}:8:", place.config().display()), "primary_timer"]);
+}
+
+#[test]
+fn check_config_finds_the_file_of_the_working_directory() {
+    let place = Place::new();
+    let answer = Answer::of(Command::new(PSISTATS).arg("check-config").current_dir(place.directory.path()));
+    answer.says(0, "./psistats.conf: ok\n");
+}
+
+#[test]
+fn a_closed_or_full_standard_output_is_no_panic() {
+    for redirection in [">&-", "> /dev/full", "| true"] {
+        for command in ["--help", "--version"] {
+            let script = format!("'{PSISTATS}' {command} {redirection}");
+            let answer = Answer::of(Command::new("sh").args(["-c", &script]));
+            assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{script}");
+        }
+    }
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut child = Command::new(PSISTATS).stderr(writer).spawn().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    assert!(said.contains("Usage"));
+}
