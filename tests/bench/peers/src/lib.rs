@@ -54,23 +54,30 @@ pub struct Meter {
 impl Meter {
     /// Call when everything is declared.
     pub fn start() -> Self {
-        Self { wall: Instant::now(), cpu: usage().0 }
+        Self { wall: Instant::now(), cpu: cpu() }
     }
 
     /// Call when everything is confirmed: prints the line of results.
     pub fn finish(self, client: &str, messages: u64) {
         let wall = self.wall.elapsed().as_secs_f64();
-        let (cpu, max_rss_kb) = usage();
-        let cpu_us = (cpu - self.cpu).as_micros();
+        let cpu_us = (cpu() - self.cpu).as_micros();
+        let max_rss_kb = max_rss_kb();
         println!(
             r#"{{"client":"{client}","messages":{messages},"wall_s":{wall:.6},"cpu_us":{cpu_us},"max_rss_kb":{max_rss_kb}}}"#
         );
     }
 }
 
-/// User and system time of all threads, and the most resident memory in KiB.
-fn usage() -> (Duration, i64) {
+/// User and system time of all threads.
+fn cpu() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_SELF).expect("getrusage cannot fail for oneself");
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    (Duration::from_micros(micros.unsigned_abs()), usage.max_rss())
+    Duration::from_micros(micros.unsigned_abs())
+}
+
+/// Most resident memory, in KiB. Not getrusage's: that one still knows the program that called exec.
+fn max_rss_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells VmHWM");
+    line.trim().trim_end_matches(" kB").parse().expect("VmHWM is a number of kB")
 }
