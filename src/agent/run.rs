@@ -58,12 +58,15 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     install_logging(&settings, background).map_err(io::Error::other)?;
     match &source {
         Some(file) => info!("psistats {} with {}", env!("CARGO_PKG_VERSION"), file.display()),
-        None => info!("psistats {} without a configuration file: built-in defaults", env!("CARGO_PKG_VERSION")),
+        None => {
+            info!("psistats {} without a configuration file: built-in defaults", env!("CARGO_PKG_VERSION"))
+        }
     }
     warnings.iter().for_each(|warning| warn!("{warning}"));
 
     let reactor = Reactor::new()?;
-    let signals = reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
+    let signals =
+        reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
     let shared = Shared::new(&reactor, settings);
     let sampling = Sampling::new(&shared, root);
     let identity = sampling.identity();
@@ -104,7 +107,11 @@ fn log_counters(shared: &Shared<'_>) {
     let c = shared.outbox.borrow().counters();
     info!(
         "sampled={} confirmed={} dropped={} pending={} connection={:?}",
-        c.sampled, c.confirmed, c.dropped, c.pending, shared.connection.get(),
+        c.sampled,
+        c.confirmed,
+        c.dropped,
+        c.pending,
+        shared.connection.get(),
     );
 }
 

@@ -35,12 +35,11 @@ fn python(script: &str, cases: &Value) -> Vec<Value> {
 fn spelled(format: &Format) -> String {
     let spell = |piece: &Piece| match piece {
         Piece::Text(text) => text.replace('%', "%%"),
-        Piece::Field { field: Field::Msecs, width, kind: 'd' } if *width > 0 => {
-            format!("%(msecs)0{width}d")
-        }
-        Piece::Field { field, width, kind } => {
+        Piece::Field { field, width, zeros, precision, kind } => {
+            let zeros = if *zeros { "0" } else { "" };
             let width = if *width == 0 { String::new() } else { width.to_string() };
-            format!("%({}){width}{kind}", attribute(*field))
+            let precision = precision.map(|p| format!(".{p}")).unwrap_or_default();
+            format!("%({}){zeros}{width}{precision}{kind}", attribute(*field))
         }
     };
     format.pieces.iter().map(spell).collect()
@@ -156,6 +155,34 @@ fn every_field_in_every_width_and_kind_reads_as_pythons() {
         }
         for (of, kind) in NUMBERS.into_iter().flat_map(|of| ['s', 'd', 'f'].map(|kind| (of, kind))) {
             formats.push(Format { pieces: vec![field(of, width, kind), text("|")], datefmt: None });
+        }
+    }
+    assert_same_lines(&formats);
+}
+
+#[test]
+#[ignore = "needs python3: tests/run"]
+fn zeros_and_precision_read_as_pythons() {
+    let mut formats = Vec::new();
+    let mut push = |field, width, zeros, precision, kind| {
+        let piece = Piece::Field { field, width, zeros, precision, kind };
+        formats.push(Format { pieces: vec![piece, text("|")], datefmt: None });
+    };
+    for of in TEXTS.into_iter().filter(|of| *of != Field::Levelno) {
+        for (width, precision) in [(0, 0), (0, 1), (8, 3), (-8, 3), (2, 40)] {
+            push(of, width, false, Some(precision), 's');
+        }
+    }
+    for of in [Field::Msecs, Field::Lineno, Field::Process] {
+        for width in [1, 3, 12] {
+            push(of, width, true, None, 'd');
+        }
+    }
+    for of in [Field::Created, Field::Msecs, Field::RelativeCreated] {
+        for (width, zeros, precision) in
+            [(0, false, 0), (0, false, 3), (20, true, 3), (20, false, 1), (-20, false, 2)]
+        {
+            push(of, width, zeros, Some(precision), 'f');
         }
     }
     assert_same_lines(&formats);

@@ -77,6 +77,15 @@ impl Line {
         let _ = self.bytes.push(b'\n');
     }
 
+    /// Keeps the first `most` characters of what was written since `start`.
+    fn shorten(&mut self, start: usize, most: usize) {
+        let written = self.bytes.get(start..).unwrap_or_default().iter();
+        let mut beginnings = written.enumerate().filter(|(_, byte)| **byte & 0xC0 != 0x80);
+        if let Some((end, _)) = beginnings.nth(most) {
+            self.bytes.truncate(start + end);
+        }
+    }
+
     /// Fills what was written since `start` up to `width` characters: before it, or where
     /// `width` is negative behind it.
     fn pad(&mut self, start: usize, width: i16, with: &str) {
@@ -150,15 +159,18 @@ pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Z
     for piece in &format.pieces {
         match piece {
             Piece::Text(text) => line.push(text),
-            Piece::Field { field, width, kind } => {
+            Piece::Field { field, width, zeros, precision, kind } => {
                 let start = line.bytes.len();
                 match field {
                     Field::Asctime => write_time(line, format.datefmt.as_deref(), entry, zone),
-                    field => write_value(line, value(*field, entry), *kind),
+                    field => write_value(line, value(*field, entry), *kind, *precision),
                 }
-                // A fraction of a second filled with spaces is never meant: `%(msecs)03d`.
-                let zeros = *field == Field::Msecs && *kind == 'd' && *width > 0;
-                line.pad(start, *width, if zeros { "0" } else { " " });
+                if let (Some(most), 's') = (precision, kind) {
+                    line.shorten(start, usize::from(*most));
+                }
+                // Zeros go between the sign and the digits.
+                let sign = *zeros && line.bytes.get(start) == Some(&b'-');
+                line.pad(start + usize::from(sign), *width - i16::from(sign), if *zeros { "0" } else { " " });
             }
         }
     }
@@ -215,12 +227,13 @@ fn value<'a>(field: Field, entry: &Entry<'a>) -> Value<'a> {
 
 /// `%s`, `%d` or `%f` of a value. Text stays text whatever letter was asked for.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "as Python's %d and %f")]
-fn write_value(line: &mut Line, value: Value<'_>, kind: char) {
+fn write_value(line: &mut Line, value: Value<'_>, kind: char, precision: Option<u8>) {
+    let decimals = usize::from(precision.unwrap_or(6));
     let _ = match (value, kind) {
         (Value::Text(text), _) => line.write_str(text),
-        (Value::Int(int), 'f') => write!(line, "{:.6}", int as f64),
+        (Value::Int(int), 'f') => write!(line, "{:.decimals$}", int as f64),
         (Value::Int(int), _) => write!(line, "{int}"),
-        (Value::Float(float), 'f') => write!(line, "{float:.6}"),
+        (Value::Float(float), 'f') => write!(line, "{float:.decimals$}"),
         (Value::Float(float), 'd') => write!(line, "{}", float as i64),
         (Value::Float(float), _) => write!(line, "{float:?}"),
     };

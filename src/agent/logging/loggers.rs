@@ -151,7 +151,8 @@ impl Output {
 
     /// Python's `lastResort`: what writes where no handler is configured at all.
     fn last_resort() -> Self {
-        let pieces = vec![Piece::Field { field: Field::Message, width: 0, kind: 's' }];
+        let pieces =
+            vec![Piece::Field { field: Field::Message, width: 0, zeros: false, precision: None, kind: 's' }];
         let format = Format { pieces, datefmt: None };
         Self { level: Level::Warning, format, sink: Sink::Stderr, failing: false }
     }

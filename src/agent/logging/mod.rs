@@ -140,7 +140,7 @@ impl log::Log for Facade {
 /// Root at INFO with the one handler of `fallback`; `dev_log` is where the system's syslog is.
 fn default_for(fallback: Fallback, dev_log: &Path) -> Logging {
     let text = |text: &str| Piece::Text(text.into());
-    let field = |field| Piece::Field { field, width: 0, kind: 's' };
+    let field = |field| Piece::Field { field, width: 0, zeros: false, precision: None, kind: 's' };
     let (target, pieces) = if fallback == Fallback::Syslog && dev_log.exists() {
         let address = SyslogAddress::Path(dev_log.into());
         let pieces = vec![text("psistats["), field(Field::Process), text("]: "), field(Field::Message)];
