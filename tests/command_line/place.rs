@@ -33,7 +33,8 @@ impl Place {
     }
 
     pub fn configure(&self, app: &str) {
-        let text = format!("[server]\nhost=127.0.0.1\nport=1\n\n[app]\npidfile_timeout=0\n{app}\n");
+        let timeout = if app.contains("pidfile_timeout=") { "" } else { "pidfile_timeout=0" };
+        let text = format!("[server]\nhost=127.0.0.1\nport=1\n\n[app]\n{timeout}\n{app}\n");
         fs::write(self.config(), text).unwrap();
     }
 

@@ -103,7 +103,7 @@ fn check_config_says_ok_or_where_it_is_wrong() {
 fn check_config_finds_the_file_of_the_working_directory() {
     let place = Place::new();
     let answer = Answer::of(Command::new(PSISTATS).arg("check-config").current_dir(place.directory.path()));
-    answer.says(0, "./psistats.conf: ok\n");
+    answer.says(0, &format!("{}: ok\n", place.config().display()));
 }
 
 #[test]
