@@ -95,8 +95,8 @@ impl Agent {
         self.signal(Signal::SIGHUP);
     }
 
-    /// SIGTERM, then its exit status. Panics where it does not end.
-    pub fn stop(mut self) -> ExitStatus {
+    /// SIGTERM, then its exit status. Panics where it does not end. Its lines can still be read.
+    pub fn stop(&mut self) -> ExitStatus {
         self.process.signal(Signal::SIGTERM);
         self.process.wait(PATIENCE)
     }

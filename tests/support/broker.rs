@@ -116,7 +116,15 @@ impl Broker {
     pub fn api(&self, method: &str, path: &str, body: Option<&str>) -> String {
         let url = format!("http://127.0.0.1:{}/api/{path}", self.management_port);
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--fail-with-body", "--max-time", "60", "--user", "guest:guest"]);
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--fail-with-body",
+            "--max-time",
+            "60",
+            "--user",
+            "guest:guest",
+        ]);
         curl.args(["--request", method, "--header", "content-type: application/json"]);
         if let Some(body) = body {
             curl.args(["--data", body]);
