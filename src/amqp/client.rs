@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::error::{Error, Peer, Scope, Step, Text};
 use super::frame::{self, CHANNEL};
 use super::method::{self, Method, id};
+use super::options::Options;
 use super::properties::{self, Properties};
 use super::receive::{Item, Receiver};
 use super::send::{SendBuffer, put_frame};
@@ -24,59 +25,6 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// The protocol header (§4.2.2).
 const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
-
-/// Whom to be, and what to declare.
-#[derive(Clone, Copy, Debug)]
-pub struct Options<'a> {
-    /// Login.
-    pub user: &'a str,
-    /// Login.
-    pub password: &'a str,
-    /// Virtual host.
-    pub vhost: &'a str,
-    /// Shown in the broker's listing of connections.
-    pub connection_name: &'a str,
-    /// Heartbeat to propose, seconds; 0: none.
-    pub heartbeat_s: u16,
-    /// Where to publish.
-    pub exchange: Exchange<'a>,
-    /// Whether to declare the exchange.
-    pub declare_exchange: bool,
-    /// The queue to declare and bind, if any.
-    pub queue: Option<Queue<'a>>,
-    /// Routing key of every message, and of the binding.
-    pub routing_key: &'a str,
-}
-
-/// An exchange. The default exchange has an empty name; it is never declared nor bound to.
-#[derive(Clone, Copy, Debug)]
-pub struct Exchange<'a> {
-    /// Name.
-    pub name: &'a str,
-    /// Type: topic, direct, fanout, headers.
-    pub kind: &'a str,
-    /// Survives the broker's restart.
-    pub durable: bool,
-    /// Goes with its last binding.
-    pub auto_delete: bool,
-}
-
-/// A queue.
-#[derive(Clone, Copy, Debug)]
-pub struct Queue<'a> {
-    /// Name.
-    pub name: &'a str,
-    /// Survives the broker's restart.
-    pub durable: bool,
-    /// For this connection only.
-    pub exclusive: bool,
-    /// Goes with its last consumer.
-    pub auto_delete: bool,
-    /// `x-message-ttl`, milliseconds.
-    pub ttl_ms: Option<u32>,
-    /// `x-queue-type`.
-    pub kind: Option<&'a str>,
-}
 
 /// One message.
 #[derive(Clone, Copy, Debug)]

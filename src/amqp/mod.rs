@@ -23,12 +23,14 @@
 mod client;
 mod error;
 mod method;
+mod options;
 mod properties;
 mod receive;
 mod send;
 
-pub use client::{Client, Event, Exchange, Options, Publish, Queue};
-pub use error::{Error, Retry, Scope, Step, Text};
+pub use client::{Client, Event, Publish};
+pub use error::{Error, Peer, Retry, Scope, Step, Text};
+pub use options::{Exchange, Options, Queue};
 pub use properties::Properties;
 
 /// Frame types (§2.3.5).
