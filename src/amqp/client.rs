@@ -431,8 +431,10 @@ impl Link for Client<'_> {
     }
 
     fn received(&mut self, n: usize, now: Instant) {
-        self.receiver.received(n);
-        self.received_at = now;
+        if n > 0 {
+            self.receiver.received(n);
+            self.received_at = now;
+        }
     }
 
     fn poll_event(&mut self, now: Instant) -> Option<Event> {
@@ -483,6 +485,8 @@ impl Link for Client<'_> {
                 Timer::Drain => self.fail(Error::Refused, now),
                 Timer::Silent => self.abort(Error::Silent { heartbeat_s }, now),
                 Timer::Stalled => self.abort(Error::Stalled { heartbeat_s }, now),
+                // Another timer that is due as well may have ended it.
+                Timer::Heartbeat if !matches!(self.life, Life::Open) => {}
                 Timer::Heartbeat => {
                     self.waiting_since = now;
                     let written = self.send.frame(frame::HEARTBEAT, 0, |_| ());

@@ -1,15 +1,16 @@
 //! The other end of a connection, in memory: a client driven through its `Link`, and a broker whose
 //! words are encoded and decoded by amq-protocol, a codec that nobody here wrote.
 
-#![allow(dead_code)] // every test program uses a part of it
+#![allow(dead_code, unused_imports)] // every test program uses a part of it
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use amq_protocol::frame::AMQPFrame;
+pub use amq_protocol::frame::{AMQPContentHeader, AMQPFrame};
 use amq_protocol::frame::{WriteContext, gen_frame, parse_frame};
 pub use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, exchange, queue};
-use amq_protocol::types::{FieldTable, LongString};
+use amq_protocol::types::LongString;
+pub use amq_protocol::types::{AMQPValue, FieldTable};
 use psistats::amqp::{Client, Error, Event, Exchange, Options, Queue, Step};
 use psistats::link::Link;
 use psistats::time::Instant;
