@@ -14,6 +14,18 @@ use psistats::limits;
 use psistats::link::Link;
 use psistats::time::Instant;
 
+const MESSAGE: Publish<'static> = Publish { properties: NO_PROPERTIES, body: b"{}" };
+
+const NO_PROPERTIES: Properties<'static> = Properties {
+    content_type: "",
+    content_encoding: "",
+    headers: &[],
+    persistent: false,
+    message_id: "",
+    timestamp: None,
+    app_id: "",
+};
+
 /// One thing that happens to a client.
 #[derive(Clone, Debug)]
 enum Happening {
@@ -56,21 +68,21 @@ fn handshake() -> Vec<u8> {
 fn frame() -> impl Strategy<Value = AMQPFrame> {
     let text = "[ -~]{0,40}";
     prop_oneof![
-        (any::<u64>(), any::<bool>()).prop_map(|(tag, multiple)| peer::ack(tag, multiple)),
-        (0..6_u64, any::<bool>()).prop_map(|(tag, multiple)| peer::ack(tag, multiple)),
-        (0..6_u64, any::<bool>()).prop_map(|(tag, multiple)| peer::nack(tag, multiple)),
-        text.prop_map(|text| peer::blocked(&text)),
-        (any::<u16>(), text).prop_map(|(code, text)| peer::close(code, &text)),
-        (any::<u16>(), text).prop_map(|(code, text)| peer::channel_close(code, &text)),
-        any::<bool>().prop_map(peer::flow),
-        prop::collection::vec(any::<u8>(), 0..5000).prop_map(|body| AMQPFrame::Body(1, body)),
-        (any::<u32>(), any::<u16>()).prop_map(|(max, heartbeat)| peer::tune(max, heartbeat)),
-        Just(peer::basic_return()),
-        Just(peer::unblocked()),
-        Just(peer::close_ok()),
-        Just(peer::channel_close_ok()),
-        Just(peer::start()),
-        Just(AMQPFrame::Heartbeat),
+        12 => (1..6_u64, any::<bool>()).prop_map(|(tag, multiple)| peer::ack(tag, multiple)),
+        2 => (1..6_u64, any::<bool>()).prop_map(|(tag, multiple)| peer::nack(tag, multiple)),
+        1 => (any::<u64>(), any::<bool>()).prop_map(|(tag, multiple)| peer::ack(tag, multiple)),
+        3 => text.prop_map(|text| peer::blocked(&text)),
+        3 => Just(peer::unblocked()),
+        3 => any::<bool>().prop_map(peer::flow),
+        3 => Just(AMQPFrame::Heartbeat),
+        1 => (any::<u16>(), text).prop_map(|(code, text)| peer::close(code, &text)),
+        1 => (any::<u16>(), text).prop_map(|(code, text)| peer::channel_close(code, &text)),
+        1 => prop::collection::vec(any::<u8>(), 0..5000).prop_map(|body| AMQPFrame::Body(1, body)),
+        1 => (any::<u32>(), any::<u16>()).prop_map(|(max, heartbeat)| peer::tune(max, heartbeat)),
+        1 => Just(peer::basic_return()),
+        1 => Just(peer::close_ok()),
+        1 => Just(peer::channel_close_ok()),
+        1 => Just(peer::start()),
     ]
 }
 
@@ -128,8 +140,7 @@ fn run(octets: &[u8], happenings: &[Happening]) -> Result<(), TestCaseError> {
                 ended |= matches!(waits, Some(Event::Ended(_)));
             }
             Happening::Publish(length) => {
-                let message =
-                    Publish { properties: Properties::default(), body: &[b'x'; limits::REPORT][..length] };
+                let message = Publish { body: &[b'x'; limits::REPORT][..length], ..MESSAGE };
                 let may = client.can_publish();
                 let tag = client.publish(&message, now);
                 prop_assert!(may || tag.is_none());
@@ -152,6 +163,12 @@ fn run(octets: &[u8], happenings: &[Happening]) -> Result<(), TestCaseError> {
                 Event::Confirmed { tag, .. } | Event::Refused { tag, .. } => {
                     prop_assert!((1..=tags).contains(&tag));
                     prop_assert!(!closing, "{:?} while closing", event);
+                }
+                // As the owner of a backlog would.
+                Event::Ready { .. } => {
+                    while tags < 5 && client.publish(&MESSAGE, now).is_some() {
+                        tags += 1;
+                    }
                 }
                 Event::Ended(ref result) => {
                     ended = true;
