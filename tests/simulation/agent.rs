@@ -1,0 +1,186 @@
+//! An agent as its owner drives it, with a transport that delivers in pieces.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use psistats::amqp::{Client, Error, Event, Options, Peer, Properties, Publish, Queue, Retry};
+use psistats::link::Link;
+use psistats::outbox::{Outbox, UnknownTicket};
+use psistats::time::{Backoff, Instant, Periodic};
+
+use crate::broker::{Broker, Session};
+use crate::{Random, Ring, peer};
+
+/// Agreed at every connection, so that a frozen broker is noticed soon.
+const HEARTBEAT_S: u16 = 2;
+
+const OPTIONS: Options<'static> = Options {
+    heartbeat_s: HEARTBEAT_S,
+    queue: Some(Queue { kind: Some("classic"), ..peer::QUEUE }),
+    ..peer::OPTIONS
+};
+
+pub struct Agent {
+    pub id: u64,
+    pub outbox: Ring,
+    /// When it sampled, and what the clock on the wall said.
+    pub ticks: Vec<Instant>,
+    pub stamps: Vec<i64>,
+    /// Reports of whose confirmation the client told.
+    pub confirmed: u64,
+    /// Connections that ended.
+    pub ends: u64,
+    tick: Option<Periodic>,
+    backoff: Backoff,
+    attempt_at: Instant,
+    connection: Option<Connection>,
+}
+
+/// One connection: both ends, and which report went under which tag.
+struct Connection {
+    client: Client<'static>,
+    session: Session,
+    sequences: BTreeMap<u64, u64>,
+}
+
+impl Agent {
+    pub fn new(id: u64, now: Instant, period: Duration, ring_bytes: usize) -> Self {
+        Self {
+            id,
+            outbox: Outbox::new(vec![0; ring_bytes].into_boxed_slice()),
+            ticks: Vec::new(),
+            stamps: Vec::new(),
+            confirmed: 0,
+            ends: 0,
+            tick: Some(Periodic::new(now + period, period)),
+            backoff: Backoff::new(Duration::from_secs(1)),
+            attempt_at: now,
+            connection: None,
+        }
+    }
+
+    pub fn stop_sampling(&mut self) {
+        self.tick = None;
+    }
+
+    /// Takes one report in.
+    pub fn sample(&mut self, wall_ms: i64) {
+        let sequence = self.outbox.counters().sampled + 1;
+        let padding = sequence as usize * 37 % 120;
+        let body = format!("{} {sequence} {wall_ms} {:padding$}", self.id, "");
+        assert_eq!(self.outbox.push(wall_ms, body.as_bytes()), Ok(sequence));
+        self.stamps.push(wall_ms);
+    }
+
+    pub fn step(&mut self, now: Instant, wall_ms: i64, broker: &mut Broker, random: &mut Random) {
+        if self.tick.as_mut().is_some_and(|tick| tick.due(now)) {
+            self.ticks.push(now);
+            self.sample(wall_ms);
+        }
+        if self.connection.is_none() && now >= self.attempt_at {
+            match broker.accept(now) {
+                Some(session) => {
+                    let client = Client::new(OPTIONS, now);
+                    self.connection = Some(Connection { client, session, sequences: BTreeMap::new() });
+                }
+                None => self.attempt_at = now + self.backoff.next(random.u32(), Duration::ZERO),
+            }
+        }
+        let Some(mut connection) = self.connection.take() else { return };
+        connection.transport(now, broker, random);
+        match self.drive(&mut connection, now, broker) {
+            None => self.connection = Some(connection),
+            Some(result) => {
+                // The simulated broker keeps to the protocol: a breach would be our own error.
+                assert!(!matches!(result, Err(Error::Peer(_))), "{result:?}");
+                self.ends += 1;
+                self.outbox.rewind();
+                let retry = result.err().map_or(Retry::Soon, |error| error.retry());
+                assert_eq!(retry, Retry::Soon);
+                self.attempt_at = now + self.backoff.next(random.u32(), Duration::ZERO);
+            }
+        }
+        let counters = self.outbox.counters();
+        assert_eq!(counters.sampled, counters.confirmed + counters.dropped + counters.pending);
+    }
+
+    /// What the owner does after every change.
+    fn drive(&mut self, c: &mut Connection, now: Instant, broker: &Broker) -> Option<Result<(), Error>> {
+        if c.client.deadline().is_some_and(|due| due <= now) {
+            c.client.timed_out(now);
+        }
+        while let Some(event) = c.client.poll_event(now) {
+            match event {
+                Event::Ready { heartbeat_s } => {
+                    assert_eq!(heartbeat_s, HEARTBEAT_S);
+                    self.backoff.reset();
+                }
+                Event::Confirmed { tag, multiple } => {
+                    let before = self.outbox.counters().confirmed;
+                    if let Err(UnknownTicket) = self.outbox.confirm(tag, multiple) {
+                        c.client.fail(Peer::UnknownTag(tag).into(), now);
+                    }
+                    let counted = self.outbox.counters().confirmed - before;
+                    let told = c.answered(tag, multiple);
+                    assert!(told.iter().all(|sequence| broker.has_stored(self.id, *sequence)));
+                    // Fewer, where some of them had to make room meanwhile.
+                    assert!(counted <= told.len() as u64);
+                    self.confirmed += counted;
+                }
+                Event::Refused { tag, multiple } => {
+                    c.answered(tag, multiple);
+                    if let Err(UnknownTicket) = self.outbox.refuse(tag, multiple) {
+                        c.client.fail(Peer::UnknownTag(tag).into(), now);
+                    }
+                }
+                Event::Blocked(_) | Event::Unblocked => {}
+                Event::Ended(result) => return Some(result),
+            }
+        }
+        if c.client.is_draining() && self.outbox.in_flight() == 0 {
+            c.client.fail(Error::Refused, now);
+        }
+        while c.client.can_publish() {
+            let Some(record) = self.outbox.unsent() else { break };
+            let (sequence, message_id) = (record.sequence, record.sequence.to_string());
+            let properties = Properties { message_id: &message_id, ..Properties::default() };
+            match c.client.publish(&Publish { properties, body: record.body }, now) {
+                Some(tag) => {
+                    self.outbox.mark_sent(tag);
+                    c.sequences.insert(tag, sequence);
+                }
+                None => break,
+            }
+        }
+        None
+    }
+}
+
+impl Connection {
+    /// Sequences of the reports that `tag` names, which are answered now.
+    fn answered(&mut self, tag: u64, multiple: bool) -> Vec<u64> {
+        let tags: Vec<u64> =
+            self.sequences.keys().copied().filter(|t| *t == tag || (multiple && *t < tag)).collect();
+        tags.iter().filter_map(|tag| self.sequences.remove(tag)).collect()
+    }
+
+    /// Octets move, in pieces of any size, as far as the network lets them.
+    fn transport(&mut self, now: Instant, broker: &mut Broker, random: &mut Random) {
+        let n = self.client.outgoing().len().min(random.below(6000) as usize);
+        if n > 0 && self.session.takes(&self.client.outgoing()[..n]) {
+            self.client.sent(n, now);
+        }
+        self.session.step(now, broker, random);
+        let mut n = random.below(300) as usize;
+        let space = self.client.recv_space();
+        n = n.min(space.len()).min(self.session.out.len());
+        for (to, from) in space.iter_mut().zip(self.session.out.drain(..n)) {
+            *to = from;
+        }
+        self.client.received(n, now);
+        // What has arrived is looked at before the end.
+        if n == 0 && self.session.gone && self.session.out.is_empty() {
+            self.client.disconnected();
+        }
+    }
+}
