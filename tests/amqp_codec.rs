@@ -1,7 +1,13 @@
 //! Every word of the client's, read by amq-protocol, and every word of amq-protocol's as a broker,
 //! read by the client.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
 
 #[path = "support/peer.rs"]
 mod peer;

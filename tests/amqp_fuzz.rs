@@ -1,6 +1,12 @@
 //! The AMQP client against anything: random octets, broken conversations, any split, any time.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
 
 #[path = "support/peer.rs"]
 mod peer;

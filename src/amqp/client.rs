@@ -145,7 +145,8 @@ impl<'a> Client<'a> {
     }
 
     /// Publishes a message and returns its delivery tag: 1 for the first, then up by one (the
-    /// Confirm extension). None while there is no room, or [`Client::can_publish`] is false.
+    /// Confirm extension). None while there is no room, or [`Client::can_publish`] is false. A body
+    /// of up to [`limits::REPORT`] bytes finds room in the end; one near [`limits::AMQP_SEND`] never.
     pub fn publish(&mut self, message: &Publish<'_>, now: Instant) -> Option<u64> {
         if !self.can_publish() {
             return None;

@@ -1,7 +1,13 @@
 //! The AMQP client against a scripted broker in memory: what it does in each state, and with each
 //! fault of a broker that a script can play.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
 
 #[path = "../support/peer.rs"]
 mod peer;

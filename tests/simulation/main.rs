@@ -2,7 +2,13 @@
 //!
 //! The seed is printed; `PSISTATS_SEED=... cargo test --test simulation` repeats a run.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
 
 #[path = "../support/peer.rs"]
 mod peer;
@@ -34,6 +40,7 @@ impl Random {
                 now.as_nanos() as u64
             }
         };
+        #[allow(clippy::explicit_write)] // eprintln! would be captured
         writeln!(std::io::stderr(), "{test}: PSISTATS_SEED={seed}").unwrap();
         Self(seed)
     }
