@@ -16,24 +16,25 @@
 )]
 
 #[forbid(unsafe_code)]
-pub mod amqp;
+pub mod limits;
+#[forbid(unsafe_code)]
+pub mod time;
 #[forbid(unsafe_code)]
 pub mod bytes;
 #[forbid(unsafe_code)]
-pub mod limits;
-#[forbid(unsafe_code)]
 pub mod link;
-#[forbid(unsafe_code)]
-pub mod outbox;
-#[forbid(unsafe_code)]
-pub mod report;
 #[forbid(unsafe_code)]
 pub mod sample;
 #[forbid(unsafe_code)]
-pub mod time;
+pub mod report;
+#[forbid(unsafe_code)]
+pub mod outbox;
+#[forbid(unsafe_code)]
+pub mod amqp;
 // With std:
-#[cfg(feature = "agent")]
-pub mod agent;
 #[cfg(feature = "std")]
 #[forbid(unsafe_code)]
 pub mod config;
+// With std and system calls:
+#[cfg(feature = "agent")]
+pub mod agent;

@@ -113,10 +113,11 @@ impl Backoff {
     pub fn next(&mut self, random: u32, floor: Duration) -> Duration {
         let mut wait = self.base;
         for _ in 0..self.failures.min(16) {
-            wait = (wait + wait / 2).min(self.cap);
+            wait = wait.saturating_add(wait / 2).min(self.cap);
         }
         self.failures = self.failures.saturating_add(1);
-        let wait = wait.max(floor);
+        // Half of it is certain, so that half must be the floor.
+        let wait = wait.max(floor.saturating_mul(2));
         let half = wait / 2;
         let spread = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
         // random / 2^32 of the half, without a division and without overflow.
@@ -164,7 +165,24 @@ mod tests {
         assert!(backoff.next(0, Duration::ZERO) >= base * GROWTH / 2);
         backoff.reset();
         assert!(backoff.next(u32::MAX, Duration::ZERO) <= base);
-        backoff.reset();
-        assert!(backoff.next(0, Duration::from_secs(60)) >= Duration::from_secs(30));
+    }
+
+    #[test]
+    fn no_wait_is_shorter_than_its_floor() {
+        let floor = Duration::from_secs(30);
+        for base in [Duration::ZERO, Duration::from_secs(5), Duration::from_secs(100)] {
+            let mut backoff = Backoff::new(base);
+            for random in [0, 1, u32::MAX / 2, u32::MAX] {
+                assert!(backoff.next(random, floor) >= floor);
+            }
+        }
+    }
+
+    #[test]
+    fn a_retry_timer_of_any_length_does_not_overflow() {
+        let mut backoff = Backoff::new(Duration::MAX);
+        for _ in 0..20 {
+            assert!(backoff.next(u32::MAX, Duration::MAX) > Duration::from_secs(1 << 32));
+        }
     }
 }

@@ -14,8 +14,8 @@ use crate::config::Settings;
 use crate::config::settings::Host;
 use crate::time::{Backoff, Instant};
 
-/// Wait after an error that somebody has to mend; with jitter at least half of it.
-const SLOW: Duration = Duration::from_secs(60);
+/// Least wait after an error that somebody has to mend.
+const SLOW: Duration = Duration::from_secs(30);
 
 /// Different failures that are remembered as said.
 const SAID: usize = 8;

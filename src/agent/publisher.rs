@@ -16,12 +16,12 @@ use super::connect;
 use super::context::{Connection, Shared};
 use super::reactor::{Source, Timer, either};
 use super::resolve::Resolver;
-use crate::amqp::{self, Buffers, Client, Event, Exchange, Options, Properties, Publish, Queue};
+use crate::amqp::publisher::{self, Envelope};
+use crate::amqp::{self, Buffers, Client, Event, Exchange, Options, Queue};
 use crate::config::Settings;
 use crate::config::settings::Host;
 use crate::limits;
 use crate::link::Link;
-use crate::outbox::Record;
 use crate::time::Instant;
 
 /// Until a name server has answered.
@@ -37,9 +37,6 @@ const CONFIRMS_TOGETHER: Duration = Duration::from_millis(2);
 
 /// Passes over one connection before the other futures have their turn.
 const PASSES_IN_A_ROW: u32 = 16;
-
-/// Bytes of a message id: boot id, start of the program, sequence number.
-const MESSAGE_ID: usize = 96;
 
 /// Who publishes.
 pub struct Identity {
@@ -181,47 +178,37 @@ impl Session<'_, '_> {
             client.timed_out(now);
         }
         receive(client, stream, now)?;
-        while let Some(event) = client.poll_event(now) {
-            if let Event::Ended(result) = event {
-                // The last words, a Close or Close-Ok, are a courtesy.
-                let _ = transmit(client, stream, now);
-                return Ok(Some(result));
+        loop {
+            // One statement, so that the outbox is free again for what follows.
+            let event = publisher::settle(client, &mut self.shared.outbox.borrow_mut(), now);
+            match event {
+                None => break,
+                Some(Event::Ended(result)) => {
+                    // The last words, a Close or Close-Ok, are a courtesy.
+                    let _ = transmit(client, stream, now);
+                    return Ok(Some(result));
+                }
+                Some(event) => self.on_event(&event, attempts),
             }
-            self.on_event(client, event, now, attempts);
-        }
-        if client.is_draining() && self.shared.outbox.borrow().in_flight() == 0 {
-            client.fail(amqp::Error::Refused, now);
         }
         self.end_if_asked(client, flush_until, now);
         loop {
-            self.publish(client, now);
+            publisher::publish_waiting(client, &mut self.shared.outbox.borrow_mut(), self.envelope(), now);
             if !transmit(client, stream, now)? {
                 return Ok(None);
             }
         }
     }
 
-    fn on_event(&self, client: &mut Client<'_>, event: Event, now: Instant, attempts: &Attempts) {
-        let mut outbox = self.shared.outbox.borrow_mut();
+    fn on_event(&self, event: &Event, attempts: &Attempts) {
         match event {
             Event::Ready { heartbeat_s } => {
                 self.shared.connection.set(Connection::Ready);
-                let failed = attempts.failures();
                 info!(
                     target: LOG_AMQP,
-                    "connected to {} after {failed} failed attempts, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
-                    self.host, self.settings.exchange.name, self.routing_key,
+                    "connected to {} after {} failed attempts, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
+                    self.host, attempts.failures(), self.settings.exchange.name, self.routing_key,
                 );
-            }
-            Event::Confirmed { tag, multiple } => {
-                if outbox.confirm(tag, multiple).is_err() {
-                    client.fail(amqp::Peer::UnknownTag(tag).into(), now);
-                }
-            }
-            Event::Refused { tag, multiple } => {
-                if outbox.refuse(tag, multiple).is_err() {
-                    client.fail(amqp::Peer::UnknownTag(tag).into(), now);
-                }
             }
             Event::Blocked(reason) => {
                 self.shared.connection.set(Connection::Blocked);
@@ -231,8 +218,8 @@ impl Session<'_, '_> {
                 self.shared.connection.set(Connection::Ready);
                 info!(target: LOG_AMQP, "{} takes reports again", self.host);
             }
-            // Returned by pass() before it gets here.
-            Event::Ended(_) => {}
+            // The outbox knows; the end is pass()'s.
+            Event::Confirmed { .. } | Event::Refused { .. } | Event::Ended(_) => {}
         }
     }
 
@@ -251,41 +238,9 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Hands reports to the client while it takes them.
-    fn publish(&self, client: &mut Client<'_>, now: Instant) {
-        let mut outbox = self.shared.outbox.borrow_mut();
-        let dropped = outbox.counters().dropped;
-        while client.can_publish()
-            && let Some(record) = outbox.unsent()
-        {
-            let Some(tag) = self.publish_one(client, record, dropped, now) else { break };
-            outbox.mark_sent(tag);
-        }
-    }
-
-    fn publish_one(
-        &self,
-        client: &mut Client<'_>,
-        record: Record<'_>,
-        dropped: u64,
-        now: Instant,
-    ) -> Option<u64> {
-        let mut id = heapless::String::<MESSAGE_ID>::new();
-        // Both parts of the run are short and of a fixed form, so that this fits.
-        let _ =
-            std::fmt::Write::write_fmt(&mut id, format_args!("{}-{}", self.identity.run, record.sequence));
-        let lost = [("dropped", dropped)];
-        let queue = &self.settings.queue;
-        let properties = Properties {
-            content_type: "application/json",
-            content_encoding: "utf-8",
-            headers: if dropped > 0 { &lost } else { &[] },
-            persistent: queue.durable || self.shared.settings().message.persistent,
-            message_id: &id,
-            timestamp: u64::try_from(record.sampled_ms / 1000).ok(),
-            app_id: "psistats",
-        };
-        client.publish(&Publish { properties, body: record.body }, now)
+    fn envelope(&self) -> Envelope<'_> {
+        let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
+        Envelope { run: &self.identity.run, persistent }
     }
 
     fn options(&self) -> Options<'_> {

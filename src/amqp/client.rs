@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::error::{Error, Peer, Scope, Step, Text};
 use super::frame::{self, CHANNEL};
 use super::method::{self, Method, id};
+use super::options::{Buffers, Options};
 use super::properties::{self, Properties};
 use super::receive::{Item, Receiver};
 use super::send::{SendBuffer, put_frame};
@@ -24,70 +25,6 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// The protocol header (§4.2.2).
 const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
-
-/// Whom to be, and what to declare.
-#[derive(Clone, Copy, Debug)]
-pub struct Options<'a> {
-    /// Login.
-    pub user: &'a str,
-    /// Login.
-    pub password: &'a str,
-    /// Virtual host.
-    pub vhost: &'a str,
-    /// Shown in the broker's listing of connections.
-    pub connection_name: &'a str,
-    /// Heartbeat to propose, seconds; 0: none.
-    pub heartbeat_s: u16,
-    /// Where to publish.
-    pub exchange: Exchange<'a>,
-    /// Whether to declare the exchange.
-    pub declare_exchange: bool,
-    /// The queue to declare and bind, if any.
-    pub queue: Option<Queue<'a>>,
-    /// Routing key of every message, and of the binding.
-    pub routing_key: &'a str,
-}
-
-/// An exchange. The default exchange has an empty name; it is never declared nor bound to.
-#[derive(Clone, Copy, Debug)]
-pub struct Exchange<'a> {
-    /// Name.
-    pub name: &'a str,
-    /// Type: topic, direct, fanout, headers.
-    pub kind: &'a str,
-    /// Survives the broker's restart.
-    pub durable: bool,
-    /// Goes with its last binding.
-    pub auto_delete: bool,
-}
-
-/// A queue.
-#[derive(Clone, Copy, Debug)]
-pub struct Queue<'a> {
-    /// Name.
-    pub name: &'a str,
-    /// Survives the broker's restart.
-    pub durable: bool,
-    /// For this connection only.
-    pub exclusive: bool,
-    /// Goes with its last consumer.
-    pub auto_delete: bool,
-    /// `x-message-ttl`, milliseconds.
-    pub ttl_ms: Option<u32>,
-    /// `x-queue-type`.
-    pub kind: Option<&'a str>,
-}
-
-/// The memory of a connection; there is no other. It may serve one connection after another.
-#[derive(Debug)]
-pub struct Buffers<'a> {
-    /// Bytes received and not yet looked at: [`limits::AMQP_RECV`]. It bounds the methods that can
-    /// be read, not what a broker may say: content and server properties are passed over.
-    pub receive: &'a mut [u8],
-    /// Bytes that wait for the transport: [`limits::AMQP_SEND`]. It holds at least the largest
-    /// message and 2 KiB; more of it lets one system call carry many messages.
-    pub send: &'a mut [u8],
-}
 
 /// One message.
 #[derive(Clone, Copy, Debug)]
@@ -208,7 +145,8 @@ impl<'a> Client<'a> {
     }
 
     /// Publishes a message and returns its delivery tag: 1 for the first, then up by one (the
-    /// Confirm extension). None while there is no room, or [`Client::can_publish`] is false.
+    /// Confirm extension). None while there is no room, or [`Client::can_publish`] is false. A body
+    /// of up to [`limits::REPORT`] bytes finds room in the end; one near [`limits::AMQP_SEND`] never.
     pub fn publish(&mut self, message: &Publish<'_>, now: Instant) -> Option<u64> {
         if !self.can_publish() {
             return None;
@@ -494,8 +432,10 @@ impl Link for Client<'_> {
     }
 
     fn received(&mut self, n: usize, now: Instant) {
-        self.receiver.received(n);
-        self.received_at = now;
+        if n > 0 {
+            self.receiver.received(n);
+            self.received_at = now;
+        }
     }
 
     fn poll_event(&mut self, now: Instant) -> Option<Event> {
@@ -546,6 +486,8 @@ impl Link for Client<'_> {
                 Timer::Drain => self.fail(Error::Refused, now),
                 Timer::Silent => self.abort(Error::Silent { heartbeat_s }, now),
                 Timer::Stalled => self.abort(Error::Stalled { heartbeat_s }, now),
+                // Another timer that is due as well may have ended it.
+                Timer::Heartbeat if !matches!(self.life, Life::Open) => {}
                 Timer::Heartbeat => {
                     self.waiting_since = now;
                     let written = self.send.frame(frame::HEARTBEAT, 0, |_| ());

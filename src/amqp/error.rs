@@ -211,6 +211,8 @@ impl Error {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Closed { code: 405, .. } => Retry::Held,
+            // The exchange was deleted under way: it is declared again.
+            Self::Closed { code: 404, step: Step::Ready, .. } => Retry::Soon,
             // 402 no route, 403 refused, 404 not found, 406 other arguments, 530 not allowed,
             // 540 not implemented: the same attempt gets the same answer.
             Self::Closed { code: 402..=404 | 406 | 530 | 540, .. } => Retry::Slow,
@@ -312,7 +314,7 @@ fn closed_advice(code: u16, step: Step, transient_queue: bool) -> &'static str {
             "the exchange exists with other arguments (received: ours, current: the broker's): make [exchange] equal, \
              delete the exchange, or set [exchange] declare=no"
         }
-        (406, _) => {
+        (406, Step::Queue) => {
             "the queue exists with other arguments (received: ours, current: the broker's): make [queue] equal, delete \
              the queue, or set [queue] declare=no"
         }

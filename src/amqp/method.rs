@@ -1,7 +1,7 @@
 //! Methods: what the broker may say, decoded; what we say, encoded.
 
 use super::Text;
-use super::client::{Exchange, Queue};
+use super::options::{Exchange, Queue};
 use super::send::{field_bool, field_longstr, shortstr, table};
 use crate::bytes::{Reader, Short, Writer};
 

@@ -23,12 +23,15 @@
 mod client;
 mod error;
 mod method;
+mod options;
 mod properties;
+pub mod publisher;
 mod receive;
 mod send;
 
-pub use client::{Buffers, Client, Event, Exchange, Options, Publish, Queue};
+pub use client::{Client, Event, Publish};
 pub use error::{Error, Peer, Retry, Scope, Step, Text};
+pub use options::{Buffers, Exchange, Options, Queue};
 pub use properties::Properties;
 
 /// Frame types (§2.3.5).

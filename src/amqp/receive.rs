@@ -134,12 +134,12 @@ impl<'a> Receiver<'a> {
             return if bytes.len() < 8 { Ok(false) } else { Err(self.not_amqp()) };
         }
         let mut r = Reader::new(bytes);
-        let Ok(head) = r.array::<{ frame::PREFIX + START_FIXED as usize }>() else { return Ok(false) };
-        let mut r = Reader::new(&head);
         let (Ok(_kind), Ok(channel), Ok(size)) = (r.u8(), r.u16(), r.u32()) else { return Ok(false) };
+        self.check_size(size)?;
+        // Waiting for the rest of a frame that is too small for it would be waiting in vain.
+        let rest = size.checked_sub(START_FIXED).ok_or(Peer::Short(id::CONNECTION_START))?;
         let (Ok(class), Ok(method), Ok(version)) = (r.u16(), r.u16(), r.u16()) else { return Ok(false) };
         let Ok(table) = r.u32() else { return Ok(false) };
-        self.check_size(size)?;
         if channel != 0 || (class, method) != id::CONNECTION_START {
             return Err(Peer::Unexpected { channel, id: (class, method) }.into());
         }
@@ -147,9 +147,8 @@ impl<'a> Receiver<'a> {
         if (major, minor) != (0, 9) {
             return Err(Peer::Version { major, minor }.into());
         }
-        let rest = size.checked_sub(START_FIXED).and_then(|left| left.checked_sub(table));
-        let rest = rest.ok_or(Peer::Short((class, method)))?;
-        self.consume(head.len());
+        let rest = rest.checked_sub(table).ok_or(Peer::Short(id::CONNECTION_START))?;
+        self.consume(frame::PREFIX + START_FIXED as usize);
         self.reading = Reading::ServerProperties { table, rest };
         Ok(true)
     }

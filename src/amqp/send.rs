@@ -1,5 +1,7 @@
 //! Bytes on their way to the broker, and the frames around them.
 
+use core::fmt;
+
 use super::frame;
 use crate::bytes::{Short, Writer};
 use crate::limits;
@@ -9,7 +11,6 @@ use crate::limits;
 const RESERVE: usize = 1024;
 
 /// Frames that wait for the transport, in the caller's buffer.
-#[derive(Debug)]
 pub struct SendBuffer<'a> {
     buf: &'a mut [u8],
     start: usize,
@@ -67,6 +68,13 @@ impl<'a> SendBuffer<'a> {
         write(&mut w);
         self.end += w.finish()?;
         Ok(())
+    }
+}
+
+/// Tells how much waits, but not what: the login is among it.
+impl fmt::Debug for SendBuffer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendBuffer").field("waiting", &self.outgoing().len()).finish_non_exhaustive()
     }
 }
 

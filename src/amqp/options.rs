@@ -1,0 +1,83 @@
+//! Whom to be on a broker, and what to declare there.
+
+use core::fmt;
+
+/// Whom to be, and what to declare.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Login.
+    pub user: &'a str,
+    /// Login. Debug output does not show it.
+    pub password: &'a str,
+    /// Virtual host.
+    pub vhost: &'a str,
+    /// Shown in the broker's listing of connections.
+    pub connection_name: &'a str,
+    /// Heartbeat to propose, seconds; 0: none.
+    pub heartbeat_s: u16,
+    /// Where to publish.
+    pub exchange: Exchange<'a>,
+    /// Whether to declare the exchange.
+    pub declare_exchange: bool,
+    /// The queue to declare and bind, if any.
+    pub queue: Option<Queue<'a>>,
+    /// Routing key of every message, and of the binding.
+    pub routing_key: &'a str,
+}
+
+/// An exchange. The default exchange has an empty name; it is never declared nor bound to.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// Type: topic, direct, fanout, headers.
+    pub kind: &'a str,
+    /// Survives the broker's restart.
+    pub durable: bool,
+    /// Goes with its last binding.
+    pub auto_delete: bool,
+}
+
+/// A queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// Survives the broker's restart.
+    pub durable: bool,
+    /// For this connection only.
+    pub exclusive: bool,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// `x-message-ttl`, milliseconds.
+    pub ttl_ms: Option<u32>,
+    /// `x-queue-type`.
+    pub kind: Option<&'a str>,
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, password: _, vhost, connection_name, .. } = self;
+        let Self { heartbeat_s, exchange, declare_exchange, queue, routing_key, .. } = self;
+        f.debug_struct("Options")
+            .field("user", user)
+            .field("vhost", vhost)
+            .field("connection_name", connection_name)
+            .field("heartbeat_s", heartbeat_s)
+            .field("exchange", exchange)
+            .field("declare_exchange", declare_exchange)
+            .field("queue", queue)
+            .field("routing_key", routing_key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The memory of a connection; there is no other. It may serve one connection after another.
+pub struct Buffers<'a> {
+    /// Bytes received and not yet looked at: [`limits::AMQP_RECV`]. It bounds the methods that can
+    /// be read, not what a broker may say: content and server properties are passed over.
+    pub receive: &'a mut [u8],
+    /// Bytes that wait for the transport: [`limits::AMQP_SEND`]. It holds at least the largest
+    /// message and 2 KiB; more of it lets one system call carry many messages.
+    pub send: &'a mut [u8],
+}

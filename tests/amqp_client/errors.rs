@@ -1,0 +1,174 @@
+//! What the user is told, and how soon it is tried again.
+
+use psistats::amqp::{Error, Options, Peer, Queue, Retry, Step};
+use psistats::link::Link;
+use psistats::time::Instant;
+
+use super::peer::{self, Conversation, OPTIONS, QUEUE};
+
+/// The error after the broker's Close at `step`: of the connection, or of the channel.
+fn closed_with(options: Options<'_>, step: Step, channel: bool, code: u16, text: &str) -> Error {
+    let mut c = Conversation::at(options, step);
+    if channel {
+        c.say(&peer::channel_close(code, text));
+        c.say(&peer::close_ok());
+    } else {
+        c.say(&peer::close(code, text));
+    }
+    c.error()
+}
+
+#[test]
+fn each_close_of_the_broker_has_its_advice_and_its_patience() {
+    let connection = false;
+    let channel = true;
+    // As RabbitMQ words them.
+    for (step, scope, code, text, advice, retry) in [
+        // Fault 12
+        (
+            Step::Login,
+            connection,
+            403,
+            "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.",
+            "check [server] user and pass",
+            Retry::Slow,
+        ),
+        // Fault 13
+        (
+            Step::VirtualHost,
+            connection,
+            530,
+            "NOT_ALLOWED - vhost nope not found",
+            "[server] path",
+            Retry::Slow,
+        ),
+        // Fault 14
+        (Step::Ready, connection, 320, "CONNECTION_FORCED - bye", "opened again", Retry::Soon),
+        // Fault 15
+        (Step::Ready, channel, 404, "NOT_FOUND - no exchange 'psistats'", "declared again", Retry::Soon),
+        (Step::Queue, channel, 404, "NOT_FOUND - no exchange", "declare=yes", Retry::Slow),
+        (Step::Binding, channel, 404, "NOT_FOUND - no exchange", "declare=yes", Retry::Slow),
+        // Fault 16
+        (Step::Ready, channel, 403, "ACCESS_REFUSED - access", "rabbitmqctl set_permissions", Retry::Slow),
+        (Step::Exchange, channel, 403, "ACCESS_REFUSED", "rabbitmqctl set_permissions", Retry::Slow),
+        // Fault 17
+        (
+            Step::Exchange,
+            channel,
+            406,
+            "PRECONDITION_FAILED - inequivalent arg 'durable' for exchange 'psistats' in vhost '/': received 'false' but current is 'true'",
+            "make [exchange] equal",
+            Retry::Slow,
+        ),
+        (
+            Step::Queue,
+            channel,
+            406,
+            "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'psistats.raspi' in vhost '/': received '10000' but current is '5000'",
+            "make [queue] equal",
+            Retry::Slow,
+        ),
+        // Fault 18
+        (Step::Queue, channel, 405, "RESOURCE_LOCKED - locked", "exclusive queue", Retry::Held),
+        (Step::Ready, connection, 501, "FRAME_ERROR", "", Retry::Soon),
+        (Step::Confirms, connection, 540, "NOT_IMPLEMENTED", "", Retry::Slow),
+        (Step::Queue, connection, 541, "INTERNAL_ERROR", "", Retry::Soon),
+    ] {
+        let error = closed_with(OPTIONS, step, scope, code, text);
+        let told = error.to_string();
+        assert_eq!(error.retry(), retry, "{told}");
+        assert!(told.contains(&format!("{code} {text}")), "{told}");
+        assert!(told.contains(advice), "{told}");
+        assert!(told.contains(&step.to_string()), "{told}");
+        assert!(told.contains(if scope { "the channel" } else { "the connection" }), "{told}");
+        assert!(!told.ends_with("; "), "{told}");
+    }
+}
+
+#[test]
+fn a_406_that_is_not_about_a_declaration_gets_no_advice_about_one() {
+    let text = "PRECONDITION_FAILED - message size 4096 is larger than configured max size 1024";
+    let told = closed_with(OPTIONS, Step::Ready, true, 406, text).to_string();
+    assert!(told.ends_with(text), "{told}");
+}
+
+#[test]
+fn a_541_is_about_a_transient_queue_only_where_we_declare_one() {
+    let text = "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated";
+    let told = |queue| closed_with(Options { queue, ..OPTIONS }, Step::Queue, false, 541, text);
+    let transient = told(Some(Queue { exclusive: false, ..QUEUE }));
+    assert_eq!(transient.retry(), Retry::Slow);
+    assert!(transient.to_string().contains("exclusive=yes or durable=yes"), "{transient}");
+    for queue in [QUEUE, Queue { durable: true, exclusive: false, ..QUEUE }] {
+        let other = told(Some(queue));
+        assert_eq!(other.retry(), Retry::Soon);
+        assert!(!other.to_string().contains("durable=yes"), "{other}");
+    }
+}
+
+#[test]
+fn a_connection_that_ends_without_a_word_hints_at_the_usual_cause() {
+    for (step, hint) in [
+        (Step::Greeting, "AMQP port"),
+        (Step::Login, "user and pass"),
+        (Step::VirtualHost, "[server] path"),
+        (Step::Ready, "while publishing"),
+    ] {
+        let mut c = Conversation::at(OPTIONS, step);
+        c.client.disconnected();
+        c.settle();
+        let error = c.error();
+        assert_eq!(error, Error::Disconnected(step));
+        assert!(error.to_string().contains(hint), "{error}");
+        assert_eq!(error.retry(), Retry::Soon);
+    }
+}
+
+#[test]
+fn every_breach_of_protocol_says_what_came_and_what_was_expected() {
+    for (peer, words) in [
+        (Peer::Version { major: 0, minor: 8 }, "0-8, expected 0-9"),
+        (Peer::FrameTooLarge { size: 9, limit: 8 }, "9 octets, expected at most 8"),
+        (Peer::FrameEnd(0), "0x00, expected 0xce"),
+        (Peer::FrameType(7), "type 7, expected 1, 2, 3 or 8"),
+        (Peer::Heartbeat { channel: 1, size: 2 }, "2 octets on channel 1"),
+        (Peer::Unexpected { channel: 1, id: (60, 60) }, "60.60 on channel 1"),
+        (Peer::Content, "Basic.Return"),
+        (Peer::Short((10, 30)), "10.30 ends before"),
+        (Peer::UnknownTag(7), "delivery tag 7"),
+        (Peer::Flood, "more requests"),
+    ] {
+        let told = Error::from(peer).to_string();
+        assert!(told.starts_with("protocol error of the broker: ") && told.contains(words), "{told}");
+    }
+}
+
+/// `secret` as text, and as Debug shows octets.
+fn shows(shown: &str, secret: &str) -> bool {
+    let octets: Vec<String> = secret.bytes().map(|b| b.to_string()).collect();
+    shown.contains(secret) || shown.contains(&octets.join(", "))
+}
+
+#[test]
+fn the_password_is_in_no_debug_output_at_any_moment() {
+    assert!(!shows(&format!("{OPTIONS:?}"), OPTIONS.password));
+    assert!(!shows(&format!("{OPTIONS:#?}"), OPTIONS.password));
+    let mut client = peer::client(OPTIONS, Instant::default());
+    let start = peer::encode(&peer::start());
+    client.recv_space()[..start.len()].copy_from_slice(&start);
+    client.received(start.len(), Instant::default());
+    assert_eq!(client.poll_event(Instant::default()), None);
+    let waiting = client.outgoing().to_vec();
+    assert!(waiting.windows(13).any(|w| w == OPTIONS.password.as_bytes()), "the login waits to be sent");
+    assert!(!shows(&format!("{client:?}"), OPTIONS.password));
+    client.sent(waiting.len(), Instant::default());
+    assert!(!shows(&format!("{client:?}"), OPTIONS.password));
+}
+
+#[test]
+fn the_password_is_in_no_error() {
+    for step in [Step::Login, Step::VirtualHost, Step::Ready] {
+        let error = closed_with(OPTIONS, step, false, 403, "ACCESS_REFUSED");
+        assert!(!shows(&format!("{error} {error:?}"), OPTIONS.password));
+    }
+}

@@ -1,0 +1,38 @@
+//! The AMQP client against a scripted broker in memory: what it does in each state, and with each
+//! fault of a broker that a script can play.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
+
+#[path = "../support/peer.rs"]
+mod peer;
+
+mod closing;
+mod errors;
+mod framing;
+mod handshake;
+mod publishing;
+mod timers;
+
+use psistats::amqp::{Properties, Publish};
+
+/// A small message.
+const MESSAGE: Publish<'static> = Publish { properties: NO_PROPERTIES, body: b"{\"cpu\":1.5}" };
+
+/// Properties of a message that has none.
+const NO_PROPERTIES: Properties<'static> = Properties {
+    content_type: "",
+    content_encoding: "",
+    headers: &[],
+    persistent: false,
+    message_id: "",
+    timestamp: None,
+    app_id: "",
+};
+
+const SECOND: std::time::Duration = std::time::Duration::from_secs(1);

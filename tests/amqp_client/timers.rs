@@ -1,0 +1,160 @@
+//! Heartbeats and deadlines.
+
+use psistats::amqp::{Error, Options, Retry, Step};
+use psistats::link::Link;
+
+use super::peer::{self, AMQPFrame, Conversation, OPTIONS};
+use super::{MESSAGE, SECOND};
+
+/// A client that has agreed on a heartbeat of `heartbeat_s`, as its broker proposed none.
+fn with_heartbeat(heartbeat_s: u16) -> Conversation<'static> {
+    let mut c = Conversation::at(Options { heartbeat_s, ..OPTIONS }, Step::Login);
+    c.say(&peer::tune(131_072, 0));
+    c.finish_handshake();
+    c
+}
+
+#[test]
+fn a_heartbeat_is_sent_after_half_the_interval_of_silence_and_then_again() {
+    let mut c = with_heartbeat(10);
+    for _ in 0..20 {
+        c.pass(SECOND * 49 / 10);
+        assert_eq!(c.hear_all(), []);
+        c.pass(SECOND / 10);
+        assert_eq!(c.hear_all(), [AMQPFrame::Heartbeat]);
+        c.say(&AMQPFrame::Heartbeat);
+    }
+    assert!(c.events().is_empty());
+}
+
+#[test]
+fn whatever_is_sent_counts_as_a_heartbeat() {
+    let mut c = with_heartbeat(10);
+    for _ in 0..10 {
+        c.pass(4 * SECOND);
+        c.client.publish(&MESSAGE, c.now).unwrap();
+        c.settle();
+        c.say(&AMQPFrame::Heartbeat);
+    }
+    assert!(!c.hear_all().contains(&AMQPFrame::Heartbeat));
+}
+
+#[test]
+fn a_peer_that_is_silent_for_two_heartbeats_is_dead_and_any_octet_is_life() {
+    let mut c = with_heartbeat(10);
+    c.pass(SECOND * 199 / 10);
+    c.say_octets(&[8]);
+    c.pass(SECOND * 199 / 10);
+    assert!(c.events().is_empty());
+    c.pass(SECOND / 10);
+    let error = c.error();
+    assert_eq!(error, Error::Silent { heartbeat_s: 10 });
+    assert_eq!(error.retry(), Retry::Soon);
+    assert!(error.to_string().contains("two heartbeats of 10 s"));
+}
+
+#[test]
+fn nothing_received_is_no_life() {
+    let mut c = with_heartbeat(10);
+    c.pass(19 * SECOND);
+    c.client.received(0, c.now);
+    c.pass(SECOND);
+    assert_eq!(c.error(), Error::Silent { heartbeat_s: 10 });
+}
+
+#[test]
+fn fault_4_a_frozen_peer_is_dead_though_everything_can_be_written_to_it() {
+    let mut c = with_heartbeat(10);
+    for _ in 0..19 {
+        c.pass(SECOND);
+        c.client.publish(&MESSAGE, c.now).unwrap();
+        c.settle();
+    }
+    assert!(c.events().is_empty());
+    c.pass(SECOND);
+    assert_eq!(c.error(), Error::Silent { heartbeat_s: 10 });
+}
+
+#[test]
+fn fault_6_writes_that_stall_for_two_heartbeats_are_the_end_though_the_peer_talks() {
+    let mut c = with_heartbeat(10);
+    c.pass(3 * SECOND);
+    c.stalled = true;
+    c.client.publish(&MESSAGE, c.now).unwrap();
+    for _ in 0..19 {
+        c.pass(SECOND);
+        c.say(&AMQPFrame::Heartbeat);
+        // More that waits does not make it wait for less long.
+        c.client.publish(&MESSAGE, c.now).unwrap();
+    }
+    assert!(c.events().is_empty());
+    c.pass(SECOND);
+    assert_eq!(c.error(), Error::Stalled { heartbeat_s: 10 });
+}
+
+#[test]
+fn a_slow_but_moving_write_is_no_stall() {
+    let mut c = with_heartbeat(10);
+    c.stalled = true;
+    c.client.publish(&MESSAGE, c.now).unwrap();
+    for _ in 0..10 {
+        c.pass(15 * SECOND);
+        c.say(&AMQPFrame::Heartbeat);
+        c.client.sent(1, c.now);
+    }
+    assert!(c.events().is_empty());
+}
+
+#[test]
+fn a_heartbeat_that_cannot_be_written_stalls_too() {
+    let mut c = with_heartbeat(10);
+    c.stalled = true;
+    for _ in 0..24 {
+        c.pass(SECOND);
+        c.say(&AMQPFrame::Heartbeat);
+    }
+    assert!(c.events().is_empty());
+    c.pass(SECOND);
+    assert_eq!(c.error(), Error::Stalled { heartbeat_s: 10 });
+}
+
+#[test]
+fn without_a_heartbeat_nothing_is_ever_due() {
+    let mut c = with_heartbeat(0);
+    assert_eq!(c.client.deadline(), None);
+    c.client.publish(&MESSAGE, c.now).unwrap();
+    assert_eq!(c.client.deadline(), None);
+}
+
+#[test]
+fn a_process_that_slept_past_every_deadline_ends_with_one_close_and_nothing_after_it() {
+    for draining in [false, true] {
+        let mut c = with_heartbeat(10);
+        c.client.publish(&MESSAGE, c.now).unwrap();
+        c.settle();
+        if draining {
+            c.say(&peer::nack(1, false));
+            c.event();
+        }
+        c.hear_all();
+        // No timer on the way: the time jumps, as after a suspend.
+        c.now = c.now + 1000 * SECOND;
+        c.client.timed_out(c.now);
+        c.settle();
+        let sent = c.hear_all();
+        assert_eq!(sent, [peer::close(200, "end")]);
+        let error = c.error();
+        assert_eq!(error, if draining { Error::Refused } else { Error::Silent { heartbeat_s: 10 } });
+    }
+}
+
+#[test]
+fn time_that_passes_without_anything_due_changes_nothing() {
+    let mut c = with_heartbeat(10);
+    let due = c.client.deadline();
+    c.client.timed_out(c.now);
+    c.client.timed_out(c.now + SECOND);
+    assert_eq!(c.client.deadline(), due);
+    c.settle();
+    assert!(c.hear_all().is_empty() && c.events().is_empty());
+}

@@ -1,0 +1,171 @@
+//! An agent as its owner drives it, with a transport that delivers in pieces.
+
+use std::time::Duration;
+
+use psistats::amqp::publisher::{self, Envelope};
+use psistats::amqp::{Client, Error, Event, Options, Queue, Retry};
+use psistats::link::Link;
+use psistats::outbox::Outbox;
+use psistats::time::{Backoff, Instant, Periodic};
+
+use crate::broker::{Broker, Session};
+use crate::{Random, Ring, peer};
+
+/// Agreed at every connection, so that a frozen broker is noticed soon.
+const HEARTBEAT_S: u16 = 2;
+
+/// What every message id begins with.
+pub const RUN: &str = "simulated";
+
+const ENVELOPE: Envelope<'static> = Envelope { run: RUN, persistent: false };
+
+const OPTIONS: Options<'static> = Options {
+    heartbeat_s: HEARTBEAT_S,
+    queue: Some(Queue { kind: Some("classic"), ..peer::QUEUE }),
+    ..peer::OPTIONS
+};
+
+pub struct Agent {
+    pub id: u64,
+    pub outbox: Ring,
+    /// When it sampled, and what the clock on the wall said.
+    pub ticks: Vec<Instant>,
+    pub stamps: Vec<i64>,
+    /// Reports of whose confirmation the client told.
+    pub confirmed: u64,
+    /// Connections that ended.
+    pub ends: u64,
+    tick: Option<Periodic>,
+    backoff: Backoff,
+    attempt_at: Instant,
+    connection: Option<Connection>,
+}
+
+/// One connection: both ends.
+struct Connection {
+    client: Client<'static>,
+    session: Session,
+}
+
+impl Agent {
+    pub fn new(id: u64, now: Instant, period: Duration, ring_bytes: usize) -> Self {
+        Self {
+            id,
+            outbox: Outbox::new(vec![0; ring_bytes].into_boxed_slice()),
+            ticks: Vec::new(),
+            stamps: Vec::new(),
+            confirmed: 0,
+            ends: 0,
+            tick: Some(Periodic::new(now + period, period)),
+            backoff: Backoff::new(Duration::from_secs(1)),
+            attempt_at: now,
+            connection: None,
+        }
+    }
+
+    pub fn stop_sampling(&mut self) {
+        self.tick = None;
+    }
+
+    /// Takes one report in.
+    pub fn sample(&mut self, wall_ms: i64) {
+        let sequence = self.outbox.counters().sampled + 1;
+        let padding = sequence as usize * 37 % 120;
+        let body = format!("{} {sequence} {wall_ms} {:padding$}", self.id, "");
+        assert_eq!(self.outbox.push(wall_ms, body.as_bytes()), Ok(sequence));
+        self.stamps.push(wall_ms);
+    }
+
+    pub fn step(&mut self, now: Instant, wall_ms: i64, broker: &mut Broker, random: &mut Random) {
+        if self.tick.as_mut().is_some_and(|tick| tick.due(now)) {
+            self.ticks.push(now);
+            self.sample(wall_ms);
+        }
+        if self.connection.is_none() && now >= self.attempt_at {
+            match broker.accept(now) {
+                Some(session) => {
+                    let client = peer::client(OPTIONS, now);
+                    self.connection = Some(Connection { client, session });
+                }
+                None => self.attempt_at = now + self.backoff.next(random.u32(), Duration::ZERO),
+            }
+        }
+        let Some(mut connection) = self.connection.take() else { return };
+        connection.transport(now, broker, random);
+        match self.drive(&mut connection, now, broker) {
+            None => self.connection = Some(connection),
+            Some(result) => {
+                // The simulated broker keeps to the protocol: a breach would be our own error.
+                assert!(!matches!(result, Err(Error::Peer(_))), "{result:?}");
+                self.ends += 1;
+                self.outbox.rewind();
+                let retry = result.err().map_or(Retry::Soon, |error| error.retry());
+                assert_eq!(retry, Retry::Soon);
+                self.attempt_at = now + self.backoff.next(random.u32(), Duration::ZERO);
+            }
+        }
+        let counters = self.outbox.counters();
+        assert_eq!(counters.sampled, counters.confirmed + counters.dropped + counters.pending);
+    }
+
+    /// What the owner does after every change.
+    fn drive(&mut self, c: &mut Connection, now: Instant, broker: &Broker) -> Option<Result<(), Error>> {
+        if c.client.deadline().is_some_and(|due| due <= now) {
+            c.client.timed_out(now);
+        }
+        loop {
+            let before = self.outbox.counters().confirmed;
+            let Some(event) = publisher::settle(&mut c.client, &mut self.outbox, now) else { break };
+            match event {
+                Event::Ready { heartbeat_s } => {
+                    assert_eq!(heartbeat_s, HEARTBEAT_S);
+                    self.backoff.reset();
+                }
+                Event::Confirmed { tag, multiple } => {
+                    let counted = self.outbox.counters().confirmed - before;
+                    let told = c.answered(tag, multiple);
+                    assert!(told.iter().all(|sequence| broker.has_stored(self.id, *sequence)));
+                    // Fewer, where some of them had to make room meanwhile.
+                    assert!(counted <= told.len() as u64);
+                    self.confirmed += counted;
+                }
+                Event::Refused { tag, multiple } => {
+                    c.answered(tag, multiple);
+                }
+                Event::Blocked(_) | Event::Unblocked => {}
+                Event::Ended(result) => return Some(result),
+            }
+        }
+        publisher::publish_waiting(&mut c.client, &mut self.outbox, ENVELOPE, now);
+        None
+    }
+}
+
+impl Connection {
+    /// Sequences of the reports that `tag` names, which are answered now, as the broker knows them.
+    fn answered(&mut self, tag: u64, multiple: bool) -> Vec<u64> {
+        let tags: Vec<u64> =
+            self.session.sequences.keys().copied().filter(|t| *t == tag || (multiple && *t < tag)).collect();
+        tags.iter().filter_map(|tag| self.session.sequences.remove(tag)).collect()
+    }
+
+    /// Octets move, in pieces of any size, as far as the network lets them.
+    fn transport(&mut self, now: Instant, broker: &mut Broker, random: &mut Random) {
+        let n = self.client.outgoing().len().min(random.below(6000) as usize);
+        if n > 0 && self.session.takes(&self.client.outgoing()[..n]) {
+            self.client.sent(n, now);
+        }
+        self.session.step(now, broker, random);
+        let mut n = random.below(300) as usize;
+        let space = self.client.recv_space();
+        n = n.min(space.len()).min(self.session.out.len());
+        for (to, from) in space.iter_mut().zip(self.session.out.drain(..n)) {
+            *to = from;
+        }
+        self.client.received(n, now);
+        // What has arrived is looked at before the end.
+        if n == 0 && self.session.gone && self.session.out.is_empty() {
+            self.client.disconnected();
+        }
+    }
+}
