@@ -51,14 +51,21 @@ def broker(name):
     """A private RabbitMQ, as long as the context lasts. Gives its port on 127.0.0.1."""
     script = ROOT / "tests" / "support" / "rabbitmq"
     directory = TARGET / "bench" / f"broker-{name}"
-    subprocess.run([script, "stop", directory], check=True)  # of a run that was killed
-    shutil.rmtree(directory)
+
+    def end():
+        # Nothing in it is wanted, so that an orderly end would only take longer.
+        for verb in ("kill", "stop"):
+            subprocess.run([script, verb, directory], check=True)
+        shutil.rmtree(directory)
+
+    if directory.exists():
+        end()  # of a run that was killed
     try:
-        subprocess.run([script, "start", directory, "--bare"], check=True)
+        subprocess.run([script, "start", directory], check=True)
         env = dict(line.split("=", 1) for line in (directory / "env").read_text().splitlines())
         yield int(env["AMQP_PORT"])
     finally:
-        subprocess.run([script, "stop", directory], check=True)
+        end()
 
 
 @contextlib.contextmanager
