@@ -54,14 +54,10 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
         [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect();
     signals.thread_block()?;
     let background = launcher.is_some();
-    let Loaded { settings, source, warnings } = loaded;
+    let origin = loaded.origin();
+    let Loaded { settings, warnings, .. } = loaded;
     install_logging(&settings, background).map_err(io::Error::other)?;
-    match &source {
-        Some(file) => info!("psistats {} with {}", env!("CARGO_PKG_VERSION"), file.display()),
-        None => {
-            info!("psistats {} without a configuration file: built-in defaults", env!("CARGO_PKG_VERSION"))
-        }
-    }
+    info!("psistats {}, {origin}", env!("CARGO_PKG_VERSION"));
     warnings.iter().for_each(|warning| warn!("{warning}"));
 
     let reactor = Reactor::new()?;
@@ -90,6 +86,10 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let result = reactor.block_on(LocalExecutor::new().run(or(work, watch.run())))?;
     if !stdout {
         log_counters(&shared);
+        let pending = shared.outbox.borrow().counters().pending;
+        if pending > 0 {
+            warn!("{pending} reports that the broker has not confirmed end with the program");
+        }
     }
     match result {
         // Whoever read our standard output has enough: `start-local --stdout | head`.
