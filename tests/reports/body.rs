@@ -52,14 +52,14 @@ fn reports_have_the_documented_keys_and_every_tenth_the_secondary_ones() {
     assert!(read[0].body["uptime"].is_number(), "the first report has the secondary keys: {}", read[0].body);
 
     // Sample times, ms after the first one. Both timers are deadlines on a grid: a sample may be late
-    // and, where the machine slept through several, missing, but the grid does not move.
+    // and, where the machine slept through several, missing, but the grid does not move. A timer
+    // that drifts by half a millisecond each time comes through all phases of 50 ms in 100 periods.
     let ms = |message: &Message| (message.body["ts"].as_f64().unwrap() * 1000.0).round() as i64;
     let times: Vec<i64> = read.iter().map(|message| ms(message) - ms(&read[0])).collect();
-    let least_late = |samples: &[i64]| samples.iter().map(|t| (t + 25).rem_euclid(50) - 25).min().unwrap();
-    let drift = least_late(&times[76..]) - least_late(&times[..25]);
-    assert!(drift.abs() <= 10, "75 periods of 50 ms moved by {drift} ms: {times:?}");
-    let periods = (times[100] + 25) / 50;
-    assert!(periods >= 100, "101 reports in {} ms", times[100]);
+    let in_time = |phase: &i64| times.iter().filter(|t| (*t - phase).rem_euclid(50) < 10).count();
+    let most = (0..50).map(|phase| in_time(&phase)).max().unwrap();
+    assert!(most > 60, "at most {most} of 101 samples are within 10 ms of one grid: {times:?}");
+    assert!(times[100] > 99 * 50, "101 reports in {} ms", times[100]);
 
     // A secondary deadline is met by the first report after it. Each half second that has a report
     // has one with the secondary keys, so that both counts agree.
@@ -67,8 +67,6 @@ fn reports_have_the_documented_keys_and_every_tenth_the_secondary_ones() {
         read.iter().zip(&times).filter(|(m, _)| !m.body["uptime"].is_null()).map(|(_, t)| *t).collect();
     let half_seconds: BTreeSet<i64> = times.iter().map(|t| (t + 25) / 500).collect();
     assert!(secondary.len().abs_diff(half_seconds.len()) <= 1, "{secondary:?} of {times:?}");
-    let between: Vec<i64> = secondary.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(between.iter().all(|gap| *gap > 400), "more often than every half second: {secondary:?}");
 }
 
 /// Section "Format" of the original's documentation.
