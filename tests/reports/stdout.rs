@@ -10,10 +10,10 @@ use crate::support::agent::Config;
 use crate::support::process::{Process, Stream};
 
 /// A shell that runs `script`, in which $0 is the program; its configuration lies in the working
-/// directory and asks for a report every 10 ms.
+/// directory and asks for a report every 2 ms.
 fn shell(script: &str) -> (Process, TempDir) {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let config = Config::new(1, "/").set("app", "primary_timer", "0.01");
+    let config = Config::new(1, "/").set("app", "primary_timer", "0.002");
     std::fs::write(dir.path().join("psistats.conf"), config.to_string()).unwrap();
     let mut bash = Command::new("bash");
     bash.args(["-c", script, env!("CARGO_BIN_EXE_psistats")]).current_dir(dir.path());
