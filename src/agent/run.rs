@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -74,7 +75,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
         launcher.ready();
     }
 
-    let work = async {
+    // Pinned here: each combinator around a future would move a copy of it on the stack.
+    let work = pin!(async {
         if stdout {
             sampling.run(print).await
         } else {
@@ -85,9 +87,9 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
             let (sampled, published) = zip(sampling.run(keep), publisher::run(&shared, &identity)).await;
             sampled.and(published)
         }
-    };
-    let watch = Watch { shared: &shared, signals, configuration, background };
-    let result = reactor.block_on(LocalExecutor::new().run(or(work, watch.run())))?;
+    });
+    let watch = pin!(Watch { shared: &shared, signals, configuration, background }.run());
+    let result = reactor.block_on(LocalExecutor::new().run(or(work, watch)))?;
     if !stdout {
         log_counters(&shared);
     }
