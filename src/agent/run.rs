@@ -68,7 +68,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let reactor = Reactor::new()?;
     let signals =
         reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
-    let shared = Shared::new(&reactor, settings);
+    let shared = Shared::new(&reactor, settings)?;
     let sampling = Sampling::new(&shared, root);
     let identity = sampling.identity();
     if let Some(launcher) = launcher {
