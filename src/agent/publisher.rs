@@ -282,7 +282,7 @@ impl Session<'_, '_> {
             headers: if dropped > 0 { &lost } else { &[] },
             persistent: queue.durable || self.shared.settings().message.persistent,
             message_id: &id,
-            timestamp: u64::try_from(record.sampled_ms / 1000).ok(),
+            timestamp: record.unix_seconds(),
             app_id: "psistats",
         };
         client.publish(&Publish { properties, body: record.body }, now)

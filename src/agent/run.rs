@@ -176,7 +176,7 @@ impl<'s, 'r> Sampling<'s, 'r> {
                 }
                 let now = self.shared.reactor.now();
                 if primary.due(now) {
-                    let unix_ms = unix_ms();
+                    let unix_ms = unix_ms(SystemTime::now());
                     deliver(unix_ms, self.sampler.report(unix_ms, secondary.due(now)))?;
                 }
             }
@@ -189,10 +189,10 @@ fn open_sampler(root: &Path, settings: &Settings) -> Sampler {
     Sampler::open(root, settings.cpu_temp.enabled, settings.message.timestamp)
 }
 
-/// The wall clock, whatever it says: before 1970 it is negative.
-fn unix_ms() -> i64 {
+/// What the wall clock says, whatever that is: before 1970 it is negative. No deadline depends on it.
+fn unix_ms(clock: SystemTime) -> i64 {
     let ms = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+    match clock.duration_since(UNIX_EPOCH) {
         Ok(since) => ms(since),
         Err(before) => -ms(before.duration()),
     }
@@ -258,5 +258,22 @@ impl Watch<'_, '_> {
         }
         info!("the configuration was read again");
         self.shared.replace_settings(loaded.settings);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_say_what_the_clock_said_also_before_1970_and_where_it_has_no_end() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(unix_ms(UNIX_EPOCH), 0);
+        assert_eq!(unix_ms(UNIX_EPOCH - Duration::from_millis(1500)), -1500);
+        let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        assert_eq!(unix_ms(now), 1_700_000_000_123);
+        assert_eq!(unix_ms(now - day) - unix_ms(now), -86_400_000);
+        let farthest = UNIX_EPOCH.checked_add(Duration::from_secs(i64::MAX as u64)).unwrap();
+        assert_eq!(unix_ms(farthest), i64::MAX);
     }
 }
