@@ -246,7 +246,10 @@ impl Watch<'_, '_> {
     fn reload(&mut self) {
         let loaded = match self.configuration.load() {
             Ok(loaded) => loaded,
-            Err(problems) => return error!("{problems}\nthe configuration from before stays in force"),
+            Err(problems) => {
+                problems.0.iter().for_each(|problem| error!("{problem}"));
+                return error!("the configuration from before stays in force");
+            }
         };
         if let Err(error) = install_logging(&loaded.settings, self.background) {
             return error!("{error}; the configuration from before stays in force");
