@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use super::reactor::{Notify, Reactor};
 use crate::config::Settings;
+use crate::limits;
 use crate::outbox::Outbox;
 
 /// The connection's state, for the counters' line.
@@ -93,13 +94,17 @@ impl<'r> Shared<'r> {
     }
 }
 
-/// Memory for the outbox. Asked for on trial first, because `vec!` ends the program where there is
-/// none; and by `vec!` then, because the kernel gives pages of zeros only once they are used.
+/// Memory for the outbox: by `vec!`, because the kernel then gives pages of zeros once they are used,
+/// and no earlier. But `vec!` ends the program where there is none, so that more than the default,
+/// which fits wherever the program does, is asked for on trial first.
 fn ring(bytes: usize) -> io::Result<Box<[u8]>> {
-    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
-        let text =
-            format!("no memory for [backlog] bytes={bytes}: expected less, or a higher limit (ulimit -v)");
-        io::Error::new(io::ErrorKind::OutOfMemory, text)
-    })?;
+    if bytes > limits::BACKLOG_DEFAULT {
+        Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+            let text = format!(
+                "no memory for [backlog] bytes={bytes}: expected less, or a higher limit (ulimit -v)"
+            );
+            io::Error::new(io::ErrorKind::OutOfMemory, text)
+        })?;
+    }
     Ok(vec![0; bytes].into_boxed_slice())
 }
