@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn sample_times_are_kept_as_they_are_though_the_clock_steps() {
+    fn fault_31_sample_times_are_kept_as_they_are_though_the_clock_steps() {
         let mut o = outbox(4);
         let stamps = [86_400_000, 1999, -1, i64::MIN];
         for stamp in stamps {

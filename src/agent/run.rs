@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_say_what_the_clock_said_also_before_1970_and_where_it_has_no_end() {
+    fn fault_31_stamps_say_what_the_clock_said_also_before_1970_and_where_it_has_no_end() {
         let day = Duration::from_secs(86_400);
         assert_eq!(unix_ms(UNIX_EPOCH), 0);
         assert_eq!(unix_ms(UNIX_EPOCH - Duration::from_millis(1500)), -1500);

@@ -18,7 +18,7 @@ const NO_GAP_S: f64 = 5.0;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn sampling_goes_on_while_a_name_is_unknown_wrong_or_hangs_and_the_next_answer_is_used() {
+fn fault_28_sampling_goes_on_while_a_name_is_unknown_wrong_or_hangs_and_the_next_answer_is_used() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -60,7 +60,7 @@ fn sampling_goes_on_while_a_name_is_unknown_wrong_or_hangs_and_the_next_answer_i
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_stop_does_not_wait_for_a_name_server() {
+fn fault_28_a_stop_does_not_wait_for_a_name_server() {
     let server = NameServer::new(2, Mood::Silent);
     let place = Place::of(&Config::new(1, "/").set("server", "host", "broker.test"));
     let setup = server.mount(&place.path("resolv.conf"));

@@ -22,7 +22,7 @@ fn limit_descriptors(pid: u32, limit: &str) {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn without_descriptors_for_a_new_connection_reports_are_kept_that_is_said_once_and_it_passes() {
+fn fault_37_without_descriptors_for_a_new_connection_reports_are_kept_that_is_said_once_and_it_passes() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -51,7 +51,7 @@ fn without_descriptors_for_a_new_connection_reports_are_kept_that_is_said_once_a
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_closed_pipe_behind_standard_error_ends_nothing() {
+fn fault_37_a_closed_pipe_behind_standard_error_ends_nothing() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -74,7 +74,7 @@ fn a_closed_pipe_behind_standard_error_ends_nothing() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_storm_of_signals_changes_nothing() {
+fn fault_37_a_storm_of_signals_changes_nothing() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -95,7 +95,7 @@ fn a_storm_of_signals_changes_nothing() {
 }
 
 #[test]
-fn a_backlog_that_does_not_fit_into_memory_is_an_error_that_names_the_key() {
+fn fault_37_a_backlog_that_does_not_fit_into_memory_is_an_error_that_names_the_key() {
     let place = Place::new("[backlog]\nbytes=67108864\n");
     let mut limited = Command::new("prlimit");
     let psistats = place.psistats("start-local");
