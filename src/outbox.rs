@@ -36,6 +36,14 @@ pub struct Record<'a> {
     pub body: &'a [u8],
 }
 
+impl Record<'_> {
+    /// The sample time in whole Unix seconds, as AMQP's `timestamp` has them: that is unsigned
+    /// (AMQP 0-9-1 §4.2.5.4), so that a time before 1970 is none rather than a wrong one.
+    pub fn unix_seconds(&self) -> Option<u64> {
+        u64::try_from(self.sampled_ms.div_euclid(1000)).ok()
+    }
+}
+
 /// What became of the reports. `sampled = confirmed + dropped + pending`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -325,6 +333,23 @@ mod tests {
         assert_eq!(o.unsent(), Some(Record { sequence: 1, sampled_ms: 100, body: b"aaaa" }));
         o.mark_sent(1);
         assert_eq!(o.unsent(), Some(Record { sequence: 2, sampled_ms: 200, body: b"bbbb" }));
+    }
+
+    #[test]
+    fn fault_31_sample_times_are_kept_as_they_are_though_the_clock_steps() {
+        let mut o = outbox(4);
+        let stamps = [86_400_000, 1999, -1, i64::MIN];
+        for stamp in stamps {
+            o.push(stamp, b"xxxx").unwrap();
+        }
+        let seconds = stamps.map(|stamp| {
+            let record = o.unsent().unwrap();
+            let (sequence, seconds) = (record.sequence, record.unix_seconds());
+            assert_eq!(record.sampled_ms, stamp);
+            o.mark_sent(sequence);
+            seconds
+        });
+        assert_eq!(seconds, [Some(86_400), Some(1), None, None]);
     }
 
     #[test]

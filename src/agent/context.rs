@@ -1,11 +1,13 @@
 //! What the agent's futures share. One thread, so cells.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::reactor::{Notify, Reactor};
 use crate::config::Settings;
+use crate::limits;
 use crate::outbox::Outbox;
 
 /// The connection's state, for the counters' line.
@@ -37,17 +39,19 @@ pub struct Shared<'r> {
 
 impl<'r> Shared<'r> {
     /// The state at the start. The ring's size is that of `settings` for as long as it lives.
-    pub fn new(reactor: &'r Reactor, settings: Settings) -> Self {
-        let ring = vec![0; settings.backlog.bytes].into_boxed_slice();
-        Self {
+    ///
+    /// # Errors
+    /// Where there is no memory for the ring.
+    pub fn new(reactor: &'r Reactor, settings: Settings) -> io::Result<Self> {
+        Ok(Self {
             reactor,
-            outbox: RefCell::new(Outbox::new(ring)),
+            outbox: RefCell::new(Outbox::new(ring(settings.backlog.bytes)?)),
             connection: Cell::new(Connection::Away),
             settings: RefCell::new(Rc::new(settings)),
             stopping: Cell::new(false),
             sampling: Notify::default(),
             publishing: Notify::default(),
-        }
+        })
     }
 
     /// The settings of now. Whoever holds on to them sees whether they are still the same by
@@ -88,4 +92,19 @@ impl<'r> Shared<'r> {
         self.sampling.notify();
         self.publishing.notify();
     }
+}
+
+/// Memory for the outbox: by `vec!`, because the kernel then gives pages of zeros once they are used,
+/// and no earlier. But `vec!` ends the program where there is none, so that more than the default,
+/// which fits wherever the program does, is asked for on trial first.
+fn ring(bytes: usize) -> io::Result<Box<[u8]>> {
+    if bytes > limits::BACKLOG_DEFAULT {
+        Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+            let text = format!(
+                "no memory for [backlog] bytes={bytes}: expected less, or a higher limit (ulimit -v)"
+            );
+            io::Error::new(io::ErrorKind::OutOfMemory, text)
+        })?;
+    }
+    Ok(vec![0; bytes].into_boxed_slice())
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -66,14 +67,15 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let reactor = Reactor::new()?;
     let signals =
         reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
-    let shared = Shared::new(&reactor, settings);
+    let shared = Shared::new(&reactor, settings)?;
     let sampling = Sampling::new(&shared, root);
     let identity = sampling.identity();
     if let Some(launcher) = launcher {
         launcher.ready();
     }
 
-    let work = async {
+    // Pinned here: each combinator around a future would move a copy of it on the stack.
+    let work = pin!(async {
         if stdout {
             let mut printer = Printer::default();
             sampling.run(|_, report| printer.print(report)).await
@@ -85,9 +87,9 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
             let (sampled, published) = zip(sampling.run(keep), publisher::run(&shared, &identity)).await;
             sampled.and(published)
         }
-    };
-    let watch = Watch { shared: &shared, signals, configuration, background };
-    let result = reactor.block_on(LocalExecutor::new().run(or(work, watch.run())))?;
+    });
+    let watch = pin!(Watch { shared: &shared, signals, configuration, background }.run());
+    let result = reactor.block_on(LocalExecutor::new().run(or(work, watch)))?;
     if !stdout {
         log_counters(&shared);
         let pending = shared.outbox.borrow().counters().pending;
@@ -194,7 +196,7 @@ impl<'s, 'r> Sampling<'s, 'r> {
                 }
                 let now = self.shared.reactor.now();
                 if primary.due(now) {
-                    let unix_ms = unix_ms();
+                    let unix_ms = unix_ms(SystemTime::now());
                     deliver(unix_ms, self.sampler.report(unix_ms, secondary.due(now)))?;
                 }
             }
@@ -207,10 +209,10 @@ fn open_sampler(root: &Path, settings: &Settings) -> Sampler {
     Sampler::open(root, settings.cpu_temp.enabled, settings.message.timestamp)
 }
 
-/// The wall clock, whatever it says: before 1970 it is negative.
-fn unix_ms() -> i64 {
+/// What the wall clock says, whatever that is: before 1970 it is negative. No deadline depends on it.
+fn unix_ms(clock: SystemTime) -> i64 {
     let ms = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+    match clock.duration_since(UNIX_EPOCH) {
         Ok(since) => ms(since),
         Err(before) => -ms(before.duration()),
     }
@@ -264,7 +266,10 @@ impl Watch<'_, '_> {
     fn reload(&mut self) {
         let loaded = match self.configuration.load() {
             Ok(loaded) => loaded,
-            Err(problems) => return error!("{problems}\nthe configuration from before stays in force"),
+            Err(problems) => {
+                problems.0.iter().for_each(|problem| error!("{problem}"));
+                return error!("the configuration from before stays in force");
+            }
         };
         if let Err(error) = install_logging(&loaded.settings, self.background) {
             return error!("{error}; the configuration from before stays in force");
@@ -276,5 +281,22 @@ impl Watch<'_, '_> {
         }
         info!("the configuration was read again");
         self.shared.replace_settings(loaded.settings);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fault_31_stamps_say_what_the_clock_said_also_before_1970_and_where_it_has_no_end() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(unix_ms(UNIX_EPOCH), 0);
+        assert_eq!(unix_ms(UNIX_EPOCH - Duration::from_millis(1500)), -1500);
+        let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        assert_eq!(unix_ms(now), 1_700_000_000_123);
+        assert_eq!(unix_ms(now - day) - unix_ms(now), -86_400_000);
+        let farthest = UNIX_EPOCH.checked_add(Duration::from_secs(i64::MAX as u64)).unwrap();
+        assert_eq!(unix_ms(farthest), i64::MAX);
     }
 }

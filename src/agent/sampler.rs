@@ -3,8 +3,10 @@
 //! After [`Sampler::open`] nothing is allocated: a report is made of a few `pread(2)`, and at
 //! secondary ticks a dump of addresses, in buffers that live as long as the sampler.
 
+use std::boxed::Box;
 use std::path::Path;
 use std::string::{String, ToString};
+use std::vec;
 
 use log::{debug, info};
 use nix::sys::utsname::uname;
@@ -47,8 +49,9 @@ pub struct Sampler {
 
     cpu: CpuRate,
     found: Addresses,
-    text: [u8; limits::KERNEL_FILE],
-    json: [u8; limits::REPORT],
+    // On the heap, once: in here each future around the sampler would have a copy on the stack.
+    text: Box<[u8]>,
+    json: Box<[u8]>,
 }
 
 impl Sampler {
@@ -87,8 +90,8 @@ impl Sampler {
             ipaddr_watch: Watch::new("ipaddr"),
             cpu: CpuRate::default(),
             found: Addresses::default(),
-            text: [0; limits::KERNEL_FILE],
-            json: [0; limits::REPORT],
+            text: vec![0; limits::KERNEL_FILE].into_boxed_slice(),
+            json: vec![0; limits::REPORT].into_boxed_slice(),
             root,
         }
     }

@@ -83,8 +83,7 @@ fn publish(
         headers: if dropped > 0 { &lost } else { &[] },
         persistent: envelope.persistent,
         message_id: &message_id,
-        // Unsigned on the wire: a clock before 1970 has no stamp.
-        timestamp: u64::try_from(record.sampled_ms / 1000).ok(),
+        timestamp: record.unix_seconds(),
         app_id: "psistats",
     };
     client.publish(&Publish { properties, body: record.body }, now)

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     settings.backlog.bytes = 1024 * 1024;
 
     let reactor = Reactor::new()?;
-    let shared = Shared::new(&reactor, settings);
+    let shared = Shared::new(&reactor, settings)?;
     let identity =
         Identity { hostname: "bench".into(), run: "5a14246a-69da-4eec-b180-ab0f81d3cafe-0".into() };
     let begin = Cell::new(None);

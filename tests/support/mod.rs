@@ -11,8 +11,11 @@
 pub mod agent;
 pub mod broker;
 pub mod consumer;
+pub mod memory;
 pub mod process;
 pub mod proxy;
+pub mod refusing;
+pub mod reports;
 pub mod scripted;
 
 use std::time::Duration;

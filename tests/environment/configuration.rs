@@ -1,0 +1,84 @@
+//! Files gone wrong, through the whole program (fault 36).
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use nix::sys::signal::Signal;
+
+use crate::place::{Place, answer, count};
+use crate::support::PATIENCE;
+use crate::support::process::{Process, Stream};
+
+/// Reports at speed, and nothing else.
+const GOOD: &str = "[app]\nprimary_timer=0.02\n[cpu_temp]\nenabled=no\n";
+
+/// Content that is refused; the line that is named, and words of the reason.
+const WRONG: [(&[u8], usize, &[&str]); 4] = [
+    (b"[app]\nprimary_timer=1\n[serv", 3, &["expected `[section]`", "no `]`"]),
+    (b"[app]\nprimary_tim", 2, &["expected `key = value`"]),
+    (b"[server]\nhost=127.0.0.1\nuser=b\xFFse\n", 3, &["UTF-8"]),
+    (b"[app]\nprimary_timer=often\n", 2, &["primary_timer", "seconds from 0.001 to 604800", "often"]),
+];
+
+fn has_all(text: &str, place: &Place, line: usize, words: &[&str]) -> bool {
+    text.contains(&format!("{}:{line}:", place.config().display())) && words.iter().all(|w| text.contains(w))
+}
+
+#[test]
+fn fault_36_check_config_and_every_start_refuse_a_wrong_file_with_its_line() {
+    for (content, line, words) in WRONG {
+        let place = Place::new(content);
+        for command in ["check-config", "start-local", "start", "restart"] {
+            let (code, said, complaint) = answer(&mut place.psistats(command));
+            assert_eq!((code, said.as_str()), (Some(1), ""), "{command}");
+            assert!(has_all(&complaint, &place, line, words), "{command}: {words:?} in {complaint}");
+        }
+    }
+}
+
+#[test]
+fn fault_36_a_reload_keeps_the_old_configuration_where_the_new_one_is_wrong() {
+    let place = Place::new(GOOD);
+    let agent = Process::start(place.psistats("start-local").arg("--stdout"));
+    let mut reports = 5;
+    for (n, (content, line, words)) in WRONG.into_iter().enumerate() {
+        agent.wait_for_lines_of(Stream::Stdout, reports, PATIENCE);
+        place.configure(content);
+        agent.signal(Signal::SIGHUP);
+        while count(&agent.lines_of(Stream::Stderr), "configuration from before stays in force") <= n {
+            reports += 1;
+            agent.wait_for_lines_of(Stream::Stdout, reports, PATIENCE);
+        }
+        let said = agent.lines_of(Stream::Stderr).join("\n");
+        assert!(has_all(&said, &place, line, words), "{words:?} in {said}");
+        reports = agent.lines_of(Stream::Stdout).len() + 20;
+    }
+    let lines = agent.wait_for_lines_of(Stream::Stdout, reports, PATIENCE);
+    assert_eq!(count(&lines, "cpu_temp"), 0);
+
+    place.configure(GOOD.replace("enabled=no", "enabled=yes"));
+    agent.signal(Signal::SIGHUP);
+    agent.wait_for_line("the configuration was read again", PATIENCE);
+    agent.wait_for_line("\"cpu_temp\":", PATIENCE);
+}
+
+#[test]
+fn fault_36_an_unknown_key_and_a_password_for_all_to_read_are_warnings_with_file_and_line() {
+    let place = Place::new("[server]\nuser=a\npass=secret\nprt=1\n[app]\nprimary_timer=0.02\n");
+    fs::set_permissions(place.config(), Permissions::from_mode(0o644)).unwrap();
+    let at = |line| format!("{}:{line}:", place.config().display());
+    let warns = |said: &str| said.contains(&at(4)) && said.contains("prt") && said.contains(&at(3));
+
+    let (code, said, complaint) = answer(&mut place.psistats("check-config"));
+    assert_eq!((code, said), (Some(0), format!("{}: ok\n", place.config().display())));
+    assert!(warns(&complaint) && !complaint.contains("secret"), "{complaint}");
+
+    let agent = Process::start(place.psistats("start-local").arg("--stdout"));
+    agent.wait_for_lines_of(Stream::Stdout, 3, PATIENCE);
+    let said = agent.lines_of(Stream::Stderr).join("\n");
+    assert!(warns(&said) && !said.contains("secret"), "{said}");
+
+    fs::set_permissions(place.config(), Permissions::from_mode(0o600)).unwrap();
+    let (_, _, complaint) = answer(&mut place.psistats("check-config"));
+    assert!(!complaint.contains(&at(3)), "{complaint}");
+}

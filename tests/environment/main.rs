@@ -1,0 +1,24 @@
+//! The whole program in the trouble that a machine gets into: name servers, disks, limits, signals,
+//! configurations, and the life of the service in the background.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod configuration;
+mod disk;
+mod name_server;
+mod names;
+mod original;
+mod outage;
+mod place;
+mod resources;
+mod sensors;
+mod service;
+mod suspended;

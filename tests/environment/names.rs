@@ -1,0 +1,74 @@
+//! Names that do not resolve, hang, or change (fault 28).
+
+use std::net::Ipv4Addr;
+
+use nix::sys::signal::Signal;
+
+use crate::name_server::{Mood, NameServer};
+use crate::place::{Place, count, wait_until};
+use crate::support::PATIENCE;
+use crate::support::agent::Config;
+use crate::support::broker::Broker;
+use crate::support::consumer::Tap;
+use crate::support::process::Process;
+use crate::support::reports::sequence;
+
+/// Longer than any tick is late on a busy machine, and shorter than any wait for a name.
+const NO_GAP_S: f64 = 5.0;
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_28_sampling_goes_on_while_a_name_is_unknown_wrong_or_hangs_and_the_next_answer_is_used() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let server = NameServer::new(1, Mood::Denies);
+    let config = Config::new(broker.port, &vhost).set("server", "host", "broker.test").set(
+        "message",
+        "timestamp",
+        "yes",
+    );
+    let place = Place::of(&config);
+    let setup = server.mount(&place.path("resolv.conf"));
+    let agent = Process::start(&mut place.psistats_after(&setup, "start-local"));
+
+    agent.wait_for_line("broker.test:", PATIENCE);
+    agent.wait_for_line("the name cannot be resolved", PATIENCE);
+    // Nobody listens there.
+    server.becomes(Mood::Knows(Ipv4Addr::new(127, 53, 0, 99)));
+    agent.wait_for_line("refused", PATIENCE);
+    server.becomes(Mood::Silent);
+    wait_until("somebody waits for the name", || agent.status("Threads") == 2);
+    agent.wait_for_line("no answer from a name server within 10 s", PATIENCE);
+    let wakes = agent.status("voluntary_ctxt_switches");
+    // Attempts have gone on by then, each a fraction of a second after the other.
+    wait_until("sampling goes on", || agent.status("voluntary_ctxt_switches") > wakes + 40);
+    assert_eq!(agent.status("Threads"), 2, "one thread that waits for the name, not one an attempt");
+    server.becomes(Mood::Knows(Ipv4Addr::LOCALHOST));
+    agent.wait_for_line("connected to broker.test", PATIENCE);
+
+    let first = reading.take(200, PATIENCE);
+    assert_eq!(first.iter().map(sequence).collect::<Vec<_>>(), (1..=200).collect::<Vec<_>>());
+    let times: Vec<f64> = first.iter().map(|m| m.body["ts"].as_f64().unwrap()).collect();
+    let gap = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+    assert!(gap < NO_GAP_S, "no report for {gap} s");
+    wait_until("the thread is gone", || agent.status("Threads") == 1);
+    for said in ["the name cannot be resolved: failed", "refused", "within 10 s"] {
+        assert_eq!(count(&agent.lines(), said), 1, "{said}: {:?}", agent.lines());
+    }
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_28_a_stop_does_not_wait_for_a_name_server() {
+    let server = NameServer::new(2, Mood::Silent);
+    let place = Place::of(&Config::new(1, "/").set("server", "host", "broker.test"));
+    let setup = server.mount(&place.path("resolv.conf"));
+    let mut agent = Process::start(&mut place.psistats_after(&setup, "start-local"));
+    agent.wait_for_line("psistats ", PATIENCE);
+    wait_until("somebody waits for the name", || agent.status("Threads") == 2);
+    agent.signal(Signal::SIGTERM);
+    // The name server would keep it for 30 s.
+    assert_eq!(agent.wait(std::time::Duration::from_secs(20)).code(), Some(0));
+    assert_eq!(count(&agent.lines(), "could not be closed in time"), 0);
+}

@@ -1,0 +1,153 @@
+//! The original's example configuration at work, and its logging through the whole program.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixDatagram;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
+use crate::place::{PSISTATS, Place, answer, count, wait_until};
+use crate::support::PATIENCE;
+use crate::support::agent::{Agent, Config};
+use crate::support::broker::Broker;
+use crate::support::consumer::Tap;
+use crate::support::reports::{next, sequence};
+
+const EXAMPLE: &str = include_str!("../fixtures/config/documented.conf");
+
+/// Killed at the end of a test, however that comes.
+struct Running(i32);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.0), Signal::SIGKILL);
+    }
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn every_section_of_the_originals_example_has_its_effect() {
+    let broker = Broker::shared();
+    // [server] path
+    let reading = Tap::new(broker.port, "/").open();
+    let place = Place::new(EXAMPLE.replace("port=5672", &format!("port={}", broker.port)));
+    let log = place.path("psistats.log");
+    fs::write(&log, "of the day before yesterday\n").unwrap();
+    let days_ago = SystemTime::now() - Duration::from_secs(2 * 86_400);
+    File::options().append(true).open(&log).unwrap().set_modified(days_ago).unwrap();
+
+    // A /run of its own, for [app] pidfile.
+    let (code, said, complaint) = answer(&mut place.psistats_after("mount -t tmpfs tmpfs /run", "start"));
+    assert_eq!((code, complaint.as_str()), (Some(0), ""), "no key is unknown");
+    let pid = said.strip_prefix("psistats started, pid ").unwrap().trim();
+    let _running = Running(pid.parse().unwrap());
+    let pidfile = format!("/proc/{pid}/root/run/psistats.pid");
+    assert_eq!(fs::read_to_string(&pidfile).unwrap().trim(), pid);
+    for descriptor in 0..3 {
+        let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).unwrap();
+        assert_eq!(target.to_str(), Some("/dev/null"));
+    }
+
+    // [app] primary_timer, secondary_timer; [cpu_temp] enabled
+    let reports = reading.take(4, PATIENCE);
+    for (n, report) in reports.iter().enumerate() {
+        let keys = |names: &[&str]| names.iter().all(|name| report.body.get(name).is_some());
+        assert!(keys(&["hostname", "cpu", "mem", "cpu_temp"]), "{report:?}");
+        assert_eq!(keys(&["uptime", "ipaddr"]), n == 0, "{report:?}");
+        assert_eq!((sequence(report), report.delivery_mode), (n as u64 + 1, None));
+    }
+    let seconds = reports[3].timestamp.unwrap() - reports[0].timestamp.unwrap();
+    assert!(seconds >= 2, "three seconds between the first and the fourth, not {seconds}");
+
+    // [queue], [exchange]
+    let name = format!("psistats.{}", reports[0].body["hostname"].as_str().unwrap());
+    assert_eq!(reports[0].routing_key, name);
+    let queues = broker.queues("%2F");
+    let queue = queues.iter().find(|q| q["name"] == *name).unwrap_or_else(|| panic!("{queues:#?}"));
+    let properties = ["durable", "auto_delete", "exclusive", "arguments"].map(|key| &queue[key]);
+    assert_eq!(properties, [&json!(false), &json!(true), &json!(true), &json!({"x-message-ttl": 10000})]);
+    let exchanges = broker.exchanges("%2F");
+    let exchange = exchanges.iter().find(|e| e["name"] == "psistats").unwrap();
+    let properties = ["type", "durable", "auto_delete"].map(|key| &exchange[key]);
+    assert_eq!(properties, [&json!("topic"), &json!(false), &json!(false)]);
+
+    // [app] retry_timer, with jitter down to its half
+    drop(reading);
+    broker.ctl(&["close_all_connections", "--vhost", "/", "test"]);
+    let lines = || -> Vec<String> {
+        fs::read_to_string(&log).unwrap_or_default().lines().map(str::to_owned).collect()
+    };
+    wait_until("the end of the connection is told", || count(&lines(), "next attempt in") == 1);
+    let lost = lines().into_iter().find(|line| line.contains("next attempt in")).unwrap();
+    let wait = lost.split("next attempt in ").nth(1).unwrap().split(' ').next().unwrap();
+    assert!((2.4..=5.1).contains(&wait.parse::<f32>().unwrap()), "{lost}");
+    wait_until("it is connected again", || count(&lines(), "connected to localhost:") == 2);
+
+    let mut nsenter = Command::new("nsenter");
+    nsenter.args(["--mount", "--target", pid, "--", PSISTATS, "stop", "--config"]).arg(place.config());
+    assert_eq!(answer(&mut nsenter), (Some(0), format!("psistats stopped, pid {pid}\n"), String::new()));
+
+    // [logging], [handlers], [formatters]: rotated at midnight, from info on, in that form
+    let mut old = fs::read_dir(place.dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("psistats.log."));
+    assert_eq!(fs::read_to_string(old.next().unwrap()).unwrap(), "of the day before yesterday\n");
+    assert_eq!(old.next(), None);
+    for line in lines() {
+        let words: Vec<&str> = line.splitn(5, ' ').collect();
+        assert!(words[1].split([':', ',']).all(|part| part.parse::<u32>().is_ok()), "{line}");
+        assert_eq!(words[2], "psistats", "qualname: {line}");
+        assert!(["INFO", "WARNING", "ERROR"].contains(&words[3]), "{line}");
+    }
+    assert_eq!(count(&lines(), "stopping"), 1, "{:#?}", lines());
+    broker.api("DELETE", "exchanges/%2F/psistats", None);
+}
+
+/// Root and pika to syslog, as Python's files say it.
+fn to_syslog(socket: &str, pika: &str) -> String {
+    format!(
+        "[loggers]\nkeys=root,pika\n\
+         [handlers]\nkeys=syslog\n\
+         [formatters]\nkeys=short\n\
+         [logger_root]\nlevel=INFO\nhandlers=syslog\n\
+         [logger_pika]\nlevel={pika}\nhandlers=syslog\npropagate=0\nqualname=pika\n\
+         [handler_syslog]\nclass=handlers.SysLogHandler\nargs=('{socket}', 'daemon')\nformatter=short\n\
+         [formatter_short]\nformat=psistats[%(process)d] %(name)s: %(message)s\n"
+    )
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn the_level_of_pika_governs_the_lines_of_the_connection_and_syslog_gets_them() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    for (pika, expected) in [("INFO", 1), ("ERROR", 0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let config = Config::new(broker.port, &vhost).text(&to_syslog(path.to_str().unwrap(), pika));
+        let mut agent = Agent::start(&config, &[]);
+        let pid = agent.pid();
+        while sequence(&next(&reading)) != 5 {}
+        assert_eq!(agent.stop().code(), Some(0));
+
+        let mut heard = Vec::new();
+        while count(&heard, "sampled=") == 0 {
+            let mut buffer = [0; 4096];
+            let length = socket.recv(&mut buffer).unwrap();
+            heard.push(String::from_utf8(buffer[..length].to_vec()).unwrap());
+        }
+        // Facility daemon (3), severity info (6).
+        let of = |name: &str| format!("<30>psistats[{pid}] {name}: ");
+        assert_eq!(count(&heard, &format!("{}connected to", of("pika"))), expected, "{heard:#?}");
+        assert_eq!(count(&heard, " pika: "), expected, "{heard:#?}");
+        assert_eq!(count(&heard, &format!("{}stopping", of("root"))), 1, "{heard:#?}");
+        assert!(agent.lines().is_empty(), "{:?}", agent.lines());
+    }
+}

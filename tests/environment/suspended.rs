@@ -1,0 +1,51 @@
+//! A machine that sleeps for some periods.
+
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::PATIENCE;
+use crate::support::agent::{Agent, Config};
+use crate::support::broker::Broker;
+use crate::support::consumer::{Message, Tap};
+use crate::support::reports::sequence;
+
+const PERIOD_S: f64 = 0.2;
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn periods_that_were_slept_through_are_passed_over_without_a_burst_and_in_phase() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let config = Config::new(broker.port, &vhost).set("app", "primary_timer", PERIOD_S).set(
+        "message",
+        "timestamp",
+        "yes",
+    );
+    let agent = Agent::start(&config, &[]);
+    let time = |message: &Message| message.body["ts"].as_f64().unwrap();
+
+    let before = reading.take(5, PATIENCE);
+    agent.signal(Signal::SIGSTOP);
+    // Half a period more than whole ones: who starts anew at the end is out of phase.
+    thread::sleep(Duration::from_secs_f64(8.5 * PERIOD_S));
+    agent.signal(Signal::SIGCONT);
+    let after = reading.take(12, PATIENCE);
+
+    let last = before.last().unwrap();
+    let numbers: Vec<u64> = after.iter().map(sequence).collect();
+    let first = sequence(last) + 1;
+    assert_eq!(numbers, (first..first + 12).collect::<Vec<_>>());
+    // Twelve reports take at least as long as twelve periods less one, beside the sleep's eight.
+    let elapsed = time(&after[11]) - time(last);
+    assert!(elapsed > (8.0 + 10.0) * PERIOD_S, "17 periods' reports within {elapsed} s");
+    // A report may be late, so that the most punctual one tells the phase.
+    let phase = |messages: &[Message]| {
+        let start = time(&before[0]);
+        let off = |t: f64| ((t - start) / PERIOD_S - ((t - start) / PERIOD_S).round()).abs();
+        messages.iter().map(|m| off(time(m))).fold(1.0, f64::min)
+    };
+    assert!(phase(&after) < 0.25, "out of phase by {} periods", phase(&after));
+}

@@ -1,0 +1,309 @@
+//! In the steady state nothing is allocated, nothing grows, and nobody is woken without need.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unsafe_code // GlobalAlloc is an unsafe trait: only an allocator sees every allocation
+)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs;
+use std::os::unix::thread::JoinHandleExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::pthread::pthread_kill;
+use nix::sys::signal::Signal;
+use psistats::agent::configuration::Configuration;
+use psistats::agent::run::{Options, run};
+use support::PATIENCE;
+use support::agent::Config;
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::memory::Memory;
+use support::process::Process;
+use support::proxy::{Direction, Proxy};
+use support::refusing::Refusing;
+use support::reports::{Counters, read_past, sequence};
+use tempfile::TempDir;
+
+/// The system's allocator, which counts for the threads that asked for it.
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+thread_local! {
+    static COUNTER: Cell<Option<&'static AtomicU64>> = const { Cell::new(None) };
+}
+
+fn count() {
+    if let Ok(Some(counter)) = COUNTER.try_with(Cell::get) {
+        counter.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+// SAFETY: each call is handed to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// The whole agent on a thread of this process, its allocations counted.
+struct Inside {
+    thread: JoinHandle<std::io::Result<()>>,
+    allocations: &'static AtomicU64,
+    log: PathBuf,
+    _dir: TempDir,
+}
+
+impl Inside {
+    /// Both timers run fast: ten milliseconds, and twenty.
+    fn start(config: &Config) -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let log = dir.path().join("log");
+        let handler = format!("class=FileHandler\nargs=({:?},)\n", log.display());
+        let config = config
+            .clone()
+            .set("app", "primary_timer", "0.01")
+            .set("app", "secondary_timer", "0.02")
+            .text("[logging]\nkeys=root\n[logger_root]\nlevel=INFO\nhandlers=file\n[handler_file]\n")
+            .text(&handler);
+        let file = dir.path().join("psistats.conf");
+        fs::write(&file, config.to_string()).unwrap();
+        let allocations: &AtomicU64 = Box::leak(Box::default());
+        let thread = thread::spawn(move || {
+            COUNTER.set(Some(allocations));
+            let mut configuration = Configuration::new(Some(file));
+            let loaded = configuration.load().unwrap();
+            run(Options { loaded, configuration, root: "/".into(), stdout: false, launcher: None })
+        });
+        Self { thread, allocations, log, _dir: dir }
+    }
+
+    fn allocations(&self) -> u64 {
+        self.allocations.load(Ordering::SeqCst)
+    }
+
+    fn signal(&self, signal: Signal) {
+        pthread_kill(self.thread.as_pthread_t(), signal).unwrap();
+    }
+
+    /// Asks for the counters until they are as wanted.
+    fn wait_for(&self, what: &str, wanted: impl Fn(Counters) -> bool) -> Counters {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < deadline && !self.thread.is_finished(), "no {what}: {:?}", self.lines());
+            if let Some(counters) = Counters::last(&self.lines())
+                && wanted(counters)
+            {
+                return counters;
+            }
+            // Before its first line it may not have taken charge of its signals.
+            if !self.lines().is_empty() {
+                self.signal(Signal::SIGUSR1);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        fs::read_to_string(&self.log).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    fn stop(self) {
+        self.signal(Signal::SIGTERM);
+        self.thread.join().unwrap().unwrap();
+    }
+}
+
+/// One agent at a time in this process: they share the one logger.
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_thousand_reports_are_sampled_sent_and_confirmed_without_one_allocation() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let agent = Inside::start(&Config::new(broker.port, &vhost));
+
+    let warm = reading.take(200, PATIENCE);
+    let before = agent.allocations();
+    assert!(before > 0, "the allocator does not count");
+    let steady = reading.take(1000, PATIENCE);
+    assert_eq!(agent.allocations() - before, 0, "allocations over 1,000 reports");
+
+    let with_addresses = steady.iter().filter(|m| m.body.get("ipaddr").is_some()).count();
+    assert!(with_addresses > 100, "of 1,000 reports {with_addresses} were secondary ones");
+    let sequences: Vec<_> = warm.iter().chain(&steady).map(sequence).collect();
+    assert_eq!(sequences, (1..=1200).collect::<Vec<_>>());
+    agent.stop();
+}
+
+#[test]
+fn an_outage_is_sampled_into_the_ring_and_over_its_end_without_one_allocation() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let nobody = Refusing::new();
+    let config = Config::new(nobody.port, "/")
+        .set("app", "retry_timer", 3600) // the next attempt allocates: not within this test
+        .set("backlog", "bytes", 8192);
+    let agent = Inside::start(&config);
+
+    let before = agent.wait_for("first reports", |c| c.sampled > 5);
+    let allocations = agent.allocations();
+    let after = agent.wait_for("dropped reports", |c| c.sampled > before.sampled + 300 && c.dropped > 100);
+    assert_eq!(agent.allocations() - allocations, 0, "allocations while {before:?} became {after:?}");
+    assert_eq!(after.sampled, after.confirmed + after.dropped + after.pending);
+    let refusals = agent.lines().iter().filter(|line| line.contains("refused")).count();
+    assert_eq!(refusals, 1, "{:?}", agent.lines());
+    agent.stop();
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_handshake_and_a_backlog_of_hundreds_go_out_without_one_allocation() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let proxy = Proxy::new(broker.port);
+    proxy.stall(Direction::FromServer);
+    let agent = Inside::start(&Config::new(proxy.port, &vhost));
+
+    let before = agent.wait_for("backlog", |c| c.pending >= 200);
+    assert_eq!(proxy.accepted(), 1, "the handshake's deadline has passed: {:?}", agent.lines());
+    let allocations = agent.allocations();
+    proxy.resume(Direction::FromServer);
+    let backlog = reading.take(before.pending as usize, PATIENCE);
+    agent.wait_for("confirmation of the backlog", |c| c.confirmed >= before.pending);
+    assert_eq!(agent.allocations() - allocations, 0, "allocations while a backlog was sent");
+    assert_eq!(proxy.accepted(), 1);
+    let sequences: Vec<_> = backlog.iter().map(sequence).collect();
+    assert_eq!(sequences, (1..=before.pending).collect::<Vec<_>>());
+    agent.stop();
+}
+
+/// The release build, whose figures are the ones that count, against `broker`.
+struct Release {
+    process: Process,
+    _dir: TempDir,
+}
+
+impl Release {
+    fn start(config: &Config) -> Self {
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("release").join("psistats");
+        assert!(program.exists(), "{} is missing: cargo build --release makes it", program.display());
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let file = dir.path().join("psistats.conf");
+        fs::write(&file, config.to_string()).unwrap();
+        let process = Process::start(Command::new(program).arg("start-local").arg("--config").arg(&file));
+        Self { process, _dir: dir }
+    }
+}
+
+fn descriptors(process: &Process) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap().count()
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn once_a_name_is_resolved_there_is_one_thread_below_3_mib_that_wakes_at_most_three_times_a_second() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let config = Config::new(broker.port, &vhost)
+        .set("server", "host", "localhost")
+        .set("app", "primary_timer", 1)
+        .set("app", "secondary_timer", 5);
+    let agent = Release::start(&config);
+
+    read_past(&reading, 2);
+    let wakes = || agent.process.status("voluntary_ctxt_switches");
+    let (threads, before) = (agent.process.status("Threads"), wakes());
+    read_past(&reading, 12);
+    let wakes = wakes() - before;
+    assert_eq!((threads, agent.process.status("Threads")), (1, 1));
+    assert!(wakes <= 30, "{wakes} context switches for 10 reports, one a second");
+    let memory = Memory::of(&agent.process);
+    assert!(memory.resident < 3 * 1024, "{memory:?} KiB");
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_thousand_reports_leave_the_memory_of_the_release_build_as_it_was() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let config = Config::new(broker.port, &vhost)
+        .set("app", "primary_timer", "0.005")
+        .set("app", "secondary_timer", "0.01")
+        .set("backlog", "bytes", 8192); // all of its pages are soon in use
+    let agent = Release::start(&config);
+
+    read_past(&reading, 300);
+    let before = Memory::of(&agent.process);
+    read_past(&reading, 1300);
+    assert_eq!(Memory::of(&agent.process), before, "KiB");
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fifty_reconnects_leave_no_descriptor_and_no_memory_behind() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let proxy = Proxy::new(broker.port);
+    let config = Config::new(proxy.port, &vhost)
+        .set("server", "host", "localhost") // each attempt resolves it on a thread
+        .set("app", "retry_timer", "0.02")
+        .set("backlog", "bytes", 8192);
+    let agent = Release::start(&config);
+
+    let mut last = 0;
+    let mut flap = |times: usize| {
+        for _ in 0..times {
+            last = sequence(&read_past(&reading, last + 1));
+            let so_far = proxy.accepted();
+            proxy.reset();
+            let deadline = Instant::now() + PATIENCE;
+            while proxy.accepted() == so_far {
+                assert!(Instant::now() < deadline, "no new connection: {:?}", agent.process.lines());
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
+        // The second report of a connection: nothing of the first one is under way.
+        last = sequence(&read_past(&reading, last + 1));
+        last = sequence(&read_past(&reading, last + 1));
+        (descriptors(&agent.process), agent.process.status("Threads"), Memory::of(&agent.process))
+    };
+    let (descriptors, threads, memory) = flap(10);
+    let after = flap(50);
+    assert_eq!((after.0, after.1), (descriptors, threads), "descriptors, threads");
+    after.2.assert_not_above(memory);
+}
