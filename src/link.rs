@@ -35,7 +35,8 @@ pub trait Link {
     /// The first `n` bytes of [`Link::outgoing`] were taken by the transport.
     fn sent(&mut self, n: usize, now: Instant);
 
-    /// When [`Link::timed_out`] is due at the latest, if ever. Moves with everything that happens.
+    /// When [`Link::timed_out`] is due at the latest, if ever. Moves with everything that happens;
+    /// it has passed while an event waits that no received byte has brought.
     fn deadline(&self) -> Option<Instant>;
 
     /// The time is `now`; whatever was due is done.

@@ -203,7 +203,10 @@ impl Session<'_, '_> {
     fn on_event(&self, event: &Event, attempts: &Attempts) {
         match event {
             Event::Ready { heartbeat_s } => {
-                self.shared.connection.set(Connection::Ready);
+                // Blocked may have come during the declarations, and holds.
+                if self.shared.connection.get() != Connection::Blocked {
+                    self.shared.connection.set(Connection::Ready);
+                }
                 info!(
                     target: LOG_AMQP,
                     "connected to {} after {} failed attempts, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",

@@ -2,11 +2,14 @@
 
 use std::future::poll_fn;
 use std::io::{self, Write};
+use std::mem;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::{error, info, warn};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use smol::LocalExecutor;
@@ -72,7 +75,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
 
     let work = async {
         if stdout {
-            sampling.run(print).await
+            let mut printer = Printer::default();
+            sampling.run(|_, report| printer.print(report)).await
         } else {
             let keep = |ms, report: &[u8]| {
                 keep(&shared, ms, report);
@@ -124,13 +128,29 @@ fn keep(shared: &Shared<'_>, unix_ms: i64, report: &[u8]) {
     shared.publishing.notify();
 }
 
-/// Prints a report as a line.
-fn print(_unix_ms: i64, report: &[u8]) -> io::Result<()> {
-    // Line by line, also into a pipe: whoever reads wants it now.
-    let mut out = io::stdout().lock();
-    out.write_all(report)?;
-    out.write_all(b"\n")?;
-    out.flush()
+/// Prints reports as lines on standard output.
+#[derive(Default)]
+struct Printer {
+    full: bool,
+}
+
+impl Printer {
+    /// Prints a report, or drops it where whoever reads has left no room: a stop must not wait for
+    /// them.
+    fn print(&mut self, report: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if poll(&mut [PollFd::new(out.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO) == Ok(0) {
+            if !mem::replace(&mut self.full, true) {
+                warn!("standard output is full: reports are dropped until somebody reads it");
+            }
+            return Ok(());
+        }
+        self.full = false;
+        // Line by line, also into a pipe: whoever reads wants it now.
+        out.write_all(report)?;
+        out.write_all(b"\n")?;
+        out.flush()
+    }
 }
 
 /// Makes reports at their times.

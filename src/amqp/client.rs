@@ -381,7 +381,8 @@ impl<'a> Client<'a> {
         let open = matches!(self.life, Life::Open);
         let until = match &self.life {
             Life::Closing { until, .. } => Some(*until),
-            _ => None,
+            Life::Ending(_) => Some(self.started), // the last event waits to be drained
+            Life::Open | Life::Ended => None,
         };
         let beats = self.two_heartbeats().filter(|_| open);
         let waiting = !self.send.is_empty();

@@ -303,7 +303,9 @@ fn closed_advice(code: u16, step: Step, transient_queue: bool) -> &'static str {
         (403, _) => {
             "the user lacks a permission: rabbitmqctl set_permissions -p PATH USER CONFIGURE WRITE READ"
         }
-        (404, Step::Ready) => "the exchange is gone; it is declared again where [exchange] declare allows",
+        (404, Step::Ready) => {
+            "the exchange is gone; it is declared again; create it where [exchange] declare=no"
+        }
         (404, _) => "it does not exist: create it, or set declare=yes in its section",
         (405, _) => {
             "another connection holds this exclusive queue: a second psistats on this host name, or our own \
@@ -330,6 +332,11 @@ fn closed_advice(code: u16, step: Step, transient_queue: bool) -> &'static str {
 
 fn not_amqp(f: &mut fmt::Formatter<'_>, first: &[u8]) -> fmt::Result {
     match first {
+        // A broker's answer to a header that it cannot read (§4.2.2).
+        b"AMQP\0\0\x09\x01" => f.write_str(
+            "the server sends the protocol header of AMQP 0-9-1 back and refuses ours, which is the same; \
+             does something between here and there change the bytes?",
+        ),
         [b'A', b'M', b'Q', b'P', 0, major, minor, revision] => write!(
             f,
             "the server speaks AMQP {major}-{minor}-{revision} and not 0-9-1; a RabbitMQ is expected at this host and port"

@@ -74,10 +74,10 @@ impl fmt::Debug for Options<'_> {
 
 /// The memory of a connection; there is no other. It may serve one connection after another.
 pub struct Buffers<'a> {
-    /// Bytes received and not yet looked at: [`limits::AMQP_RECV`]. It bounds the methods that can
+    /// Bytes received and not yet looked at: [`crate::limits::AMQP_RECV`]. It bounds the methods that can
     /// be read, not what a broker may say: content and server properties are passed over.
     pub receive: &'a mut [u8],
-    /// Bytes that wait for the transport: [`limits::AMQP_SEND`]. It holds at least the largest
+    /// Bytes that wait for the transport: [`crate::limits::AMQP_SEND`]. It holds at least the largest
     /// message and 2 KiB; more of it lets one system call carry many messages.
     pub send: &'a mut [u8],
 }

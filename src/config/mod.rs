@@ -29,7 +29,7 @@ pub use problem::{Problem, Problems};
 pub use settings::Settings;
 
 /// Reads the bytes of a file; `name` is what messages call it. Gives the settings and the
-/// warnings, or every error.
+/// warnings, or every error and warning.
 pub fn parse(bytes: &[u8], name: &Path) -> Result<(Settings, Vec<Problem>), Problems> {
     parsed(bytes, name).map(|parsed| (parsed.settings, parsed.warnings))
 }
@@ -49,6 +49,8 @@ fn parsed(bytes: &[u8], name: &Path) -> Result<Parsed, Problems> {
     reading.warn_of_unknown();
     let reading::Reading { mut errors, mut warnings, .. } = reading;
     if !errors.is_empty() {
+        // A misspelt key is often why another is wrong.
+        errors.append(&mut warnings);
         errors.sort_by_key(|problem| problem.line);
         return Err(Problems(errors));
     }

@@ -2,6 +2,7 @@
 
 use psistats::amqp::{Error, Event, Peer, Scope, Step};
 use psistats::link::Link;
+use psistats::time::Instant;
 
 use super::peer::{self, AMQPFrame, Conversation, OPTIONS};
 use super::{MESSAGE, SECOND};
@@ -144,6 +145,17 @@ fn closing_before_the_virtual_host_is_open_needs_no_words() {
         c.say(&peer::close_ok());
         assert_eq!(c.end(), Ok(()));
     }
+}
+
+#[test]
+fn an_end_that_no_octet_brings_is_due_at_once() {
+    let now = Instant::default() + 5 * SECOND;
+    let mut client = peer::client(OPTIONS, now);
+    client.close(now);
+    assert!(client.deadline().is_some_and(|due| due <= now), "its owner would wait for ever");
+    client.timed_out(now);
+    assert_eq!(client.poll_event(now), Some(Event::Ended(Ok(()))));
+    assert_eq!(client.deadline(), None);
 }
 
 #[test]

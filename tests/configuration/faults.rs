@@ -51,13 +51,14 @@ fn a_wrong_value_says_where_what_was_expected_and_what_came() {
 }
 
 #[test]
-fn every_error_is_told_in_the_order_of_lines() {
+fn every_error_is_told_in_the_order_of_lines_and_the_warnings_with_them() {
     let text = "[app]\nprimary_timer=x\n[server]\nport=y\nurl=amqps://u:p@h\n[logging]\nkeys=root\n";
     let lines: Vec<String> =
         errors(text).iter().map(|e| e.split(':').nth(1).unwrap_or_default().to_owned()).collect();
-    assert_eq!(lines, ["2", "4", "5", "6"]);
-    assert!(errors(text)[2].ends_with("url: expected amqp://: TLS (amqps://) is not supported yet"));
-    assert!(errors(text)[3].ends_with("[logging]: expected a section [logger_root] beside it"));
+    assert_eq!(lines, ["2", "4", "4", "5", "6"]);
+    assert!(errors(text)[2].contains("port: has no effect beside url"));
+    assert!(errors(text)[3].ends_with("url: expected amqp://: TLS (amqps://) is not supported yet"));
+    assert!(errors(text)[4].ends_with("[logging]: expected a section [logger_root] beside it"));
 }
 
 #[test]

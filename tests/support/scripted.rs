@@ -4,7 +4,7 @@
 //! code that nobody here wrote.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame, parse_frame};
@@ -18,14 +18,19 @@ use super::PATIENCE;
 /// Where agents connect. Accepts nobody until told.
 pub struct ScriptedBroker {
     listener: TcpListener,
-    /// On 127.0.0.1.
+    /// Where it listens.
     pub port: u16,
 }
 
 impl ScriptedBroker {
-    /// Listens on a free port.
+    /// Listens on a free port of 127.0.0.1.
     pub fn new() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::on(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// Listens on a free port of `address`.
+    pub fn on(address: IpAddr) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         Self { listener, port }

@@ -1,0 +1,114 @@
+//! Peers without end or measure: memory stays, sampling goes on.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::support::PATIENCE;
+use crate::support::scripted::Step;
+use crate::walk::{Retry, Walk, end, figure, sequence};
+
+/// KiB that a process may take more or less of, beside what it allocates: pages of its own file.
+const NOISE_KIB: u64 = 256;
+
+const HEARTBEAT: &[u8] = b"\x08\0\0\0\0\0\0\xce";
+const FLOW_ON: &[u8] = b"\x01\0\x01\0\0\0\x05\0\x14\0\x14\x01\xce";
+
+/// Writes `frame` over and over until dropped or the other side ends.
+struct Flood {
+    over: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Flood {
+    fn of(frame: &'static [u8], stream: &TcpStream) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let (mut stream, ends) = (stream.try_clone().unwrap(), over.clone());
+        let many = frame.repeat(1000);
+        let thread =
+            thread::spawn(move || while !ends.load(Ordering::Relaxed) && stream.write_all(&many).is_ok() {});
+        Self { over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn an_endless_stream_of_heartbeats_stops_neither_sampling_nor_publishing() {
+    let mut walk = Walk::start();
+    walk.delivers();
+    let before = walk.agent.status("VmRSS");
+    let (mut peer, channel) = walk.connects();
+    let flood = Flood::of(HEARTBEAT, &peer.stream);
+    let sampled = figure(&walk.counters(), "sampled");
+    for _ in 0..20 {
+        assert_eq!(sequence(&peer.read_publish()), walk.next);
+        walk.next += 1;
+    }
+    assert!(figure(&walk.counters(), "sampled") > sampled, "sampling goes on");
+    let grown = walk.agent.status("VmRSS").saturating_sub(before);
+    assert!(grown < NOISE_KIB, "{grown} KiB more than {before} KiB");
+    drop(flood);
+    peer.ack(channel, 20, true);
+    end(&mut peer);
+    walk.delivers();
+    walk.ends_well();
+}
+
+#[test]
+fn who_asks_without_end_and_reads_no_answers_is_cut_off() {
+    let mut walk = Walk::start();
+    walk.delivers();
+    let before = walk.agent.status("VmRSS");
+    let (peer, _) = walk.connects();
+    let flood = Flood::of(FLOW_ON, &peer.stream);
+    walk.says("more requests than it reads answers to", Retry::Soon);
+    drop(flood);
+    drop(peer);
+    walk.delivers();
+    let grown = walk.agent.status("VmRSS").saturating_sub(before);
+    assert!(grown < NOISE_KIB, "{grown} KiB more than {before} KiB");
+    walk.ends_well();
+}
+
+#[test]
+fn a_giant_returned_message_passes_through_fixed_memory() {
+    let mut walk = Walk::start();
+    walk.delivers();
+    let before = walk.agent.status("VmRSS");
+    walk.survives("came back unroutable (312 NO_ROUTE)", Retry::Soon, |peer| {
+        let (channel, _) = peer.handshake_until(Step::Publish);
+        peer.send_method(channel, 60, 50, b"\x01\x38\x08NO_ROUTE\x08psistats\x01k");
+        let header = [&[0, 60, 0, 0][..], &u64::MAX.to_be_bytes(), &[0, 0]].concat();
+        let mut content = frame(2, channel, &header);
+        content.extend(frame(3, channel, &[b'x'; 131_064]).repeat(64));
+        // It ends the connection over the Return, and may do so in the middle of it.
+        let _ = peer.stream.write_all(&content);
+    });
+    let grown = walk.agent.status("VmRSS").saturating_sub(before);
+    assert!(grown < NOISE_KIB, "{grown} KiB more than {before} KiB");
+    walk.ends_well();
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_flood_is_heard() {
+    let mut walk = Walk::start();
+    let (mut peer, _) = walk.connects();
+    peer.read_publish();
+    let _flood = Flood::of(HEARTBEAT, &peer.stream);
+    walk.agent.signal(nix::sys::signal::Signal::SIGTERM);
+    // Nobody confirms, and nobody answers its Close.
+    assert!(walk.agent.wait(PATIENCE).success());
+}
+
+fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(payload.len()).unwrap();
+    [&[kind][..], &channel.to_be_bytes(), &size.to_be_bytes(), payload, &[0xCE]].concat()
+}

@@ -1,0 +1,21 @@
+//! Peers that refuse, misbehave or attack: what the agent says, and that it comes through with
+//! every report.
+#![cfg(feature = "agent")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod confirms;
+mod floods;
+mod handshake;
+mod publishing;
+mod refusals;
+mod slow;
+mod walk;

@@ -1,0 +1,228 @@
+//! What a real RabbitMQ refuses: one helpful line, no tight loop, and all is well once it is mended.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::PATIENCE;
+use crate::support::agent::{Agent, Config};
+use crate::support::broker::Broker;
+use crate::support::consumer::Tap;
+use crate::support::proxy::Proxy;
+use crate::walk::wait_s;
+
+const PASSWORD: &str = "mistyped-secret";
+
+/// Everything is logged, so that nothing is hidden by a level.
+const VERBOSE: &str = "[logging]\nkeys=root\n[handlers]\nkeys=out\n[formatters]\nkeys=form\n\
+    [logger_root]\nlevel=DEBUG\nhandlers=out\n[handler_out]\nclass=StreamHandler\nformatter=form\n\
+    [formatter_form]\nformat=%(levelname)s %(message)s\n";
+
+/// A virtual host of the shared broker, behind a proxy that counts attempts.
+struct Stage {
+    broker: Broker,
+    vhost: String,
+    proxy: Proxy,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let broker = Broker::shared();
+        let vhost = broker.vhost();
+        let proxy = Proxy::new(broker.port);
+        Self { broker, vhost, proxy }
+    }
+
+    fn config(&self) -> Config {
+        Config::new(self.proxy.port, &self.vhost).text(VERBOSE)
+    }
+
+    /// The agent's only error, which has all of `words` and the address, and is followed by no
+    /// second attempt.
+    fn is_refused(&self, agent: &Agent, words: &[&str]) {
+        let line = agent.wait_for_line("next attempt in", PATIENCE);
+        assert!(line.starts_with(&format!("ERROR 127.0.0.1:{}: ", self.proxy.port)), "{line}");
+        for word in words {
+            assert!(line.contains(word), "no {word:?} in {line}");
+        }
+        assert!(wait_s(&line) >= 30.0, "{line}");
+        // retry_timer is 0.1: a loop would have made a dozen.
+        thread::sleep(Duration::from_millis(1500));
+        assert_eq!(self.proxy.accepted(), 1, "{:#?}", agent.lines());
+        let lines = agent.lines();
+        assert_eq!(lines.iter().filter(|line| line.starts_with("ERROR")).count(), 1, "{lines:#?}");
+    }
+
+    /// Reports arrive, from the first one on: sampling went on meanwhile.
+    fn is_mended(&self, agent: &Agent, config: &Config) {
+        let messages = Tap::new(self.broker.port, &self.vhost).open();
+        agent.reload(config);
+        for (n, message) in (1..).zip(messages.take(20, PATIENCE)) {
+            assert!(message.message_id.unwrap().ends_with(&format!("-{n}")));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_wrong_password_is_one_error_that_does_not_show_it() {
+    let stage = Stage::new();
+    let wrong = stage.config().set("server", "pass", PASSWORD);
+    let agent = Agent::start(&wrong, &[]);
+    stage.is_refused(&agent, &["403", "ACCESS_REFUSED", "while logging in", "[server] user and pass"]);
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(stage.proxy.accepted(), 1);
+
+    let seen = |file: &str| String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
+    let shown = [
+        agent.lines().concat(),
+        seen(&format!("/proc/{}/cmdline", agent.pid())),
+        seen(&format!("/proc/{}/environ", agent.pid())),
+    ];
+    assert!(shown.iter().all(|text| !text.is_empty() && !text.contains(PASSWORD)), "{shown:#?}");
+    stage.is_mended(&agent, &stage.config());
+    assert!(!agent.lines().concat().contains(PASSWORD));
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_virtual_host_that_is_missing_or_out_of_bounds_is_an_error_of_the_configuration() {
+    let stage = Stage::new();
+    let agent = Agent::start(&stage.config().set("server", "path", "no-such-place"), &[]);
+    stage.is_refused(&agent, &["530", "no-such-place", "not found", "[server] path"]);
+    stage.is_mended(&agent, &stage.config());
+
+    let stage = Stage::new();
+    stage.broker.api("DELETE", &format!("permissions/{}/guest", stage.vhost), None);
+    let agent = Agent::start(&stage.config(), &[]);
+    stage.is_refused(&agent, &["530", &stage.vhost, "refused", "[server] path", "access"]);
+    permit(&stage, ".*", ".*");
+    stage.is_mended(&agent, &stage.config());
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_queue_of_other_arguments_is_named_with_both_sides() {
+    let stage = Stage::new();
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let queue = format!("psistats.{}", hostname.trim());
+    let path = format!("queues/{}/{queue}", stage.vhost);
+    let other = json!({"durable": false, "auto_delete": true, "arguments": {"x-message-ttl": 777}});
+    stage.broker.api("PUT", &path, Some(&other.to_string()));
+    let config = stage.config().set("queue", "exclusive", "no");
+    let agent = Agent::start(&config, &[]);
+    stage.is_refused(
+        &agent,
+        &["406", &queue, "x-message-ttl", "777", "10000", "declaring the queue", "make [queue] equal"],
+    );
+    stage.broker.api("DELETE", &path, None);
+    stage.is_mended(&agent, &config);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn an_exchange_of_other_arguments_is_named_with_both_sides() {
+    let stage = Stage::new();
+    let path = format!("exchanges/{}/psistats", stage.vhost);
+    stage.broker.api("PUT", &path, Some(r#"{"type": "topic", "durable": true}"#));
+    let agent = Agent::start(&stage.config(), &[]);
+    let both = [
+        "406",
+        "exchange 'psistats'",
+        "durable",
+        "received 'false'",
+        "current is 'true'",
+        "make [exchange] equal",
+    ];
+    stage.is_refused(&agent, &both);
+    stage.broker.api("DELETE", &path, None);
+    stage.is_mended(&agent, &stage.config());
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_permission_that_lacks_is_named_with_the_command_that_gives_it() {
+    for (configure, write, words) in [
+        ("", ".*", ["403", "declaring the exchange", "access to exchange 'psistats'", "set_permissions"]),
+        (".*", "", ["403", "binding the queue", "access to queue 'psistats.", "set_permissions"]),
+        (".*", r"^psistats\.", ["403", "publishing", "access to exchange 'psistats'", "set_permissions"]),
+    ] {
+        let stage = Stage::new();
+        permit(&stage, configure, write);
+        let agent = Agent::start(&stage.config(), &[]);
+        stage.is_refused(&agent, &words);
+        permit(&stage, ".*", ".*");
+        stage.is_mended(&agent, &stage.config());
+    }
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn an_exchange_that_is_missing_and_not_to_be_declared_is_named() {
+    let stage = Stage::new();
+    let config = stage.config().set("exchange", "declare", "no");
+    let agent = Agent::start(&config, &[]);
+    stage.is_refused(&agent, &["404", "no exchange 'psistats'", "create it, or set declare=yes"]);
+    stage.is_mended(&agent, &config); // its consumer declares it
+
+    // With no queue of ours to bind, only a report finds out; which may be because it was deleted
+    // a moment ago, so that this is tried again soon.
+    let stage = Stage::new();
+    let agent = Agent::start(
+        &config.set("queue", "declare", "no").set("server", "port", stage.proxy.port).set(
+            "server",
+            "path",
+            &stage.vhost,
+        ),
+        &[],
+    );
+    let line = agent.wait_for_line("404", PATIENCE);
+    for words in ["while publishing", "no exchange 'psistats'", "create it where [exchange] declare=no"] {
+        assert!(line.contains(words), "no {words:?} in {line}");
+    }
+    let messages = Tap::new(stage.broker.port, &stage.vhost).open();
+    assert!(messages.take(1, PATIENCE)[0].message_id.as_ref().unwrap().ends_with("-1"));
+    let warnings = agent.lines().iter().filter(|l| l.contains("404") && !l.starts_with("DEBUG")).count();
+    assert_eq!(warnings, 1, "{:#?}", agent.lines());
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn an_exclusive_queue_that_is_held_is_tried_soon_for_three_heartbeats_and_then_slowly() {
+    let stage = Stage::new();
+    let config = stage.config().set("server", "heartbeat", 1);
+    let holder = Agent::start(&config, &[]);
+    holder.wait_for_line("connected to", PATIENCE);
+    let second = Agent::start(&config, &[]);
+
+    // By then the broker has given up our own connection of before, if it was that.
+    let first = second.wait_for_line("INFO 127.0.0.1:", PATIENCE);
+    let last = second.wait_for_line("ERROR 127.0.0.1:", PATIENCE);
+    for line in [&first, &last] {
+        for words in [
+            &stage.proxy.port.to_string(),
+            "405",
+            "RESOURCE_LOCKED",
+            "'psistats.",
+            "another connection holds",
+        ] {
+            assert!(line.contains(words), "no {words:?} in {line}");
+        }
+    }
+    assert!(wait_s(&first) < 1.0, "{first}");
+    assert!(wait_s(&last) >= 30.0, "{last}");
+    let told = second.lines().iter().filter(|l| l.contains("405") && !l.starts_with("DEBUG")).count();
+    assert_eq!(told, 2, "each once: {:#?}", second.lines());
+    assert!(stage.proxy.accepted() >= 4, "tried on meanwhile: {:#?}", second.lines());
+
+    drop(holder);
+    second.reload(&config);
+    second.wait_for_line("connected to", PATIENCE);
+}
+
+fn permit(stage: &Stage, configure: &str, write: &str) {
+    let permission = json!({"configure": configure, "write": write, "read": ".*"});
+    stage.broker.api("PUT", &format!("permissions/{}/guest", stage.vhost), Some(&permission.to_string()));
+}

@@ -1,0 +1,142 @@
+//! One agent that is led from one bad peer to the next, with a good one after each.
+
+use std::time::{Duration, Instant};
+
+use amq_protocol::frame::AMQPFrame;
+use amq_protocol::protocol::{AMQPClass, connection};
+use nix::sys::signal::Signal;
+
+use crate::support::PATIENCE;
+use crate::support::agent::{Agent, Config};
+use crate::support::scripted::{Peer, Publish, ScriptedBroker, Step};
+
+/// Reports that a good peer takes before the next bad one comes.
+const REPORTS: usize = 3;
+
+/// The agent, where it connects, and what it owes.
+pub struct Walk {
+    pub broker: ScriptedBroker,
+    pub agent: Agent,
+    config: Config,
+    /// Sequence numbers from here on are unconfirmed.
+    pub next: u64,
+}
+
+/// How soon the agent is to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    Soon,
+    /// After half a minute at least, unless the configuration is read again.
+    Slow,
+}
+
+impl Walk {
+    /// An agent that looks for its broker.
+    pub fn start() -> Self {
+        Self::with(|config| config)
+    }
+
+    /// The same with further settings.
+    pub fn with(settings: impl FnOnce(Config) -> Config) -> Self {
+        let broker = ScriptedBroker::new();
+        let config = settings(Config::new(broker.port, "/"));
+        let agent = Agent::start(&config, &[]);
+        Self { broker, agent, config, next: 1 }
+    }
+
+    /// Plays `fault` to the agent's next connection: one line tells of it with `words` and the
+    /// address, the next attempt is as far off as `retry` says, and the connection after that works.
+    pub fn survives(&mut self, words: &str, retry: Retry, fault: impl FnOnce(&mut Peer)) {
+        let mut peer = self.broker.accept();
+        fault(&mut peer);
+        self.says(words, retry);
+        if retry == Retry::Slow {
+            // Otherwise the next attempt is half a minute away.
+            self.agent.reload(&self.config);
+        }
+        self.delivers();
+    }
+
+    /// Waits for the line with `words`, which is there once.
+    pub fn says(&self, words: &str, retry: Retry) -> String {
+        let line = self.agent.wait_for_line(words, PATIENCE);
+        assert!(line.contains(&format!("127.0.0.1:{}: ", self.broker.port)), "which broker? {line}");
+        let (level, wait) = (if retry == Retry::Slow { " ERROR " } else { " WARNING " }, wait_s(&line));
+        assert!(line.contains(level), "expected{level}in {line}");
+        assert_eq!(wait >= 30.0, retry == Retry::Slow, "{line}");
+        let lines = self.agent.lines();
+        assert_eq!(lines.iter().filter(|line| line.contains(words)).count(), 1, "once: {lines:#?}");
+        line
+    }
+
+    /// A good broker: everything unconfirmed comes first and in order; some of it is confirmed.
+    pub fn delivers(&mut self) {
+        let (mut peer, channel) = self.connects();
+        let tag = REPORTS as u64;
+        for _ in 0..tag {
+            assert_eq!(sequence(&peer.read_publish()), self.next);
+            self.next += 1;
+        }
+        peer.ack(channel, tag, true);
+        end(&mut peer);
+    }
+
+    /// The next connection, with everything declared and confirms on; and its channel.
+    pub fn connects(&self) -> (Peer, u16) {
+        let mut peer = self.broker.accept();
+        let (channel, select) = peer.handshake_until(Step::ConfirmSelect);
+        peer.answer(channel, &select);
+        (peer, channel)
+    }
+
+    /// Asks the agent for its counters: the line that comes, of which all figures add up.
+    pub fn counters(&self) -> String {
+        let count = || self.agent.lines().iter().filter(|line| line.contains("sampled=")).count();
+        let before = count();
+        self.agent.signal(Signal::SIGUSR1);
+        let deadline = Instant::now() + PATIENCE;
+        while count() == before {
+            assert!(Instant::now() < deadline, "no counters after SIGUSR1");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let line = self.agent.lines().into_iter().rfind(|line| line.contains("sampled=")).unwrap();
+        let sum = figure(&line, "confirmed") + figure(&line, "dropped") + figure(&line, "pending");
+        assert_eq!(figure(&line, "sampled"), sum, "{line}");
+        line
+    }
+
+    /// Nothing was dropped on the way, and what good peers confirmed was counted; then a stop.
+    pub fn ends_well(mut self) {
+        let line = self.counters();
+        assert_eq!((figure(&line, "dropped"), figure(&line, "confirmed")), (0, self.next - 1), "{line}");
+        assert!(self.agent.stop().success());
+    }
+}
+
+/// Ends a connection in order, so that all that was said on it has been heard.
+pub fn end(peer: &mut Peer) {
+    peer.close(320, "CONNECTION_FORCED");
+    let is_close_ok = |frame: &AMQPFrame| {
+        matches!(frame, AMQPFrame::Method(0, AMQPClass::Connection(connection::AMQPMethod::CloseOk(_))))
+    };
+    while !is_close_ok(&peer.read()) {}
+}
+
+/// The number that a report's message id ends in.
+pub fn sequence(publish: &Publish) -> u64 {
+    let id = publish.properties.message_id().as_ref().unwrap().to_string();
+    id.rsplit('-').next().unwrap().parse().unwrap()
+}
+
+/// What a line says of the next attempt, seconds.
+pub fn wait_s(line: &str) -> f32 {
+    let (_, rest) =
+        line.split_once("next attempt in ").unwrap_or_else(|| panic!("no next attempt in {line}"));
+    rest.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// A figure of the line of counters, such as `confirmed`.
+pub fn figure(line: &str, name: &str) -> u64 {
+    let (_, rest) = line.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("no {name} in {line}"));
+    rest.split(' ').next().unwrap().parse().unwrap()
+}

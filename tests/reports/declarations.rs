@@ -1,0 +1,127 @@
+//! Exchange, queue and binding, as the broker itself lists them.
+
+use serde_json::{Value, json};
+
+use crate::hostname;
+use crate::support::PATIENCE;
+use crate::support::agent::{Agent, Config};
+use crate::support::broker::Broker;
+use crate::support::consumer::Tap;
+
+/// Settings of one section.
+type Keys = &'static [(&'static str, &'static str)];
+
+/// An agent with `keys` in `section` that has declared everything, in a virtual host of its own.
+fn declared(broker: &Broker, section: &str, keys: Keys) -> (Agent, String) {
+    let vhost = broker.vhost();
+    let config = keys
+        .iter()
+        .fold(Config::new(broker.port, &vhost), |config, (key, value)| config.set(section, key, value));
+    let agent = Agent::start(&config, &[]);
+    agent.wait_for_line("connected to", PATIENCE);
+    (agent, vhost)
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn the_defaults_are_those_of_the_original() {
+    let broker = Broker::shared();
+    let (_agent, vhost) = declared(&broker, "queue", &[]);
+    let name = format!("psistats.{}", hostname());
+
+    let queue = only(broker.queues(&vhost));
+    let arguments = json!({"x-message-ttl": 10000});
+    assert_eq!(properties(&queue), (&json!(name), &json!(false), &json!(true), &arguments));
+    assert_eq!(queue["exclusive"], json!(true));
+    let exchange = only(broker.exchanges(&vhost));
+    assert_eq!(properties(&exchange), (&json!("psistats"), &json!(false), &json!(false), &json!({})));
+    assert_eq!(exchange["type"], "topic");
+    let binding = only(broker.bindings(&vhost));
+    assert_eq!(
+        (&binding["source"], &binding["destination"], &binding["routing_key"]),
+        (&json!("psistats"), &json!(name), &json!(name))
+    );
+    assert_eq!(only(broker.connections(&vhost))["timeout"], 60);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn every_key_of_the_queue_has_its_effect() {
+    let broker = Broker::shared();
+    let ttl = json!({"x-message-ttl": 10000});
+    let table: [(Keys, Value); 7] = [
+        (&[("exclusive", "no")], json!([false, true, false, ttl])),
+        (&[("autodelete", "no")], json!([false, false, true, ttl])),
+        (&[("exclusive", "no"), ("durable", "yes")], json!([true, true, false, ttl])),
+        (&[("ttl", "")], json!([false, true, true, {}])),
+        (
+            &[("ttl", "250"), ("type", "classic")],
+            json!([false, true, true, {"x-message-ttl": 250, "x-queue-type": "classic"}]),
+        ),
+        (
+            &[("type", "quorum"), ("exclusive", "no"), ("durable", "yes"), ("autodelete", "no")],
+            json!([true, false, false, {"x-message-ttl": 10000, "x-queue-type": "quorum"}]),
+        ),
+        (
+            &[("type", "stream"), ("exclusive", "no"), ("durable", "yes"), ("autodelete", "no"), ("ttl", "")],
+            json!([true, false, false, {"x-queue-type": "stream"}]),
+        ),
+    ];
+    for (keys, expected) in table {
+        let (_agent, vhost) = declared(&broker, "queue", keys);
+        let queue = only(broker.queues(&vhost));
+        let exclusive = queue["exclusive"] == true; // the listing of a quorum queue has no such key
+        let listed = json!([queue["durable"], queue["auto_delete"], exclusive, queue["arguments"]]);
+        assert_eq!(listed, expected, "{keys:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn every_key_of_the_exchange_has_its_effect() {
+    let broker = Broker::shared();
+    let table: [(Keys, Value); 5] = [
+        (&[("name", "fleet")], json!(["fleet", "topic", false, false])),
+        (&[("type", "direct")], json!(["psistats", "direct", false, false])),
+        (&[("type", "fanout")], json!(["psistats", "fanout", false, false])),
+        (&[("durable", "yes")], json!(["psistats", "topic", true, false])),
+        (&[("autodelete", "yes")], json!(["psistats", "topic", false, true])),
+    ];
+    for (keys, expected) in table {
+        let (_agent, vhost) = declared(&broker, "exchange", keys);
+        let exchange = only(broker.exchanges(&vhost));
+        let listed =
+            json!([exchange["name"], exchange["type"], exchange["durable"], exchange["auto_delete"]]);
+        assert_eq!(listed, expected, "{keys:?}");
+        assert_eq!(only(broker.bindings(&vhost))["source"], expected[0], "{keys:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn what_is_not_to_be_declared_is_used_as_it_is() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    // Of other arguments than ours: a declaration would be refused.
+    let tap = Tap::new(broker.port, &vhost).exchange("given", true);
+    let messages = tap.open();
+    let config = Config::new(broker.port, &vhost)
+        .set("exchange", "name", "given")
+        .set("exchange", "declare", "no")
+        .set("queue", "declare", "no");
+    let _agent = Agent::start(&config, &[]);
+    messages.take(3, PATIENCE);
+    assert_eq!(only(broker.exchanges(&vhost))["durable"], true);
+    assert_eq!(broker.queues(&vhost).len(), 1, "the consumer's own");
+    assert_eq!(broker.bindings(&vhost).len(), 1);
+}
+
+fn only(mut listed: Vec<Value>) -> Value {
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    listed.remove(0)
+}
+
+/// Name, durable, auto-delete, arguments.
+fn properties(listed: &Value) -> (&Value, &Value, &Value, &Value) {
+    (&listed["name"], &listed["durable"], &listed["auto_delete"], &listed["arguments"])
+}

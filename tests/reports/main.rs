@@ -1,0 +1,44 @@
+//! What consumers see of the agent, read by consumers that nobody here wrote.
+#![cfg(feature = "agent")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod address;
+mod body;
+mod declarations;
+mod properties;
+mod reload;
+mod stdout;
+
+use std::time::{Duration, Instant};
+
+use support::PATIENCE;
+use support::consumer::Message;
+
+/// This machine's name, as its kernel has it.
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().into()
+}
+
+/// The number that a message id ends in.
+fn sequence(message: &Message) -> u64 {
+    let id = message.message_id.as_deref().unwrap();
+    id.rsplit('-').next().unwrap().parse().unwrap_or_else(|e| panic!("{e}: {id}"))
+}
+
+/// Looks until `found` says yes, which it does in time.
+fn eventually(what: &str, mut found: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !found() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
