@@ -18,7 +18,8 @@ fn clear(broker: &Broker) {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn under_a_memory_alarm_the_program_stays_connected_keeps_reports_sends_each_once_and_stops_at_once() {
+fn faults_9_to_11_under_a_memory_alarm_the_program_stays_connected_keeps_reports_sends_each_once_and_stops_at_once()
+ {
     const BYTES: u64 = 8192;
     let broker = Broker::bare(&[]);
     let config = |prefix: &str| Config::new(broker.port, "/").set("queue", "prefix", prefix);

@@ -10,7 +10,7 @@ use crate::watch::{
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_broker_killed_twenty_times_while_publishing_loses_no_confirmed_report() {
+fn fault_3_a_broker_killed_twenty_times_while_publishing_loses_no_confirmed_report() {
     const KILLS: usize = 20;
     let broker = Broker::bare(&[]);
     let config = kept(broker.port, "/").set("app", "primary_timer", 0.01).set("backlog", "bytes", 8 << 20);

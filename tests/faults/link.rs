@@ -15,7 +15,7 @@ use crate::watch::{
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn where_packets_vanish_a_connect_ends_at_its_deadline_and_reports_are_kept() {
+fn fault_2_where_packets_vanish_a_connect_ends_at_its_deadline_and_reports_are_kept() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let cable = Cable::new();
@@ -36,7 +36,7 @@ fn where_packets_vanish_a_connect_ends_at_its_deadline_and_reports_are_kept() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_cable_pulled_without_a_word_is_noticed_and_nothing_is_lost_once_it_is_back() {
+fn fault_5_a_cable_pulled_without_a_word_is_noticed_and_nothing_is_lost_once_it_is_back() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let cable = Cable::new();
@@ -59,7 +59,7 @@ fn a_cable_pulled_without_a_word_is_noticed_and_nothing_is_lost_once_it_is_back(
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn either_direction_lost_is_ended_by_heartbeats() {
+fn fault_6_either_direction_lost_is_ended_by_heartbeats() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let proxy = Proxy::new(broker.port);
@@ -77,7 +77,7 @@ fn either_direction_lost_is_ended_by_heartbeats() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn an_end_inside_a_frame_leaves_no_half_message_and_loses_nothing() {
+fn fault_8_an_end_inside_a_frame_leaves_no_half_message_and_loses_nothing() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let proxy = Proxy::new(broker.port);
@@ -102,7 +102,7 @@ fn an_end_inside_a_frame_leaves_no_half_message_and_loses_nothing() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn resets_while_a_large_backlog_is_written_are_survived() {
+fn fault_8_resets_while_a_large_backlog_is_written_are_survived() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let port = RefusingPort::new();

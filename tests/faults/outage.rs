@@ -44,7 +44,7 @@ fn waits(agent: &Agent) -> Vec<f32> {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sampling_goes_on() {
+fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sampling_goes_on() {
     const ATTEMPTS: usize = 6;
     const RETRY_S: f32 = 0.4;
     let broker = Broker::shared();
