@@ -298,7 +298,12 @@ fn transmit(client: &mut Client<'_>, stream: &Source<'_, TcpStream>, now: Instan
     }
     match stream.write(client.outgoing(), |mut stream, buf| stream.write(buf)) {
         Ok(n) => client.sent(n, now),
-        Err(error) => transport(client, error)?,
+        Err(error) => {
+            // The end of the connection is for the next pass to tell; a socket that has failed
+            // counts as writable, and would take this for ever.
+            transport(client, error)?;
+            return Ok(false);
+        }
     }
     Ok(stream.is_writable())
 }

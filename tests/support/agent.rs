@@ -76,12 +76,16 @@ pub struct Agent {
 impl Agent {
     /// Starts it with further arguments.
     pub fn start(config: &Config, args: &[&str]) -> Self {
+        Self::start_by(&mut Command::new(env!("CARGO_BIN_EXE_psistats")), config, args)
+    }
+
+    /// Starts it by `command`: the program itself, or one that becomes it (`nsenter`).
+    pub fn start_by(command: &mut Command, config: &Config, args: &[&str]) -> Self {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let file = dir.path().join("psistats.conf");
         write_config(&file, config);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
         command.arg("start-local").arg("--config").arg(&file).args(args).current_dir(dir.path());
-        Self { process: Process::start(&mut command), dir }
+        Self { process: Process::start(command), dir }
     }
 
     /// Its configuration file, working directory beside it.

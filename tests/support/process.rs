@@ -69,8 +69,13 @@ impl Process {
 
     /// The first line that contains `pattern`, which comes within `patience`.
     pub fn wait_for_line(&self, pattern: &str, patience: Duration) -> String {
+        self.wait_for_line_after(0, pattern, patience)
+    }
+
+    /// The same, after the first `seen` lines.
+    pub fn wait_for_line_after(&self, seen: usize, pattern: &str, patience: Duration) -> String {
         self.wait_for(&format!("a line with {pattern:?}"), patience, |lines| {
-            lines.iter().find(|(_, line)| line.contains(pattern)).map(|(_, line)| line.clone())
+            lines.iter().skip(seen).find(|(_, line)| line.contains(pattern)).map(|(_, line)| line.clone())
         })
     }
 

@@ -2,12 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::Duration;
 
 use nix::libc;
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{self, setsockopt, shutdown, sockopt};
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub enum Direction {
 pub struct Proxy {
     /// Where clients connect.
     pub port: u16,
+    listener: Arc<TcpListener>,
     shared: Arc<Shared>,
 }
 
@@ -35,7 +37,6 @@ struct State {
     flow: [Flow; 2],
     accepted: usize,
     connections: Vec<Weak<Connection>>,
-    dropped: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,19 +61,21 @@ const LOOK: Duration = Duration::from_millis(50);
 impl Proxy {
     /// Forwards to `target_port` of 127.0.0.1.
     pub fn new(target_port: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), target_port)
+    }
+
+    /// Forwards what comes in at `listener`.
+    pub fn on(listener: TcpListener, target_port: u16) -> Self {
+        let listener = Arc::new(listener);
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared { target_port, state: Mutex::default(), changed: Condvar::new() });
-        let serving = Arc::clone(&shared);
+        let (serving, accepting) = (Arc::clone(&shared), Arc::clone(&listener));
         thread::spawn(move || {
-            for client in listener.incoming() {
-                if serving.lock().dropped {
-                    return;
-                }
-                serving.serve(client.unwrap());
+            while let Ok((client, _)) = accepting.accept() {
+                serving.serve(client);
             }
         });
-        Self { port, shared }
+        Self { port, listener, shared }
     }
 
     /// Connections so far, those included that the target refused.
@@ -118,9 +121,9 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.lock().dropped = true;
+        // Ends its accept, in whatever network namespace it listens.
+        shutdown(self.listener.as_raw_fd(), socket::Shutdown::Both).unwrap();
         self.reset();
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)); // wakes its accept
     }
 }
 

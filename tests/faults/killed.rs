@@ -1,0 +1,68 @@
+//! The broker dies.
+
+use crate::port::RefusingPort;
+use crate::support::PATIENCE;
+use crate::support::agent::Agent;
+use crate::support::broker::Broker;
+use crate::watch::{
+    assert_kept, counters, in_order, kept, kept_queue, started, stop, wait_until, wait_until_caught_up,
+};
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_3_a_broker_killed_twenty_times_while_publishing_loses_no_confirmed_report() {
+    const KILLS: usize = 20;
+    let broker = Broker::bare(&[]);
+    let config = kept(broker.port, "/").set("app", "primary_timer", 0.01).set("backlog", "bytes", 8 << 20);
+    let mut agent = started(&config);
+    for kill in 1..=KILLS {
+        // Every other time while the backlog of the last outage is on its way.
+        if kill % 2 == 0 {
+            wait_until_caught_up(&agent);
+        }
+        let seen = agent.lines().len();
+        broker.kill();
+        let away = wait_until(&agent, "disconnected", |c| c.connection == "Away");
+        assert_eq!(away.dropped, 0, "{away:?}");
+        broker.restart();
+        agent.wait_for_line_after(seen, "connected to", PATIENCE);
+        let back = counters(&agent);
+        assert!(back.confirmed >= away.confirmed && back.sampled > away.sampled, "{away:?}, {back:?}");
+    }
+    wait_until_caught_up(&agent);
+    let end = stop(&mut agent);
+    assert_eq!(end.pending, 0);
+    assert_kept(&kept_queue(broker.port, "/"), &end);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn of_a_list_of_nodes_the_one_that_lives_is_used_at_once_and_the_next_when_it_dies() {
+    let (first, second) = (Broker::bare(&[]), Broker::shared());
+    let vhost = second.vhost();
+    first.ctl(&["add_vhost", &vhost]);
+    first.ctl(&["set_permissions", "--vhost", &vhost, "guest", ".*", ".*", ".*"]);
+    let dead = RefusingPort::new();
+    let hosts = [dead.port, first.port, second.port].map(|port| format!("127.0.0.1:{port}"));
+    // A wait between the nodes would take longer than anybody here waits.
+    let config =
+        kept(first.port, &vhost).set("server", "host", hosts.join(",")).set("app", "retry_timer", 3600);
+    let mut agent = Agent::start(&config, &[]);
+    agent.wait_for_line(&format!("connected to {}", hosts[1]), PATIENCE);
+    let before = wait_until_caught_up(&agent);
+
+    first.kill();
+    agent.wait_for_line(&format!("connected to {}", hosts[2]), PATIENCE);
+    wait_until_caught_up(&agent);
+    let end = stop(&mut agent);
+    assert_eq!((end.dropped, end.pending), (0, 0));
+
+    // What one node confirmed, the other needs not have; together they have everything.
+    first.restart();
+    let on_first = kept_queue(first.port, &vhost).drain();
+    let on_second = kept_queue(second.port, &vhost).drain();
+    let (one, last_of_first) = in_order(&on_first);
+    let (first_of_second, last) = in_order(&on_second);
+    assert!(one == 1 && last_of_first >= before.confirmed);
+    assert!(first_of_second <= last_of_first + 1 && last == end.sampled);
+}

@@ -1,0 +1,17 @@
+//! Faults of brokers and networks, provoked on real ones, against the real program. What it must
+//! do then is what each test's name says.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod alarm;
+mod frozen;
+mod killed;
+mod link;
+mod namespace;
+mod operator;
+mod outage;
+mod port;
+mod stop;
+mod watch;

@@ -1,0 +1,162 @@
+//! What somebody does to the broker's objects under way.
+
+use crate::support::PATIENCE;
+use crate::support::agent::{Agent, Config};
+use crate::support::broker::Broker;
+use crate::support::consumer::Tap;
+use crate::watch::{
+    assert_kept, connections_made, counters, in_order, kept, kept_queue, queue_name, sequence, started, stop,
+    wait_until, wait_until_caught_up,
+};
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_14_connections_closed_by_an_operator_are_closed_in_order_and_opened_again() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let mut agent = started(&kept(broker.port, &vhost));
+    broker.ctl(&["close_all_connections", "--vhost", &vhost, "maintenance tonight"]);
+    let line = agent.wait_for_line("closed the connection with 320", PATIENCE);
+    assert!(line.contains("maintenance tonight") && line.contains("an operator"), "{line}");
+    wait_until_caught_up(&agent);
+    assert_eq!(connections_made(&agent), 2);
+    let end = stop(&mut agent);
+    assert_kept(&kept_queue(broker.port, &vhost), &end);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_15_an_exchange_deleted_under_way_is_declared_again_and_nothing_is_lost() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let mut agent = started(&kept(broker.port, &vhost));
+    broker.api("DELETE", &format!("exchanges/{vhost}/psistats"), None);
+    agent.wait_for_line("the exchange is gone", PATIENCE);
+    wait_until_caught_up(&agent);
+    let end = stop(&mut agent);
+    assert_kept(&kept_queue(broker.port, &vhost), &end);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_15_a_queue_deleted_under_way_is_declared_again_and_every_report_after_that_is_in_it() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let queue = kept_queue(broker.port, &vhost);
+    let config = kept(broker.port, &vhost);
+    let mut agent = started(&config);
+    // Nothing is on its way while it is deleted, so that it is known what goes with it.
+    let idle = config.clone().set("app", "primary_timer", 3600);
+    agent.reload(&idle);
+    agent.wait_for_line("the configuration was read again", PATIENCE);
+    // New settings begin with a report of their own.
+    let sampled = counters(&agent).sampled;
+    let before = wait_until(&agent, "idle", |c| c.pending == 0 && c.sampled > sampled);
+    assert_eq!(in_order(&queue.drain()), (1, before.sampled));
+    broker.api("DELETE", &format!("queues/{vhost}/{}", queue_name()), None);
+    agent.reload(&config);
+    agent.wait_for_line("came back unroutable", PATIENCE);
+    wait_until_caught_up(&agent);
+    let end = stop(&mut agent);
+    assert_eq!((end.dropped, end.pending), (0, 0));
+    assert_eq!(in_order(&queue.drain()), (before.sampled + 1, end.sampled));
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_19_a_report_that_no_queue_took_does_not_count_as_stored() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    // It does not bind: that is up to us.
+    let queue = kept_queue(broker.port, &vhost);
+    queue.declare();
+    let config = kept(broker.port, &vhost).set("queue", "declare", "no");
+    let mut agent = started(&config);
+    let bindings = broker.bindings(&vhost);
+    let key = bindings[0]["properties_key"].as_str().unwrap();
+    assert_eq!(bindings.len(), 1, "{bindings:?}");
+    let path = format!("bindings/{vhost}/e/psistats/q/{}/{}", queue_name(), key.replace('#', "%23"));
+    broker.api("DELETE", &path, None);
+    let line = agent.wait_for_line("came back unroutable (312", PATIENCE);
+    assert!(line.contains("no queue is bound"), "{line}");
+    let away = counters(&agent);
+    let later = wait_until(&agent, "tried again", |c| c.sampled > away.sampled + 20);
+    assert_eq!(later.confirmed, away.confirmed, "an Ack after a Return is no confirmation");
+
+    queue.declare();
+    wait_until_caught_up(&agent);
+    let end = stop(&mut agent);
+    assert_kept(&queue, &end);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_16_a_revoked_permission_is_one_clear_error_and_a_slow_retry() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let user = format!("board-of-{vhost}");
+    broker.api("PUT", &format!("users/{user}"), Some(r#"{"password": "secret", "tags": ""}"#));
+    let permit = |write: &str| {
+        let permissions = format!(r#"{{"configure": ".*", "write": "{write}", "read": ".*"}}"#);
+        broker.api("PUT", &format!("permissions/{vhost}/{user}"), Some(&permissions));
+    };
+    permit(".*");
+    let config = kept(broker.port, &vhost).set("server", "user", &user).set("server", "pass", "secret");
+    let mut agent = started(&config);
+    // It may still bind its queue, but not publish. A channel remembers what it was permitted.
+    permit("psistats[.].*");
+    broker.ctl(&["close_all_connections", "--vhost", &vhost, "maintenance"]);
+    let line = agent.wait_for_line("403", PATIENCE);
+    for part in
+        ["ERROR", "closed the channel with 403 ACCESS_REFUSED", "lacks a permission", "set_permissions"]
+    {
+        assert!(line.contains(part), "{part} is missing in: {line}");
+    }
+    let wait_s: f32 =
+        line.split_once("next attempt in ").unwrap().1.split_once(" s").unwrap().0.parse().unwrap();
+    assert!(wait_s >= 30.0, "{line}");
+    let away = counters(&agent);
+    wait_until(&agent, "sampling", |c| c.sampled > away.sampled + 20);
+    assert_eq!(agent.lines().iter().filter(|line| line.contains("403")).count(), 1);
+
+    permit(".*");
+    agent.reload(&config);
+    wait_until_caught_up(&agent);
+    let end = stop(&mut agent);
+    assert_kept(&kept_queue(broker.port, &vhost), &end);
+    broker.api("DELETE", &format!("users/{user}"), None);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_18_an_exclusive_queue_held_by_another_is_retried_then_an_error_and_taken_once_it_is_free() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let tap = Tap::new(broker.port, &vhost).durable_queue("all");
+    tap.declare();
+    let config = Config::new(broker.port, &vhost).set("server", "heartbeat", 1);
+    let mut holder = started(&config);
+    let mut other = Agent::start(&config, &[]);
+    let first = other.wait_for_line("405", PATIENCE);
+    for part in ["INFO", &queue_name(), "another connection holds this exclusive queue", "a second psistats"]
+    {
+        assert!(first.contains(part), "{part} is missing in: {first}");
+    }
+    // Past three heartbeats it is no ghost of our own.
+    let last = other.wait_for_line("ERROR", PATIENCE);
+    assert!(last.contains("405") && last.contains("stop the other one"), "{last}");
+    let away = counters(&other);
+    assert_eq!((away.confirmed, away.pending), (0, away.sampled));
+
+    assert_eq!(stop(&mut holder).pending, 0);
+    other.reload(&config);
+    wait_until_caught_up(&other);
+    let end = stop(&mut other);
+    assert_eq!(end.pending, 0);
+    let run = |id: &Option<String>| id.as_deref().unwrap().rsplit_once('-').unwrap().0.to_owned();
+    let mut messages = tap.drain();
+    let its_run = run(&messages.last().unwrap().message_id);
+    messages.retain(|message| run(&message.message_id) == its_run);
+    assert_eq!(in_order(&messages), (1, end.sampled));
+    assert_eq!(sequence(messages.last().unwrap()), end.sampled);
+}

@@ -1,0 +1,137 @@
+//! The broker is not there, for a while: what is kept, how it is told, when it is tried again.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::port::RefusingPort;
+use crate::support::PATIENCE;
+use crate::support::agent::{Agent, Config};
+use crate::support::broker::Broker;
+use crate::support::consumer::Tap;
+use crate::support::proxy::Proxy;
+use crate::watch::{
+    REPORT_BYTES, assert_kept, counters, in_order, kept, kept_queue, messages_to, sequence, stop, wait_until,
+    wait_until_caught_up,
+};
+
+/// Every attempt is told, not only what is news.
+const EVERY_ATTEMPT: &str = "
+[logging]
+keys=root,pika
+[handlers]
+keys=out
+[formatters]
+keys=plain
+[logger_root]
+level=INFO
+handlers=out
+[logger_pika]
+level=DEBUG
+qualname=pika
+handlers=
+[handler_out]
+class=StreamHandler
+formatter=plain
+[formatter_plain]
+format=%(message)s
+";
+
+/// Seconds until the next attempt, as they are told.
+fn waits(agent: &Agent) -> Vec<f32> {
+    let wait =
+        |line: &String| Some(line.split_once("next attempt in ")?.1.split_once(" s")?.0.parse().unwrap());
+    agent.lines().iter().filter_map(wait).collect()
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sampling_goes_on() {
+    const ATTEMPTS: usize = 6;
+    const RETRY_S: f32 = 0.4;
+    let broker = Broker::shared();
+    let vhosts = [broker.vhost(), broker.vhost()];
+    let port = RefusingPort::new();
+    let agents = vhosts.each_ref().map(|vhost| {
+        let config = kept(port.port, vhost).set("app", "retry_timer", RETRY_S);
+        Agent::start(&config.text(EVERY_ATTEMPT), &[])
+    });
+    for agent in &agents {
+        wait_until(agent, "tried often enough", |_| waits(agent).len() >= ATTEMPTS);
+        let first = agent.wait_for_line("refused", PATIENCE);
+        assert!(first.contains("does RabbitMQ run there"), "{first}");
+        let mut longest = RETRY_S;
+        for wait in &waits(agent)[..ATTEMPTS] {
+            // Told in tenths of a second.
+            assert!((longest / 2.0 - 0.06..=longest + 0.06).contains(wait), "{wait} of {longest}");
+            longest = (longest * 1.5).min(RETRY_S * 8.0);
+        }
+        let sampled = counters(agent).sampled;
+        let later = wait_until(agent, "sampling", |c| c.sampled > sampled);
+        assert_eq!((later.pending, later.connection.as_str()), (later.sampled, "Away"));
+    }
+    let [one, other] = agents.each_ref().map(waits);
+    assert_ne!(one[..ATTEMPTS], other[..ATTEMPTS], "two agents must not come back together");
+
+    let _proxy = Proxy::on(port.listen(), broker.port);
+    for (mut agent, vhost) in agents.into_iter().zip(&vhosts) {
+        wait_until_caught_up(&agent);
+        let end = stop(&mut agent);
+        assert_eq!(end.pending, 0);
+        assert_kept(&kept_queue(broker.port, vhost), &end);
+    }
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn what_was_sampled_during_an_outage_arrives_in_order_with_its_original_times() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let port = RefusingPort::new();
+    let config = kept(port.port, &vhost).set("message", "timestamp", "yes");
+    let mut agent = Agent::start(&config, &[]);
+    let during = wait_until(&agent, "out for more than a second", |c| c.sampled > 30).sampled;
+    let back_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let _proxy = Proxy::on(port.listen(), broker.port);
+    wait_until_caught_up(&agent);
+    let end = stop(&mut agent);
+
+    let messages = assert_kept(&kept_queue(broker.port, &vhost), &end);
+    let mut before_s = 0.0;
+    for message in &messages {
+        let ts = message.body["ts"].as_f64().expect("a time in the body");
+        assert_eq!(message.timestamp.map(|s| s as f64), Some(ts.floor()));
+        assert!(ts > before_s, "{ts} after {before_s}");
+        assert!(ts < back_s || sequence(message) > during, "{message:?} was sampled before {back_s}");
+        before_s = ts;
+    }
+    assert!(end.sampled > during);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_full_backlog_drops_the_oldest_and_says_how_many_in_the_messages_and_in_the_log() {
+    const BYTES: u64 = 8192;
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let (tap, pika) = (Tap::new(broker.port, &vhost).open(), Tap::new(broker.port, &vhost).pika());
+    let port = RefusingPort::new();
+    let config =
+        Config::new(port.port, &vhost).set("backlog", "bytes", BYTES).set("app", "primary_timer", 0.01);
+    let mut agent = Agent::start(&config, &[]);
+    let full = wait_until(&agent, "dropping", |c| c.dropped > 20);
+    assert!(full.pending * REPORT_BYTES < BYTES, "{full:?}");
+    let _proxy = Proxy::on(port.listen(), broker.port);
+    wait_until_caught_up(&agent);
+    let end = stop(&mut agent);
+    assert_eq!(end.pending, 0);
+    assert!(end.dropped >= full.dropped);
+
+    let messages = messages_to(&tap, end.sampled);
+    // What was in flight when it was dropped is in the queue all the same.
+    let (first, _) = in_order(&messages);
+    assert!(first <= end.dropped + 1, "{first} of {end:?}");
+    assert!(messages.iter().all(|message| message.headers == ["dropped"]), "{messages:?}");
+    let told = pika.take(messages.len(), PATIENCE);
+    let dropped: Vec<u64> = told.iter().map(|m| m["headers"]["dropped"].as_u64().unwrap()).collect();
+    assert_eq!((dropped[0], *dropped.last().unwrap()), (first - 1, end.dropped));
+    assert!(dropped.is_sorted());
+}

@@ -1,0 +1,180 @@
+//! What the program says of itself, and what of that the broker's queue bears out.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::PATIENCE;
+use crate::support::agent::{Agent, Config};
+use crate::support::broker::Broker;
+use crate::support::consumer::{Collector, Message, Tap};
+
+/// What the program tells at SIGUSR1.
+#[derive(Debug)]
+pub struct Counters {
+    pub sampled: u64,
+    pub confirmed: u64,
+    pub dropped: u64,
+    pub pending: u64,
+    /// `Away`, `Ready` or `Blocked`.
+    pub connection: String,
+}
+
+impl Counters {
+    fn parse(line: &str) -> Self {
+        let text = |name: &str| {
+            let words = line.split_whitespace();
+            words.filter_map(|word| word.split_once('=')).find(|(n, _)| *n == name).expect(line).1
+        };
+        let number = |name| text(name).parse().expect(line);
+        let counters = Self {
+            sampled: number("sampled"),
+            confirmed: number("confirmed"),
+            dropped: number("dropped"),
+            pending: number("pending"),
+            connection: text("connection").into(),
+        };
+        assert_eq!(counters.sampled, counters.confirmed + counters.dropped + counters.pending, "{line}");
+        counters
+    }
+}
+
+/// The counters now. Their sum holds.
+pub fn counters(agent: &Agent) -> Counters {
+    // Its first line: until then a signal would end it.
+    agent.wait_for_line(concat!("psistats ", env!("CARGO_PKG_VERSION")), PATIENCE);
+    let seen = agent.lines().len();
+    agent.signal(Signal::SIGUSR1);
+    Counters::parse(&agent.wait_for_line_after(seen, "sampled=", PATIENCE))
+}
+
+/// The counters once they are as they should be.
+pub fn wait_until(agent: &Agent, what: &str, is_so: impl Fn(&Counters) -> bool) -> Counters {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let now = counters(agent);
+        if is_so(&now) {
+            return now;
+        }
+        assert!(Instant::now() < deadline, "not {what}, but {now:?}:\n{}", news(agent).join("\n"));
+        thread::sleep(Duration::from_millis(20)); // between two looks
+    }
+}
+
+/// Everything sampled until now is confirmed, and more.
+pub fn wait_until_caught_up(agent: &Agent) -> Counters {
+    let now = counters(agent);
+    wait_until(agent, "caught up", |c| c.connection == "Ready" && c.confirmed > now.sampled)
+}
+
+/// Connected and publishing.
+pub fn started(config: &Config) -> Agent {
+    let agent = Agent::start(config, &[]);
+    wait_until_caught_up(&agent);
+    agent
+}
+
+/// Times that a connection was made.
+pub fn connections_made(agent: &Agent) -> usize {
+    agent.lines().iter().filter(|line| line.contains("connected to")).count()
+}
+
+/// SIGTERM; it ends well and soon. The counters in the end.
+pub fn stop(agent: &mut Agent) -> Counters {
+    let begin = Instant::now();
+    let status = agent.stop();
+    let took = begin.elapsed();
+    println!("stopped after {} ms", took.as_millis());
+    let lines = agent.lines();
+    assert_eq!(status.code(), Some(0), "{}", news(agent).join("\n"));
+    assert!(took < Duration::from_secs(10), "a stop took {took:?}:\n{}", news(agent).join("\n"));
+    let stopping = lines.iter().position(|line| line.ends_with("stopping")).expect("it says that it stops");
+    Counters::parse(lines[stopping..].iter().find(|line| line.contains("sampled=")).expect("last counters"))
+}
+
+/// A configuration whose reports stay in a durable queue, which anybody may read.
+pub fn kept(port: u16, vhost: &str) -> Config {
+    Config::new(port, vhost)
+        .set("exchange", "durable", "yes")
+        .set("queue", "durable", "yes")
+        .set("queue", "exclusive", "no")
+        .set("queue", "autodelete", "no")
+        .set("queue", "ttl", "")
+        .set("message", "persistent", "yes")
+}
+
+/// The queue of [`kept`].
+pub fn kept_queue(port: u16, vhost: &str) -> Tap {
+    Tap::new(port, vhost).exchange("psistats", true).durable_queue(&queue_name())
+}
+
+/// The name of the program's queue, with the prefix `psistats`.
+pub fn queue_name() -> String {
+    format!("psistats.{}", nix::unistd::gethostname().unwrap().to_str().unwrap())
+}
+
+/// The messages from here to number `last`.
+pub fn messages_to(collector: &Collector, last: u64) -> Vec<Message> {
+    let mut messages = Vec::new();
+    while messages.last().map(sequence) != Some(last) {
+        messages.push(collector.next(PATIENCE).expect("the last report"));
+    }
+    messages
+}
+
+/// The number that a message's id ends in.
+pub fn sequence(message: &Message) -> u64 {
+    let id = message.message_id.as_deref().expect("a message id");
+    id.rsplit('-').next().unwrap().parse().expect(id)
+}
+
+/// A report takes more than this in the backlog.
+pub const REPORT_BYTES: u64 = 80;
+
+/// In order and without a gap: each number is the next one, or, on a new connection, one that was
+/// there before. The first and the last number.
+pub fn in_order(messages: &[Message]) -> (u64, u64) {
+    let numbers: Vec<u64> = messages.iter().map(sequence).collect();
+    let first = *numbers.first().expect("messages");
+    let mut newest = first - 1;
+    for number in &numbers {
+        assert!((first..=newest + 1).contains(number), "{number} after {newest} in {numbers:?}");
+        newest = newest.max(*number);
+    }
+    (first, newest)
+}
+
+/// The queue holds every confirmed report, from the first one on.
+pub fn assert_kept(queue: &Tap, counters: &Counters) -> Vec<Message> {
+    assert_eq!(counters.dropped, 0, "{counters:?}");
+    let messages = queue.drain();
+    let (first, newest) = in_order(&messages);
+    assert_eq!(first, 1);
+    assert!(newest >= counters.confirmed, "{newest} are stored of {counters:?}");
+    println!("{counters:?}, {} messages", messages.len());
+    messages
+}
+
+/// The broker has closed the program's connections to a virtual host without a complaint.
+pub fn assert_closed_in_order(broker: &Broker, vhost: &str) {
+    let ends = |log: String| {
+        let is_ours = |line: &&str| {
+            line.contains("closing AMQP connection")
+                && line.contains(&format!("{}, vhost: '{vhost}'", queue_name()))
+        };
+        log.lines().filter(is_ours).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while ends(broker.log()).is_empty() {
+        assert!(Instant::now() < deadline, "the broker tells of no end:\n{}", broker.log());
+        thread::sleep(Duration::from_millis(20)); // between two looks
+    }
+    let ends = ends(broker.log());
+    assert!(ends.iter().all(|line| line.contains("[info]")), "{ends:#?}");
+}
+
+/// What it has said without being asked.
+fn news(agent: &Agent) -> Vec<String> {
+    agent.lines().into_iter().filter(|line| !line.contains("sampled=")).collect()
+}
