@@ -5,8 +5,6 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
-use std::string::{String, ToString as _};
-use std::{format, vec};
 
 use lexopt::Arg::{Long, Short, Value};
 
@@ -182,6 +180,7 @@ impl Invocation {
 }
 
 fn start_local(invocation: Invocation) -> Result<(), String> {
+    run::hold_signals().map_err(|error| error.to_string())?;
     let (configuration, loaded) = invocation.configuration()?;
     let (root, stdout) = (invocation.root()?, invocation.stdout);
     let options = Options { loaded, configuration, root, stdout, launcher: None };

@@ -1,6 +1,6 @@
 //! Local time: the one place that knows the time zone.
 
-use std::{env, vec};
+use std::env;
 
 use tz::{DateTime, LocalTimeType, TimeZone};
 

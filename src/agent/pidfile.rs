@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fmt, format, process, str, thread};
+use std::{fmt, process, str, thread};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};

@@ -50,13 +50,19 @@ pub struct Options<'a> {
     pub launcher: Option<&'a mut Launcher>,
 }
 
-/// Runs until SIGTERM or SIGINT.
-pub fn run(options: Options<'_>) -> io::Result<()> {
-    let Options { loaded, configuration, root, stdout, launcher } = options;
-    // Before any other thing, so that a signal waits for us instead of ending us.
+/// From here on our signals wait until [`run`] asks for them, instead of ending us. To be called
+/// as soon as somebody may send one.
+pub fn hold_signals() -> nix::Result<SigSet> {
     let signals: SigSet =
         [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect();
     signals.thread_block()?;
+    Ok(signals)
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(options: Options<'_>) -> io::Result<()> {
+    let Options { loaded, configuration, root, stdout, launcher } = options;
+    let signals = hold_signals()?;
     let background = launcher.is_some();
     let origin = loaded.origin();
     let Loaded { settings, warnings, .. } = loaded;

@@ -3,10 +3,7 @@
 //! After [`Sampler::open`] nothing is allocated: a report is made of a few `pread(2)`, and at
 //! secondary ticks a dump of addresses, in buffers that live as long as the sampler.
 
-use std::boxed::Box;
 use std::path::Path;
-use std::string::{String, ToString};
-use std::vec;
 
 use log::{debug, info};
 use nix::sys::utsname::uname;

@@ -17,6 +17,7 @@
 //!       "psistats started, pid N" <-----  ready
 //! ```
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -26,18 +27,16 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::string::{String, ToString as _};
 use std::time::{Duration, Instant};
-use std::vec::Vec;
-use std::{env, format};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::signal::{self, SigSet, Signal};
+use nix::sys::signal::{self, Signal};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd;
 
 use super::pidfile::{self, Pidfile, State};
+use super::run;
 use crate::config::settings::App;
 
 /// The command by which [`start`] runs the program in the background. Not for users: it wants the
@@ -148,9 +147,8 @@ pub fn become_service(app: &App) -> Result<Pidfile, Unstarted> {
     unistd::dup2_stdin(stdin).map_err(cannot)?;
     unistd::setsid().map_err(cannot)?;
     unistd::chdir("/").map_err(cannot)?;
-    // From here on somebody can know our number: a signal waits until the main loop asks for it.
-    let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1];
-    signals.into_iter().collect::<SigSet>().thread_block().map_err(cannot)?;
+    // From here on somebody can know our number.
+    run::hold_signals().map_err(cannot)?;
     Pidfile::acquire(&app.pidfile, app.pidfile_timeout).map_err(|error| match error {
         pidfile::Error::Held { .. } => Unstarted::RunsAlready(error.to_string()),
         _ => Unstarted::Failed(error.to_string()),

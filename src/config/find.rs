@@ -1,13 +1,9 @@
 //! Where psistats.conf is found.
 
-use std::borrow::ToOwned;
-use std::format;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::string::String;
-use std::vec::Vec;
 
 use super::problem::{Problem, Problems};
 use super::settings::Settings;
@@ -104,7 +100,6 @@ fn unreadable(path: &Path, error: &io::Error) -> Problems {
 
 #[cfg(test)]
 mod tests {
-    use std::string::ToString;
 
     use super::*;
 

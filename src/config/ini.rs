@@ -21,11 +21,8 @@
 //! over a second `]`. Both are errors here, as are bytes that are not UTF-8 and NUL bytes (a file
 //! that was torn by a power cut).
 
-use std::borrow::ToOwned;
 use std::path::Path;
 use std::str;
-use std::string::String;
-use std::vec::Vec;
 
 use super::problem::{Problem, Problems};
 
@@ -273,8 +270,6 @@ fn python2(value: &str) -> (&str, bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::format;
-    use std::string::ToString;
 
     use super::*;
 

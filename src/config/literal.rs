@@ -3,10 +3,6 @@
 //! Python evaluates such a text as an expression. Here it is read as literals and dotted names, in
 //! at most two levels of brackets; anything else is an error, and nothing is evaluated.
 
-use std::borrow::ToOwned;
-use std::string::String;
-use std::vec::Vec;
-
 use super::reading::Expected;
 
 /// One value.

@@ -3,11 +3,6 @@
 //! A section counts whether or not a list names it (`[handlers] keys=`); what a list or a section
 //! names must be there. A handler or formatter that nothing uses is not looked at.
 
-use std::borrow::ToOwned;
-use std::format;
-use std::string::String;
-use std::vec::Vec;
-
 use super::ini::{Entry, is_blank};
 use super::logging::{Field, Format, Handler, Level, Logger, Logging, Piece};
 use super::reading::{Expected, Reading, shown};

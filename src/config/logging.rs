@@ -1,8 +1,6 @@
 //! Python's logging configuration, as types: who writes what, where, in which form.
 
 use std::path::PathBuf;
-use std::string::String;
-use std::vec::Vec;
 
 /// Levels as Python counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

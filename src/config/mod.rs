@@ -8,7 +8,6 @@
 //! No error and no warning shows the value of `pass` or `url`.
 
 use std::path::Path;
-use std::vec::Vec;
 
 mod find;
 pub mod ini;

@@ -1,8 +1,6 @@
 //! Python's percent formats, taken apart: `%(asctime)s %(levelname)-8s %(message)s`.
 
-use std::string::String;
-use std::vec::Vec;
-use std::{format, mem};
+use std::mem;
 
 use super::logging::{Field, Piece};
 use super::reading::Expected;

@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::string::String;
-use std::vec::Vec;
 
 /// One error or warning. Shown as `FILE:LINE: text`; the text never holds a password.
 #[derive(Clone, Debug, PartialEq, Eq)]

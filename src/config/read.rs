@@ -1,9 +1,5 @@
 //! Keys to [`Settings`]: what each section takes, and what must fit together.
 
-use std::format;
-use std::string::ToString;
-use std::vec::Vec;
-
 use super::loggers;
 use super::reading::{Expected, Reading};
 use super::settings::{App, Backlog, CpuTemp, Exchange, Message, Queue, QueueKind, Server, Settings};

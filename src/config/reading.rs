@@ -3,11 +3,7 @@
 //! Whatever was never asked for is unknown: there is no second list of keys.
 
 use std::borrow::Cow;
-use std::borrow::ToOwned;
-use std::format;
 use std::path::Path;
-use std::string::String;
-use std::vec::Vec;
 
 use super::ini::{Entry, Ini, Section, is_blank};
 use super::problem::Problem;

@@ -1,10 +1,8 @@
 //! What can be configured, as types. [`Settings::default`] is the original's documented default.
 
+use std::fmt;
 use std::path::PathBuf;
-use std::string::String;
 use std::time::Duration;
-use std::vec::Vec;
-use std::{fmt, vec};
 
 use super::logging::Logging;
 use crate::limits;

@@ -3,11 +3,7 @@
 //! Arguments are keys of the handler's section, as the original's files have them
 //! (`logging.config.dictConfig`), or the tuple `args=(...)` of `logging.config.fileConfig`.
 
-use std::borrow::ToOwned;
-use std::format;
 use std::path::PathBuf;
-use std::string::{String, ToString};
-use std::vec::Vec;
 
 use super::ini::{Entry, is_blank};
 use super::literal::{self, Literal};

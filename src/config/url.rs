@@ -1,8 +1,5 @@
 //! `amqp://user:pass@host:port/vhost` (RabbitMQ's "URI specification").
 
-use std::string::String;
-use std::vec::Vec;
-
 use super::reading::Expected;
 use super::settings::{Host, Secret, Server};
 use super::values::{self, AMQP_PORT};

@@ -1,15 +1,11 @@
 //! Texts to values. Every function here gives the value, or what was expected instead.
 
-use std::borrow::ToOwned;
 use std::fmt::Display;
-use std::format;
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::string::String;
 use std::time::Duration;
-use std::vec::Vec;
 
 use super::reading::Expected;
 use super::settings::{Host, Secret};

@@ -159,6 +159,7 @@ fn u32_ne(reader: &mut Reader<'_>) -> Result<u32, Short> {
 
 #[cfg(test)]
 mod tests {
+
     use std::vec::Vec;
 
     use super::*;

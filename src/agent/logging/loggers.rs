@@ -1,10 +1,8 @@
 //! Loggers and handlers of one configuration: which record goes where.
 
 use core::fmt::{Arguments, Write};
-use std::string::{String, ToString};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use std::vec::Vec;
-use std::{format, io, process, vec};
+use std::{io, process};
 
 use log::{LevelFilter, Metadata, Record};
 

@@ -17,10 +17,9 @@ mod syslog;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::string::String;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
-use std::{fmt, io, vec};
+use std::{fmt, io};
 
 use log::{Metadata, Record};
 

@@ -1,10 +1,7 @@
 //! When a log file is put aside, and under which name: Python's `RotatingFileHandler` and
 //! `TimedRotatingFileHandler`.
 
-use std::borrow::ToOwned;
 use std::path::{Path, PathBuf};
-use std::string::ToString;
-use std::vec::Vec;
 use std::{fs, io};
 
 use super::format::{Line, strftime};
