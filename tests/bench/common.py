@@ -26,7 +26,7 @@ def need(**packages):
 
 def build(*options, cwd=ROOT):
     """A release build by cargo."""
-    if subprocess.run(["cargo", "build", "--release", "--locked", *options], cwd=cwd).returncode != 0:
+    if subprocess.run(["cargo", "build", "--release", *options], cwd=cwd).returncode != 0:
         sys.exit("cargo could not build what is to be measured")
 
 
