@@ -67,7 +67,7 @@ impl Stage {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_wrong_password_is_one_error_that_does_not_show_it() {
+fn fault_12_a_wrong_password_is_one_error_that_does_not_show_it() {
     let stage = Stage::new();
     let wrong = stage.config().set("server", "pass", PASSWORD);
     let agent = Agent::start(&wrong, &[]);
@@ -88,7 +88,7 @@ fn a_wrong_password_is_one_error_that_does_not_show_it() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_virtual_host_that_is_missing_or_out_of_bounds_is_an_error_of_the_configuration() {
+fn fault_13_a_virtual_host_that_is_missing_or_out_of_bounds_is_an_error_of_the_configuration() {
     let stage = Stage::new();
     let agent = Agent::start(&stage.config().set("server", "path", "no-such-place"), &[]);
     stage.is_refused(&agent, &["530", "no-such-place", "not found", "[server] path"]);
@@ -104,7 +104,7 @@ fn a_virtual_host_that_is_missing_or_out_of_bounds_is_an_error_of_the_configurat
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_queue_of_other_arguments_is_named_with_both_sides() {
+fn fault_17_a_queue_of_other_arguments_is_named_with_both_sides() {
     let stage = Stage::new();
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let queue = format!("psistats.{}", hostname.trim());
@@ -123,7 +123,7 @@ fn a_queue_of_other_arguments_is_named_with_both_sides() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn an_exchange_of_other_arguments_is_named_with_both_sides() {
+fn fault_17_an_exchange_of_other_arguments_is_named_with_both_sides() {
     let stage = Stage::new();
     let path = format!("exchanges/{}/psistats", stage.vhost);
     stage.broker.api("PUT", &path, Some(r#"{"type": "topic", "durable": true}"#));
@@ -190,7 +190,7 @@ fn an_exchange_that_is_missing_and_not_to_be_declared_is_named() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn an_exclusive_queue_that_is_held_is_tried_soon_for_three_heartbeats_and_then_slowly() {
+fn fault_18_an_exclusive_queue_that_is_held_is_tried_soon_for_three_heartbeats_and_then_slowly() {
     let stage = Stage::new();
     let config = stage.config().set("server", "heartbeat", 1);
     let holder = Agent::start(&config, &[]);
