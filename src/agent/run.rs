@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use smol::LocalExecutor;
-use smol::future::{or, zip};
+use smol::future::{or, try_zip};
 
 use super::configuration::Configuration;
 use super::context::Shared;
@@ -90,8 +90,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
                 keep(&shared, ms, report);
                 Ok(())
             };
-            let (sampled, published) = zip(sampling.run(keep), publisher::run(&shared, &identity)).await;
-            sampled.and(published)
+            // Neither is of use without the other.
+            try_zip(sampling.run(keep), publisher::run(&shared, &identity)).await.map(|_| ())
         }
     });
     let watch = pin!(Watch { shared: &shared, signals, configuration, background }.run());
