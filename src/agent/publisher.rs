@@ -16,7 +16,7 @@ use super::connect;
 use super::context::{Connection, Shared};
 use super::reactor::{Source, Timer, either};
 use super::resolve::Resolver;
-use crate::amqp::publisher::{self, Envelope};
+use crate::amqp::delivery::{self, Envelope};
 use crate::amqp::{self, Buffers, Client, Event, Exchange, Options, Queue};
 use crate::config::Settings;
 use crate::config::settings::Host;
@@ -180,7 +180,7 @@ impl Session<'_, '_> {
         receive(client, stream, now)?;
         loop {
             // One statement, so that the outbox is free again for what follows.
-            let event = publisher::settle(client, &mut self.shared.outbox.borrow_mut(), now);
+            let event = delivery::settle(client, &mut self.shared.outbox.borrow_mut(), now);
             match event {
                 None => break,
                 Some(Event::Ended(result)) => {
@@ -193,7 +193,7 @@ impl Session<'_, '_> {
         }
         self.end_if_asked(client, flush_until, now);
         loop {
-            publisher::publish_waiting(client, &mut self.shared.outbox.borrow_mut(), self.envelope(), now);
+            delivery::publish_waiting(client, &mut self.shared.outbox.borrow_mut(), self.envelope(), now);
             if !transmit(client, stream, now)? {
                 return Ok(None);
             }

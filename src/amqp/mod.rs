@@ -25,7 +25,7 @@ mod error;
 mod method;
 mod options;
 mod properties;
-pub mod publisher;
+pub mod delivery;
 mod receive;
 mod send;
 

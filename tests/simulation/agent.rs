@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use psistats::amqp::publisher::{self, Envelope};
+use psistats::amqp::delivery::{self, Envelope};
 use psistats::amqp::{Client, Error, Event, Options, Queue, Retry};
 use psistats::link::Link;
 use psistats::outbox::Outbox;
@@ -115,7 +115,7 @@ impl Agent {
         }
         loop {
             let before = self.outbox.counters().confirmed;
-            let Some(event) = publisher::settle(&mut c.client, &mut self.outbox, now) else { break };
+            let Some(event) = delivery::settle(&mut c.client, &mut self.outbox, now) else { break };
             match event {
                 Event::Ready { heartbeat_s } => {
                     assert_eq!(heartbeat_s, HEARTBEAT_S);
@@ -136,7 +136,7 @@ impl Agent {
                 Event::Ended(result) => return Some(result),
             }
         }
-        publisher::publish_waiting(&mut c.client, &mut self.outbox, ENVELOPE, now);
+        delivery::publish_waiting(&mut c.client, &mut self.outbox, ENVELOPE, now);
         None
     }
 }
