@@ -1,23 +1,30 @@
 //! The agent: the core on one thread of smol.
+//!
+//! [`cli`] reads the command line and lets [`service`] start, stop or ask; [`run`] joins what lives
+//! as long as the agent does: sampling, publishing and signals, over one [`reactor`]. They share
+//! [`context`], and nothing else.
 
-pub mod addresses;
-pub mod attempts;
-pub mod cli;
-pub mod configuration;
-pub mod connect;
-pub mod context;
-pub mod localtime;
-pub mod logging;
-pub mod mailbox;
-pub mod pidfile;
-pub mod publisher;
-pub mod reactor;
-pub mod resolve;
-pub mod run;
-pub mod sampler;
-pub mod service;
+// What the kernel says:
 pub mod source;
 pub mod thermometer;
+pub mod mailbox;
+pub mod addresses;
+pub mod sampler;
+// The broker:
+pub mod reactor;
+pub mod context;
+pub mod resolve;
+pub mod connect;
+pub mod attempts;
+pub mod publisher;
+// The program:
+pub mod localtime;
+pub mod logging;
+pub mod configuration;
+pub mod run;
+pub mod pidfile;
+pub mod service;
+pub mod cli;
 
 /// Target of log records about the connection: the original's AMQP library was pika, and existing
 /// configurations govern it by that name.

@@ -20,14 +20,14 @@
 //! Not supported, because a publisher does not need it: consuming, transactions, more than one
 //! channel, SASL mechanisms other than PLAIN, TLS (a byte stream stands between client and socket).
 
-mod client;
 mod error;
-mod method;
 mod options;
 mod properties;
-pub mod delivery;
+mod method;
 mod receive;
 mod send;
+mod client;
+pub mod delivery;
 
 pub use client::{Client, Event, Publish};
 pub use error::{Error, Peer, Retry, Scope, Step, Text};
