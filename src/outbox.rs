@@ -311,7 +311,6 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     fn outbox(records: usize) -> Outbox<Vec<u8>> {

@@ -100,7 +100,6 @@ fn unreadable(path: &Path, error: &io::Error) -> Problems {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]

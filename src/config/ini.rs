@@ -270,7 +270,6 @@ fn python2(value: &str) -> (&str, bool) {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     fn read(text: &str) -> Ini {

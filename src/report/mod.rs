@@ -67,7 +67,6 @@ impl<const PER_UNIT: u32> Serialize for Fixed<PER_UNIT> {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::limits;
 

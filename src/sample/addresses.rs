@@ -159,7 +159,6 @@ fn u32_ne(reader: &mut Reader<'_>) -> Result<u32, Short> {
 
 #[cfg(test)]
 mod tests {
-
     use std::vec::Vec;
 
     use super::*;
