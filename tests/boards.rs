@@ -68,12 +68,13 @@ fn a_primary_report_is_the_golden_one_without_what_is_secondary() {
 
 /// What psutil's own code gives over these captures (`calculate_avail_vmem`, `usage_percent` at
 /// d77cf39, pages of 4096 bytes): total and available in bytes, percent in tenths.
-const PSUTIL: [(&str, u64, u64, i64); 12] = [
+const PSUTIL: [(&str, u64, u64, i64); 13] = [
     ("allwinner-a20-cubian-3.4", 867_319_808, 833_785_856, 39),
     ("hisilicon-128core", 539_679_973_376, 489_630_957_568, 93),
     ("mediatek-insignia5-3.4.5", 1_014_509_568, 596_234_240, 412),
     ("nvidia-dgx-gb10-6.17", 128_520_671_232, 124_659_519_488, 30),
     ("openwrt-arm-unknown", 128_131_072, 104_435_712, 185),
+    ("rpi-zero-2-w-trixie", 436_293_632, 239_304_704, 452),
     ("rpi1-b-512mb-wheezy", 459_771_904, 408_330_240, 112),
     ("rpi2-b-raspbian-4.1", 972_111_872, 905_859_072, 68),
     ("rpi3-bplus-stretch-4.14", 972_234_752, 773_386_240, 205),
