@@ -209,3 +209,27 @@ fn a_file_whose_folder_is_gone_goes_on_being_written_where_it_is_until_it_can_be
     assert_eq!(fs::read_to_string(aside.join("log")).unwrap(), "one\ntwo\n");
     assert_eq!(fs::read_to_string(folder.join("log")).unwrap(), "three\n");
 }
+
+#[test]
+#[ignore = "needs logrotate: tests/run"]
+fn logrotate_itself_takes_the_file_away_as_our_example_says_and_no_line_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, config) = (dir.path().join("psistats.log"), dir.path().join("logrotate"));
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/psistats.logrotate");
+    let example = fs::read_to_string(example).unwrap();
+    assert!(example.contains("\n/var/log/psistats/*.log {"), "{example}");
+    fs::write(&config, example.replace("/var/log/psistats", dir.path().to_str().unwrap())).unwrap();
+    let mut loggers = open(&root(vec![handler(file(&path))]));
+    for line in ["one", "two", "three"] {
+        info(&mut loggers, line);
+        let mut logrotate = Command::new("/usr/sbin/logrotate");
+        let output =
+            logrotate.args(["-f", "-s"]).arg(dir.path().join("state")).arg(&config).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    info(&mut loggers, "four");
+    let gz = Command::new("zcat").arg(dir.path().join("psistats.log.2.gz")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&gz.stdout), "two\n");
+    let left = ["psistats.log", "psistats.log.1"].map(|f| fs::read_to_string(dir.path().join(f)).unwrap());
+    assert_eq!(left, ["four\n", "three\n"]);
+}
