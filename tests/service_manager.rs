@@ -19,7 +19,7 @@ use support::refusing::Refusing;
 use support::reports::read_past;
 use support::service_manager::ServiceManager;
 
-/// Long enough for a slow machine to stay alive in, if anybody acted on it.
+/// Short, so that signs of life come soon; nobody here ends the agent for want of one.
 const WATCHDOG_USEC: &str = "100000";
 
 /// The agent as systemd would start it.
