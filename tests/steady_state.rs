@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
 use psistats::agent::configuration::Configuration;
+use psistats::agent::notify::Manager;
 use psistats::agent::run::{Options, run};
 use support::PATIENCE;
 use support::agent::Config;
@@ -33,6 +34,7 @@ use support::process::Process;
 use support::proxy::{Direction, Proxy};
 use support::refusing::Refusing;
 use support::reports::{Counters, read_past, sequence};
+use support::service_manager::ServiceManager;
 use tempfile::TempDir;
 
 /// The system's allocator, which counts for the threads that asked for it.
@@ -73,11 +75,12 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// The whole agent on a thread of this process, its allocations counted.
+/// The whole agent on a thread of this process, its allocations counted; a service manager listens.
 struct Inside {
     thread: JoinHandle<std::io::Result<()>>,
     allocations: &'static AtomicU64,
     log: PathBuf,
+    manager: ServiceManager,
     _dir: TempDir,
 }
 
@@ -95,14 +98,17 @@ impl Inside {
             .text(&handler);
         let file = dir.path().join("psistats.conf");
         fs::write(&file, config.to_string()).unwrap();
+        let manager = ServiceManager::at_a_path();
+        let socket = manager.socket.clone();
         let allocations: &AtomicU64 = Box::leak(Box::default());
         let thread = thread::spawn(move || {
             COUNTER.set(Some(allocations));
             let mut configuration = Configuration::new(Some(file));
             let loaded = configuration.load().unwrap();
-            run(Options { loaded, configuration, root: "/".into(), stdout: false, launcher: None })
+            let manager = Manager::new(&socket, Some(Duration::from_millis(30))).unwrap();
+            run(Options { loaded, configuration, root: "/".into(), stdout: false, launcher: None, manager })
         });
-        Self { thread, allocations, log, _dir: dir }
+        Self { thread, allocations, log, manager, _dir: dir }
     }
 
     fn allocations(&self) -> u64 {
@@ -156,8 +162,11 @@ fn a_thousand_reports_are_sampled_sent_and_confirmed_without_one_allocation() {
     let warm = reading.take(200, PATIENCE);
     let before = agent.allocations();
     assert!(before > 0, "the allocator does not count");
+    let heard = agent.manager.heard().len();
     let steady = reading.take(1000, PATIENCE);
     assert_eq!(agent.allocations() - before, 0, "allocations over 1,000 reports");
+    agent.manager.wait_for_after(heard, "WATCHDOG=1");
+    agent.manager.wait_for_after(heard, "STATUS=");
 
     let with_addresses = steady.iter().filter(|m| m.body.get("ipaddr").is_some()).count();
     assert!(with_addresses > 100, "of 1,000 reports {with_addresses} were secondary ones");
@@ -179,6 +188,7 @@ fn an_outage_is_sampled_into_the_ring_and_over_its_end_without_one_allocation() 
     let allocations = agent.allocations();
     let after = agent.wait_for("dropped reports", |c| c.sampled > before.sampled + 300 && c.dropped > 100);
     assert_eq!(agent.allocations() - allocations, 0, "allocations while {before:?} became {after:?}");
+    agent.manager.wait_for("WATCHDOG=1");
     assert_eq!(after.sampled, after.confirmed + after.dropped + after.pending);
     let refusals = agent.lines().iter().filter(|line| line.contains("refused")).count();
     assert_eq!(refusals, 1, "{:?}", agent.lines());

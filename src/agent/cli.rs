@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::configuration::Configuration;
+use super::notify::Manager;
 use super::run::{self, Options};
 use super::service::{self, Launcher, Started, Unstarted};
 use crate::config::Loaded;
@@ -183,7 +184,8 @@ fn start_local(invocation: Invocation) -> Result<(), String> {
     run::hold_signals().map_err(|error| error.to_string())?;
     let (configuration, loaded) = invocation.configuration()?;
     let (root, stdout) = (invocation.root()?, invocation.stdout);
-    let options = Options { loaded, configuration, root, stdout, launcher: None };
+    let manager = Manager::from_environment().map_err(|error| error.to_string())?;
+    let options = Options { loaded, configuration, root, stdout, launcher: None, manager };
     run::run(options).map_err(|error| error.to_string())
 }
 
@@ -264,7 +266,9 @@ fn serve(invocation: Invocation, launcher: &mut Launcher) -> Result<(), Unstarte
     let (configuration, loaded) = invocation.configuration()?;
     let pidfile = service::become_service(&loaded.settings.app)?;
     let root = invocation.root;
-    let end = run::run(Options { loaded, configuration, root, stdout: false, launcher: Some(launcher) });
+    // Who waits for this process is its launcher.
+    let (launcher, manager) = (Some(launcher), Manager::default());
+    let end = run::run(Options { loaded, configuration, root, stdout: false, launcher, manager });
     if let Err(error) = pidfile.remove() {
         log::warn!("{error}");
     }

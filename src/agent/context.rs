@@ -1,6 +1,7 @@
 //! What the agent's futures share. One thread, so cells.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 use super::reactor::{Notify, Reactor};
 use crate::config::Settings;
 use crate::limits;
-use crate::outbox::Outbox;
+use crate::outbox::{Counters, Outbox};
 
 /// The connection's state, for the counters' line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,26 @@ pub enum Connection {
     Ready,
     /// The broker wants no publishes for now.
     Blocked,
+}
+
+/// How the agent stands, in one line.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// What became of the reports.
+    pub counters: Counters,
+    /// How the connection is.
+    pub connection: Connection,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counters { sampled, confirmed, dropped, pending } = self.counters;
+        let connection = self.connection;
+        write!(
+            f,
+            "sampled={sampled} confirmed={confirmed} dropped={dropped} pending={pending} connection={connection:?}"
+        )
+    }
 }
 
 /// The shared state.
@@ -58,6 +79,11 @@ impl<'r> Shared<'r> {
     /// [`Rc::ptr_eq`].
     pub fn settings(&self) -> Rc<Settings> {
         self.settings.borrow().clone()
+    }
+
+    /// How the agent stands now.
+    pub fn standing(&self) -> Standing {
+        Standing { counters: self.outbox.borrow().counters(), connection: self.connection.get() }
     }
 
     /// Whether the agent is to end.

@@ -21,6 +21,7 @@ pub mod publisher;
 pub mod localtime;
 pub mod logging;
 pub mod configuration;
+pub mod notify;
 pub mod run;
 pub mod pidfile;
 pub mod service;

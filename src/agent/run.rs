@@ -19,6 +19,7 @@ use smol::future::{or, try_zip};
 use super::configuration::Configuration;
 use super::context::Shared;
 use super::logging::{self, Fallback};
+use super::notify::Manager;
 use super::publisher::{self, Identity};
 use super::reactor::{Reactor, Source, either};
 use super::sampler::Sampler;
@@ -48,6 +49,8 @@ pub struct Options<'a> {
     pub stdout: bool,
     /// In the background: who waits to hear that all went well.
     pub launcher: Option<&'a mut Launcher>,
+    /// In the foreground: the service manager, where there is one.
+    pub manager: Manager,
 }
 
 /// From here on our signals wait until [`run`] asks for them, instead of ending us. To be called
@@ -61,7 +64,7 @@ pub fn hold_signals() -> nix::Result<SigSet> {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(options: Options<'_>) -> io::Result<()> {
-    let Options { loaded, configuration, root, stdout, launcher } = options;
+    let Options { loaded, configuration, root, stdout, launcher, manager } = options;
     let signals = hold_signals()?;
     let background = launcher.is_some();
     let origin = loaded.origin();
@@ -74,7 +77,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let signals =
         reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
     let shared = Shared::new(&reactor, settings)?;
-    let sampling = Sampling::new(&shared, root);
+    let sampling = Sampling::new(&shared, &manager, root);
     let identity = sampling.identity();
     if let Some(launcher) = launcher {
         launcher.ready();
@@ -94,10 +97,11 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
             try_zip(sampling.run(keep), publisher::run(&shared, &identity)).await.map(|_| ())
         }
     });
-    let watch = pin!(Watch { shared: &shared, signals, configuration, background }.run());
+    let watch = Watch { shared: &shared, manager: &manager, signals, configuration, background };
+    let watch = pin!(watch.run());
     let result = reactor.block_on(LocalExecutor::new().run(or(work, watch)))?;
     if !stdout {
-        log_counters(&shared);
+        info!("{}", shared.standing());
         let pending = shared.outbox.borrow().counters().pending;
         if pending > 0 {
             warn!("{pending} reports that the broker has not confirmed end with the program");
@@ -113,18 +117,6 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
 fn install_logging(settings: &Settings, background: bool) -> Result<(), logging::Error> {
     let fallback = if background { Fallback::Syslog } else { Fallback::Stderr };
     logging::install(settings.logging.as_ref(), fallback)
-}
-
-fn log_counters(shared: &Shared<'_>) {
-    let c = shared.outbox.borrow().counters();
-    info!(
-        "sampled={} confirmed={} dropped={} pending={} connection={:?}",
-        c.sampled,
-        c.confirmed,
-        c.dropped,
-        c.pending,
-        shared.connection.get(),
-    );
 }
 
 /// Puts a report into the outbox, for the publisher.
@@ -164,14 +156,15 @@ impl Printer {
 /// Makes reports at their times.
 struct Sampling<'s, 'r> {
     shared: &'s Shared<'r>,
+    manager: &'s Manager,
     root: PathBuf,
     sampler: Sampler,
 }
 
 impl<'s, 'r> Sampling<'s, 'r> {
-    fn new(shared: &'s Shared<'r>, root: PathBuf) -> Self {
+    fn new(shared: &'s Shared<'r>, manager: &'s Manager, root: PathBuf) -> Self {
         let sampler = open_sampler(&root, &shared.settings());
-        Self { shared, root, sampler }
+        Self { shared, manager, root, sampler }
     }
 
     fn identity(&self) -> Identity {
@@ -187,6 +180,7 @@ impl<'s, 'r> Sampling<'s, 'r> {
     /// Hands each report, with its sample time, to `deliver`, until the agent stops.
     async fn run(mut self, mut deliver: impl FnMut(i64, &[u8]) -> io::Result<()>) -> io::Result<()> {
         let timer = self.shared.reactor.timer()?;
+        self.manager.start(self.shared.reactor.now());
         loop {
             let settings = self.shared.settings();
             self.sampler.prime();
@@ -195,16 +189,19 @@ impl<'s, 'r> Sampling<'s, 'r> {
             let mut primary = Periodic::new(first, period);
             let mut secondary = Periodic::new(first, settings.app.secondary_timer);
             while Rc::ptr_eq(&settings, &self.shared.settings()) {
-                let due = primary.deadline();
+                let report = primary.deadline();
+                let due = self.manager.deadline().map_or(report, |sign| sign.min(report));
                 poll_fn(|cx| either(timer.poll_at(Some(due), cx), self.shared.sampling.poll(cx))).await;
                 if self.shared.is_stopping() {
                     return Ok(());
                 }
                 let now = self.shared.reactor.now();
                 if primary.due(now) {
-                    let unix_ms = unix_ms(SystemTime::now());
-                    deliver(unix_ms, self.sampler.report(unix_ms, secondary.due(now)))?;
+                    let (unix_ms, full) = (unix_ms(SystemTime::now()), secondary.due(now));
+                    deliver(unix_ms, self.sampler.report(unix_ms, full))?;
+                    self.manager.sampled(&self.shared.standing(), full);
                 }
+                self.manager.alive(now);
             }
             self.sampler = open_sampler(&self.root, &self.shared.settings());
         }
@@ -227,6 +224,7 @@ fn unix_ms(clock: SystemTime) -> i64 {
 /// Waits for signals and does what they ask for.
 struct Watch<'s, 'r> {
     shared: &'s Shared<'r>,
+    manager: &'s Manager,
     signals: Source<'r, SignalFd>,
     configuration: Configuration,
     background: bool,
@@ -238,12 +236,16 @@ impl Watch<'_, '_> {
         let timer = self.shared.reactor.timer()?;
         loop {
             match self.next().await? {
-                SIGHUP => self.reload(),
-                SIGUSR1 => log_counters(self.shared),
+                SIGHUP => {
+                    let (manager, now) = (self.manager, self.shared.reactor.now());
+                    manager.reloading(now, || self.reload());
+                }
+                SIGUSR1 => info!("{}", self.shared.standing()),
                 _ => break,
             }
         }
         info!("stopping");
+        self.manager.stopping();
         self.shared.stop();
         timer.until(self.shared.reactor.now() + STOP).await;
         warn!("the connection could not be closed in time");

@@ -75,7 +75,7 @@ fn load_one(path: &Path) -> Option<Result<Loaded, Problems>> {
 }
 
 fn read(path: &Path) -> Result<Loaded, Problems> {
-    let (bytes, mode) = contents(path).map_err(|e| unreadable(path, &e))?;
+    let (bytes, mode) = contents(path, ini::FILE_BYTES + 1).map_err(|e| unreadable(path, &e))?;
     let Parsed { settings, mut warnings, password_line } = parsed(&bytes, path)?;
     if let Some(line) = password_line.filter(|_| mode & 0o004 != 0) {
         let text = format!("everyone on this machine can read this password: chmod 640 {}", path.display());
@@ -85,12 +85,12 @@ fn read(path: &Path) -> Result<Loaded, Problems> {
     Ok(Loaded { settings, source: Some(source), warnings })
 }
 
-/// At most one byte more than a file may have, and the file's permissions.
-fn contents(path: &Path) -> io::Result<(Vec<u8>, u32)> {
+/// At most `most` bytes of a file, and its permissions.
+pub(super) fn contents(path: &Path, most: usize) -> io::Result<(Vec<u8>, u32)> {
     let file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode();
     let mut bytes = Vec::new();
-    file.take(ini::FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    file.take(most as u64).read_to_end(&mut bytes)?;
     Ok((bytes, mode))
 }
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! An unknown key is a warning, a wrong value an error; with any error there are no settings.
-//! No error and no warning shows the value of `pass` or `url`.
+//! No error and no warning shows the value of `pass` or `url`, or what is in the file that `pass` names.
 
 use std::path::Path;
 
@@ -14,6 +14,7 @@ pub mod ini;
 mod literal;
 mod loggers;
 pub mod logging;
+mod password;
 mod percent;
 mod problem;
 mod read;

@@ -1,10 +1,15 @@
 //! Keys to [`Settings`]: what each section takes, and what must fit together.
 
+use std::env;
+use std::path::PathBuf;
+
+use super::ini::is_blank;
 use super::loggers;
+use super::password::{self, is_doubtful, is_elsewhere};
 use super::reading::{Expected, Reading};
-use super::settings::{App, Backlog, CpuTemp, Exchange, Message, Queue, QueueKind, Server, Settings};
+use super::settings::{App, Backlog, CpuTemp, Exchange, Message, Queue, QueueKind, Secret, Server, Settings};
 use super::url;
-use super::values::{AMQP_PORT, boolean, hosts, optional, path, seconds, secret, stream, text, whole};
+use super::values::{AMQP_PORT, boolean, hosts, optional, path, seconds, stream, text, whole};
 use crate::limits;
 
 /// Seconds of a timer: from a millisecond to a week.
@@ -30,7 +35,7 @@ pub(super) fn settings(r: &mut Reading<'_>) -> Settings {
 /// The line of the password that the file holds, if it holds one.
 pub(super) fn password_line(r: &mut Reading<'_>) -> Option<usize> {
     let url = r.entry("server", "url").filter(|e| url::parse(&e.value).is_ok_and(|url| url.with_pass));
-    let pass = r.entry("server", "pass").filter(|e| !e.value.is_empty());
+    let pass = r.entry("server", "pass").filter(|e| !e.value.is_empty() && !is_elsewhere(&e.value));
     url.or(pass).map(|entry| entry.line)
 }
 
@@ -43,7 +48,7 @@ fn server(r: &mut Reading<'_>) -> Server {
     r.set(NAME, "host", &mut server.hosts, |text| hosts(text, port));
     r.set(NAME, "path", &mut server.vhost, text(1..=limits::SHORTSTR));
     r.set(NAME, "user", &mut server.user, text(1..=limits::SHORTSTR));
-    r.set(NAME, "pass", &mut server.pass, secret);
+    pass(r, NAME, &mut server.pass);
     r.set(NAME, "heartbeat", &mut server.heartbeat, whole(0..=u16::MAX, "seconds"));
     for key in ["pass", "url"] {
         if let Some(entry) = r.entry(NAME, key).filter(|e| e.commented) {
@@ -56,6 +61,28 @@ fn server(r: &mut Reading<'_>) -> Server {
     }
     from_url(r, NAME, &mut server);
     server
+}
+
+fn pass(r: &mut Reading<'_>, section: &str, pass: &mut Secret) {
+    let Some(entry) = r.entry(section, "pass") else { return };
+    let text = entry.value.trim_matches(is_blank);
+    let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    match password::read(text, credentials.as_deref()) {
+        Ok(password) => {
+            *pass = password.secret;
+            if let Some(file) = password.exposed.map(|file| file.display().to_string()) {
+                let text = format!("everyone on this machine can read this password: chmod 640 {file}");
+                r.warn(entry.line, text);
+            }
+        }
+        Err(expected) => r.wrong(section, entry, &expected),
+    }
+    if is_doubtful(text) {
+        let text = format!(
+            "[{section}] pass: is taken as it stands; only @file:PATH and @credential:NAME name a file"
+        );
+        r.warn(entry.line, text);
+    }
 }
 
 /// `url`, which counts before the other keys of who and where the broker is.

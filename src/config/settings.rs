@@ -37,7 +37,7 @@ pub struct Server {
     pub vhost: String,
     /// `user`, 1 to 255 bytes.
     pub user: String,
-    /// `pass`, at most 255 bytes.
+    /// `pass`, at most 255 bytes; itself, or read from `@file:PATH` or `@credential:NAME`.
     pub pass: Secret,
     /// `heartbeat`, seconds; what we propose. 0 switches heartbeats off if the broker agrees.
     pub heartbeat: u16,

@@ -8,4 +8,5 @@ mod background;
 mod life;
 mod pidfile;
 mod place;
+mod sysvinit;
 mod words;

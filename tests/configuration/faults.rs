@@ -167,6 +167,35 @@ fn fault_36_a_password_that_everyone_can_read_is_a_warning_that_says_chmod() {
 }
 
 #[test]
+fn fault_36_a_password_in_a_file_of_its_own_is_read_and_what_is_wrong_with_it_has_the_line_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, secret) = (dir.path().join("psistats.conf"), dir.path().join("secret"));
+    // That everyone can read this file shows nobody the password.
+    fs::write(&file, format!("[server]\nuser=u\npass=@file:{}\n", secret.display())).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let write = |text: &str, mode| {
+        fs::write(&secret, text).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write("sesame\n", 0o600);
+    let loaded = load(Some(&file)).unwrap();
+    assert_eq!((loaded.settings.server.pass.reveal(), loaded.warnings), ("sesame", vec![]));
+    write("sesame\n", 0o644);
+    let (file, secret) = (file.display(), secret.display());
+    let warned = load(Some(Path::new(&file.to_string()))).unwrap().warnings;
+    let expected = format!("{file}:3: everyone on this machine can read this password: chmod 640 {secret}");
+    assert_eq!(warned.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    write("sesame\nand more\n", 0o600);
+    let error = load(Some(Path::new(&file.to_string()))).unwrap_err().to_string();
+    let start = format!("{file}:3: [server] pass: expected a password in {secret}; that is not one line");
+    assert!(error.starts_with(&start) && !error.contains("sesame"), "{error}");
+    assert_eq!(
+        warnings("[server]\npass=@files:/x\n"),
+        ["f:2: [server] pass: is taken as it stands; only @file:PATH and @credential:NAME name a file"]
+    );
+}
+
+#[test]
 fn a_file_that_was_asked_for_and_is_missing_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("psistats.conf");

@@ -175,3 +175,61 @@ fn a_line_that_the_full_disk_tore_does_not_swallow_the_next() {
     fs::File::options().write(true).open(&path).unwrap().set_len(650).unwrap();
     log::info!("room again");
 }
+
+#[test]
+fn a_file_that_others_moved_or_removed_is_made_anew_and_no_line_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("log"), dir.path().join("log.1"));
+    let mut loggers = open(&root(vec![handler(file(&path))]));
+    info(&mut loggers, "one");
+    // As logrotate does by default, and with `create`, and with `copytruncate`.
+    fs::rename(&path, &old).unwrap();
+    info(&mut loggers, "two");
+    assert_eq!([&old, &path].map(|p| fs::read_to_string(p).unwrap()), ["one\n", "two\n"]);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "").unwrap();
+    info(&mut loggers, "three");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    info(&mut loggers, "four");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "four\n");
+}
+
+#[test]
+fn a_file_whose_folder_is_gone_goes_on_being_written_where_it_is_until_it_can_be_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, aside) = (dir.path().join("logs"), dir.path().join("aside"));
+    fs::create_dir(&folder).unwrap();
+    let mut loggers = open(&root(vec![handler(file(&folder.join("log")))]));
+    info(&mut loggers, "one");
+    fs::rename(&folder, &aside).unwrap();
+    info(&mut loggers, "two");
+    fs::create_dir(&folder).unwrap();
+    info(&mut loggers, "three");
+    assert_eq!(fs::read_to_string(aside.join("log")).unwrap(), "one\ntwo\n");
+    assert_eq!(fs::read_to_string(folder.join("log")).unwrap(), "three\n");
+}
+
+#[test]
+#[ignore = "needs logrotate: tests/run"]
+fn logrotate_itself_takes_the_file_away_as_our_example_says_and_no_line_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, config) = (dir.path().join("psistats.log"), dir.path().join("logrotate"));
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/psistats.logrotate");
+    let example = fs::read_to_string(example).unwrap();
+    assert!(example.contains("\n/var/log/psistats/*.log {"), "{example}");
+    fs::write(&config, example.replace("/var/log/psistats", dir.path().to_str().unwrap())).unwrap();
+    let mut loggers = open(&root(vec![handler(file(&path))]));
+    for line in ["one", "two", "three"] {
+        info(&mut loggers, line);
+        let mut logrotate = Command::new("/usr/sbin/logrotate");
+        let output =
+            logrotate.args(["-f", "-s"]).arg(dir.path().join("state")).arg(&config).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    info(&mut loggers, "four");
+    let gz = Command::new("zcat").arg(dir.path().join("psistats.log.2.gz")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&gz.stdout), "two\n");
+    let left = ["psistats.log", "psistats.log.1"].map(|f| fs::read_to_string(dir.path().join(f)).unwrap());
+    assert_eq!(left, ["four\n", "three\n"]);
+}

@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod refusing;
 pub mod reports;
 pub mod scripted;
+pub mod service_manager;
 
 use std::time::Duration;
 

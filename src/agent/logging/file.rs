@@ -1,6 +1,6 @@
 //! Where lines are written: log files that rotate, and the standard streams.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -14,8 +14,9 @@ use super::rotate::{Schedule, put_aside, remove_oldest, shift};
 
 /// A log file that is appended to.
 ///
-/// One that is moved or removed by others goes on being written until it rotates or logging is
-/// installed again (SIGHUP), as with Python's `FileHandler`.
+/// Where others move or remove it (logrotate), the next line goes to a new file at its path, as
+/// with Python's `WatchedFileHandler`. That is two calls more a line, of which there are few; a
+/// signal would have to be configured, and lose the file to whoever forgets it.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
@@ -79,9 +80,10 @@ impl LogFile {
         &self.path
     }
 
-    /// Appends `line`, after a rotation where one is due at `now` (Unix seconds). Where the
-    /// rotation fails the line still goes to the file that there is, and the failure is told.
+    /// Appends `line`, after a rotation where one is due at `now` (Unix seconds). Where
+    /// that, or opening a new file, fails the line still goes to the file that there is, and the failure is told.
     pub fn write(&mut self, line: &[u8], now: i64) -> io::Result<()> {
+        let followed = self.follow();
         let rotated = if self.is_due(line.len(), now) { self.rotate(now) } else { Ok(()) };
         let file = match &mut self.file {
             Some(file) => file,
@@ -96,7 +98,20 @@ impl LogFile {
         let written = write_whole(&file, line);
         self.torn = written.as_ref().is_err_and(|stopped| stopped.after > 0);
         written?;
-        rotated
+        followed.and(rotated)
+    }
+
+    /// Opens the file at the path where that is no longer the one that is open. Where it cannot be,
+    /// that one goes on being written.
+    fn follow(&mut self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let (there, here) = (self.path.metadata(), file.metadata());
+        let identity = |found: Metadata| (found.dev(), found.ino());
+        if there.map(identity).ok() != here.map(identity).ok() {
+            self.file = Some(append_to(&self.path)?);
+            self.torn = false;
+        }
+        Ok(())
     }
 
     /// Whether the file is put aside before `coming` bytes more are written at `now`.

@@ -1,0 +1,184 @@
+//! What a service manager hears of us by sd_notify(3), and what it gives us: credentials.
+#![cfg(feature = "agent")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::proxy::{Direction, Proxy};
+use support::refusing::Refusing;
+use support::reports::read_past;
+use support::service_manager::ServiceManager;
+
+/// Short, so that signs of life come soon; nobody here ends the agent for want of one.
+const WATCHDOG_USEC: &str = "100000";
+
+/// The agent as systemd would start it.
+fn watched(manager: &ServiceManager, config: &Config) -> Agent {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
+    command.env("NOTIFY_SOCKET", &manager.socket).env("WATCHDOG_USEC", WATCHDOG_USEC);
+    Agent::start_by(&mut command, config, &[])
+}
+
+fn without_status(messages: Vec<String>) -> Vec<String> {
+    messages.into_iter().filter(|m| !m.starts_with("STATUS=") && m != "WATCHDOG=1").collect()
+}
+
+#[test]
+fn it_is_ready_and_alive_without_a_broker_at_a_path_and_at_an_abstract_name() {
+    for manager in [ServiceManager::at_a_path(), ServiceManager::at_a_name()] {
+        let nobody = Refusing::new();
+        let mut agent = watched(&manager, &Config::new(nobody.port, "/"));
+        manager.wait_for("READY=1");
+        let status = manager.wait_for("STATUS=");
+        assert!(status.starts_with("STATUS=sampled=1 confirmed=0 dropped=0 pending=1 conn"), "{status}");
+        assert!(status.ends_with("connection=Away"), "{status}");
+        let seen = manager.heard().len();
+        manager.wait_for_after(seen, "WATCHDOG=1");
+        assert!(agent.stop().success());
+        manager.wait_for("STOPPING=1");
+        assert_eq!(without_status(manager.heard()), ["READY=1", "STOPPING=1"]);
+    }
+}
+
+#[test]
+fn a_reload_is_announced_with_its_time_and_ends_in_ready_also_where_the_old_settings_stay() {
+    let manager = ServiceManager::at_a_name();
+    let nobody = Refusing::new();
+    let config = Config::new(nobody.port, "/");
+    let agent = watched(&manager, &config);
+    manager.wait_for("READY=1");
+    let reloads = [(config.clone(), "was read again"), (config.text("[app\n"), "stays in force")];
+    for (config, said) in reloads {
+        let seen = manager.heard().len();
+        agent.reload(&config);
+        let announced = manager.wait_for_after(seen, "RELOADING=1\nMONOTONIC_USEC=");
+        let usec: u64 = announced.rsplit('=').next().unwrap().parse().unwrap();
+        let uptime = fs::read_to_string("/proc/uptime").unwrap();
+        let now_s: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+        // The boot's clock counts on while the machine is suspended.
+        assert!(usec > 0 && usec as f64 / 1e6 <= now_s + 1.0, "{usec} us, up {now_s} s");
+        manager.wait_for_after(seen, "READY=1");
+        agent.wait_for_line(said, PATIENCE);
+        let since = without_status(manager.heard().split_off(seen));
+        assert_eq!(since, [announced, "READY=1".into()]);
+    }
+}
+
+#[test]
+fn signs_of_life_stop_while_sampling_is_stopped_and_come_again_after_it() {
+    let manager = ServiceManager::at_a_path();
+    let nobody = Refusing::new();
+    // No report is due for an hour: the signs have times of their own.
+    let mut agent = watched(&manager, &Config::new(nobody.port, "/").set("app", "primary_timer", 3600));
+    manager.wait_for("WATCHDOG=1");
+    agent.signal(Signal::SIGSTOP);
+    let pid = Id::Pid(Pid::from_raw(agent.pid() as i32));
+    waitid(pid, WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT).unwrap();
+    // Whatever it said before it stopped has arrived when this message has: one socket, in order.
+    let mark = |text: &str| {
+        let to = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        to.send_to(text.as_bytes(), &manager.socket).unwrap();
+        manager.wait_for(text);
+        manager.heard().len()
+    };
+    let stopped = mark("stopped");
+    std::thread::sleep(std::time::Duration::from_millis(500)); // five times the watchdog's patience
+    assert_eq!(mark("still stopped"), stopped + 1, "{:?}", manager.heard());
+    agent.signal(Signal::SIGCONT);
+    manager.wait_for_after(stopped + 1, "WATCHDOG=1");
+    assert!(agent.stop().success());
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn signs_of_life_go_on_while_nothing_comes_from_the_broker_and_the_status_tells_of_the_connection() {
+    let manager = ServiceManager::at_a_path();
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let proxy = Proxy::new(broker.port);
+    let mut agent = watched(&manager, &Config::new(proxy.port, &vhost));
+    read_past(&reading, 2);
+    let ready = |seen: usize| {
+        let told = || manager.heard().into_iter().skip(seen).any(|m| m.ends_with("connection=Ready"));
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while !told() {
+            assert!(std::time::Instant::now() < deadline, "{:?}", manager.heard());
+            manager.wait_for_after(manager.heard().len(), "STATUS=");
+        }
+    };
+    ready(0);
+    proxy.stall(Direction::FromServer);
+    proxy.stall(Direction::FromClient);
+    for _ in 0..5 {
+        manager.wait_for_after(manager.heard().len(), "WATCHDOG=1");
+    }
+    proxy.resume(Direction::FromClient);
+    proxy.resume(Direction::FromServer);
+    assert!(agent.stop().success());
+    assert_eq!(without_status(manager.heard()), ["READY=1", "STOPPING=1"]);
+}
+
+#[test]
+fn a_watchdog_of_another_process_is_none_of_ours_and_without_a_socket_nothing_is_said() {
+    let nobody = Refusing::new();
+    let manager = ServiceManager::at_a_path();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
+    command.env("NOTIFY_SOCKET", &manager.socket).env("WATCHDOG_USEC", "1000").env("WATCHDOG_PID", "1");
+    let mut agent = Agent::start_by(&mut command, &Config::new(nobody.port, "/"), &[]);
+    manager.wait_for_after(4, "STATUS=");
+    assert!(agent.stop().success());
+    assert_eq!(manager.heard().iter().filter(|m| *m == "WATCHDOG=1").count(), 0);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
+    command.env("NOTIFY_SOCKET", "run/notify");
+    let mut agent = Agent::start_by(&mut command, &Config::new(nobody.port, "/"), &[]);
+    assert_eq!(agent.wait(PATIENCE).code(), Some(1));
+    let line = agent.wait_for_line("NOTIFY_SOCKET", PATIENCE);
+    assert!(line.contains("expected /PATH or @NAME"), "{line}");
+}
+
+#[test]
+fn a_manager_that_does_not_hear_costs_one_line_and_no_report() {
+    let nobody = Refusing::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
+    command.env("NOTIFY_SOCKET", "@nobody-listens-here").env("WATCHDOG_USEC", WATCHDOG_USEC);
+    let mut agent = Agent::start_by(&mut command, &Config::new(nobody.port, "/"), &["--stdout"]);
+    agent.wait_for_lines_of(support::process::Stream::Stdout, 10, PATIENCE);
+    assert!(agent.stop().success());
+    let told = agent.lines().iter().filter(|line| line.contains("does not hear")).count();
+    assert_eq!(told, 1, "{:?}", agent.lines());
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_credential_logs_in_and_one_that_is_gone_at_a_reload_leaves_the_old_one_in_force() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let credentials = tempfile::tempdir().unwrap();
+    let secret = credentials.path().join("broker");
+    fs::write(&secret, "guest\n").unwrap();
+    let config = Config::new(broker.port, &vhost).set("server", "pass", "@credential:broker");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
+    command.env("CREDENTIALS_DIRECTORY", credentials.path());
+    let mut agent = Agent::start_by(&mut command, &config, &[]);
+    read_past(&reading, 2);
+    fs::remove_file(&secret).unwrap();
+    agent.reload(&config);
+    let line = agent.wait_for_line("expected a password in", PATIENCE);
+    assert!(line.contains("psistats.conf:") && line.contains("No such file"), "{line}");
+    agent.wait_for_line("stays in force", PATIENCE);
+    read_past(&reading, 40);
+    assert!(agent.stop().success());
+}

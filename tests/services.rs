@@ -1,0 +1,131 @@
+//! The files with which an init system runs us: systemd/psistats.service, systemd/psistats.init.
+#![cfg(feature = "agent")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::process::Stream;
+use support::refusing::Refusing;
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(name)
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
+}
+
+/// Both streams of a command, which must succeed.
+fn text(command: &mut Command) -> String {
+    let output = run(command);
+    let text =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "{command:?}: {text}");
+    text
+}
+
+fn analyze(args: &[&str]) -> String {
+    text(Command::new("systemd-analyze").args(args).arg("--no-pager"))
+}
+
+/// What the unit gives to a key, in the order of its lines.
+fn values(key: &str) -> Vec<String> {
+    let unit = fs::read_to_string(file("psistats.service")).unwrap();
+    let of_key = |line: &str| line.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
+    unit.lines().filter_map(of_key).collect()
+}
+
+#[test]
+#[ignore = "needs systemd: tests/run"]
+fn systemd_itself_rates_the_exposure_of_the_unit_1_5_of_10_or_less() {
+    let unit = file("psistats.service");
+    analyze(&["security", "--offline=true", "--threshold=15", unit.to_str().unwrap()]);
+}
+
+#[test]
+#[ignore = "needs systemd: tests/run"]
+fn systemd_itself_finds_nothing_wrong_with_the_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let installed = dir.path().join("psistats.service");
+    let unit = fs::read_to_string(file("psistats.service")).unwrap();
+    assert!(unit.contains("=/usr/bin/psistats "), "{unit}");
+    fs::write(&installed, unit.replace("/usr/bin/psistats", env!("CARGO_BIN_EXE_psistats"))).unwrap();
+    assert_eq!(analyze(&["verify", "--man=no", installed.to_str().unwrap()]), "");
+    // That it would find something:
+    fs::write(&installed, unit.replace("ProtectClock", "ProtectClocks")).unwrap();
+    let output = run(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&installed));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ProtectClocks"), "{output:?}");
+}
+
+/// The calls of a set, and of the sets in it.
+fn calls_of(set: &str) -> BTreeSet<String> {
+    let mut calls = BTreeSet::new();
+    for line in analyze(&["syscall-filter", set]).lines().map(str::trim).skip(1) {
+        match line {
+            _ if line.is_empty() || line.starts_with('#') => {}
+            _ if line.starts_with('@') => calls.extend(calls_of(line)),
+            _ => _ = calls.insert(line.to_owned()),
+        }
+    }
+    calls
+}
+
+#[test]
+#[ignore = "needs systemd: tests/run"]
+fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
+    let filters = values("SystemCallFilter");
+    let (refused, permitted): (Vec<_>, Vec<_>) = filters.iter().partition(|sets| sets.starts_with('~'));
+    let sets = |filters: Vec<&String>| -> BTreeSet<String> {
+        filters.iter().flat_map(|sets| sets.trim_start_matches('~').split(' ')).flat_map(calls_of).collect()
+    };
+    let (refused, permitted) = (sets(refused), sets(permitted));
+    assert!(refused.contains("setpriority") && permitted.contains("epoll_wait"), "{permitted:?}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("trace");
+    let nobody = Refusing::new();
+    // A name takes a thread, a reload reads files: all that it ever does but publish.
+    let config = Config::new(nobody.port, "/").set("server", "host", "localhost");
+    let mut command = Command::new("strace");
+    // -D: our child is psistats itself, and strace its own.
+    command.args(["-D", "-f", "-o"]).arg(&trace).arg(env!("CARGO_BIN_EXE_psistats"));
+    let mut agent = Agent::start_by(&mut command, &config, &["--stdout"]);
+    agent.wait_for_lines_of(Stream::Stdout, 10, PATIENCE);
+    agent.reload(&config);
+    agent.wait_for_line("was read again", PATIENCE);
+    assert!(agent.stop().success());
+    let deadline = Instant::now() + PATIENCE;
+    let trace = loop {
+        let so_far = fs::read_to_string(&trace).unwrap();
+        if so_far.contains(&format!("{} +++ exited", agent.pid())) {
+            break so_far;
+        }
+        assert!(Instant::now() < deadline, "strace does not end: {so_far}");
+        thread::sleep(Duration::from_millis(10));
+    };
+    let call = |line: &str| Some(line.split_once(' ')?.1.trim().split_once('(')?.0.to_owned());
+    let is_name = |call: &String| call.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let made: BTreeSet<String> = trace.lines().filter_map(call).filter(is_name).collect();
+    assert!(made.contains("epoll_wait") && made.contains("statx"), "{made:?}");
+    let forbidden: Vec<_> = made.iter().filter(|c| refused.contains(*c) || !permitted.contains(*c)).collect();
+    assert!(forbidden.is_empty(), "{forbidden:?}");
+}
+
+#[test]
+fn the_unit_leaves_the_sources_of_the_figures_as_they_are() {
+    assert_eq!(values("ProcSubset"), ["all"], "/proc/stat, meminfo, uptime");
+    assert!(values("RestrictAddressFamilies")[0].contains("AF_NETLINK"), "ipaddr");
+    assert_eq!(values("DeviceAllow"), ["/dev/vcio rw"], "cpu_temp by the mailbox");
+    for falsifies in ["PrivateNetwork", "PrivateDevices", "ProtectHostname", "PrivateIPC", "RootDirectory"] {
+        assert_eq!(values(falsifies), [""; 0], "{falsifies}");
+    }
+}
