@@ -1,0 +1,51 @@
+//! The binaries of `boards/build`: small, on an old kernel, and on other processors.
+#![cfg(feature = "agent")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod kernel;
+mod memory;
+mod processors;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::{Message, Tap};
+use support::reports::sequence;
+
+const ARMV6: &str = "arm-unknown-linux-musleabihf";
+const ARM64: &str = "aarch64-unknown-linux-musl";
+const X86_64: &str = "x86_64-unknown-linux-musl";
+
+/// What `boards/build` has made for `target`.
+fn binary(target: &str) -> PathBuf {
+    let path =
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/boards")).join(target).join("psistats");
+    assert!(path.is_file(), "{} is missing: boards/build {target}", path.display());
+    path
+}
+
+/// Lets the agent that `command` becomes publish to the shared broker, and pika read whole reports.
+fn pika_reads_reports_of(command: &mut Command) {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let pika = Tap::new(broker.port, &vhost).pika();
+    let mut agent = Agent::start_by(command, &Config::new(broker.port, &vhost), &[]);
+    for (report, number) in pika.take(20, PATIENCE).iter().map(Message::of_pika).zip(1..) {
+        assert!((0.0..=100.0).contains(&report.body["cpu"].as_f64().unwrap()), "{report:?}");
+        assert!((0.0..=100.0).contains(&report.body["mem"].as_f64().unwrap()), "{report:?}");
+        assert_eq!(sequence(&report), number);
+    }
+    assert!(agent.stop().success(), "{:#?}", agent.lines());
+}

@@ -1,0 +1,78 @@
+//! Boards' processors, emulated by qemu's user mode.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::support::PATIENCE;
+use crate::support::process::{Process, Stream};
+use crate::{ARM64, ARMV6, binary, pika_reads_reports_of};
+
+/// The processor of the Pi 1 and the Pi Zero.
+const ARM1176: [&str; 3] = ["qemu-arm-static", "-cpu", "arm1176"];
+/// That of the Pi 2.
+const CORTEX_A7: [&str; 3] = ["qemu-arm-static", "-cpu", "cortex-a7"];
+/// That of the Pi 3.
+const CORTEX_A53: [&str; 3] = ["qemu-aarch64-static", "-cpu", "cortex-a53"];
+
+fn on(processor: [&str; 3], program: &Path) -> Command {
+    let mut command = Command::new(processor[0]);
+    command.args(&processor[1..]).arg(program);
+    command
+}
+
+#[test]
+#[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
+fn a_pi_1_publishes_what_pika_reads() {
+    pika_reads_reports_of(&mut on(ARM1176, &binary(ARMV6)));
+}
+
+#[test]
+#[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
+fn a_pi_2_publishes_what_pika_reads_by_the_same_binary() {
+    pika_reads_reports_of(&mut on(CORTEX_A7, &binary(ARMV6)));
+}
+
+#[test]
+#[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
+fn a_pi_3_publishes_what_pika_reads() {
+    pika_reads_reports_of(&mut on(CORTEX_A53, &binary(ARM64)));
+}
+
+#[test]
+#[ignore = "needs boards/build and qemu: tests/run"]
+fn reports_are_printed_on_each_processor() {
+    for (processor, target) in [(ARM1176, ARMV6), (CORTEX_A53, ARM64)] {
+        let agent = Process::start(on(processor, &binary(target)).args(["start-local", "--stdout"]));
+        let line = agent.wait_for_lines_of(Stream::Stdout, 1, PATIENCE).remove(0);
+        let report: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+        let seconds: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+        let told = report["uptime"].as_f64().unwrap();
+        assert!((0.0..60.0).contains(&(seconds - told)), "{line} while /proc/uptime says {uptime}");
+    }
+}
+
+/// Else the tests above would prove nothing of ARMv6.
+#[test]
+#[ignore = "needs boards/build and qemu: tests/run"]
+fn one_instruction_of_armv7_dies_on_the_processor_of_a_pi_1() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (source, program) = (dir.path().join("movw.s"), dir.path().join("movw"));
+    // movw is of ARMv6T2; then exit(0).
+    std::fs::write(&source, ".globl _start\n_start: movw r0, #0\nmov r7, #1\nswi 0\n").unwrap();
+    let zig = concat!(env!("CARGO_MANIFEST_DIR"), "/target/boards/tools/venv/bin/python-zig");
+    let assembled = Command::new(zig)
+        .args(["cc", "-target", "arm-linux-musleabihf", "-mcpu=cortex_a7", "-nostdlib", "-static", "-o"])
+        .args([&program, &source])
+        .status();
+    assert!(assembled.unwrap().success());
+    assert_eq!(on(CORTEX_A7, &program).status().unwrap().code(), Some(0));
+    // In the directory that goes: qemu may leave a core.
+    assert_eq!(
+        on(ARM1176, &program).current_dir(&dir).status().unwrap().signal(),
+        Some(Signal::SIGILL as i32)
+    );
+}
