@@ -9,6 +9,7 @@ use crate::support::PATIENCE;
 use crate::support::agent::{Agent, Config};
 use crate::support::broker::Broker;
 use crate::support::consumer::{Collector, Message, Tap};
+pub use crate::support::reports::sequence;
 
 /// What the program tells at SIGUSR1.
 #[derive(Debug)]
@@ -121,12 +122,6 @@ pub fn messages_to(collector: &Collector, last: u64) -> Vec<Message> {
         messages.push(collector.next(PATIENCE).expect("the last report"));
     }
     messages
-}
-
-/// The number that a message's id ends in.
-pub fn sequence(message: &Message) -> u64 {
-    let id = message.message_id.as_deref().expect("a message id");
-    id.rsplit('-').next().unwrap().parse().expect(id)
 }
 
 /// A report takes more than this in the backlog.

@@ -21,17 +21,11 @@ mod stdout;
 use std::time::{Duration, Instant};
 
 use support::PATIENCE;
-use support::consumer::Message;
+use support::reports::sequence;
 
 /// This machine's name, as its kernel has it.
 fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().into()
-}
-
-/// The number that a message id ends in.
-fn sequence(message: &Message) -> u64 {
-    let id = message.message_id.as_deref().unwrap();
-    id.rsplit('-').next().unwrap().parse().unwrap_or_else(|e| panic!("{e}: {id}"))
 }
 
 /// Looks until `found` says yes, which it does in time.

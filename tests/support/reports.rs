@@ -11,7 +11,8 @@ use super::process::Process;
 
 /// A report's number, which its message id ends in.
 pub fn sequence(message: &Message) -> u64 {
-    message.message_id.as_deref().unwrap().rsplit('-').next().unwrap().parse().unwrap()
+    let id = message.message_id.as_deref().expect("a message id");
+    id.rsplit('-').next().unwrap().parse().expect(id)
 }
 
 /// The next report.
