@@ -37,6 +37,10 @@ pub const CPU_LINE: usize = 256;
 /// Bytes read of a file that holds one name or number (`uptime`, `temp`, `type`, `hostname`).
 pub const KERNEL_VALUE: usize = 128;
 
+/// Bytes of a program's name: the kernel's have 15, whole ones of files up to 255, of which few are
+/// longer than this.
+pub const PROCESS_NAME: usize = 128;
+
 /// Bytes of the path of a kernel file under the root (`sys/class/hwmon/hwmon255/temp1_input`).
 pub const KERNEL_PATH: usize = 64;
 

@@ -39,6 +39,16 @@ impl Root {
         openat(directory.as_fd(), name, flags, Mode::empty()).map(File::from)
     }
 
+    /// Opens the directory `name`.
+    ///
+    /// # Errors
+    /// As `openat(2)`.
+    pub fn directory(&self, name: &str) -> Result<OwnedFd, Errno> {
+        let directory = self.directory.as_ref().map_err(|errno| *errno)?;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        openat(directory.as_fd(), name, flags, Mode::empty())
+    }
+
     /// Whether it is the running system's own.
     pub fn is_live(&self) -> bool {
         self.path == Path::new("/")

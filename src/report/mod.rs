@@ -1,5 +1,6 @@
 //! Counters to figures to JSON.
 
+pub mod chasar;
 mod percent;
 
 use core::net::Ipv4Addr;

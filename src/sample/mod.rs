@@ -8,6 +8,7 @@ pub mod boot_id;
 pub mod hostname;
 pub mod mailbox;
 pub mod meminfo;
+pub mod process;
 pub mod stat;
 pub mod thermal;
 pub mod uptime;
