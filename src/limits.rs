@@ -2,9 +2,10 @@
 //!
 //! Fixed memory means that each buffer has a size that somebody chose; here they are all chosen.
 
-/// Bytes of one encoded report. A report of the seed is about 120 bytes; the rest is room for
-/// [`ADDRESSES`] addresses and the further figures of a board.
-pub const REPORT: usize = 4096;
+/// Bytes of one encoded report. A report of the seed is about 120 bytes, one with every further
+/// figure of a board about 2,000; the rest is room for [`ADDRESSES`] addresses and for what a server
+/// has more of.
+pub const REPORT: usize = 6144;
 
 /// IPv4 addresses in one report. A board has two or three; a host of containers a few dozen.
 pub const ADDRESSES: usize = 32;

@@ -11,10 +11,11 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use psistats::agent::sampler::Sampler;
 use psistats::report::percent;
 use psistats::sample::{Fixed, meminfo, zoneinfo};
-use support::{Tree, all, boards, counters_at_start, name};
+use support::{
+    NO_TEMPERATURE, START, TIMESTAMPS, Tree, all, boards, counters_at_start, name, open_sampler, tick,
+};
 
 /// The whole report of a board, its cpu figure since the machine started.
 fn report_since_start(board: &Path) -> String {
@@ -23,12 +24,12 @@ fn report_since_start(board: &Path) -> String {
     if let Some(stat) = &stat {
         tree.put("proc/stat", counters_at_start(stat));
     }
-    let mut sampler = Sampler::open(tree.path(), true, true);
-    sampler.prime();
+    let mut sampler = open_sampler(tree.path(), TIMESTAMPS);
+    sampler.prime(START);
     if let Some(stat) = &stat {
         tree.put("proc/stat", stat);
     }
-    String::from_utf8(sampler.report(1_700_000_000_123, true).to_vec()).unwrap()
+    String::from_utf8(sampler.report(tick(1_700_000_000_123, true)).to_vec()).unwrap()
 }
 
 #[test]
@@ -52,8 +53,8 @@ fn every_board_gives_its_golden_report() {
 #[test]
 fn a_primary_report_is_the_golden_one_without_what_is_secondary() {
     for board in all() {
-        let mut sampler = Sampler::open(&board, false, false);
-        let report: serde_json::Value = serde_json::from_slice(sampler.report(0, false)).unwrap();
+        let mut sampler = open_sampler(&board, NO_TEMPERATURE);
+        let report: serde_json::Value = serde_json::from_slice(sampler.report(tick(0, false))).unwrap();
         let golden: serde_json::Value =
             serde_json::from_slice(&fs::read(board.join("report.json")).unwrap()).unwrap();
         let keys: Vec<_> = report.as_object().unwrap().keys().collect();

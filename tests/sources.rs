@@ -20,7 +20,7 @@ use psistats::sample::{
     Fixed, Thousandths, addresses, boot_id, hostname, mailbox, meminfo, stat, thermal, uptime, zoneinfo,
 };
 use serde_json::{Value, json};
-use support::{Tree, all};
+use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
 
 /// What was logged by all tests. Each looks for the lines with its own tree's path.
 struct Lines;
@@ -57,15 +57,15 @@ fn logged(tree: &Tree, level: Level, name: &str) -> Vec<String> {
 
 fn open(tree: &Tree) -> Sampler {
     keep_log();
-    Sampler::open(tree.path(), true, false)
+    open_sampler(tree.path(), "")
 }
 
 fn primary(sampler: &mut Sampler) -> Value {
-    serde_json::from_slice(sampler.report(0, false)).unwrap()
+    serde_json::from_slice(sampler.report(tick(0, false))).unwrap()
 }
 
 fn secondary(sampler: &mut Sampler) -> Value {
-    serde_json::from_slice(sampler.report(0, true)).unwrap()
+    serde_json::from_slice(sampler.report(tick(0, true))).unwrap()
 }
 
 /// A machine with all figures.
@@ -100,7 +100,7 @@ fn a_whole_report_has_every_figure() {
     tree.put("proc/sys/kernel/random/boot_id", "5a14246a-69da-4eec-b180-ab0f81d3feee\n");
     let mut sampler = open(&tree);
     assert_eq!(sampler.boot_id(), "5a14246a-69da-4eec-b180-ab0f81d3feee");
-    sampler.prime();
+    sampler.prime(START);
     tree.put("proc/stat", "cpu  125 0 100 875 0 0 0 0 0 0\n");
     assert_eq!(
         secondary(&mut sampler),
@@ -117,7 +117,7 @@ fn a_whole_report_has_every_figure() {
 fn fault_32_counters_that_wrap_or_fall_give_null_and_never_a_spike() {
     let tree = machine();
     let mut sampler = open(&tree);
-    sampler.prime();
+    sampler.prime(START);
     let mut cpu_after = |stat: &str| {
         tree.put("proc/stat", stat);
         primary(&mut sampler)["cpu"].clone()
@@ -137,7 +137,7 @@ fn fault_33_a_zone_that_answers_einval_costs_its_figure_only_and_is_told_once() 
     let tree = machine();
     link(&tree, ZONE, EINVAL);
     let mut sampler = open(&tree);
-    sampler.prime();
+    sampler.prime(START);
     for _ in 0..3 {
         let report = primary(&mut sampler);
         assert_eq!((&report["cpu_temp"], &report["mem"]), (&Value::Null, &json!(75.0)));
@@ -197,7 +197,7 @@ fn every_file_that_is_missing_costs_its_own_figure_and_is_found_when_it_comes() 
         let content = fs::read(tree.path().join(file)).unwrap();
         fs::remove_file(tree.path().join(file)).unwrap();
         let mut sampler = open(&tree);
-        sampler.prime();
+        sampler.prime(START);
         for _ in 0..2 {
             let report = secondary(&mut sampler);
             let nulls: Vec<_> = report.as_object().unwrap().iter().filter(|(_, v)| v.is_null()).collect();
@@ -219,10 +219,10 @@ fn every_file_that_is_missing_costs_its_own_figure_and_is_found_when_it_comes() 
 #[test]
 fn without_a_root_every_figure_is_null_and_the_report_is_still_one() {
     let tree = Tree::new();
-    let mut sampler = Sampler::open(&tree.path().join("nowhere"), true, true);
+    let mut sampler = open_sampler(&tree.path().join("nowhere"), TIMESTAMPS);
     assert!(!sampler.hostname().is_empty());
-    sampler.prime();
-    let report: Value = serde_json::from_slice(sampler.report(1_500, true)).unwrap();
+    sampler.prime(START);
+    let report: Value = serde_json::from_slice(sampler.report(tick(1_500, true))).unwrap();
     assert_eq!(
         report,
         json!({"hostname": sampler.hostname(), "cpu": null, "mem": null, "cpu_temp": null, "uptime": null, "ipaddr": [], "ts": 1.5})
@@ -238,7 +238,7 @@ fn directories_pipes_and_other_devices_in_the_place_of_files_do_no_harm() {
     // Not the firmware: ENOTTY.
     tree.put("dev/vcio", "");
     let mut sampler = open(&tree);
-    sampler.prime();
+    sampler.prime(START);
     let report = secondary(&mut sampler);
     for key in ["cpu", "mem", "uptime", "cpu_temp"] {
         assert_eq!(report[key], Value::Null, "{key}");
@@ -415,11 +415,11 @@ proptest! {
         tree.put("proc/uptime", format!("{}.{} 1\n", memory[1] >> shift, memory[2]));
         tree.put(ZONE, format!("{}\n", raw >> shift));
         tree.put("proc/stat", "");
-        let mut sampler = Sampler::open(tree.path(), true, true);
+        let mut sampler = open_sampler(tree.path(), TIMESTAMPS);
         for fields in stats {
             let fields: String = fields.iter().map(|field| format!(" {}", field >> shift)).collect();
             tree.put("proc/stat", format!("cpu {fields}\n"));
-            let report: Value = serde_json::from_slice(sampler.report(raw >> 12, true)).unwrap();
+            let report: Value = serde_json::from_slice(sampler.report(tick(raw >> 12, true))).unwrap();
             let within = |key: &str, low: f64, high: f64| {
                 report[key].is_null() || report[key].as_f64().is_some_and(|value| (low..=high).contains(&value))
             };

@@ -25,6 +25,7 @@ use nix::sys::signal::Signal;
 use psistats::agent::configuration::Configuration;
 use psistats::agent::notify::Manager;
 use psistats::agent::run::{Options, run};
+use psistats::config::figures::FigureName;
 use support::PATIENCE;
 use support::agent::Config;
 use support::broker::Broker;
@@ -85,7 +86,7 @@ struct Inside {
 }
 
 impl Inside {
-    /// Both timers run fast: ten milliseconds, and twenty.
+    /// Both timers run fast: ten milliseconds, and twenty. Reports have every further figure.
     fn start(config: &Config) -> Self {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let log = dir.path().join("log");
@@ -96,6 +97,9 @@ impl Inside {
             .set("app", "secondary_timer", "0.02")
             .text("[logging]\nkeys=root\n[logger_root]\nlevel=INFO\nhandlers=file\n[handler_file]\n")
             .text(&handler);
+        let config = FigureName::ALL.into_iter().fold(config, |config, figure| {
+            config.set(figure.as_str(), "enabled", "yes").set(figure.as_str(), "interval", "0.01")
+        });
         let file = dir.path().join("psistats.conf");
         fs::write(&file, config.to_string()).unwrap();
         let manager = ServiceManager::at_a_path();

@@ -9,6 +9,7 @@ pub mod source;
 pub mod thermometer;
 pub mod mailbox;
 pub mod addresses;
+pub mod figures;
 pub mod sampler;
 // The broker:
 pub mod reactor;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -104,6 +105,31 @@ impl Source {
     pub fn read<'b>(&self, buf: &'b mut [u8], offset: u64) -> Result<&'b [u8], Failure> {
         let file = self.file.as_ref().map_err(|errno| *errno)?;
         Ok(read_at(file, buf, offset)?)
+    }
+
+    /// Reads a file of lines that may be longer than `buf`, in pieces of whole lines, until `each` has
+    /// seen enough. A line that is longer than `buf` comes in parts.
+    ///
+    /// # Errors
+    /// As [`Source::read`]; [`Failure::Content`] where the file is longer than `limit` bytes, which
+    /// what is endless is.
+    pub fn pieces(
+        &self,
+        buf: &mut [u8],
+        limit: u64,
+        mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        let mut offset = 0;
+        while offset < limit {
+            let text = self.read(buf, offset)?;
+            let end = text.iter().rposition(|byte| *byte == b'\n').map_or(text.len(), |last| last + 1);
+            let piece = text.get(..end).unwrap_or_default();
+            if piece.is_empty() || each(piece).is_break() {
+                return Ok(());
+            }
+            offset += piece.len() as u64;
+        }
+        Err(Failure::Content)
     }
 }
 

@@ -9,6 +9,7 @@
 
 use std::path::Path;
 
+pub mod figures;
 mod find;
 pub mod ini;
 mod literal;

@@ -3,6 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
+use super::figures::figures;
 use super::ini::is_blank;
 use super::loggers;
 use super::password::{self, is_doubtful, is_elsewhere};
@@ -28,6 +29,7 @@ pub(super) fn settings(r: &mut Reading<'_>) -> Settings {
         backlog: backlog(r),
         app: app(r),
         cpu_temp: cpu_temp(r),
+        figures: figures(r),
         logging: loggers::logging(r),
     }
 }

@@ -56,6 +56,11 @@ impl<'a> Reading<'a> {
         self.ini.entry(section, key)
     }
 
+    /// The line of a section's head, if the file has it.
+    pub fn section_line(&self, section: &str) -> Option<usize> {
+        self.ini.sections.iter().find(|s| s.name == section).map(|s| s.line)
+    }
+
     /// Puts a key's value into `setting`, if the section has it.
     pub fn set<T>(
         &mut self,

@@ -6,6 +6,7 @@
 pub mod addresses;
 pub mod boot_id;
 pub mod hostname;
+pub mod loadavg;
 pub mod mailbox;
 pub mod meminfo;
 pub mod stat;
@@ -43,6 +44,19 @@ fn decimal(word: &[u8]) -> Option<u64> {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         value.checked_mul(10)?.checked_add(digit)
     })
+}
+
+/// A number with decimals, of which the first two count.
+fn hundredths(word: &[u8]) -> Option<Hundredths> {
+    let mut parts = word.splitn(2, |byte| *byte == b'.');
+    let whole = decimal(parts.next()?)?;
+    let fraction = match parts.next() {
+        None => 0,
+        Some([tenths @ b'0'..=b'9']) => u64::from(tenths - b'0') * 10,
+        Some(digits) => decimal(digits).and(decimal(digits.get(..2)?))?,
+    };
+    let hundredths = whole.checked_mul(100)?.checked_add(fraction)?;
+    i64::try_from(hundredths).ok().map(Fixed)
 }
 
 #[cfg(test)]

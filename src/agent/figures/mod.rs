@@ -1,0 +1,142 @@
+//! The further figures of a report: one file each, and here when they are read.
+//!
+//! A new figure is a variant of [`FigureName`], a file here that reads it, and what its kernel text
+//! and its JSON are in `sample` and `report`.
+
+use std::fmt;
+use std::time::Duration;
+
+use log::warn;
+
+use super::source::{Failure, Root, Watch};
+use crate::bytes::Short;
+use crate::config::figures::{self, FigureName, Wanted};
+use crate::report;
+use crate::time::{Instant, Periodic};
+
+mod load;
+
+/// Between two readings that are each worth a line in the log.
+const SELDOM: Duration = Duration::from_secs(30);
+
+/// A further figure. Its files are open and its buffers are as large as they will ever be.
+trait Figure: fmt::Debug {
+    /// What it is read from, under the root.
+    fn source(&self) -> &str;
+
+    /// Opens anew what may have gone away or come since, without an allocation.
+    fn reopen(&mut self, root: &Root);
+
+    /// Reads what the first report is measured against, where it is a rate.
+    fn prime(&mut self, _: Reading<'_>) {}
+
+    /// Reads it, and keeps what was read.
+    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure>;
+
+    /// Writes what was read as a JSON value, and returns its length in bytes.
+    fn encode(&self, buf: &mut [u8]) -> Result<usize, Short>;
+}
+
+/// What a figure may use while it is read.
+struct Reading<'a> {
+    /// Room for kernel text, [`crate::limits::KERNEL_FILE`] bytes.
+    text: &'a mut [u8],
+    /// By the monotonic clock.
+    now: Instant,
+}
+
+/// When a report is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    /// By the wall clock, milliseconds.
+    pub unix_ms: i64,
+    /// By the monotonic clock.
+    pub now: Instant,
+    /// When it was due. By this, which does not waver, a figure is due too.
+    pub due: Instant,
+    /// Whether the secondary timer is due as well.
+    pub secondary: bool,
+}
+
+/// The figures that the configuration asks for.
+#[derive(Debug)]
+pub struct Figures {
+    all: Vec<Scheduled>,
+}
+
+impl Figures {
+    /// Opens the sources of those that are wanted.
+    pub fn open(root: &Root, settings: &figures::Figures) -> Self {
+        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, *wanted)).collect() }
+    }
+
+    /// Reads what the first report is measured against.
+    pub fn prime(&mut self, text: &mut [u8], now: Instant) {
+        for scheduled in &mut self.all {
+            scheduled.figure.prime(Reading { text, now });
+        }
+    }
+
+    /// Adds those that are due to the report that `json` begins with and that is `length` bytes long.
+    /// Returns its new length.
+    pub fn add(
+        &mut self,
+        json: &mut [u8],
+        mut length: usize,
+        tick: Tick,
+        root: &Root,
+        text: &mut [u8],
+    ) -> usize {
+        for figure in &mut self.all {
+            if figure.is_due(tick.due) {
+                length = figure.add(json, length, tick, root, text);
+            }
+        }
+        length
+    }
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    wanted: Wanted,
+    figure: Box<dyn Figure>,
+    /// None before the first report, which has all.
+    timer: Option<Periodic>,
+    watch: Watch,
+    /// Whether it was told that a report had no room.
+    crowded: bool,
+}
+
+impl Scheduled {
+    fn open(root: &Root, wanted: Wanted) -> Self {
+        let figure: Box<dyn Figure> = match wanted.name {
+            FigureName::Load => Box::new(load::Load::open(root)),
+        };
+        Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
+    }
+
+    fn is_due(&mut self, due: Instant) -> bool {
+        self.timer.get_or_insert_with(|| Periodic::new(due, self.wanted.interval)).due(due)
+    }
+
+    fn add(&mut self, json: &mut [u8], length: usize, tick: Tick, root: &Root, text: &mut [u8]) -> usize {
+        // What is seldom read may tell each time that it is back.
+        let tell = tick.secondary || self.wanted.interval >= SELDOM;
+        if tell && self.watch.is_missing() {
+            self.figure.reopen(root);
+        }
+        let outcome = self.figure.read(Reading { text, now: tick.now });
+        let found = self.watch.pass(outcome, || root.path(self.figure.source()), tell).is_some();
+        let key = self.wanted.name.as_str();
+        let longer = report::add(json, length, key, |buf| {
+            if found { self.figure.encode(buf) } else { report::json_of(&None::<u8>, buf) }
+        });
+        longer.unwrap_or_else(|Short| {
+            if !self.crowded {
+                self.crowded = true;
+                warn!("{key}: reports have no room for it; disable another figure");
+            }
+            length
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! The further figures of a report: when they are due, what a missing source costs, and each against
+//! programs that others wrote. One file for each group of figures.
+//!
+//! What needs Debian's python3-psutil is ignored by a plain `cargo test`, and fails without it.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/boards.rs"]
+mod support;
+
+mod load;
+mod schedule;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use psistats::agent::figures::Tick;
+use psistats::agent::sampler::Sampler;
+use serde_json::Value;
+use support::{START, Tree, open_sampler, tick};
+
+/// The report of `sampler` at the start.
+fn first(sampler: &mut Sampler) -> Value {
+    serde_json::from_slice(sampler.report(tick(0, true))).unwrap()
+}
+
+/// The report of `sampler` that is due some time after the start.
+fn after(sampler: &mut Sampler, time: Duration) -> Value {
+    let at = START + time;
+    serde_json::from_slice(sampler.report(Tick { unix_ms: 0, now: at, due: at, secondary: true })).unwrap()
+}
+
+/// The figure `name` of `tree`'s first report, where a section of its name enables it.
+fn figure(tree: &Tree, name: &str) -> Value {
+    with_configuration(tree.path(), name, &format!("[{name}]\nenabled=yes\n"))
+}
+
+/// The figure `name` of the running machine.
+fn live(name: &str) -> Value {
+    with_configuration(Path::new("/"), name, &format!("[{name}]\nenabled=yes\n"))
+}
+
+/// The figure `name` of the first report under `root`.
+fn with_configuration(root: &Path, name: &str, configuration: &str) -> Value {
+    let mut sampler = open_sampler(root, configuration);
+    sampler.prime(START);
+    let mut report = first(&mut sampler);
+    report.as_object_mut().unwrap().remove(name).unwrap_or_else(|| panic!("{name} is not in {report}"))
+}
+
+/// What `script`, Python with psutil, prints as JSON.
+fn psutil(script: &str) -> Value {
+    let mut python = Command::new("/usr/bin/python3")
+        .args(["-W", "ignore", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("/usr/bin/python3: {error}; apt-get install python3-psutil"));
+    let script = format!("import json, psutil\nprint(json.dumps({script}))\n");
+    python.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = python.wait_with_output().unwrap();
+    assert!(output.status.success(), "the oracle failed; is python3-psutil installed?");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[track_caller]
+fn assert_near(ours: &Value, theirs: &Value, tolerance: f64) {
+    let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
+    assert!((ours - theirs).abs() <= tolerance, "ours {ours}, the oracle's {theirs} +- {tolerance}");
+}
