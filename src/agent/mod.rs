@@ -6,6 +6,7 @@
 
 // What the kernel says:
 pub mod source;
+pub mod numbered;
 pub mod thermometer;
 pub mod mailbox;
 pub mod addresses;
