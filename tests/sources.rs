@@ -17,7 +17,8 @@ use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    Fixed, Thousandths, addresses, boot_id, hostname, mailbox, meminfo, stat, thermal, uptime, zoneinfo,
+    Fixed, Thousandths, addresses, boot_id, hostname, mailbox, meminfo, stat, thermal, throttled, uptime,
+    zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -332,6 +333,8 @@ fn feed(text: &[u8]) {
         assert!((-39_999..=150_000).contains(&millidegrees) && millidegrees != 0);
     }
     thermal::rank(text);
+    throttled::parse(text);
+    throttled::parse_alarm(text);
     assert!(hostname::parse(text).is_none_or(|name| (1..=limits::HOSTNAME).contains(&name.len())));
     assert!(boot_id::parse(text).is_none_or(|id| id.len() == 36));
     let mut found = Addresses::default();
@@ -396,8 +399,9 @@ proptest! {
         let mut answer = [32, 0x8000_0000, 0x0003_0006, 8, 0x8000_0008, 0, words[6], 0];
         answer[..flaws].copy_from_slice(&words[..flaws]);
         let in_range = |celsius: Option<Thousandths>| celsius.is_none_or(|c| (-39_999..=150_000).contains(&c.0));
-        prop_assert!(in_range(mailbox::parse(&answer)));
-        prop_assert!(in_range(mailbox::parse(&words)));
+        prop_assert!(in_range(mailbox::parse_temperature(&answer)));
+        prop_assert!(in_range(mailbox::parse_temperature(&words)));
+        let _ = mailbox::parse_throttled(&words);
     }
 
     #[test]

@@ -27,24 +27,29 @@ pub struct Wanted {
 pub enum FigureName {
     /// `load`
     Load,
+    /// `throttled`
+    Throttled,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 1] = [Self::Load];
+    pub const ALL: [Self; 2] = [Self::Load, Self::Throttled];
 
     /// As section and key spell it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Load => "load",
+            Self::Throttled => "throttled",
         }
     }
 
-    /// Seconds where the section has no `interval`: 1 for what changes by the second, 60 for what is
+    /// Seconds where the section has no `interval`: 1 for what changes by the second, more for what is
     /// slow or costs more to read.
     const fn default_interval(self) -> u64 {
         match self {
             Self::Load => 1,
+            // Each reading may be a question to the firmware.
+            Self::Throttled => 10,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod mailbox;
 pub mod meminfo;
 pub mod stat;
 pub mod thermal;
+pub mod throttled;
 pub mod uptime;
 pub mod zoneinfo;
 

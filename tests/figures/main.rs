@@ -10,6 +10,7 @@ mod support;
 
 mod load;
 mod schedule;
+mod throttled;
 
 use std::io::Write;
 use std::path::Path;
