@@ -17,8 +17,8 @@ use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    Fixed, Thousandths, addresses, boot_id, hostname, mailbox, meminfo, stat, thermal, throttled, uptime,
-    zoneinfo,
+    Fixed, Thousandths, addresses, boot_id, hostname, hwmon, mailbox, meminfo, stat, thermal, throttled,
+    uptime, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -288,8 +288,13 @@ fn a_line_without_an_end_is_not_read_for_ever() {
 fn real_files() -> Vec<Vec<u8>> {
     fn under(directory: &Path, files: &mut Vec<Vec<u8>>) {
         for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { under(&path, files) } else { files.push(fs::read(path).unwrap()) }
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                under(&entry.path(), files);
+            } else if kind.is_file() {
+                files.push(fs::read(entry.path()).unwrap());
+            }
         }
     }
     let mut files = Vec::new();
@@ -333,6 +338,15 @@ fn feed(text: &[u8]) {
         assert!((-39_999..=150_000).contains(&millidegrees) && millidegrees != 0);
     }
     thermal::rank(text);
+    for kind in hwmon::Kind::ALL {
+        hwmon::Kind::parse(kind, text);
+    }
+    if let Ok(name) = std::str::from_utf8(text) {
+        for subsystem in ["platform", "i2c", "spi", "pci", "hid", "mdio_bus", "scsi"] {
+            let address = hwmon::Address::of(subsystem, name.trim());
+            assert!(address.is_none_or(|address| address.to_string().starts_with(|c: char| c.is_ascii())));
+        }
+    }
     throttled::parse(text);
     throttled::parse_alarm(text);
     assert!(hostname::parse(text).is_none_or(|name| (1..=limits::HOSTNAME).contains(&name.len())));

@@ -8,6 +8,7 @@
 pub mod source;
 pub mod numbered;
 pub mod thermometer;
+pub mod hwmon;
 pub mod mailbox;
 pub mod addresses;
 pub mod figures;

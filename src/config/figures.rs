@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reading::Reading;
+use super::sensors::{Device, devices};
 use super::values::{boolean, seconds};
 
 /// The further figures of a report, and what they are to look at.
@@ -10,6 +11,8 @@ use super::values::{boolean, seconds};
 pub struct Figures {
     /// Those that are enabled, in the order of [`FigureName::ALL`].
     pub wanted: Vec<Wanted>,
+    /// `[sensors] devices[]`: which sensors. None: all that there are.
+    pub sensors: Vec<Device>,
 }
 
 /// A further figure that is enabled.
@@ -29,17 +32,20 @@ pub enum FigureName {
     Load,
     /// `throttled`
     Throttled,
+    /// `sensors`
+    Sensors,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 2] = [Self::Load, Self::Throttled];
+    pub const ALL: [Self; 3] = [Self::Load, Self::Throttled, Self::Sensors];
 
     /// As section and key spell it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Load => "load",
             Self::Throttled => "throttled",
+            Self::Sensors => "sensors",
         }
     }
 
@@ -47,7 +53,7 @@ impl FigureName {
     /// slow or costs more to read.
     const fn default_interval(self) -> u64 {
         match self {
-            Self::Load => 1,
+            Self::Load | Self::Sensors => 1,
             // Each reading may be a question to the firmware.
             Self::Throttled => 10,
         }
@@ -56,7 +62,9 @@ impl FigureName {
 
 /// Reads the section of every figure.
 pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
-    Figures { wanted: FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect() }
+    let mut sensors = Vec::new();
+    r.set(FigureName::Sensors.as_str(), "devices[]", &mut sensors, devices);
+    Figures { wanted: FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect(), sensors }
 }
 
 /// `[name] enabled interval`.

@@ -1,6 +1,7 @@
 //! Counters to figures to JSON.
 
 mod percent;
+mod sensors;
 mod throttled;
 
 use core::net::Ipv4Addr;
@@ -10,6 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::bytes::{Short, Writer};
 use crate::sample::{Fixed, Hundredths, Tenths, Thousandths};
 pub use percent::{CpuRate, percent};
+pub use sensors::{Sensor, Sensors};
 pub use throttled::Throttled;
 
 /// One report, as consumers of the original psistats read it: by key, in one object.

@@ -10,6 +10,7 @@ mod support;
 
 mod load;
 mod schedule;
+mod sensors;
 mod throttled;
 
 use std::io::Write;

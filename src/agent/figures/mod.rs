@@ -15,6 +15,7 @@ use crate::report;
 use crate::time::{Instant, Periodic};
 
 mod load;
+mod sensors;
 mod throttled;
 
 /// Between two readings that are each worth a line in the log.
@@ -68,7 +69,7 @@ pub struct Figures {
 impl Figures {
     /// Opens the sources of those that are wanted.
     pub fn open(root: &Root, settings: &figures::Figures) -> Self {
-        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, *wanted)).collect() }
+        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, *wanted, settings)).collect() }
     }
 
     /// Reads what the first report is measured against.
@@ -109,9 +110,10 @@ struct Scheduled {
 }
 
 impl Scheduled {
-    fn open(root: &Root, wanted: Wanted) -> Self {
+    fn open(root: &Root, wanted: Wanted, settings: &figures::Figures) -> Self {
         let figure: Box<dyn Figure> = match wanted.name {
             FigureName::Load => Box::new(load::Load::open(root)),
+            FigureName::Sensors => Box::new(sensors::Sensors::open(root, &settings.sensors)),
             FigureName::Throttled => Box::new(throttled::Throttled::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
