@@ -49,19 +49,16 @@ impl Sensor {
         self.chip == chip && (self.feature == feature || number() == Some(self.number))
     }
 
-    /// Reads its value, and keeps it.
+    /// Reads its value.
     ///
     /// # Errors
-    /// Also keeps that there is none.
-    pub fn read(&mut self, buf: &mut [u8]) -> Result<(), Failure> {
-        let text = read_at(&self.file, buf, 0).map_err(Failure::from);
-        let value = text.and_then(|text| self.kind.parse(text).ok_or(Failure::Content));
-        self.value = value.ok();
-        value.map(|_| ())
+    /// As `pread(2)`: `EINVAL` or `ENODATA` of a sensor that is not ready, or never is.
+    pub fn read(&self, buf: &mut [u8]) -> Result<Thousandths, Failure> {
+        self.kind.parse(read_at(&self.file, buf, 0)?).ok_or(Failure::Content)
     }
 }
 
-/// Reads all, as far as they answer.
+/// Reads all, as far as they answer, and keeps what they say.
 ///
 /// # Errors
 /// That of the first sensor where none answers, and `ENOENT` where there is none.
@@ -69,6 +66,8 @@ pub fn read_all(sensors: &mut [Sensor], buf: &mut [u8]) -> Result<(), Failure> {
     let mut outcome = None;
     for sensor in sensors {
         let read = sensor.read(buf);
+        sensor.value = read.ok();
+        let read = read.map(|_| ());
         if outcome.is_none_or(|so_far: Result<(), Failure>| so_far.is_err() && read.is_ok()) {
             outcome = Some(read);
         }
