@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::hwmon::{self, Sensor};
+use super::hwmon::{Sensor, Sensors};
 use super::source::{Failure, Root};
 use crate::limits;
 use crate::sample::Fixed;
@@ -10,15 +10,14 @@ use crate::sample::Fixed;
 /// A `[sensors]` section that names everything that can be read, with what it says now in comments; what
 /// cannot be read is a comment with the reason.
 pub fn sensors(root: &Root) -> String {
-    let mut found = Vec::with_capacity(limits::LISTED_SENSORS);
     let mut left_out = String::new();
-    hwmon::find(root, &mut found, &|_| true, &mut |what| line(&mut left_out, format_args!("# {what}")));
-    if found.is_empty() {
+    let found = Sensors::find(root, &|_| true, &mut |what| line(&mut left_out, format_args!("# {what}")));
+    if found.all.is_empty() {
         return format!("# no sensors in /sys/class/hwmon and /sys/class/thermal\n{left_out}");
     }
     let mut text = String::from("[sensors]\nenabled=yes\ndevices[] =\n");
     let mut buf = [0; limits::KERNEL_VALUE];
-    for sensor in &found {
+    for sensor in &found.all {
         let Sensor { chip, feature, kind, .. } = sensor;
         match sensor.read(&mut buf) {
             Ok(Fixed(thousandths)) => {

@@ -34,11 +34,13 @@ pub enum FigureName {
     Throttled,
     /// `sensors`
     Sensors,
+    /// `fan`
+    Fan,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 3] = [Self::Load, Self::Throttled, Self::Sensors];
+    pub const ALL: [Self; 4] = [Self::Load, Self::Throttled, Self::Sensors, Self::Fan];
 
     /// As section and key spell it.
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +48,7 @@ impl FigureName {
             Self::Load => "load",
             Self::Throttled => "throttled",
             Self::Sensors => "sensors",
+            Self::Fan => "fan",
         }
     }
 
@@ -53,7 +56,7 @@ impl FigureName {
     /// slow or costs more to read.
     const fn default_interval(self) -> u64 {
         match self {
-            Self::Load | Self::Sensors => 1,
+            Self::Load | Self::Sensors | Self::Fan => 1,
             // Each reading may be a question to the firmware.
             Self::Throttled => 10,
         }

@@ -1,5 +1,6 @@
 //! Counters to figures to JSON.
 
+mod fan;
 mod percent;
 mod sensors;
 mod throttled;
@@ -10,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::bytes::{Short, Writer};
 use crate::sample::{Fixed, Hundredths, Tenths, Thousandths};
+pub use fan::{Fan, Fans};
 pub use percent::{CpuRate, percent};
 pub use sensors::{Sensor, Sensors};
 pub use throttled::Throttled;

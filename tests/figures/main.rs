@@ -8,6 +8,7 @@
 #[path = "../support/boards.rs"]
 mod support;
 
+mod fan;
 mod load;
 mod schedule;
 mod sensors;

@@ -14,6 +14,7 @@ use crate::config::figures::{self, FigureName, Wanted};
 use crate::report;
 use crate::time::{Instant, Periodic};
 
+mod fan;
 mod load;
 mod sensors;
 mod throttled;
@@ -113,6 +114,7 @@ impl Scheduled {
     fn open(root: &Root, wanted: Wanted, settings: &figures::Figures) -> Self {
         let figure: Box<dyn Figure> = match wanted.name {
             FigureName::Load => Box::new(load::Load::open(root)),
+            FigureName::Fan => Box::new(fan::Fan::open(root)),
             FigureName::Sensors => Box::new(sensors::Sensors::open(root, &settings.sensors)),
             FigureName::Throttled => Box::new(throttled::Throttled::open(root)),
         };
