@@ -321,6 +321,7 @@ fn feed(text: &[u8]) {
         assert!(times.busy() <= times.total());
         assert_eq!(times.since(&times).total(), 0);
     }
+    let _ = stat::each_core(text, |_, times| assert!(times.busy() <= times.total()));
     if let Some(info) = meminfo::parse(text) {
         for low in [None, Some(0), Some(4096 * 1181), Some(u64::MAX)] {
             assert!(info.available(low) <= info.total_bytes.max(info.free_bytes));

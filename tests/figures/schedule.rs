@@ -29,7 +29,8 @@ fn without_a_section_that_enables_it_no_figure_is_in_a_report() {
 #[test]
 fn every_figure_has_its_key_in_the_first_report_whatever_the_machine_has() {
     let configuration = FigureName::ALL.iter().fold(String::new(), |mut text, name| {
-        writeln!(text, "[{}]\nenabled=yes", name.as_str()).unwrap();
+        let (section, switch) = name.switch();
+        writeln!(text, "[{section}]\n{switch}=yes").unwrap();
         text
     });
     for tree in [Tree::new(), machine()] {

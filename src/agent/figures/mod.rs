@@ -15,6 +15,7 @@ use crate::report;
 use crate::time::{Instant, Periodic};
 
 mod load;
+mod percpu;
 
 /// Between two readings that are each worth a line in the log.
 const SELDOM: Duration = Duration::from_secs(30);
@@ -111,6 +112,7 @@ impl Scheduled {
     fn open(root: &Root, wanted: Wanted) -> Self {
         let figure: Box<dyn Figure> = match wanted.name {
             FigureName::Load => Box::new(load::Load::open(root)),
+            FigureName::PerCpu => Box::new(percpu::PerCpu::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
