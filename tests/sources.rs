@@ -327,6 +327,7 @@ fn feed(text: &[u8]) {
             assert!(info.available(low) <= info.total_bytes.max(info.free_bytes));
         }
     }
+    meminfo::swap(text);
     zoneinfo::low_pages(text);
     assert!(uptime::parse(text).is_none_or(|Fixed(hundredths)| hundredths >= 0));
     if let Some(Fixed(millidegrees)) = thermal::parse(text) {

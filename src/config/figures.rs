@@ -32,17 +32,20 @@ pub enum FigureName {
     Load,
     /// `percpu`
     PerCpu,
+    /// `swap`
+    Swap,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 2] = [Self::Load, Self::PerCpu];
+    pub const ALL: [Self; 3] = [Self::Load, Self::PerCpu, Self::Swap];
 
     /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Load => "load",
             Self::PerCpu => "percpu",
+            Self::Swap => "swap",
         }
     }
 
@@ -58,7 +61,7 @@ impl FigureName {
     /// slow or costs more to read.
     const fn default_interval(self) -> u64 {
         match self {
-            Self::Load | Self::PerCpu => 1,
+            Self::Load | Self::PerCpu | Self::Swap => 1,
         }
     }
 }

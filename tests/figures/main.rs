@@ -11,6 +11,7 @@ mod support;
 mod load;
 mod percpu;
 mod schedule;
+mod swap;
 
 use std::io::Write;
 use std::path::Path;

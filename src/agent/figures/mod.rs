@@ -14,8 +14,8 @@ use crate::config::figures::{self, FigureName, Wanted};
 use crate::report;
 use crate::time::{Instant, Periodic};
 
-mod load;
 mod percpu;
+mod single;
 
 /// Between two readings that are each worth a line in the log.
 const SELDOM: Duration = Duration::from_secs(30);
@@ -111,8 +111,9 @@ struct Scheduled {
 impl Scheduled {
     fn open(root: &Root, wanted: Wanted) -> Self {
         let figure: Box<dyn Figure> = match wanted.name {
-            FigureName::Load => Box::new(load::Load::open(root)),
+            FigureName::Load => Box::new(single::load(root)),
             FigureName::PerCpu => Box::new(percpu::PerCpu::open(root)),
+            FigureName::Swap => Box::new(single::swap(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
