@@ -17,7 +17,8 @@ use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    Fixed, Thousandths, addresses, boot_id, hostname, mailbox, meminfo, stat, thermal, uptime, zoneinfo,
+    Fixed, Thousandths, addresses, boot_id, cpufreq, cpulist, hostname, mailbox, meminfo, stat, thermal,
+    uptime, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -328,6 +329,8 @@ fn feed(text: &[u8]) {
         }
     }
     meminfo::swap(text);
+    assert!(cpufreq::parse(text).is_none_or(|Fixed(khz)| khz > 0));
+    assert!(cpulist::ranges(text).count() <= text.len() + 1);
     zoneinfo::low_pages(text);
     assert!(uptime::parse(text).is_none_or(|Fixed(hundredths)| hundredths >= 0));
     if let Some(Fixed(millidegrees)) = thermal::parse(text) {

@@ -34,11 +34,13 @@ pub enum FigureName {
     PerCpu,
     /// `swap`
     Swap,
+    /// `cpu_freq`
+    CpuFreq,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 3] = [Self::Load, Self::PerCpu, Self::Swap];
+    pub const ALL: [Self; 4] = [Self::Load, Self::PerCpu, Self::Swap, Self::CpuFreq];
 
     /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +48,7 @@ impl FigureName {
             Self::Load => "load",
             Self::PerCpu => "percpu",
             Self::Swap => "swap",
+            Self::CpuFreq => "cpu_freq",
         }
     }
 
@@ -61,7 +64,7 @@ impl FigureName {
     /// slow or costs more to read.
     const fn default_interval(self) -> u64 {
         match self {
-            Self::Load | Self::PerCpu | Self::Swap => 1,
+            Self::Load | Self::PerCpu | Self::Swap | Self::CpuFreq => 1,
         }
     }
 }

@@ -5,6 +5,8 @@
 
 pub mod addresses;
 pub mod boot_id;
+pub mod cpufreq;
+pub mod cpulist;
 pub mod hostname;
 pub mod loadavg;
 pub mod mailbox;
