@@ -36,11 +36,13 @@ pub enum FigureName {
     Swap,
     /// `cpu_freq`
     CpuFreq,
+    /// `pressure`
+    Pressure,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 4] = [Self::Load, Self::PerCpu, Self::Swap, Self::CpuFreq];
+    pub const ALL: [Self; 5] = [Self::Load, Self::PerCpu, Self::Swap, Self::CpuFreq, Self::Pressure];
 
     /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
@@ -49,6 +51,7 @@ impl FigureName {
             Self::PerCpu => "percpu",
             Self::Swap => "swap",
             Self::CpuFreq => "cpu_freq",
+            Self::Pressure => "pressure",
         }
     }
 
@@ -64,7 +67,7 @@ impl FigureName {
     /// slow or costs more to read.
     const fn default_interval(self) -> u64 {
         match self {
-            Self::Load | Self::PerCpu | Self::Swap | Self::CpuFreq => 1,
+            Self::Load | Self::PerCpu | Self::Swap | Self::CpuFreq | Self::Pressure => 1,
         }
     }
 }

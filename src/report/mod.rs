@@ -1,6 +1,7 @@
 //! Counters to figures to JSON.
 
 mod percent;
+mod pressure;
 
 use core::net::Ipv4Addr;
 

@@ -11,6 +11,7 @@ pub mod hostname;
 pub mod loadavg;
 pub mod mailbox;
 pub mod meminfo;
+pub mod pressure;
 pub mod stat;
 pub mod thermal;
 pub mod uptime;

@@ -11,6 +11,7 @@ mod support;
 mod cpu_freq;
 mod load;
 mod percpu;
+mod pressure;
 mod schedule;
 mod swap;
 

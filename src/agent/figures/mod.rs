@@ -16,6 +16,7 @@ use crate::time::{Instant, Periodic};
 
 mod cpu_freq;
 mod percpu;
+mod pressure;
 mod single;
 
 /// Between two readings that are each worth a line in the log.
@@ -121,6 +122,7 @@ impl Scheduled {
             FigureName::PerCpu => Box::new(percpu::PerCpu::open(root)),
             FigureName::Swap => Box::new(single::swap(root)),
             FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
+            FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
