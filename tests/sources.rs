@@ -17,8 +17,8 @@ use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    Fixed, Thousandths, addresses, boot_id, cpufreq, cpulist, hostname, mailbox, meminfo, pressure, stat,
-    thermal, uptime, zoneinfo,
+    self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, hostname, mailbox, meminfo,
+    pressure, stat, thermal, uptime, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -329,6 +329,8 @@ fn feed(text: &[u8]) {
         }
     }
     meminfo::swap(text);
+    assert!(cpuinfo::board(text).count() <= text.len());
+    assert!(sample::text(text).is_none_or(|text| !text.is_empty()));
     assert!(pressure::parse(text).is_none_or(|p| p.some.or(p.full).is_some()));
     assert!(cpufreq::parse(text).is_none_or(|Fixed(khz)| khz > 0));
     assert!(cpulist::ranges(text).count() <= text.len() + 1);

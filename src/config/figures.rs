@@ -38,11 +38,14 @@ pub enum FigureName {
     CpuFreq,
     /// `pressure`
     Pressure,
+    /// `board`
+    Board,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 5] = [Self::Load, Self::PerCpu, Self::Swap, Self::CpuFreq, Self::Pressure];
+    pub const ALL: [Self; 6] =
+        [Self::Load, Self::PerCpu, Self::Swap, Self::CpuFreq, Self::Pressure, Self::Board];
 
     /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
@@ -52,6 +55,7 @@ impl FigureName {
             Self::Swap => "swap",
             Self::CpuFreq => "cpu_freq",
             Self::Pressure => "pressure",
+            Self::Board => "board",
         }
     }
 
@@ -64,10 +68,11 @@ impl FigureName {
     }
 
     /// Seconds where the section has no `interval`: 1 for what changes by the second, 60 for what is
-    /// slow or costs more to read.
+    /// slow or costs more to read, 3600 for what stays.
     const fn default_interval(self) -> u64 {
         match self {
             Self::Load | Self::PerCpu | Self::Swap | Self::CpuFreq | Self::Pressure => 1,
+            Self::Board => 3600,
         }
     }
 }
@@ -83,7 +88,9 @@ fn wanted(r: &mut Reading<'_>, name: FigureName) -> Option<Wanted> {
     let mut on = None;
     r.set(section, switch, &mut on, |text| boolean(text).map(Some));
     let mut enabled = true;
-    r.set(section, ENABLED, &mut enabled, boolean);
+    if switch != ENABLED {
+        r.set(section, ENABLED, &mut enabled, boolean);
+    }
     let mut interval = Duration::from_secs(name.default_interval());
     r.set(section, "interval", &mut interval, seconds(0.001..=604_800.0));
     if let Some(line) = r.section_line(section).filter(|_| !on.is_some_and(|on| on || switch == ENABLED)) {

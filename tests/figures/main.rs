@@ -8,6 +8,7 @@
 #[path = "../support/boards.rs"]
 mod support;
 
+mod board;
 mod cpu_freq;
 mod load;
 mod percpu;

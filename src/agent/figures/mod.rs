@@ -14,6 +14,7 @@ use crate::config::figures::{self, FigureName, Wanted};
 use crate::report;
 use crate::time::{Instant, Periodic};
 
+mod board;
 mod cpu_freq;
 mod percpu;
 mod pressure;
@@ -123,6 +124,7 @@ impl Scheduled {
             FigureName::Swap => Box::new(single::swap(root)),
             FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
             FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
+            FigureName::Board => Box::new(board::Board::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
