@@ -18,7 +18,7 @@ use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
     self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, hostname, mailbox, meminfo,
-    pressure, stat, thermal, uptime, zoneinfo,
+    os_release, pressure, stat, thermal, uptime, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -330,6 +330,7 @@ fn feed(text: &[u8]) {
     }
     meminfo::swap(text);
     assert!(cpuinfo::board(text).count() <= text.len());
+    assert!(os_release::pretty_name::<8>(text).is_none_or(|name| !name.is_empty()));
     assert!(sample::text(text).is_none_or(|text| !text.is_empty()));
     assert!(pressure::parse(text).is_none_or(|p| p.some.or(p.full).is_some()));
     assert!(cpufreq::parse(text).is_none_or(|Fixed(khz)| khz > 0));

@@ -40,12 +40,14 @@ pub enum FigureName {
     Pressure,
     /// `board`
     Board,
+    /// `os`
+    Os,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 6] =
-        [Self::Load, Self::PerCpu, Self::Swap, Self::CpuFreq, Self::Pressure, Self::Board];
+    pub const ALL: [Self; 7] =
+        [Self::Load, Self::PerCpu, Self::Swap, Self::CpuFreq, Self::Pressure, Self::Board, Self::Os];
 
     /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
@@ -56,6 +58,7 @@ impl FigureName {
             Self::CpuFreq => "cpu_freq",
             Self::Pressure => "pressure",
             Self::Board => "board",
+            Self::Os => "os",
         }
     }
 
@@ -72,7 +75,7 @@ impl FigureName {
     const fn default_interval(self) -> u64 {
         match self {
             Self::Load | Self::PerCpu | Self::Swap | Self::CpuFreq | Self::Pressure => 1,
-            Self::Board => 3600,
+            Self::Board | Self::Os => 3600,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod hostname;
 pub mod loadavg;
 pub mod mailbox;
 pub mod meminfo;
+pub mod os_release;
 pub mod pressure;
 pub mod stat;
 pub mod thermal;

@@ -11,6 +11,7 @@ mod support;
 mod board;
 mod cpu_freq;
 mod load;
+mod os;
 mod percpu;
 mod pressure;
 mod schedule;

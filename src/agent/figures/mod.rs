@@ -16,6 +16,7 @@ use crate::time::{Instant, Periodic};
 
 mod board;
 mod cpu_freq;
+mod os;
 mod percpu;
 mod pressure;
 mod single;
@@ -125,6 +126,7 @@ impl Scheduled {
             FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
             FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
             FigureName::Board => Box::new(board::Board::open(root)),
+            FigureName::Os => Box::new(os::Os::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
