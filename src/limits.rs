@@ -35,7 +35,17 @@ pub const KERNEL_FILE: usize = 8192;
 /// Bytes read of `/proc/stat`: its first line holds at most 218 (`cpu` and ten numbers of 64 bits).
 pub const CPU_LINE: usize = 256;
 
-/// Bytes read of a file that holds one name or number (`uptime`, `temp`, `type`, `hostname`).
+/// Bytes read of `/proc/stat` for a line of each core, a [`KERNEL_FILE`] at a time: room for thousands.
+pub const CPU_LINES: u64 = 256 * 1024;
+
+/// Bytes read of `/proc/cpuinfo`, a [`KERNEL_FILE`] at a time: up to 1.5 KB for each core, the board last.
+pub const CPUINFO: u64 = 1024 * 1024;
+
+/// Cores that a report has figures of, each in up to 6 bytes. Boards have 1 to 8, servers of ARM 128.
+pub const CORES: usize = 128;
+
+/// Bytes read of a file that holds one name or number (`uptime`, `temp`, `type`, `hostname`), and of a
+/// name in a report.
 pub const KERNEL_VALUE: usize = 128;
 
 /// Bytes of the path of a kernel file under the root (`sys/class/hwmon/hwmon255/temp1_input`).

@@ -17,7 +17,8 @@ use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    Fixed, Thousandths, addresses, boot_id, hostname, mailbox, meminfo, stat, thermal, uptime, zoneinfo,
+    self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, hostname, mailbox, meminfo,
+    os_release, pressure, stat, thermal, uptime, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -321,11 +322,19 @@ fn feed(text: &[u8]) {
         assert!(times.busy() <= times.total());
         assert_eq!(times.since(&times).total(), 0);
     }
+    let _ = stat::each_core(text, |_, times| assert!(times.busy() <= times.total()));
     if let Some(info) = meminfo::parse(text) {
         for low in [None, Some(0), Some(4096 * 1181), Some(u64::MAX)] {
             assert!(info.available(low) <= info.total_bytes.max(info.free_bytes));
         }
     }
+    meminfo::swap(text);
+    assert!(cpuinfo::board(text).count() <= text.len());
+    assert!(os_release::pretty_name::<8>(text).is_none_or(|name| !name.is_empty()));
+    assert!(sample::text(text).is_none_or(|text| !text.is_empty()));
+    assert!(pressure::parse(text).is_none_or(|p| p.some.or(p.full).is_some()));
+    assert!(cpufreq::parse(text).is_none_or(|Fixed(khz)| khz > 0));
+    assert!(cpulist::ranges(text).count() <= text.len() + 1);
     zoneinfo::low_pages(text);
     assert!(uptime::parse(text).is_none_or(|Fixed(hundredths)| hundredths >= 0));
     if let Some(Fixed(millidegrees)) = thermal::parse(text) {

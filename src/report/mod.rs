@@ -1,6 +1,8 @@
 //! Counters to figures to JSON.
 
+mod board;
 mod percent;
+mod pressure;
 
 use core::net::Ipv4Addr;
 
@@ -8,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::bytes::{Short, Writer};
 use crate::sample::{Fixed, Hundredths, Tenths, Thousandths};
+pub use board::{Board, RaspberryPi};
 pub use percent::{CpuRate, percent};
 
 /// One report, as consumers of the original psistats read it: by key, in one object.

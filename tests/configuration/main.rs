@@ -105,7 +105,7 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
     let warned: Vec<String> = warnings.iter().map(|w| w.text.clone()).collect();
     assert_eq!(
         warned,
-        ["sensors", "hddtemp", "hddspace", "ipaddr", "mem", "cpu", "uptime", "os", "hostname"]
+        ["sensors", "hddtemp", "hddspace", "ipaddr", "mem", "uptime", "hostname"]
             .map(|section| format!("[{section}]: has no effect yet"))
     );
     assert_eq!(settings.server, Settings::default().server);

@@ -14,7 +14,12 @@ use crate::config::figures::{self, FigureName, Wanted};
 use crate::report;
 use crate::time::{Instant, Periodic};
 
-mod load;
+mod board;
+mod cpu_freq;
+mod os;
+mod percpu;
+mod pressure;
+mod single;
 
 /// Between two readings that are each worth a line in the log.
 const SELDOM: Duration = Duration::from_secs(30);
@@ -26,6 +31,11 @@ trait Figure: fmt::Debug {
 
     /// Opens anew what may have gone away or come since, without an allocation.
     fn reopen(&mut self, root: &Root);
+
+    /// Whether a part of it could not be read, which may come back when it is opened anew.
+    fn is_incomplete(&self) -> bool {
+        false
+    }
 
     /// Reads what the first report is measured against, where it is a rate.
     fn prime(&mut self, _: Reading<'_>) {}
@@ -110,7 +120,13 @@ struct Scheduled {
 impl Scheduled {
     fn open(root: &Root, wanted: Wanted) -> Self {
         let figure: Box<dyn Figure> = match wanted.name {
-            FigureName::Load => Box::new(load::Load::open(root)),
+            FigureName::Load => Box::new(single::load(root)),
+            FigureName::PerCpu => Box::new(percpu::PerCpu::open(root)),
+            FigureName::Swap => Box::new(single::swap(root)),
+            FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
+            FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
+            FigureName::Board => Box::new(board::Board::open(root)),
+            FigureName::Os => Box::new(os::Os::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
@@ -122,7 +138,7 @@ impl Scheduled {
     fn add(&mut self, json: &mut [u8], length: usize, tick: Tick, root: &Root, text: &mut [u8]) -> usize {
         // What is seldom read may tell each time that it is back.
         let tell = tick.secondary || self.wanted.interval >= SELDOM;
-        if tell && self.watch.is_missing() {
+        if tell && (self.watch.is_missing() || self.figure.is_incomplete()) {
             self.figure.reopen(root);
         }
         let outcome = self.figure.read(Reading { text, now: tick.now });
