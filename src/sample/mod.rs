@@ -9,6 +9,7 @@ pub mod hostname;
 pub mod loadavg;
 pub mod mailbox;
 pub mod meminfo;
+pub mod mountinfo;
 pub mod stat;
 pub mod thermal;
 pub mod uptime;

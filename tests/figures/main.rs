@@ -8,6 +8,7 @@
 #[path = "../support/boards.rs"]
 mod support;
 
+mod disk;
 mod load;
 mod schedule;
 

@@ -14,7 +14,9 @@ use crate::config::figures::{self, FigureName, Wanted};
 use crate::report;
 use crate::time::{Instant, Periodic};
 
+mod disk;
 mod load;
+mod mounts;
 
 /// Between two readings that are each worth a line in the log.
 const SELDOM: Duration = Duration::from_secs(30);
@@ -42,6 +44,7 @@ struct Reading<'a> {
     /// Room for kernel text, [`crate::limits::KERNEL_FILE`] bytes.
     text: &'a mut [u8],
     /// By the monotonic clock.
+    #[allow(dead_code)]
     now: Instant,
 }
 
@@ -67,7 +70,7 @@ pub struct Figures {
 impl Figures {
     /// Opens the sources of those that are wanted.
     pub fn open(root: &Root, settings: &figures::Figures) -> Self {
-        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, *wanted)).collect() }
+        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, settings, *wanted)).collect() }
     }
 
     /// Reads what the first report is measured against.
@@ -108,9 +111,10 @@ struct Scheduled {
 }
 
 impl Scheduled {
-    fn open(root: &Root, wanted: Wanted) -> Self {
+    fn open(root: &Root, settings: &figures::Figures, wanted: Wanted) -> Self {
         let figure: Box<dyn Figure> = match wanted.name {
             FigureName::Load => Box::new(load::Load::open(root)),
+            FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
