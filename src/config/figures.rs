@@ -39,17 +39,20 @@ pub enum FigureName {
     Load,
     /// `disk`
     Disk,
+    /// `hddspace`
+    HddSpace,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 2] = [Self::Load, Self::Disk];
+    pub const ALL: [Self; 3] = [Self::Load, Self::Disk, Self::HddSpace];
 
     /// As section and key spell it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Load => "load",
             Self::Disk => "disk",
+            Self::HddSpace => "hddspace",
         }
     }
 
@@ -58,7 +61,7 @@ impl FigureName {
     const fn default_interval(self) -> u64 {
         match self {
             Self::Load => 1,
-            Self::Disk => 60,
+            Self::Disk | Self::HddSpace => 60,
         }
     }
 }

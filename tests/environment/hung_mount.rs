@@ -18,7 +18,7 @@ fn fault_34_a_mount_that_hangs_whoever_asks_is_null_and_told_once_and_the_rest_g
     }
     let [hung, below, small, bound] = [hung, below, small, bound].map(|path| path.display().to_string());
     place.configure(format!(
-        "[app]\nprimary_timer=0.05\n[disk]\nenabled=yes\ninterval=0.05\nmounts=/ {hung} {below} {small} {bound}\n"
+        "[app]\nprimary_timer=0.05\n[hddspace]\nenabled=yes\ninterval=0.05\n[disk]\nenabled=yes\ninterval=0.05\nmounts=/ {hung} {below} {small} {bound}\n"
     ));
     // A FUSE connection that nobody serves. Whoever asks it waits until he is killed.
     let setup = format!(
@@ -36,6 +36,7 @@ fn fault_34_a_mount_that_hangs_whoever_asks_is_null_and_told_once_and_the_rest_g
         let disk = &report["disk"];
         assert!(disk["/"]["used"].as_u64().unwrap() > 0, "{report}");
         assert_eq!(disk[&small]["total"], json!(65536));
+        assert!(!report["hddspace"].as_array().unwrap().iter().any(|one| one.get(&hung).is_some()));
         for null in [&hung, &below, &bound] {
             assert_eq!(disk.get(null), Some(&Value::Null), "{null}");
         }

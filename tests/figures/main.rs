@@ -59,7 +59,7 @@ fn psutil(script: &str) -> Value {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("/usr/bin/python3: {error}; apt-get install python3-psutil"));
-    let script = format!("import json, psutil\nprint(json.dumps({script}))\n");
+    let script = format!("import json, os, psutil\nprint(json.dumps({script}))\n");
     python.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = python.wait_with_output().unwrap();
     assert!(output.status.success(), "the oracle failed; is python3-psutil installed?");

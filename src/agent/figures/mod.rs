@@ -15,6 +15,7 @@ use crate::report;
 use crate::time::{Instant, Periodic};
 
 mod disk;
+mod hddspace;
 mod load;
 mod mounts;
 
@@ -115,6 +116,7 @@ impl Scheduled {
         let figure: Box<dyn Figure> = match wanted.name {
             FigureName::Load => Box::new(load::Load::open(root)),
             FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
+            FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }

@@ -5,26 +5,42 @@
 
 use std::ops::ControlFlow;
 
-use heapless::String;
+use heapless::{String, Vec};
+use log::info;
 use nix::sys::statvfs::statvfs;
 
 use crate::agent::source::{Failure, Root, Source};
 use crate::limits;
 use crate::report::disk::Usage;
-use crate::sample::mountinfo::{Mount, Place, mounts};
+use crate::sample::mountinfo::{Device, Mount, Place, mounts};
 
 /// A mount point, and what was found there.
 #[derive(Debug)]
 pub struct Space {
     /// The path.
     pub point: String<{ limits::MOUNT_POINT }>,
+    /// Of the file system, where it is known.
+    pub device: Device,
+    /// What there is, where the figure keeps it.
+    pub usage: Option<Usage>,
     place: Place,
 }
 
 impl Space {
-    /// At `point`.
-    pub fn new(point: String<{ limits::MOUNT_POINT }>) -> Self {
-        Self { point, place: Place::default() }
+    /// At `point`, unless that is too long.
+    pub fn at(point: &str) -> Option<Self> {
+        let point = String::try_from(point).ok()?;
+        Some(Self { point, device: Device::default(), usage: None, place: Place::default() })
+    }
+
+    /// Where `mount` is, unless that is too long or no text.
+    pub fn of(mount: &Mount<'_>) -> Option<Self> {
+        let mut point = Vec::new();
+        for byte in mount.point() {
+            point.push(byte).ok()?;
+        }
+        let point = String::from_utf8(point).ok()?;
+        Some(Self { point, device: mount.device, usage: None, place: Place::default() })
     }
 
     /// The kind of file system that is not asked.
@@ -32,11 +48,11 @@ impl Space {
         self.place.waits()
     }
 
-    /// The space, where the last survey found that it may be asked for.
+    /// Asks for the space, where the last survey found that it may be asked for.
     ///
     /// # Errors
     /// [`Failure::Waits`], [`Failure::NotMounted`], or as `statvfs(3)`.
-    pub fn usage(&self) -> Result<Usage, Failure> {
+    pub fn ask(&self) -> Result<Usage, Failure> {
         if self.place.waits().is_some() {
             return Err(Failure::Waits);
         }
@@ -60,12 +76,26 @@ impl Space {
 #[derive(Debug)]
 pub struct Table {
     source: Source,
+    live: bool,
 }
 
 impl Table {
-    /// Opens `/proc/self/mountinfo`.
-    pub fn open(root: &Root) -> Self {
-        Self { source: Source::open(root, "proc/self/mountinfo") }
+    /// Opens `/proc/self/mountinfo` for `figure`.
+    pub fn open(root: &Root, figure: &str) -> Self {
+        let live = root.is_live();
+        if !live {
+            let root = root.path("");
+            info!(
+                "{figure} stays null in reports: the space of this machine is not that of {}",
+                root.display()
+            );
+        }
+        Self { source: Source::open(root, "proc/self/mountinfo"), live }
+    }
+
+    /// Whether it is the running system's own: under another root there is no space to ask for.
+    pub fn is_live(&self) -> bool {
+        self.live
     }
 
     /// Where it is, under the root.
