@@ -17,8 +17,8 @@ use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    Fixed, Thousandths, addresses, boot_id, hostname, mailbox, meminfo, mountinfo, stat, thermal, uptime,
-    zoneinfo,
+    Fixed, Thousandths, addresses, boot_id, diskstats, hostname, mailbox, meminfo, mountinfo, net_dev, stat,
+    thermal, uptime, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -348,6 +348,12 @@ fn feed(text: &[u8]) {
         assert!(mount.point().count() <= text.len());
     }
     assert!(place.waits().is_none_or(|kind| kind.len() <= limits::FILE_SYSTEM));
+    for device in diskstats::devices(text) {
+        assert!(!device.name.is_empty() && !diskstats::is_partition(device.name, device.name));
+    }
+    if let Some(columns) = net_dev::Columns::of(text) {
+        assert!(columns.interfaces(text).all(|interface| !interface.name.is_empty()));
+    }
     let _ = addresses::parse(text, 7, &mut found);
     assert!(found.as_slice().len() <= limits::ADDRESSES);
 }

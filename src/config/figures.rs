@@ -41,11 +41,15 @@ pub enum FigureName {
     Disk,
     /// `hddspace`
     HddSpace,
+    /// `diskio`
+    DiskIo,
+    /// `net`
+    Net,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 3] = [Self::Load, Self::Disk, Self::HddSpace];
+    pub const ALL: [Self; 5] = [Self::Load, Self::Disk, Self::HddSpace, Self::DiskIo, Self::Net];
 
     /// As section and key spell it.
     pub const fn as_str(self) -> &'static str {
@@ -53,6 +57,8 @@ impl FigureName {
             Self::Load => "load",
             Self::Disk => "disk",
             Self::HddSpace => "hddspace",
+            Self::DiskIo => "diskio",
+            Self::Net => "net",
         }
     }
 
@@ -60,7 +66,7 @@ impl FigureName {
     /// slow or costs more to read.
     const fn default_interval(self) -> u64 {
         match self {
-            Self::Load => 1,
+            Self::Load | Self::DiskIo | Self::Net => 1,
             Self::Disk | Self::HddSpace => 60,
         }
     }

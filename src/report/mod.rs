@@ -1,7 +1,9 @@
 //! Counters to figures to JSON.
 
+pub mod deltas;
 pub mod disk;
 mod percent;
+pub mod rates;
 
 use core::net::Ipv4Addr;
 

@@ -5,11 +5,13 @@
 
 pub mod addresses;
 pub mod boot_id;
+pub mod diskstats;
 pub mod hostname;
 pub mod loadavg;
 pub mod mailbox;
 pub mod meminfo;
 pub mod mountinfo;
+pub mod net_dev;
 pub mod stat;
 pub mod thermal;
 pub mod uptime;

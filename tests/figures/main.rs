@@ -10,6 +10,7 @@ mod support;
 
 mod disk;
 mod load;
+mod rates;
 mod schedule;
 
 use std::io::Write;

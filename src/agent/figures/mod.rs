@@ -15,9 +15,11 @@ use crate::report;
 use crate::time::{Instant, Periodic};
 
 mod disk;
+mod diskio;
 mod hddspace;
 mod load;
 mod mounts;
+mod net;
 
 /// Between two readings that are each worth a line in the log.
 const SELDOM: Duration = Duration::from_secs(30);
@@ -45,8 +47,9 @@ struct Reading<'a> {
     /// Room for kernel text, [`crate::limits::KERNEL_FILE`] bytes.
     text: &'a mut [u8],
     /// By the monotonic clock.
-    #[allow(dead_code)]
     now: Instant,
+    /// For what is opened for a moment only.
+    root: &'a Root,
 }
 
 /// When a report is made.
@@ -75,9 +78,9 @@ impl Figures {
     }
 
     /// Reads what the first report is measured against.
-    pub fn prime(&mut self, text: &mut [u8], now: Instant) {
+    pub fn prime(&mut self, root: &Root, text: &mut [u8], now: Instant) {
         for scheduled in &mut self.all {
-            scheduled.figure.prime(Reading { text, now });
+            scheduled.figure.prime(Reading { text, now, root });
         }
     }
 
@@ -117,6 +120,8 @@ impl Scheduled {
             FigureName::Load => Box::new(load::Load::open(root)),
             FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
             FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
+            FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
+            FigureName::Net => Box::new(net::Net::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
@@ -131,7 +136,7 @@ impl Scheduled {
         if tell && self.watch.is_missing() {
             self.figure.reopen(root);
         }
-        let outcome = self.figure.read(Reading { text, now: tick.now });
+        let outcome = self.figure.read(Reading { text, now: tick.now, root });
         let found = self.watch.pass(outcome, || root.path(self.figure.source()), tell).is_some();
         let key = self.wanted.name.as_str();
         let longer = report::add(json, length, key, |buf| {
