@@ -83,6 +83,9 @@ pub const COUNTED_NAME: usize = 32;
 /// devices, of which hosts have hundreds, takes about 100.
 pub const COUNTERS: u64 = 256 * 1024;
 
+/// Interfaces in `wifi`: a board has one or two radios, which may have a few virtual interfaces each.
+pub const WIFI: usize = 8;
+
 /// Datagrams of one address dump. Each holds some 90 addresses, so that [`ADDRESSES`] come in one;
 /// the rest is room for what an abandoned dump left behind.
 pub const ADDRESS_DATAGRAMS: usize = 64;

@@ -18,7 +18,7 @@ use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
     Fixed, Thousandths, addresses, boot_id, diskstats, hostname, mailbox, meminfo, mountinfo, net_dev, stat,
-    thermal, uptime, zoneinfo,
+    thermal, uptime, wireless, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -353,6 +353,10 @@ fn feed(text: &[u8]) {
     }
     if let Some(columns) = net_dev::Columns::of(text) {
         assert!(columns.interfaces(text).all(|interface| !interface.name.is_empty()));
+    }
+    for interface in wireless::interfaces(text) {
+        let numbers = [interface.level, interface.noise];
+        assert!(numbers.into_iter().flatten().all(|dbm| (-128..0).contains(&dbm)));
     }
     let _ = addresses::parse(text, 7, &mut found);
     assert!(found.as_slice().len() <= limits::ADDRESSES);

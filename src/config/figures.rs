@@ -45,11 +45,13 @@ pub enum FigureName {
     DiskIo,
     /// `net`
     Net,
+    /// `wifi`
+    Wifi,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 5] = [Self::Load, Self::Disk, Self::HddSpace, Self::DiskIo, Self::Net];
+    pub const ALL: [Self; 6] = [Self::Load, Self::Disk, Self::HddSpace, Self::DiskIo, Self::Net, Self::Wifi];
 
     /// As section and key spell it.
     pub const fn as_str(self) -> &'static str {
@@ -59,6 +61,7 @@ impl FigureName {
             Self::HddSpace => "hddspace",
             Self::DiskIo => "diskio",
             Self::Net => "net",
+            Self::Wifi => "wifi",
         }
     }
 
@@ -67,7 +70,7 @@ impl FigureName {
     const fn default_interval(self) -> u64 {
         match self {
             Self::Load | Self::DiskIo | Self::Net => 1,
-            Self::Disk | Self::HddSpace => 60,
+            Self::Disk | Self::HddSpace | Self::Wifi => 60,
         }
     }
 }

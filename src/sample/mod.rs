@@ -15,6 +15,7 @@ pub mod net_dev;
 pub mod stat;
 pub mod thermal;
 pub mod uptime;
+pub mod wireless;
 pub mod zoneinfo;
 
 /// A number with a fixed count of decimals, as the integer that it is: `PER_UNIT` of it make 1.

@@ -12,6 +12,7 @@ mod disk;
 mod load;
 mod rates;
 mod schedule;
+mod wifi;
 
 use std::io::Write;
 use std::path::Path;

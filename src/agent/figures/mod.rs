@@ -20,6 +20,7 @@ mod hddspace;
 mod load;
 mod mounts;
 mod net;
+mod wifi;
 
 /// Between two readings that are each worth a line in the log.
 const SELDOM: Duration = Duration::from_secs(30);
@@ -122,6 +123,7 @@ impl Scheduled {
             FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
             FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
             FigureName::Net => Box::new(net::Net::open(root)),
+            FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
