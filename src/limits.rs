@@ -68,6 +68,34 @@ pub const SENSOR_NUMBERS: u32 = 256;
 /// hole, not a desert.
 pub const SENSOR_GAP: u32 = 8;
 
+/// Mount points in `disk` and `hddspace`: a board has two to four, and each takes up to 100 bytes of a
+/// report beside its name.
+pub const MOUNTS: usize = 16;
+
+/// Bytes of a mount point. The longest usual ones are `/media/USER/LABEL` of desktops.
+pub const MOUNT_POINT: usize = 128;
+
+/// Bytes of the name of a file system's type that are shown (`fuse.gvfsd-fuse`).
+pub const FILE_SYSTEM: usize = 24;
+
+/// Bytes read of `/proc/self/mountinfo` in all, a [`KERNEL_FILE`] at a time: a mount takes 100 to 200,
+/// one of a container up to 4,500.
+pub const MOUNTINFO: u64 = 1024 * 1024;
+
+/// Disks in `diskio`, network interfaces in `net`: a board has two or three, a router or a host of
+/// containers some thirty interfaces. Each takes up to 75 bytes of a report.
+pub const COUNTED: usize = 32;
+
+/// Bytes of the name of such a thing: Linux's `DISK_NAME_LEN` is 32, `IFNAMSIZ` 16.
+pub const COUNTED_NAME: usize = 32;
+
+/// Bytes read of `/proc/diskstats` or `/proc/net/dev` in all, a [`KERNEL_FILE`] at a time: each of the
+/// devices, of which hosts have hundreds, takes about 100.
+pub const COUNTERS: u64 = 256 * 1024;
+
+/// Interfaces in `wifi`: a board has one or two radios, which may have a few virtual interfaces each.
+pub const WIFI: usize = 8;
+
 /// Datagrams of one address dump. Each holds some 90 addresses, so that [`ADDRESSES`] come in one;
 /// the rest is room for what an abandoned dump left behind.
 pub const ADDRESS_DATAGRAMS: usize = 64;

@@ -17,8 +17,8 @@ use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, hostname, mailbox, meminfo,
-    os_release, pressure, stat, thermal, uptime, zoneinfo,
+    self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, mailbox,
+    meminfo, mountinfo, net_dev, os_release, pressure, stat, thermal, uptime, wireless, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -316,6 +316,12 @@ fn dump() -> Vec<u8> {
     dump
 }
 
+/// A table of mounts.
+const MOUNTS: &[u8] = b"27 1 179:2 / / rw,relatime shared:1 - ext4 /dev/mmcblk0p2 rw
+31 27 0:50 / /mnt/nas rw - nfs4 nas:/export rw,hard
+32 31 8:2 /a\\040b /mnt/nas/local rw - ext4 /dev/sdb1 rw
+";
+
 /// Feeds `text` to every parser, and looks at what comes out.
 fn feed(text: &[u8]) {
     if let Some(times) = stat::parse(text) {
@@ -344,13 +350,29 @@ fn feed(text: &[u8]) {
     assert!(hostname::parse(text).is_none_or(|name| (1..=limits::HOSTNAME).contains(&name.len())));
     assert!(boot_id::parse(text).is_none_or(|id| id.len() == 36));
     let mut found = Addresses::default();
+    let mut place = mountinfo::Place::default();
+    for mount in mountinfo::mounts(text).flatten() {
+        place.add("/mnt/nas/local", &mount);
+        assert!(mount.point().count() <= text.len());
+    }
+    assert!(place.waits().is_none_or(|kind| kind.len() <= limits::FILE_SYSTEM));
+    for device in diskstats::devices(text) {
+        assert!(!device.name.is_empty() && !diskstats::is_partition(device.name, device.name));
+    }
+    if let Some(columns) = net_dev::Columns::of(text) {
+        assert!(columns.interfaces(text).all(|interface| !interface.name.is_empty()));
+    }
+    for interface in wireless::interfaces(text) {
+        let numbers = [interface.level, interface.noise];
+        assert!(numbers.into_iter().flatten().all(|dbm| (-128..0).contains(&dbm)));
+    }
     let _ = addresses::parse(text, 7, &mut found);
     assert!(found.as_slice().len() <= limits::ADDRESSES);
 }
 
 #[test]
 fn kernel_text_that_is_cut_at_any_byte_does_no_harm() {
-    for file in real_files().iter().chain([&dump()]) {
+    for file in real_files().iter().chain([&dump(), &MOUNTS.to_vec()]) {
         // The longest file that is wanted to its end; of the others the beginning.
         for end in 0..=file.len().min(2100) {
             feed(&file[..end]);
@@ -383,6 +405,7 @@ proptest! {
             // As likely as all the text.
             let dumps = vec![dump(); files.len()];
             files.extend(dumps);
+            files.extend(vec![MOUNTS.to_vec(); 20]);
             files
         });
         let mut text = FILES.with(|files| file.get(files).clone());

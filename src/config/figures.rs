@@ -2,17 +2,27 @@
 
 use std::time::Duration;
 
-use super::reading::Reading;
+use super::reading::{Expected, Reading};
 use super::values::{boolean, seconds};
+use crate::limits;
+use crate::sample::mountinfo::unescaped;
 
 /// What switches a figure on.
 const ENABLED: &str = "enabled";
 
 /// The further figures of a report, and what they are to look at.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figures {
     /// Those that are enabled, in the order of [`FigureName::ALL`].
     pub wanted: Vec<Wanted>,
+    /// `[disk] mounts`: at most [`limits::MOUNTS`], each of at most [`limits::MOUNT_POINT`] bytes.
+    pub mounts: Vec<String>,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self { wanted: Vec::new(), mounts: vec!["/".into()] }
+    }
 }
 
 /// A further figure that is enabled.
@@ -42,12 +52,34 @@ pub enum FigureName {
     Board,
     /// `os`
     Os,
+    /// `disk`
+    Disk,
+    /// `hddspace`
+    HddSpace,
+    /// `diskio`
+    DiskIo,
+    /// `net`
+    Net,
+    /// `wifi`
+    Wifi,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 7] =
-        [Self::Load, Self::PerCpu, Self::Swap, Self::CpuFreq, Self::Pressure, Self::Board, Self::Os];
+    pub const ALL: [Self; 12] = [
+        Self::Load,
+        Self::PerCpu,
+        Self::Swap,
+        Self::CpuFreq,
+        Self::Pressure,
+        Self::Disk,
+        Self::HddSpace,
+        Self::DiskIo,
+        Self::Net,
+        Self::Wifi,
+        Self::Board,
+        Self::Os,
+    ];
 
     /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
@@ -59,6 +91,11 @@ impl FigureName {
             Self::Pressure => "pressure",
             Self::Board => "board",
             Self::Os => "os",
+            Self::Disk => "disk",
+            Self::HddSpace => "hddspace",
+            Self::DiskIo => "diskio",
+            Self::Net => "net",
+            Self::Wifi => "wifi",
         }
     }
 
@@ -75,6 +112,8 @@ impl FigureName {
     const fn default_interval(self) -> u64 {
         match self {
             Self::Load | Self::PerCpu | Self::Swap | Self::CpuFreq | Self::Pressure => 1,
+            Self::DiskIo | Self::Net => 1,
+            Self::Disk | Self::HddSpace | Self::Wifi => 60,
             Self::Board | Self::Os => 3600,
         }
     }
@@ -82,7 +121,37 @@ impl FigureName {
 
 /// Reads the section of every figure.
 pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
-    Figures { wanted: FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect() }
+    let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect();
+    let mut figures = Figures { wanted, ..Figures::default() };
+    r.set("disk", "mounts", &mut figures.mounts, mounts);
+    figures
+}
+
+/// Mount points between white space or commas; in them `\040` is a space, as in `fstab(5)`.
+fn mounts(text: &str) -> Result<Vec<String>, Expected> {
+    let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+    let mounts = words.map(mount_point).try_fold(Vec::new(), |mut all, point| {
+        all.extend(Some(point?).filter(|point| !all.contains(point)));
+        Some(all)
+    });
+    mounts.filter(|mounts| (1..=limits::MOUNTS).contains(&mounts.len())).ok_or_else(|| {
+        format!(
+            "1 to {} mount points such as / /boot, each of at most {} bytes, with \\040 for a space in one",
+            limits::MOUNTS,
+            limits::MOUNT_POINT
+        )
+        .into()
+    })
+}
+
+fn mount_point(word: &str) -> Option<String> {
+    let path = String::from_utf8(unescaped(word.as_bytes()).collect()).ok()?;
+    let path = match path.trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    };
+    (word.starts_with('/') && path.len() <= limits::MOUNT_POINT && !path.contains(char::is_control))
+        .then(|| path.to_owned())
 }
 
 /// `[name] enabled interval`, and `[cpu] enabled percpu interval`.
@@ -100,4 +169,28 @@ fn wanted(r: &mut Reading<'_>, name: FigureName) -> Option<Wanted> {
         r.warn(line, format!("[{section}]: has no effect without {switch}=yes"));
     }
     (enabled && on == Some(true)).then_some(Wanted { name, interval })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_stand_between_spaces_commas_and_lines_and_each_counts_once() {
+        assert_eq!(
+            mounts("/, /boot/\n/media/pi/USB\\040DISK /boot").unwrap(),
+            ["/", "/boot", "/media/pi/USB DISK"]
+        );
+        assert_eq!(mounts("//").unwrap(), ["/"]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_paths_or_too_long_is_refused_with_what_was_expected() {
+        let many: String = (0..=limits::MOUNTS).map(|n| format!("/{n} ")).collect();
+        let long = "/".to_owned() + &"x".repeat(limits::MOUNT_POINT);
+        for wrong in ["", " , ", "boot", "/ boot", "/a\\012b", "/\\377", &many, &long] {
+            assert!(mounts(wrong).unwrap_err().contains("1 to 16 mount points"), "{wrong:?}");
+        }
+        assert_eq!(mounts(many.rsplit_once("/").unwrap().0).unwrap().len(), limits::MOUNTS);
+    }
 }

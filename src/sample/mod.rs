@@ -8,15 +8,19 @@ pub mod boot_id;
 pub mod cpufreq;
 pub mod cpuinfo;
 pub mod cpulist;
+pub mod diskstats;
 pub mod hostname;
 pub mod loadavg;
 pub mod mailbox;
 pub mod meminfo;
+pub mod mountinfo;
+pub mod net_dev;
 pub mod os_release;
 pub mod pressure;
 pub mod stat;
 pub mod thermal;
 pub mod uptime;
+pub mod wireless;
 pub mod zoneinfo;
 
 /// A number with a fixed count of decimals, as the integer that it is: `PER_UNIT` of it make 1.

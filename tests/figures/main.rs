@@ -10,12 +10,15 @@ mod support;
 
 mod board;
 mod cpu_freq;
+mod disk;
 mod load;
 mod os;
 mod percpu;
 mod pressure;
+mod rates;
 mod schedule;
 mod swap;
+mod wifi;
 
 use std::io::Write;
 use std::path::Path;
@@ -58,7 +61,7 @@ fn with_configuration(root: &Path, name: &str, configuration: &str) -> Value {
 
 /// What `expression`, of Python with psutil, is as JSON.
 fn psutil(expression: &str) -> Value {
-    python(&format!("import json, psutil\nprint(json.dumps({expression}))\n"))
+    python(&format!("import json, os, psutil\nprint(json.dumps({expression}))\n"))
 }
 
 /// The JSON that `script` prints.

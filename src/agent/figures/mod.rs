@@ -16,10 +16,16 @@ use crate::time::{Instant, Periodic};
 
 mod board;
 mod cpu_freq;
+mod disk;
+mod diskio;
+mod hddspace;
+mod mounts;
+mod net;
 mod os;
 mod percpu;
 mod pressure;
 mod single;
+mod wifi;
 
 /// Between two readings that are each worth a line in the log.
 const SELDOM: Duration = Duration::from_secs(30);
@@ -53,6 +59,8 @@ struct Reading<'a> {
     text: &'a mut [u8],
     /// By the monotonic clock.
     now: Instant,
+    /// For what is opened for a moment only.
+    root: &'a Root,
 }
 
 /// When a report is made.
@@ -77,13 +85,13 @@ pub struct Figures {
 impl Figures {
     /// Opens the sources of those that are wanted.
     pub fn open(root: &Root, settings: &figures::Figures) -> Self {
-        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, *wanted)).collect() }
+        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, settings, *wanted)).collect() }
     }
 
     /// Reads what the first report is measured against.
-    pub fn prime(&mut self, text: &mut [u8], now: Instant) {
+    pub fn prime(&mut self, root: &Root, text: &mut [u8], now: Instant) {
         for scheduled in &mut self.all {
-            scheduled.figure.prime(Reading { text, now });
+            scheduled.figure.prime(Reading { text, now, root });
         }
     }
 
@@ -118,7 +126,7 @@ struct Scheduled {
 }
 
 impl Scheduled {
-    fn open(root: &Root, wanted: Wanted) -> Self {
+    fn open(root: &Root, settings: &figures::Figures, wanted: Wanted) -> Self {
         let figure: Box<dyn Figure> = match wanted.name {
             FigureName::Load => Box::new(single::load(root)),
             FigureName::PerCpu => Box::new(percpu::PerCpu::open(root)),
@@ -127,6 +135,11 @@ impl Scheduled {
             FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
             FigureName::Board => Box::new(board::Board::open(root)),
             FigureName::Os => Box::new(os::Os::open(root)),
+            FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
+            FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
+            FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
+            FigureName::Net => Box::new(net::Net::open(root)),
+            FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
@@ -141,7 +154,7 @@ impl Scheduled {
         if tell && (self.watch.is_missing() || self.figure.is_incomplete()) {
             self.figure.reopen(root);
         }
-        let outcome = self.figure.read(Reading { text, now: tick.now });
+        let outcome = self.figure.read(Reading { text, now: tick.now, root });
         let found = self.watch.pass(outcome, || root.path(self.figure.source()), tell).is_some();
         let key = self.wanted.name.as_str();
         let longer = report::add(json, length, key, |buf| {
