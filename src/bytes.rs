@@ -1,7 +1,13 @@
-//! A checked reader and a checked writer over slices.
+//! A checked reader and a checked writer over slices, and texts of peers.
 //!
 //! Every length is compared with what remains before it is used, in arithmetic that cannot
 //! overflow on 32 bits. Integers on the wires here are big-endian.
+
+use core::fmt;
+
+use heapless::String;
+
+use crate::limits;
 
 /// More was asked for than there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +149,37 @@ impl<'a> Writer<'a> {
     /// The number of bytes written, or [`Short`] where anything did not fit.
     pub fn finish(self) -> Result<usize, Short> {
         if self.short { Err(Short) } else { Ok(self.len) }
+    }
+}
+
+/// A short text of a peer's, fit to be shown: printable, at most 255 bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(String<{ limits::SHORTSTR }>);
+
+impl Text {
+    /// What of `bytes` is UTF-8 and printable; `?` stands for each octet or character that is not.
+    pub fn lossy(bytes: &[u8]) -> Self {
+        let mut text = String::new();
+        for chunk in bytes.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                let _ = text.push(if c.is_control() { '?' } else { c });
+            }
+            for _ in chunk.invalid() {
+                let _ = text.push('?');
+            }
+        }
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -31,6 +31,8 @@ pub mod report;
 pub mod outbox;
 #[forbid(unsafe_code)]
 pub mod amqp;
+#[forbid(unsafe_code)]
+pub mod zmtp;
 // With std:
 #[cfg(feature = "std")]
 #[forbid(unsafe_code)]

@@ -12,6 +12,9 @@
 //! Change once, drain fully, then wait. A link that has ended says so by an event; it is then
 //! dropped, and a new connection makes a new one.
 
+use core::fmt;
+
+use crate::bytes::{Short, Writer};
 use crate::time::Instant;
 
 /// A protocol endpoint without I/O. See the module for how to drive it.
@@ -41,4 +44,61 @@ pub trait Link {
 
     /// The time is `now`; whatever was due is done.
     fn timed_out(&mut self, now: Instant);
+}
+
+/// Bytes that wait for the transport, in the caller's buffer.
+pub struct SendBuffer<'a> {
+    buf: &'a mut [u8],
+    start: usize,
+    end: usize,
+}
+
+impl<'a> SendBuffer<'a> {
+    /// An empty one over `buf`.
+    pub const fn new(buf: &'a mut [u8]) -> Self {
+        Self { buf, start: 0, end: 0 }
+    }
+
+    /// What waits.
+    pub fn outgoing(&self) -> &[u8] {
+        self.buf.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// The first `n` bytes of what waits were taken.
+    pub fn sent(&mut self, n: usize) {
+        self.start = self.start.saturating_add(n).min(self.end);
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Appends what `write` writes: all of it or, where fewer than `reserve` bytes would be left free,
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Short`] while there is no room.
+    pub fn append(&mut self, reserve: usize, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), Short> {
+        // Moving what waits to the front costs nothing while the transport keeps up: it is empty.
+        if self.start > 0 {
+            self.buf.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let limit = self.buf.len().saturating_sub(reserve);
+        let mut w = Writer::new(self.buf.get_mut(self.end..limit).ok_or(Short)?);
+        write(&mut w);
+        self.end += w.finish()?;
+        Ok(())
+    }
+}
+
+/// Tells how much waits, but not what: a login may be among it.
+impl fmt::Debug for SendBuffer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendBuffer").field("waiting", &self.outgoing().len()).finish_non_exhaustive()
+    }
 }

@@ -17,8 +17,9 @@ use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    Fixed, Thousandths, addresses, boot_id, hostname, hwmon, mailbox, meminfo, stat, thermal, throttled,
-    uptime, zoneinfo,
+    self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, hwmon,
+    mailbox, meminfo, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime, wireless,
+    zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -321,17 +322,31 @@ fn dump() -> Vec<u8> {
     dump
 }
 
+/// A table of mounts.
+const MOUNTS: &[u8] = b"27 1 179:2 / / rw,relatime shared:1 - ext4 /dev/mmcblk0p2 rw
+31 27 0:50 / /mnt/nas rw - nfs4 nas:/export rw,hard
+32 31 8:2 /a\\040b /mnt/nas/local rw - ext4 /dev/sdb1 rw
+";
+
 /// Feeds `text` to every parser, and looks at what comes out.
 fn feed(text: &[u8]) {
     if let Some(times) = stat::parse(text) {
         assert!(times.busy() <= times.total());
         assert_eq!(times.since(&times).total(), 0);
     }
+    let _ = stat::each_core(text, |_, times| assert!(times.busy() <= times.total()));
     if let Some(info) = meminfo::parse(text) {
         for low in [None, Some(0), Some(4096 * 1181), Some(u64::MAX)] {
             assert!(info.available(low) <= info.total_bytes.max(info.free_bytes));
         }
     }
+    meminfo::swap(text);
+    assert!(cpuinfo::board(text).count() <= text.len());
+    assert!(os_release::pretty_name::<8>(text).is_none_or(|name| !name.is_empty()));
+    assert!(sample::text(text).is_none_or(|text| !text.is_empty()));
+    assert!(pressure::parse(text).is_none_or(|p| p.some.or(p.full).is_some()));
+    assert!(cpufreq::parse(text).is_none_or(|Fixed(khz)| khz > 0));
+    assert!(cpulist::ranges(text).count() <= text.len() + 1);
     zoneinfo::low_pages(text);
     assert!(uptime::parse(text).is_none_or(|Fixed(hundredths)| hundredths >= 0));
     if let Some(Fixed(millidegrees)) = thermal::parse(text) {
@@ -341,7 +356,7 @@ fn feed(text: &[u8]) {
     for kind in hwmon::Kind::ALL {
         hwmon::Kind::parse(kind, text);
     }
-    if let Ok(name) = std::str::from_utf8(text) {
+    if let Ok(name) = std::str::from_utf8(&text[..text.len().min(limits::SENSOR_LABEL)]) {
         for subsystem in ["platform", "i2c", "spi", "pci", "hid", "mdio_bus", "scsi"] {
             let address = hwmon::Address::of(subsystem, name.trim());
             assert!(address.is_none_or(|address| address.to_string().starts_with(|c: char| c.is_ascii())));
@@ -352,13 +367,29 @@ fn feed(text: &[u8]) {
     assert!(hostname::parse(text).is_none_or(|name| (1..=limits::HOSTNAME).contains(&name.len())));
     assert!(boot_id::parse(text).is_none_or(|id| id.len() == 36));
     let mut found = Addresses::default();
+    let mut place = mountinfo::Place::default();
+    for mount in mountinfo::mounts(text).flatten() {
+        place.add("/mnt/nas/local", &mount);
+        assert!(mount.point().count() <= text.len());
+    }
+    assert!(place.waits().is_none_or(|kind| kind.len() <= limits::FILE_SYSTEM));
+    for device in diskstats::devices(text) {
+        assert!(!device.name.is_empty() && !diskstats::is_partition(device.name, device.name));
+    }
+    if let Some(columns) = net_dev::Columns::of(text) {
+        assert!(columns.interfaces(text).all(|interface| !interface.name.is_empty()));
+    }
+    for interface in wireless::interfaces(text) {
+        let numbers = [interface.level, interface.noise];
+        assert!(numbers.into_iter().flatten().all(|dbm| (-128..0).contains(&dbm)));
+    }
     let _ = addresses::parse(text, 7, &mut found);
     assert!(found.as_slice().len() <= limits::ADDRESSES);
 }
 
 #[test]
 fn kernel_text_that_is_cut_at_any_byte_does_no_harm() {
-    for file in real_files().iter().chain([&dump()]) {
+    for file in real_files().iter().chain([&dump(), &MOUNTS.to_vec()]) {
         // The longest file that is wanted to its end; of the others the beginning.
         for end in 0..=file.len().min(2100) {
             feed(&file[..end]);
@@ -391,6 +422,7 @@ proptest! {
             // As likely as all the text.
             let dumps = vec![dump(); files.len()];
             files.extend(dumps);
+            files.extend(vec![MOUNTS.to_vec(); 20]);
             files
         });
         let mut text = FILES.with(|files| file.get(files).clone());

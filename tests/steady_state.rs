@@ -100,7 +100,8 @@ impl Inside {
             .text("[logging]\nkeys=root\n[logger_root]\nlevel=INFO\nhandlers=file\n[handler_file]\n")
             .text(&handler);
         let config = FigureName::ALL.into_iter().fold(config, |config, figure| {
-            config.set(figure.as_str(), "enabled", "yes").set(figure.as_str(), "interval", "0.01")
+            let (section, switch) = figure.switch();
+            config.set(section, switch, "yes").set(section, "interval", "0.01")
         });
         let file = dir.path().join("psistats.conf");
         fs::write(&file, config.to_string()).unwrap();

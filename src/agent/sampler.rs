@@ -113,7 +113,7 @@ impl Sampler {
     pub fn prime(&mut self, now: Instant) {
         let times = self.cpu_times(false);
         self.cpu.next(times);
-        self.figures.prime(&mut self.text, now);
+        self.figures.prime(&self.root, &mut self.text, now);
     }
 
     /// One report as JSON, without a line end. At a secondary tick it has uptime and addresses too.

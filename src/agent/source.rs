@@ -64,6 +64,10 @@ pub enum Failure {
     Errno(Errno),
     /// It was read, and does not say what the kernel says there.
     Content,
+    /// No file system is mounted just there.
+    NotMounted,
+    /// The file system, or one on the way there, may never answer.
+    Waits,
 }
 
 impl From<Errno> for Failure {
@@ -77,6 +81,10 @@ impl fmt::Display for Failure {
         match self {
             Self::Errno(errno) => write!(f, "{} ({errno:?})", errno.desc()),
             Self::Content => f.write_str("no such figure in its content"),
+            Self::NotMounted => f.write_str("nothing is mounted there"),
+            Self::Waits => f.write_str(
+                "not asked, since a file system of this type, there or on the way there, may never answer",
+            ),
         }
     }
 }

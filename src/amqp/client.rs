@@ -2,16 +2,16 @@
 
 use core::time::Duration;
 
-use super::error::{Error, Peer, Scope, Step, Text};
+use super::error::{Error, Peer, Scope, Step};
 use super::frame::{self, CHANNEL};
 use super::method::{self, Method, id};
 use super::options::{Buffers, Options};
-use super::properties::{self, Properties};
+use super::properties::Properties;
 use super::receive::{Item, Receiver};
-use super::send::{SendBuffer, put_frame};
-use crate::bytes::{Short, Writer};
+use super::send::{content, put_frame};
+use crate::bytes::{Short, Text, Writer};
 use crate::limits;
-use crate::link::Link;
+use crate::link::{Link, SendBuffer};
 use crate::time::Instant;
 
 /// From the connection to Ready; one deadline for all of it, so that a peer cannot stretch it.
@@ -22,6 +22,10 @@ const CLOSE: Duration = Duration::from_secs(1);
 
 /// From a Nack to the end, so that the other answers on their way can come.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// Bytes of the send buffer that publishes leave free, so that a heartbeat or the answer to a Close
+/// always finds room.
+const RESERVE: usize = 1024;
 
 /// The protocol header (§4.2.2).
 const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
@@ -124,7 +128,7 @@ impl<'a> Client<'a> {
             sent_at: now,
             waiting_since: now,
         };
-        let written = client.send.raw(PROTOCOL_HEADER);
+        let written = client.send.append(0, |w| w.bytes(PROTOCOL_HEADER));
         client.note(written);
         client
     }
@@ -153,7 +157,7 @@ impl<'a> Client<'a> {
         }
         let was_empty = self.send.is_empty();
         let (options, frame_max) = (self.options, self.frame_max);
-        self.send.publish(|w| content(w, &options, message, frame_max)).ok()?;
+        self.send.append(RESERVE, |w| content(w, &options, message, frame_max)).ok()?;
         if was_empty {
             self.waiting_since = now;
         }
@@ -213,7 +217,7 @@ impl<'a> Client<'a> {
         if self.send.is_empty() {
             self.waiting_since = now;
         }
-        let written = self.send.frame(frame::METHOD, channel, arguments);
+        let written = self.send.append(0, |w| put_frame(w, frame::METHOD, channel, arguments));
         self.note(written);
     }
 
@@ -412,16 +416,6 @@ enum Timer {
     Heartbeat,
 }
 
-/// Basic.Publish, content header, and the body in frames of the agreed size.
-fn content(w: &mut Writer<'_>, options: &Options<'_>, message: &Publish<'_>, frame_max: u32) {
-    put_frame(w, frame::METHOD, CHANNEL, |w| method::publish(w, options.exchange.name, options.routing_key));
-    let length = message.body.len() as u64;
-    put_frame(w, frame::HEADER, CHANNEL, |w| properties::encode(w, &message.properties, length));
-    for piece in message.body.chunks(frame_max.saturating_sub(8).max(1) as usize) {
-        put_frame(w, frame::BODY, CHANNEL, |w| w.bytes(piece));
-    }
-}
-
 impl Link for Client<'_> {
     type Event = Event;
 
@@ -491,7 +485,7 @@ impl Link for Client<'_> {
                 Timer::Heartbeat if !matches!(self.life, Life::Open) => {}
                 Timer::Heartbeat => {
                     self.waiting_since = now;
-                    let written = self.send.frame(frame::HEARTBEAT, 0, |_| ());
+                    let written = self.send.append(0, |w| put_frame(w, frame::HEARTBEAT, 0, |_| ()));
                     self.note(written);
                 }
             }

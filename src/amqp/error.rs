@@ -2,41 +2,8 @@
 
 use core::fmt;
 
-use heapless::String;
-
 use super::method::Id;
-use crate::limits;
-
-/// A short string of the broker's, fit to be shown: printable, at most 255 bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text(String<{ limits::SHORTSTR }>);
-
-impl Text {
-    /// What of `bytes` is UTF-8 and printable; `?` stands for each octet or character that is not.
-    pub fn lossy(bytes: &[u8]) -> Self {
-        let mut text = String::new();
-        for chunk in bytes.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                let _ = text.push(if c.is_control() { '?' } else { c });
-            }
-            for _ in chunk.invalid() {
-                let _ = text.push('?');
-            }
-        }
-        Self(text)
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::bytes::Text;
 
 /// What the client was about when something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,8 @@
 //! Methods: what the broker may say, decoded; what we say, encoded.
 
-use super::Text;
 use super::options::{Exchange, Queue};
 use super::send::{field_bool, field_longstr, shortstr, table};
-use crate::bytes::{Reader, Short, Writer};
+use crate::bytes::{Reader, Short, Text, Writer};
 
 /// Class and method id, as in `(10, 11)`.
 pub type Id = (u16, u16);

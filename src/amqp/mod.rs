@@ -29,8 +29,9 @@ mod send;
 mod client;
 pub mod delivery;
 
+pub use crate::bytes::Text;
 pub use client::{Client, Event, Publish};
-pub use error::{Error, Peer, Retry, Scope, Step, Text};
+pub use error::{Error, Peer, Retry, Scope, Step};
 pub use options::{Buffers, Exchange, Options, Queue};
 pub use properties::Properties;
 

@@ -2,17 +2,30 @@
 
 use std::time::Duration;
 
-use super::reading::Reading;
+use super::reading::{Expected, Reading};
 use super::sensors::{Device, devices};
 use super::values::{boolean, seconds};
+use crate::limits;
+use crate::sample::mountinfo::unescaped;
+
+/// What switches a figure on.
+const ENABLED: &str = "enabled";
 
 /// The further figures of a report, and what they are to look at.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figures {
     /// Those that are enabled, in the order of [`FigureName::ALL`].
     pub wanted: Vec<Wanted>,
+    /// `[disk] mounts`: at most [`limits::MOUNTS`], each of at most [`limits::MOUNT_POINT`] bytes.
+    pub mounts: Vec<String>,
     /// `[sensors] devices[]`: which sensors. None: all that there are.
     pub sensors: Vec<Device>,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self { wanted: Vec::new(), mounts: vec!["/".into()], sensors: Vec::new() }
+    }
 }
 
 /// A further figure that is enabled.
@@ -25,11 +38,33 @@ pub struct Wanted {
     pub interval: Duration,
 }
 
-/// A further figure, by the name of its section and of its key in a report.
+/// A further figure, by its key in a report, which is also the name of its section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FigureName {
     /// `load`
     Load,
+    /// `percpu`
+    PerCpu,
+    /// `swap`
+    Swap,
+    /// `cpu_freq`
+    CpuFreq,
+    /// `pressure`
+    Pressure,
+    /// `board`
+    Board,
+    /// `os`
+    Os,
+    /// `disk`
+    Disk,
+    /// `hddspace`
+    HddSpace,
+    /// `diskio`
+    DiskIo,
+    /// `net`
+    Net,
+    /// `wifi`
+    Wifi,
     /// `throttled`
     Throttled,
     /// `sensors`
@@ -40,45 +75,140 @@ pub enum FigureName {
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 4] = [Self::Load, Self::Throttled, Self::Sensors, Self::Fan];
+    pub const ALL: [Self; 15] = [
+        Self::Load,
+        Self::PerCpu,
+        Self::Swap,
+        Self::CpuFreq,
+        Self::Pressure,
+        Self::Disk,
+        Self::HddSpace,
+        Self::DiskIo,
+        Self::Net,
+        Self::Wifi,
+        Self::Board,
+        Self::Os,
+        Self::Throttled,
+        Self::Sensors,
+        Self::Fan,
+    ];
 
-    /// As section and key spell it.
+    /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Load => "load",
+            Self::PerCpu => "percpu",
+            Self::Swap => "swap",
+            Self::CpuFreq => "cpu_freq",
+            Self::Pressure => "pressure",
+            Self::Board => "board",
+            Self::Os => "os",
+            Self::Disk => "disk",
+            Self::HddSpace => "hddspace",
+            Self::DiskIo => "diskio",
+            Self::Net => "net",
+            Self::Wifi => "wifi",
             Self::Throttled => "throttled",
             Self::Sensors => "sensors",
             Self::Fan => "fan",
         }
     }
 
-    /// Seconds where the section has no `interval`: 1 for what changes by the second, more for what is
-    /// slow or costs more to read.
+    /// The section of it, and the key there that switches it on.
+    pub const fn switch(self) -> (&'static str, &'static str) {
+        match self {
+            Self::PerCpu => ("cpu", "percpu"),
+            other => (other.as_str(), ENABLED),
+        }
+    }
+
+    /// Seconds where the section has no `interval`: 1 for what changes by the second, 60 for what is
+    /// slow or costs more to read, 3600 for what stays.
     const fn default_interval(self) -> u64 {
         match self {
-            Self::Load | Self::Sensors | Self::Fan => 1,
+            Self::Load | Self::PerCpu | Self::Swap | Self::CpuFreq | Self::Pressure => 1,
+            Self::DiskIo | Self::Net | Self::Sensors | Self::Fan => 1,
             // Each reading may be a question to the firmware.
             Self::Throttled => 10,
+            Self::Disk | Self::HddSpace | Self::Wifi => 60,
+            Self::Board | Self::Os => 3600,
         }
     }
 }
 
 /// Reads the section of every figure.
 pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
-    let mut sensors = Vec::new();
-    r.set(FigureName::Sensors.as_str(), "devices[]", &mut sensors, devices);
-    Figures { wanted: FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect(), sensors }
+    let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect();
+    let mut figures = Figures { wanted, ..Figures::default() };
+    r.set("disk", "mounts", &mut figures.mounts, mounts);
+    r.set("sensors", "devices[]", &mut figures.sensors, devices);
+    figures
 }
 
-/// `[name] enabled interval`.
+/// Mount points between white space or commas; in them `\040` is a space, as in `fstab(5)`.
+fn mounts(text: &str) -> Result<Vec<String>, Expected> {
+    let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+    let mounts = words.map(mount_point).try_fold(Vec::new(), |mut all, point| {
+        all.extend(Some(point?).filter(|point| !all.contains(point)));
+        Some(all)
+    });
+    mounts.filter(|mounts| (1..=limits::MOUNTS).contains(&mounts.len())).ok_or_else(|| {
+        format!(
+            "1 to {} mount points such as / /boot, each of at most {} bytes, with \\040 for a space in one",
+            limits::MOUNTS,
+            limits::MOUNT_POINT
+        )
+        .into()
+    })
+}
+
+fn mount_point(word: &str) -> Option<String> {
+    let path = String::from_utf8(unescaped(word.as_bytes()).collect()).ok()?;
+    let path = match path.trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    };
+    (word.starts_with('/') && path.len() <= limits::MOUNT_POINT && !path.contains(char::is_control))
+        .then(|| path.to_owned())
+}
+
+/// `[name] enabled interval`, and `[cpu] enabled percpu interval`.
 fn wanted(r: &mut Reading<'_>, name: FigureName) -> Option<Wanted> {
-    let section = name.as_str();
-    let mut enabled = None;
-    r.set(section, "enabled", &mut enabled, |text| boolean(text).map(Some));
+    let (section, switch) = name.switch();
+    let mut on = None;
+    r.set(section, switch, &mut on, |text| boolean(text).map(Some));
+    let mut enabled = true;
+    if switch != ENABLED {
+        r.set(section, ENABLED, &mut enabled, boolean);
+    }
     let mut interval = Duration::from_secs(name.default_interval());
     r.set(section, "interval", &mut interval, seconds(0.001..=604_800.0));
-    if let Some(line) = r.section_line(section).filter(|_| enabled.is_none()) {
-        r.warn(line, format!("[{section}]: has no effect without enabled=yes"));
+    if let Some(line) = r.section_line(section).filter(|_| !on.is_some_and(|on| on || switch == ENABLED)) {
+        r.warn(line, format!("[{section}]: has no effect without {switch}=yes"));
     }
-    (enabled == Some(true)).then_some(Wanted { name, interval })
+    (enabled && on == Some(true)).then_some(Wanted { name, interval })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_stand_between_spaces_commas_and_lines_and_each_counts_once() {
+        assert_eq!(
+            mounts("/, /boot/\n/media/pi/USB\\040DISK /boot").unwrap(),
+            ["/", "/boot", "/media/pi/USB DISK"]
+        );
+        assert_eq!(mounts("//").unwrap(), ["/"]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_paths_or_too_long_is_refused_with_what_was_expected() {
+        let many: String = (0..=limits::MOUNTS).map(|n| format!("/{n} ")).collect();
+        let long = "/".to_owned() + &"x".repeat(limits::MOUNT_POINT);
+        for wrong in ["", " , ", "boot", "/ boot", "/a\\012b", "/\\377", &many, &long] {
+            assert!(mounts(wrong).unwrap_err().contains("1 to 16 mount points"), "{wrong:?}");
+        }
+        assert_eq!(mounts(many.rsplit_once("/").unwrap().0).unwrap().len(), limits::MOUNTS);
+    }
 }

@@ -1,7 +1,12 @@
 //! Counters to figures to JSON.
 
+mod board;
+pub mod deltas;
+pub mod disk;
 mod fan;
 mod percent;
+mod pressure;
+pub mod rates;
 mod sensors;
 mod throttled;
 
@@ -11,6 +16,7 @@ use serde::{Serialize, Serializer};
 
 use crate::bytes::{Short, Writer};
 use crate::sample::{Fixed, Hundredths, Tenths, Thousandths};
+pub use board::{Board, RaspberryPi};
 pub use fan::{Fan, Fans};
 pub use percent::{CpuRate, percent};
 pub use sensors::{Sensor, Sensors};
@@ -92,6 +98,16 @@ pub fn add(
 /// [`Short`] where there is no room.
 pub fn json_of<T: Serialize + ?Sized>(value: &T, buf: &mut [u8]) -> Result<usize, Short> {
     serde_json_core::to_slice(value, buf).map_err(|_| Short)
+}
+
+/// Pairs as a JSON object; the keys are text.
+#[derive(Clone, Debug)]
+pub struct Members<I>(pub I);
+
+impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)> + Clone> Serialize for Members<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.clone())
+    }
 }
 
 /// As the shortest number that reads as this one: with at most 15 digits (uptimes of 300,000

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::ProptestConfig;
+use psistats::config::figures::FigureName;
 use psistats::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
 use psistats::config::sensors::Device;
 use psistats::config::settings::{Host, QueueKind};
@@ -106,9 +107,11 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
     let warned: Vec<String> = warnings.iter().map(|w| w.text.clone()).collect();
     assert_eq!(
         warned,
-        ["hddtemp", "hddspace", "ipaddr", "mem", "cpu", "uptime", "os", "hostname"]
+        ["hddtemp", "ipaddr", "mem", "uptime", "hostname"]
             .map(|section| format!("[{section}]: has no effect yet"))
     );
+    let wanted: Vec<_> = settings.figures.wanted.iter().map(|wanted| wanted.name).collect();
+    assert_eq!(wanted, [FigureName::PerCpu, FigureName::HddSpace, FigureName::Os, FigureName::Sensors]);
     assert_eq!(settings.server, Settings::default().server);
     let logging = settings.logging.unwrap();
     // [logger_pika] counts though `keys=root` does not list it, and so does [handler_stdout].

@@ -8,11 +8,20 @@
 #[path = "../support/boards.rs"]
 mod support;
 
+mod board;
+mod cpu_freq;
+mod disk;
 mod fan;
 mod load;
+mod os;
+mod percpu;
+mod pressure;
+mod rates;
 mod schedule;
 mod sensors;
+mod swap;
 mod throttled;
+mod wifi;
 
 use std::io::Write;
 use std::path::Path;
@@ -53,15 +62,19 @@ fn with_configuration(root: &Path, name: &str, configuration: &str) -> Value {
     report.as_object_mut().unwrap().remove(name).unwrap_or_else(|| panic!("{name} is not in {report}"))
 }
 
-/// What `script`, Python with psutil, prints as JSON.
-fn psutil(script: &str) -> Value {
+/// What `expression`, of Python with psutil, is as JSON.
+fn psutil(expression: &str) -> Value {
+    python(&format!("import json, os, psutil\nprint(json.dumps({expression}))\n"))
+}
+
+/// The JSON that `script` prints.
+fn python(script: &str) -> Value {
     let mut python = Command::new("/usr/bin/python3")
         .args(["-W", "ignore", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("/usr/bin/python3: {error}; apt-get install python3-psutil"));
-    let script = format!("import json, psutil\nprint(json.dumps({script}))\n");
     python.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = python.wait_with_output().unwrap();
     assert!(output.status.success(), "the oracle failed; is python3-psutil installed?");

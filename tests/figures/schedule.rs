@@ -1,6 +1,7 @@
 //! When a figure is due, and what a missing source or a full report costs.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use psistats::config::figures::FigureName;
@@ -27,9 +28,23 @@ fn without_a_section_that_enables_it_no_figure_is_in_a_report() {
 }
 
 #[test]
+fn a_wrong_value_is_one_error_whatever_the_figure() {
+    for name in FigureName::ALL {
+        let (section, _) = name.switch();
+        for key in ["enabled", "interval"] {
+            let text = format!("[{section}]\n{key}=maybe\n");
+            let errors = psistats::config::parse(text.as_bytes(), Path::new("f")).unwrap_err().0;
+            let wrong = errors.iter().filter(|error| error.text.contains("found \"maybe\"")).count();
+            assert_eq!(wrong, 1, "{errors:?}");
+        }
+    }
+}
+
+#[test]
 fn every_figure_has_its_key_in_the_first_report_whatever_the_machine_has() {
     let configuration = FigureName::ALL.iter().fold(String::new(), |mut text, name| {
-        writeln!(text, "[{}]\nenabled=yes", name.as_str()).unwrap();
+        let (section, switch) = name.switch();
+        writeln!(text, "[{section}]\n{switch}=yes").unwrap();
         text
     });
     for tree in [Tree::new(), machine()] {

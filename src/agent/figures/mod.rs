@@ -14,10 +14,21 @@ use crate::config::figures::{self, FigureName, Wanted};
 use crate::report;
 use crate::time::{Instant, Periodic};
 
+mod board;
+mod cpu_freq;
+mod disk;
+mod diskio;
 mod fan;
-mod load;
+mod hddspace;
+mod mounts;
+mod net;
+mod os;
+mod percpu;
+mod pressure;
 mod sensors;
+mod single;
 mod throttled;
+mod wifi;
 
 /// Between two readings that are each worth a line in the log.
 const SELDOM: Duration = Duration::from_secs(30);
@@ -29,6 +40,11 @@ trait Figure: fmt::Debug {
 
     /// Opens anew what may have gone away or come since, without an allocation.
     fn reopen(&mut self, root: &Root);
+
+    /// Whether a part of it could not be read, which may come back when it is opened anew.
+    fn is_incomplete(&self) -> bool {
+        false
+    }
 
     /// Reads what the first report is measured against, where it is a rate.
     fn prime(&mut self, _: Reading<'_>) {}
@@ -46,6 +62,8 @@ struct Reading<'a> {
     text: &'a mut [u8],
     /// By the monotonic clock.
     now: Instant,
+    /// For what is opened for a moment only.
+    root: &'a Root,
 }
 
 /// When a report is made.
@@ -70,13 +88,13 @@ pub struct Figures {
 impl Figures {
     /// Opens the sources of those that are wanted.
     pub fn open(root: &Root, settings: &figures::Figures) -> Self {
-        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, *wanted, settings)).collect() }
+        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, settings, *wanted)).collect() }
     }
 
     /// Reads what the first report is measured against.
-    pub fn prime(&mut self, text: &mut [u8], now: Instant) {
+    pub fn prime(&mut self, root: &Root, text: &mut [u8], now: Instant) {
         for scheduled in &mut self.all {
-            scheduled.figure.prime(Reading { text, now });
+            scheduled.figure.prime(Reading { text, now, root });
         }
     }
 
@@ -111,12 +129,23 @@ struct Scheduled {
 }
 
 impl Scheduled {
-    fn open(root: &Root, wanted: Wanted, settings: &figures::Figures) -> Self {
+    fn open(root: &Root, settings: &figures::Figures, wanted: Wanted) -> Self {
         let figure: Box<dyn Figure> = match wanted.name {
-            FigureName::Load => Box::new(load::Load::open(root)),
-            FigureName::Fan => Box::new(fan::Fan::open(root)),
-            FigureName::Sensors => Box::new(sensors::Sensors::open(root, &settings.sensors)),
+            FigureName::Load => Box::new(single::load(root)),
+            FigureName::PerCpu => Box::new(percpu::PerCpu::open(root)),
+            FigureName::Swap => Box::new(single::swap(root)),
+            FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
+            FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
+            FigureName::Board => Box::new(board::Board::open(root)),
+            FigureName::Os => Box::new(os::Os::open(root)),
+            FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
+            FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
+            FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
+            FigureName::Net => Box::new(net::Net::open(root)),
+            FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
             FigureName::Throttled => Box::new(throttled::Throttled::open(root)),
+            FigureName::Sensors => Box::new(sensors::Sensors::open(root, &settings.sensors)),
+            FigureName::Fan => Box::new(fan::Fan::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
@@ -128,10 +157,10 @@ impl Scheduled {
     fn add(&mut self, json: &mut [u8], length: usize, tick: Tick, root: &Root, text: &mut [u8]) -> usize {
         // What is seldom read may tell each time that it is back.
         let tell = tick.secondary || self.wanted.interval >= SELDOM;
-        if tell && self.watch.is_missing() {
+        if tell && (self.watch.is_missing() || self.figure.is_incomplete()) {
             self.figure.reopen(root);
         }
-        let outcome = self.figure.read(Reading { text, now: tick.now });
+        let outcome = self.figure.read(Reading { text, now: tick.now, root });
         let found = self.watch.pass(outcome, || root.path(self.figure.source()), tell).is_some();
         let key = self.wanted.name.as_str();
         let longer = report::add(json, length, key, |buf| {

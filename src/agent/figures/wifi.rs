@@ -1,0 +1,62 @@
+//! `wifi`: how well each Wi-Fi interface hears its access point.
+
+use heapless::{String, Vec};
+use log::warn;
+use serde::Serialize;
+
+use super::{Figure, Reading};
+use crate::agent::source::{Failure, Root, Source};
+use crate::bytes::Short;
+use crate::limits;
+use crate::report::{Members, json_of};
+use crate::sample::wireless::interfaces;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Wifi {
+    source: Source,
+    found: Vec<(String<{ limits::COUNTED_NAME }>, Signal), { limits::WIFI }>,
+    crowded: bool,
+}
+
+/// One interface's, as in a report.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Signal {
+    quality: u8,
+    level: Option<i16>,
+    noise: Option<i16>,
+}
+
+impl Wifi {
+    /// Opens `/proc/net/wireless`.
+    pub fn open(root: &Root) -> Self {
+        Self { source: Source::open(root, "proc/net/wireless"), found: Vec::new(), crowded: false }
+    }
+}
+
+impl Figure for Wifi {
+    fn source(&self) -> &str {
+        self.source.name()
+    }
+
+    fn reopen(&mut self, root: &Root) {
+        self.source.reopen(root);
+    }
+
+    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+        self.found.clear();
+        for one in interfaces(self.source.read(reading.text, 0)?) {
+            let signal = Signal { quality: one.quality, level: one.level, noise: one.noise };
+            let Ok(name) = String::try_from(one.name) else { continue };
+            if self.found.push((name, signal)).is_err() && !self.crowded {
+                self.crowded = true;
+                warn!("more than {} Wi-Fi interfaces: wifi has the first of them", limits::WIFI);
+            }
+        }
+        Ok(())
+    }
+
+    fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
+        json_of(&Members(self.found.iter().map(|(name, signal)| (name.as_str(), signal))), buf)
+    }
+}

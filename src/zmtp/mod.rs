@@ -1,0 +1,29 @@
+//! ZMTP 3.0 and 3.1 (ZeroMQ RFC 23 and 37): the NULL mechanism, PUB and SUB.
+//!
+//! [`Session`] is one side of one connection: greeting, READY, frames, heartbeats. It holds no
+//! received bytes and no messages, so that whoever has ten thousand of them chooses where these lie.
+//! [`Publisher`] is a PUB in fixed memory, a [`Link`](crate::link::Link), for a client node.
+//!
+//! ```text
+//!  new --greeting--> Greeting --READY--> Handshake --READY from the peer--> Ready
+//!                                                                             |
+//!    messages, SUBSCRIBE and CANCEL, PING and PONG <--------------------------+
+//!    ERROR, a breach of protocol, silence --> Ended
+//! ```
+//!
+//! ZMTP has no orderly end: a connection that is closed has ended. Not supported: other mechanisms
+//! (PLAIN, CURVE), other patterns, ZMTP 2 and older.
+
+mod command;
+mod error;
+mod frame;
+mod greeting;
+mod publisher;
+mod session;
+mod subscriptions;
+
+pub use error::{Error, Peer, Retry, Step};
+pub use frame::put_message;
+pub use publisher::{Buffers, Event as PublisherEvent, Outcome, Publisher};
+pub use session::{Event, HANDSHAKE, Session, SocketType};
+pub use subscriptions::Subscriptions;

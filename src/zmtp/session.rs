@@ -1,0 +1,339 @@
+//! One side of one connection, without received bytes or messages of its own.
+
+use core::time::Duration;
+
+use heapless::Vec;
+
+use super::command::{self, Command};
+use super::error::{Error, Peer, Step};
+use super::frame::{self, Header};
+use super::greeting;
+use crate::bytes::Writer;
+use crate::time::Instant;
+
+/// From the connection to READY; one deadline for all of it, so that a peer cannot stretch it.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Octets of what the session itself wants to send: greeting, READY, PING, a few PONGs.
+const CONTROL: usize = 256;
+
+/// Intervals of silence after which the peer is dead.
+const DEAD: u32 = 3;
+
+/// What this side is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketType {
+    /// Sends what is subscribed to.
+    Pub,
+    /// Subscribes and receives.
+    Sub,
+}
+
+impl SocketType {
+    /// As READY spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pub => "PUB",
+            Self::Sub => "SUB",
+        }
+    }
+
+    /// What it talks to (RFC 29), as messages say it, and whether `other` is one.
+    fn talks_to(self, other: &str) -> Result<(), &'static str> {
+        match (self, other) {
+            (Self::Pub, "SUB" | "XSUB") | (Self::Sub, "PUB" | "XPUB") => Ok(()),
+            (Self::Pub, _) => Err("SUB or XSUB"),
+            (Self::Sub, _) => Err("PUB or XPUB"),
+        }
+    }
+}
+
+/// What the owner learns. Bodies lie in the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'i> {
+    /// The handshake is done. A SUB now subscribes.
+    Ready,
+    /// A frame of a message, to a SUB.
+    Frame {
+        /// Whether more frames of this message follow.
+        more: bool,
+        /// What is in it.
+        body: &'i [u8],
+    },
+    /// Messages whose first frame begins so are wanted of a PUB.
+    Subscribe(&'i [u8]),
+    /// They are no longer wanted.
+    Cancel(&'i [u8]),
+    /// The end, the last event. What is left of [`Session::control`] may be written, as a courtesy.
+    Ended(Error),
+}
+
+/// Whether it lives or has ended.
+#[derive(Clone, Debug)]
+enum Life {
+    Open,
+    /// The end is to be told.
+    Ending(Error),
+    Ended,
+}
+
+/// One side of one connection. See the [module](super) for its states.
+///
+/// The owner keeps the bytes that were received and hands them to [`Session::decode`] until it gives
+/// nothing more; it writes [`Session::control`] before and between, never within messages.
+#[derive(Debug)]
+pub struct Session {
+    socket: SocketType,
+    life: Life,
+    step: Step,
+    /// The peer's minor version.
+    minor: u8,
+    /// Most octets of a message's frame.
+    limit: u64,
+    control: Vec<u8, CONTROL>,
+    /// After so much silence a PING; zero: never.
+    heartbeat: Duration,
+    /// What the peer's PING asks for: so much silence of its own means that it is dead.
+    ttl: Option<Duration>,
+    pinged: bool,
+    started: Instant,
+    heard_at: Instant,
+}
+
+impl Session {
+    /// A session on a transport that has just been connected. `limit`: octets of the longest frame of
+    /// a message. `heartbeat`: after so much silence a PING, and after three times that the end; zero:
+    /// never. A peer of ZMTP 3.0 is not asked, since it may not know PING.
+    pub fn new(socket: SocketType, limit: u64, heartbeat: Duration, now: Instant) -> Self {
+        let mut session = Self {
+            socket,
+            life: Life::Open,
+            step: Step::Greeting,
+            minor: 0,
+            limit,
+            control: Vec::new(),
+            heartbeat,
+            ttl: None,
+            pinged: false,
+            started: now,
+            heard_at: now,
+        };
+        session.send(|w| w.bytes(&greeting::ours()));
+        session
+    }
+
+    /// Whether it has not ended.
+    pub fn is_open(&self) -> bool {
+        matches!(self.life, Life::Open)
+    }
+
+    /// Whether messages may flow.
+    pub fn is_ready(&self) -> bool {
+        self.step == Step::Ready && self.is_open()
+    }
+
+    /// Something was received, whatever it is.
+    pub fn heard(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.pinged = false;
+    }
+
+    /// The next event of `input`, which moves on past what it is made of. None: more is to be received.
+    pub fn decode<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i>> {
+        loop {
+            if let Life::Ending(_) | Life::Ended = self.life {
+                return match core::mem::replace(&mut self.life, Life::Ended) {
+                    Life::Ending(error) => Some(Event::Ended(error)),
+                    _ => None,
+                };
+            }
+            match self.next(input) {
+                Ok(Next::Event(event)) => return Some(event),
+                Ok(Next::Nothing) => {}
+                Ok(Next::Incomplete) => return None,
+                Err(error) => self.end(error),
+            }
+        }
+    }
+
+    /// Octets that [`Session::decode`] has to see at once to go on, where `input` is all that there is:
+    /// more than that is not needed, fewer do not do.
+    pub fn needs(&self, input: &[u8]) -> usize {
+        match self.step {
+            Step::Greeting => greeting::LENGTH,
+            _ => match frame::header(input) {
+                // Within the limit, or decode has ended it.
+                Ok(Some(header)) => header.octets + usize::try_from(header.size).unwrap_or(usize::MAX / 2),
+                _ => 9,
+            },
+        }
+    }
+
+    /// What the session itself wants to send.
+    pub fn control(&self) -> &[u8] {
+        &self.control
+    }
+
+    /// The first `n` octets of [`Session::control`] were taken.
+    pub fn control_sent(&mut self, n: usize) {
+        let n = n.min(self.control.len());
+        self.control.copy_within(n.., 0);
+        self.control.truncate(self.control.len() - n);
+    }
+
+    /// Of a SUB that is ready: messages whose first frame begins with `prefix`, of at most 64 octets,
+    /// are wanted.
+    pub fn subscribe(&mut self, prefix: &[u8]) {
+        // A command since 3.1, a message before (RFC 23, "The Publish-Subscribe Pattern").
+        if self.minor > 0 {
+            self.send(|w| command::put_subscribe(w, prefix));
+        } else {
+            let size = u8::try_from(1 + prefix.len()).unwrap_or_default();
+            self.send(|w| [&[0, size, 1], prefix].into_iter().for_each(|part| w.bytes(part)));
+        }
+    }
+
+    /// The transport has ended. Leads to [`Event::Ended`].
+    pub fn disconnected(&mut self) {
+        self.end(Error::Disconnected(self.step));
+    }
+
+    /// Ends over `error`, which the owner has found.
+    pub fn end(&mut self, error: Error) {
+        if let Life::Open = self.life {
+            self.life = Life::Ending(error);
+        }
+    }
+
+    /// When [`Session::timed_out`] is due, if ever; it has passed while the end is to be told.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.life {
+            Life::Ended => None,
+            Life::Ending(_) => Some(self.started),
+            Life::Open => self.timers().into_iter().flatten().map(|(at, _)| at).min(),
+        }
+    }
+
+    /// The time is `now`; whatever was due is done.
+    pub fn timed_out(&mut self, now: Instant) {
+        for (_, timer) in self.timers().into_iter().flatten().filter(|(at, _)| *at <= now) {
+            match timer {
+                Timer::Handshake => self.end(Error::HandshakeTimeout(self.step)),
+                Timer::Silent(time) => self.end(Error::Silent(time)),
+                Timer::Ping => {
+                    self.pinged = true;
+                    let ttl = (self.heartbeat * DEAD).as_millis() / 100;
+                    let ttl = u16::try_from(ttl).unwrap_or(u16::MAX);
+                    self.send(|w| command::put_ping(w, ttl));
+                }
+            }
+        }
+    }
+
+    fn timers(&self) -> [Option<(Instant, Timer)>; 2] {
+        if self.step != Step::Ready {
+            return [Some((self.started + HANDSHAKE, Timer::Handshake)), None];
+        }
+        let beats = (!self.heartbeat.is_zero() && self.minor > 0).then_some(self.heartbeat);
+        let silent = |time: Duration| (self.heard_at + time, Timer::Silent(time));
+        [
+            beats.map(|beat| match self.pinged {
+                true => silent(beat * DEAD),
+                false => (self.heard_at + beat, Timer::Ping),
+            }),
+            self.ttl.map(silent),
+        ]
+    }
+
+    fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Next<'i>, Error> {
+        if self.step == Step::Greeting {
+            let Some(minor) = greeting::parse(input)? else { return Ok(Next::Incomplete) };
+            *input = input.get(greeting::LENGTH..).unwrap_or_default();
+            self.minor = minor;
+            self.step = Step::Handshake;
+            let socket = self.socket;
+            self.send(|w| command::put_ready(w, socket));
+            return Ok(Next::Nothing);
+        }
+        let Some(header) = frame::header(input)? else { return Ok(Next::Incomplete) };
+        let limit = if header.command { command::LONGEST as u64 } else { self.limit };
+        if header.size > limit {
+            return Err(Peer::TooLong { size: header.size, limit }.into());
+        }
+        // Within the limit it fits.
+        let length = header.octets + usize::try_from(header.size).unwrap_or_default();
+        let Some((frame, rest)) = input.split_at_checked(length) else { return Ok(Next::Incomplete) };
+        *input = rest;
+        let body = frame.get(header.octets..).unwrap_or_default();
+        if header.command { self.on_command(body) } else { self.on_frame(header, body) }
+    }
+
+    fn on_command<'i>(&mut self, body: &'i [u8]) -> Result<Next<'i>, Error> {
+        match (command::parse(body)?, self.step) {
+            (Command::Error(reason), _) => return Err(Error::Told(reason)),
+            (Command::Ready(theirs), Step::Handshake) => {
+                if let Err(expected) = self.socket.talks_to(theirs.as_str()) {
+                    self.send(|w| command::put_error(w, "Invalid socket type"));
+                    return Err(Error::SocketType { theirs, expected });
+                }
+                self.step = Step::Ready;
+                return Ok(Next::Event(Event::Ready));
+            }
+            (Command::Ready(_), step) | (_, step @ Step::Handshake) => {
+                return Err(Peer::Unexpected(step).into());
+            }
+            (Command::Subscribe(prefix), _) if self.socket == SocketType::Pub => {
+                return Ok(Next::Event(Event::Subscribe(prefix)));
+            }
+            (Command::Cancel(prefix), _) if self.socket == SocketType::Pub => {
+                return Ok(Next::Event(Event::Cancel(prefix)));
+            }
+            (Command::Ping { ttl, context }, _) => {
+                self.ttl = (ttl > 0).then(|| Duration::from_millis(u64::from(ttl) * 100));
+                self.send(|w| command::put_pong(w, context));
+            }
+            _ => {}
+        }
+        Ok(Next::Nothing)
+    }
+
+    fn on_frame<'i>(&mut self, header: Header, body: &'i [u8]) -> Result<Next<'i>, Error> {
+        if self.step != Step::Ready {
+            return Err(Peer::Unexpected(self.step).into());
+        }
+        Ok(match (self.socket, body) {
+            (SocketType::Sub, body) => Next::Event(Event::Frame { more: header.more, body }),
+            // Subscriptions as messages: 3.0, and libzmq whatever its version.
+            (SocketType::Pub, [1, prefix @ ..]) => Next::Event(Event::Subscribe(prefix)),
+            (SocketType::Pub, [0, prefix @ ..]) => Next::Event(Event::Cancel(prefix)),
+            // An XSUB may say more, which concerns nobody here.
+            (SocketType::Pub, _) => Next::Nothing,
+        })
+    }
+
+    /// Queues octets of the session's own. No room means that the peer asks without reading.
+    fn send(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
+        let mut buf = [0; CONTROL];
+        let mut w = Writer::new(&mut buf);
+        write(&mut w);
+        let written = w.finish().ok().and_then(|length| buf.get(..length));
+        if written.is_none_or(|octets| self.control.extend_from_slice(octets).is_err()) {
+            self.end(Peer::Flood.into());
+        }
+    }
+}
+
+/// What a step of decoding gave.
+enum Next<'i> {
+    Event(Event<'i>),
+    Nothing,
+    Incomplete,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug)]
+enum Timer {
+    Handshake,
+    Ping,
+    Silent(Duration),
+}

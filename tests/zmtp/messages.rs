@@ -1,0 +1,154 @@
+//! What peers send that are not ours, octet by octet.
+
+use psistats::link::Link;
+use psistats::zmtp::{Error, Peer, PublisherEvent, Retry, Step};
+
+use crate::endpoints::{LIMIT, START, Subscriber, give, publisher, take};
+
+/// A greeting of libzmq: padding that is not zero, version 3.`minor`.
+pub fn greeting(minor: u8) -> Vec<u8> {
+    let mut greeting = vec![0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, minor];
+    greeting.extend(b"NULL");
+    greeting.resize(64, 0);
+    greeting
+}
+
+pub fn ready(socket: &str) -> Vec<u8> {
+    let mut body = b"\x05READY\x0bSocket-Type".to_vec();
+    body.extend(u32::try_from(socket.len()).unwrap().to_be_bytes());
+    body.extend(socket.as_bytes());
+    body.extend(b"\x08Identity\0\0\0\0");
+    [&[4, u8::try_from(body.len()).unwrap()], &body[..]].concat()
+}
+
+/// What a publisher ends with after `bytes`.
+fn end(bytes: &[u8]) -> Error {
+    let mut publisher = publisher(START);
+    match give(&mut publisher, bytes, START).last() {
+        Some(PublisherEvent::Ended(error)) => error.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn subscriptions_are_taken_as_messages_and_as_commands_whatever_the_version() {
+    for minor in [0, 1] {
+        for subscription in
+            [&b"\0\x03\x01st"[..], b"\x04\x0c\x09SUBSCRIBEst", b"\x02\0\0\0\0\0\0\0\x03\x01st"]
+        {
+            let mut publisher = publisher(START);
+            let bytes = [&greeting(minor), &ready("SUB"), subscription].concat();
+            let told = give(&mut publisher, &bytes, START);
+            assert_eq!(told, [PublisherEvent::Ready, PublisherEvent::Wanted(true)]);
+            for cancel in [&b"\0\x03\0st"[..], b"\x04\x09\x06CANCELst"] {
+                let told = give(&mut publisher, cancel, START);
+                assert_eq!(told, [PublisherEvent::Wanted(false)]);
+                give(&mut publisher, subscription, START);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sub_subscribes_by_a_message_to_a_peer_of_3_0_and_by_a_command_to_one_of_3_1() {
+    for (minor, expected) in [(0, &b"\0\x04\x01abc"[..]), (1, b"\x04\x0d\x09SUBSCRIBEabc")] {
+        let mut subscriber = Subscriber::new(START);
+        subscriber.take_outgoing();
+        subscriber.receive(&[greeting(minor), ready("PUB")].concat(), START);
+        assert!(subscriber.ready);
+        subscriber.take_outgoing();
+        subscriber.session.subscribe(b"abc");
+        assert_eq!(subscriber.take_outgoing(), expected);
+    }
+}
+
+#[test]
+fn a_ping_is_answered_with_its_context_also_where_3_0_was_announced() {
+    for minor in [0, 1] {
+        let mut publisher = publisher(START);
+        give(&mut publisher, &[greeting(minor), ready("XSUB")].concat(), START);
+        take(&mut publisher, usize::MAX, START);
+        give(&mut publisher, b"\x04\x0a\x04PING\0\x0axyz", START);
+        assert_eq!(publisher.outgoing(), b"\x04\x08\x04PONGxyz");
+    }
+}
+
+#[test]
+fn a_message_of_many_frames_and_empty_ones_arrives_as_it_is() {
+    let mut subscriber = Subscriber::new(START);
+    let bytes =
+        [&greeting(1)[..], &ready("XPUB"), b"\x01\x01a\x01\0\x03\0\0\0\0\0\0\0\x02bc\0\0", b"\0\x01z"]
+            .concat();
+    subscriber.receive(&bytes, START);
+    let expected: [&[&[u8]]; 2] = [&[b"a", b"", b"bc", b""], &[b"z"]];
+    assert_eq!(subscriber.messages, expected);
+}
+
+#[test]
+fn each_way_to_be_no_peer_of_ours_has_its_own_error() {
+    let command = |body: &[u8]| [&[4, u8::try_from(body.len()).unwrap()], body].concat();
+    let after_greeting = |bytes: &[u8]| end(&[&greeting(1), bytes].concat());
+    let after_ready = |bytes: &[u8]| end(&[&greeting(1), &ready("SUB"), bytes].concat());
+
+    assert!(matches!(end(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Error::NotZmtp(_)));
+    assert_eq!(end(&[0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 1, 0]), Error::Version { major: 1 });
+    let mut curve = greeting(1);
+    curve[12..17].copy_from_slice(b"CURVE");
+    assert!(matches!(end(&curve), Error::Mechanism(name) if name.as_str() == "CURVE"));
+    assert!(
+        matches!(after_greeting(&ready("PUB")), Error::SocketType { theirs, .. } if theirs.as_str() == "PUB")
+    );
+    let told = after_greeting(&command(b"\x05ERROR\x0bgo away\nnow"));
+    assert!(matches!(&told, Error::Told(reason) if reason.as_str() == "go away?now"), "{told}");
+    assert_eq!(after_greeting(b"\0\x01x"), Error::Peer(Peer::Unexpected(Step::Handshake)));
+    assert_eq!(after_greeting(&command(b"\x04PING\0\0")), Error::Peer(Peer::Unexpected(Step::Handshake)));
+    assert_eq!(after_ready(&ready("SUB")), Error::Peer(Peer::Unexpected(Step::Ready)));
+    assert_eq!(after_ready(&[0x80, 1]), Error::Peer(Peer::Flags(0x80)));
+    assert_eq!(after_ready(&command(b"\x09SUB")), Error::Peer(Peer::Command));
+    let huge = [2, 0x7F, 255, 255, 255, 255, 255, 255, 255];
+    assert!(matches!(after_ready(&huge), Error::Peer(Peer::TooLong { .. })));
+    for (error, retry) in [
+        (end(b"HTTP"), Retry::Slow),
+        (told, Retry::Slow),
+        (Error::Disconnected(Step::Handshake), Retry::Slow),
+        (Error::Disconnected(Step::Ready), Retry::Soon),
+    ] {
+        assert_eq!(error.retry(), retry, "{error}");
+    }
+}
+
+#[test]
+fn a_peer_of_the_wrong_type_is_told_so() {
+    let mut publisher = publisher(START);
+    take(&mut publisher, usize::MAX, START);
+    give(&mut publisher, &[greeting(1), ready("PUSH")].concat(), START);
+    let outgoing = publisher.outgoing();
+    assert!(outgoing.ends_with(b"\x05ERROR\x13Invalid socket type"), "{}", outgoing.escape_ascii());
+}
+
+#[test]
+fn a_frame_at_the_limit_is_taken_and_one_octet_more_is_refused_at_its_header() {
+    for (size, taken) in [(LIMIT, true), (LIMIT + 1, false)] {
+        let mut subscriber = Subscriber::new(START);
+        let header = [&[2][..], &size.to_be_bytes()].concat();
+        subscriber.receive(&[greeting(1), ready("PUB"), header].concat(), START);
+        if taken {
+            assert_eq!(subscriber.ended, None);
+            assert_eq!(subscriber.session.needs(&subscriber.input), 9 + LIMIT as usize);
+            subscriber.receive(&vec![b'x'; LIMIT as usize], START);
+            assert_eq!(subscriber.messages.len(), 1);
+        } else {
+            assert_eq!(subscriber.ended, Some(Error::Peer(Peer::TooLong { size, limit: LIMIT })));
+        }
+    }
+}
+
+#[test]
+fn who_asks_without_reading_is_cut_off() {
+    let mut subscriber = Subscriber::new(START);
+    subscriber.receive(&[greeting(1), ready("PUB")].concat(), START);
+    for _ in 0..100 {
+        subscriber.receive(b"\x04\x07\x04PING\0\0", START);
+    }
+    assert_eq!(subscriber.ended, Some(Error::Peer(Peer::Flood)));
+}
