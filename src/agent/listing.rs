@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::hwmon::{Sensor, Sensors};
 use super::source::{Failure, Root};
 use crate::limits;
-use crate::sample::Fixed;
+use crate::report::json_of;
 
 /// A `[sensors]` section that names everything that can be read, with what it says now in comments; what
 /// cannot be read is a comment with the reason.
@@ -20,8 +20,10 @@ pub fn sensors(root: &Root) -> String {
     for sensor in &found.all {
         let Sensor { chip, feature, kind, .. } = sensor;
         match sensor.read(&mut buf) {
-            Ok(Fixed(thousandths)) => {
-                let value = thousandths as f64 / 1000.0;
+            Ok(value) => {
+                // As a report has it: to format a double otherwise would take 10 KB of the program.
+                let length = json_of(&value, &mut buf).unwrap_or_default();
+                let value = std::str::from_utf8(buf.get(..length).unwrap_or_default()).unwrap_or_default();
                 line(&mut text, format_args!("    # {value} {}\n    {chip}.{feature}", kind.unit()));
             }
             Err(Failure::Content) => {
