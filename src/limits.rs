@@ -61,11 +61,17 @@ pub const SENSORS: usize = 8;
 /// Bytes of a sensor's name: Linux's `THERMAL_NAME_LENGTH` is 20, chips of hwmon have up to 32.
 pub const SENSOR_LABEL: usize = 32;
 
+/// Sensors that `[sensors]` and `[fan]` keep open: a board has ten, a server with 32 cores 40.
+pub const LISTED_SENSORS: usize = 64;
+
+/// Bytes of a chip's name: a [`SENSOR_LABEL`], and where it is (`-scsi-10-100`).
+pub const CHIP_NAME: usize = SENSOR_LABEL + 16;
+
 /// Numbers tried in `thermal_zoneN` and `hwmonN`.
 pub const SENSOR_NUMBERS: u32 = 256;
 
 /// Missing numbers in a row that end the search for sensors: a driver that was unloaded leaves a
-/// hole, not a desert.
+/// hole, not a desert, and so do cores that are counted by fours.
 pub const SENSOR_GAP: u32 = 8;
 
 /// Mount points in `disk` and `hddspace`: a board has two to four, and each takes up to 100 bytes of a

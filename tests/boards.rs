@@ -1,6 +1,6 @@
-//! Captured boards, read by the sampler itself, against golden reports.
+//! Captured boards, read by the program itself, against golden reports and listings of sensors.
 //!
-//! `PSISTATS_RENEW_GOLDEN=1 cargo test --test boards` writes the golden reports again: then read
+//! `PSISTATS_RENEW_GOLDEN=1 cargo test --test boards` writes the golden files again: then read
 //! the difference.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -11,6 +11,8 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use psistats::agent::listing;
+use psistats::agent::source::Root;
 use psistats::report::percent;
 use psistats::sample::{Fixed, meminfo, zoneinfo};
 use support::{
@@ -32,22 +34,32 @@ fn report_since_start(board: &Path) -> String {
     String::from_utf8(sampler.report(tick(1_700_000_000_123, true)).to_vec()).unwrap()
 }
 
-#[test]
-fn every_board_gives_its_golden_report() {
+/// Compares what `of` gives for each board with its file `golden`. A board without one has `missing`.
+fn golden(golden: &str, missing: &str, of: impl Fn(&Path) -> String) {
     let renew = std::env::var_os("PSISTATS_RENEW_GOLDEN").is_some();
     let mut wrong = String::new();
     for board in all() {
-        let report = report_since_start(&board) + "\n";
-        let golden = board.join("report.json");
-        if renew {
-            fs::write(&golden, &report).unwrap();
+        let (came, golden) = (of(&board), board.join(golden));
+        if renew && came != missing {
+            fs::write(&golden, &came).unwrap();
         }
-        let expected = fs::read_to_string(&golden).unwrap_or_default();
-        if report != expected {
-            wrong += &format!("{}\n  expected {expected}\n  came     {report}", name(&board));
+        let expected = fs::read_to_string(&golden).unwrap_or_else(|_| missing.to_owned());
+        if came != expected {
+            wrong += &format!("{}\n  expected {expected}\n  came     {came}", name(&board));
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_board_gives_its_golden_report() {
+    golden("report.json", "", |board| report_since_start(board) + "\n");
+}
+
+#[test]
+fn every_board_lists_its_golden_sensors() {
+    let none = "# no sensors in /sys/class/hwmon and /sys/class/thermal\n";
+    golden("sensors.txt", none, |board| listing::sensors(&Root::open(board)));
 }
 
 #[test]

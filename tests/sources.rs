@@ -17,8 +17,9 @@ use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, mailbox,
-    meminfo, mountinfo, net_dev, os_release, pressure, stat, thermal, uptime, wireless, zoneinfo,
+    self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, hwmon,
+    mailbox, meminfo, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime, wireless,
+    zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -288,8 +289,13 @@ fn a_line_without_an_end_is_not_read_for_ever() {
 fn real_files() -> Vec<Vec<u8>> {
     fn under(directory: &Path, files: &mut Vec<Vec<u8>>) {
         for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { under(&path, files) } else { files.push(fs::read(path).unwrap()) }
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                under(&entry.path(), files);
+            } else if kind.is_file() {
+                files.push(fs::read(entry.path()).unwrap());
+            }
         }
     }
     let mut files = Vec::new();
@@ -347,6 +353,17 @@ fn feed(text: &[u8]) {
         assert!((-39_999..=150_000).contains(&millidegrees) && millidegrees != 0);
     }
     thermal::rank(text);
+    for kind in hwmon::Kind::ALL {
+        hwmon::Kind::parse(kind, text);
+    }
+    if let Ok(name) = std::str::from_utf8(text) {
+        for subsystem in ["platform", "i2c", "spi", "pci", "hid", "mdio_bus", "scsi"] {
+            let address = hwmon::Address::of(subsystem, name.trim());
+            assert!(address.is_none_or(|address| address.to_string().starts_with(|c: char| c.is_ascii())));
+        }
+    }
+    throttled::parse(text);
+    throttled::parse_alarm(text);
     assert!(hostname::parse(text).is_none_or(|name| (1..=limits::HOSTNAME).contains(&name.len())));
     assert!(boot_id::parse(text).is_none_or(|id| id.len() == 36));
     let mut found = Addresses::default();
@@ -428,8 +445,9 @@ proptest! {
         let mut answer = [32, 0x8000_0000, 0x0003_0006, 8, 0x8000_0008, 0, words[6], 0];
         answer[..flaws].copy_from_slice(&words[..flaws]);
         let in_range = |celsius: Option<Thousandths>| celsius.is_none_or(|c| (-39_999..=150_000).contains(&c.0));
-        prop_assert!(in_range(mailbox::parse(&answer)));
-        prop_assert!(in_range(mailbox::parse(&words)));
+        prop_assert!(in_range(mailbox::parse_temperature(&answer)));
+        prop_assert!(in_range(mailbox::parse_temperature(&words)));
+        let _ = mailbox::parse_throttled(&words);
     }
 
     #[test]

@@ -6,7 +6,9 @@
 
 // What the kernel says:
 pub mod source;
+pub mod numbered;
 pub mod thermometer;
+pub mod hwmon;
 pub mod mailbox;
 pub mod addresses;
 pub mod figures;
@@ -26,6 +28,7 @@ pub mod notify;
 pub mod run;
 pub mod pidfile;
 pub mod service;
+pub mod listing;
 pub mod cli;
 
 /// Target of log records about the connection: the original's AMQP library was pika, and existing

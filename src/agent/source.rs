@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use log::{info, warn};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 
 /// The directory that `proc`, `sys` and `dev` are in: `/`, or a captured tree.
@@ -38,6 +38,12 @@ impl Root {
         // Without O_NONBLOCK a FIFO in a captured tree would hang here.
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
         openat(directory.as_fd(), name, flags, Mode::empty()).map(File::from)
+    }
+
+    /// The last part of what the link `name` points to. None where it is no link, or no text.
+    pub fn link(&self, name: &str) -> Option<String> {
+        let target = readlinkat(self.directory.as_ref().ok()?.as_fd(), name).ok()?;
+        Some(Path::new(&target).file_name()?.to_str()?.to_owned())
     }
 
     /// Whether it is the running system's own.

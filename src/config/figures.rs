@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reading::{Expected, Reading};
+use super::sensors::{Device, devices};
 use super::values::{boolean, seconds};
 use crate::limits;
 use crate::sample::mountinfo::unescaped;
@@ -17,11 +18,13 @@ pub struct Figures {
     pub wanted: Vec<Wanted>,
     /// `[disk] mounts`: at most [`limits::MOUNTS`], each of at most [`limits::MOUNT_POINT`] bytes.
     pub mounts: Vec<String>,
+    /// `[sensors] devices[]`: which sensors. None: all that there are.
+    pub sensors: Vec<Device>,
 }
 
 impl Default for Figures {
     fn default() -> Self {
-        Self { wanted: Vec::new(), mounts: vec!["/".into()] }
+        Self { wanted: Vec::new(), mounts: vec!["/".into()], sensors: Vec::new() }
     }
 }
 
@@ -48,10 +51,10 @@ pub enum FigureName {
     CpuFreq,
     /// `pressure`
     Pressure,
-    /// `board`
-    Board,
-    /// `os`
-    Os,
+    /// `throttled`
+    Throttled,
+    /// `sensors`
+    Sensors,
     /// `disk`
     Disk,
     /// `hddspace`
@@ -62,16 +65,22 @@ pub enum FigureName {
     Net,
     /// `wifi`
     Wifi,
+    /// `board`
+    Board,
+    /// `os`
+    Os,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Load,
         Self::PerCpu,
         Self::Swap,
         Self::CpuFreq,
         Self::Pressure,
+        Self::Throttled,
+        Self::Sensors,
         Self::Disk,
         Self::HddSpace,
         Self::DiskIo,
@@ -83,20 +92,7 @@ impl FigureName {
 
     /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Load => "load",
-            Self::PerCpu => "percpu",
-            Self::Swap => "swap",
-            Self::CpuFreq => "cpu_freq",
-            Self::Pressure => "pressure",
-            Self::Board => "board",
-            Self::Os => "os",
-            Self::Disk => "disk",
-            Self::HddSpace => "hddspace",
-            Self::DiskIo => "diskio",
-            Self::Net => "net",
-            Self::Wifi => "wifi",
-        }
+        self.about().0
     }
 
     /// The section of it, and the key there that switches it on.
@@ -107,14 +103,25 @@ impl FigureName {
         }
     }
 
-    /// Seconds where the section has no `interval`: 1 for what changes by the second, 60 for what is
-    /// slow or costs more to read, 3600 for what stays.
-    const fn default_interval(self) -> u64 {
+    /// Key, and seconds where the section has no `interval`: 1 for what changes by the second, 60 for
+    /// what is slow or costs more to read, 3600 for what stays.
+    const fn about(self) -> (&'static str, u64) {
         match self {
-            Self::Load | Self::PerCpu | Self::Swap | Self::CpuFreq | Self::Pressure => 1,
-            Self::DiskIo | Self::Net => 1,
-            Self::Disk | Self::HddSpace | Self::Wifi => 60,
-            Self::Board | Self::Os => 3600,
+            Self::Load => ("load", 1),
+            Self::PerCpu => ("percpu", 1),
+            Self::Swap => ("swap", 1),
+            Self::CpuFreq => ("cpu_freq", 1),
+            Self::Pressure => ("pressure", 1),
+            // Each reading may be a question to the firmware.
+            Self::Throttled => ("throttled", 10),
+            Self::Sensors => ("sensors", 1),
+            Self::Disk => ("disk", 60),
+            Self::HddSpace => ("hddspace", 60),
+            Self::DiskIo => ("diskio", 1),
+            Self::Net => ("net", 1),
+            Self::Wifi => ("wifi", 60),
+            Self::Board => ("board", 3600),
+            Self::Os => ("os", 3600),
         }
     }
 }
@@ -123,7 +130,8 @@ impl FigureName {
 pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
     let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect();
     let mut figures = Figures { wanted, ..Figures::default() };
-    r.set("disk", "mounts", &mut figures.mounts, mounts);
+    r.set(FigureName::Disk.as_str(), "mounts", &mut figures.mounts, mounts);
+    r.set(FigureName::Sensors.as_str(), "devices[]", &mut figures.sensors, devices);
     figures
 }
 
@@ -163,7 +171,7 @@ fn wanted(r: &mut Reading<'_>, name: FigureName) -> Option<Wanted> {
     if switch != ENABLED {
         r.set(section, ENABLED, &mut enabled, boolean);
     }
-    let mut interval = Duration::from_secs(name.default_interval());
+    let mut interval = Duration::from_secs(name.about().1);
     r.set(section, "interval", &mut interval, seconds(0.001..=604_800.0));
     if let Some(line) = r.section_line(section).filter(|_| !on.is_some_and(|on| on || switch == ENABLED)) {
         r.warn(line, format!("[{section}]: has no effect without {switch}=yes"));

@@ -20,6 +20,7 @@ mod percent;
 mod problem;
 mod read;
 mod reading;
+pub mod sensors;
 pub mod settings;
 mod targets;
 mod url;

@@ -6,6 +6,8 @@ pub mod disk;
 mod percent;
 mod pressure;
 pub mod rates;
+mod sensors;
+mod throttled;
 
 use core::net::Ipv4Addr;
 
@@ -15,6 +17,8 @@ use crate::bytes::{Short, Writer};
 use crate::sample::{Fixed, Hundredths, Tenths, Thousandths};
 pub use board::{Board, RaspberryPi};
 pub use percent::{CpuRate, percent};
+pub use sensors::{Sensor, Sensors};
+pub use throttled::Throttled;
 
 /// One report, as consumers of the original psistats read it: by key, in one object.
 ///

@@ -10,6 +10,7 @@ pub mod cpuinfo;
 pub mod cpulist;
 pub mod diskstats;
 pub mod hostname;
+pub mod hwmon;
 pub mod loadavg;
 pub mod mailbox;
 pub mod meminfo;
@@ -19,6 +20,7 @@ pub mod os_release;
 pub mod pressure;
 pub mod stat;
 pub mod thermal;
+pub mod throttled;
 pub mod uptime;
 pub mod wireless;
 pub mod zoneinfo;
@@ -59,6 +61,14 @@ fn decimal(word: &[u8]) -> Option<u64> {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         value.checked_mul(10)?.checked_add(digit)
     })
+}
+
+/// A [`decimal`] that may have a minus sign.
+fn signed(word: &[u8]) -> Option<i64> {
+    match word.strip_prefix(b"-") {
+        Some(digits) => i64::try_from(decimal(digits)?).ok().map(|value| -value),
+        None => i64::try_from(decimal(word)?).ok(),
+    }
 }
 
 /// A number with decimals, of which the first two count.

@@ -17,7 +17,9 @@ mod percpu;
 mod pressure;
 mod rates;
 mod schedule;
+mod sensors;
 mod swap;
+mod throttled;
 mod wifi;
 
 use std::io::Write;

@@ -24,7 +24,9 @@ mod net;
 mod os;
 mod percpu;
 mod pressure;
+mod sensors;
 mod single;
+mod throttled;
 mod wifi;
 
 /// Between two readings that are each worth a line in the log.
@@ -140,6 +142,8 @@ impl Scheduled {
             FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
             FigureName::Net => Box::new(net::Net::open(root)),
             FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
+            FigureName::Sensors => Box::new(sensors::Sensors::open(root, &settings.sensors)),
+            FigureName::Throttled => Box::new(throttled::Throttled::open(root)),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
