@@ -51,10 +51,12 @@ pub enum FigureName {
     CpuFreq,
     /// `pressure`
     Pressure,
-    /// `board`
-    Board,
-    /// `os`
-    Os,
+    /// `throttled`
+    Throttled,
+    /// `sensors`
+    Sensors,
+    /// `fan`
+    Fan,
     /// `disk`
     Disk,
     /// `hddspace`
@@ -65,12 +67,10 @@ pub enum FigureName {
     Net,
     /// `wifi`
     Wifi,
-    /// `throttled`
-    Throttled,
-    /// `sensors`
-    Sensors,
-    /// `fan`
-    Fan,
+    /// `board`
+    Board,
+    /// `os`
+    Os,
 }
 
 impl FigureName {
@@ -81,6 +81,9 @@ impl FigureName {
         Self::Swap,
         Self::CpuFreq,
         Self::Pressure,
+        Self::Throttled,
+        Self::Sensors,
+        Self::Fan,
         Self::Disk,
         Self::HddSpace,
         Self::DiskIo,
@@ -88,30 +91,11 @@ impl FigureName {
         Self::Wifi,
         Self::Board,
         Self::Os,
-        Self::Throttled,
-        Self::Sensors,
-        Self::Fan,
     ];
 
     /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Load => "load",
-            Self::PerCpu => "percpu",
-            Self::Swap => "swap",
-            Self::CpuFreq => "cpu_freq",
-            Self::Pressure => "pressure",
-            Self::Board => "board",
-            Self::Os => "os",
-            Self::Disk => "disk",
-            Self::HddSpace => "hddspace",
-            Self::DiskIo => "diskio",
-            Self::Net => "net",
-            Self::Wifi => "wifi",
-            Self::Throttled => "throttled",
-            Self::Sensors => "sensors",
-            Self::Fan => "fan",
-        }
+        self.about().0
     }
 
     /// The section of it, and the key there that switches it on.
@@ -122,16 +106,26 @@ impl FigureName {
         }
     }
 
-    /// Seconds where the section has no `interval`: 1 for what changes by the second, 60 for what is
-    /// slow or costs more to read, 3600 for what stays.
-    const fn default_interval(self) -> u64 {
+    /// Key, and seconds where the section has no `interval`: 1 for what changes by the second, 60 for
+    /// what is slow or costs more to read, 3600 for what stays.
+    const fn about(self) -> (&'static str, u64) {
         match self {
-            Self::Load | Self::PerCpu | Self::Swap | Self::CpuFreq | Self::Pressure => 1,
-            Self::DiskIo | Self::Net | Self::Sensors | Self::Fan => 1,
+            Self::Load => ("load", 1),
+            Self::PerCpu => ("percpu", 1),
+            Self::Swap => ("swap", 1),
+            Self::CpuFreq => ("cpu_freq", 1),
+            Self::Pressure => ("pressure", 1),
             // Each reading may be a question to the firmware.
-            Self::Throttled => 10,
-            Self::Disk | Self::HddSpace | Self::Wifi => 60,
-            Self::Board | Self::Os => 3600,
+            Self::Throttled => ("throttled", 10),
+            Self::Sensors => ("sensors", 1),
+            Self::Fan => ("fan", 1),
+            Self::Disk => ("disk", 60),
+            Self::HddSpace => ("hddspace", 60),
+            Self::DiskIo => ("diskio", 1),
+            Self::Net => ("net", 1),
+            Self::Wifi => ("wifi", 60),
+            Self::Board => ("board", 3600),
+            Self::Os => ("os", 3600),
         }
     }
 }
@@ -140,8 +134,8 @@ impl FigureName {
 pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
     let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect();
     let mut figures = Figures { wanted, ..Figures::default() };
-    r.set("disk", "mounts", &mut figures.mounts, mounts);
-    r.set("sensors", "devices[]", &mut figures.sensors, devices);
+    r.set(FigureName::Disk.as_str(), "mounts", &mut figures.mounts, mounts);
+    r.set(FigureName::Sensors.as_str(), "devices[]", &mut figures.sensors, devices);
     figures
 }
 
@@ -181,7 +175,7 @@ fn wanted(r: &mut Reading<'_>, name: FigureName) -> Option<Wanted> {
     if switch != ENABLED {
         r.set(section, ENABLED, &mut enabled, boolean);
     }
-    let mut interval = Duration::from_secs(name.default_interval());
+    let mut interval = Duration::from_secs(name.about().1);
     r.set(section, "interval", &mut interval, seconds(0.001..=604_800.0));
     if let Some(line) = r.section_line(section).filter(|_| !on.is_some_and(|on| on || switch == ENABLED)) {
         r.warn(line, format!("[{section}]: has no effect without {switch}=yes"));

@@ -116,7 +116,7 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
         ]
     );
     let wanted: Vec<_> = settings.figures.wanted.iter().map(|wanted| wanted.name).collect();
-    assert_eq!(wanted, [FigureName::PerCpu, FigureName::HddSpace, FigureName::Os, FigureName::Sensors]);
+    assert_eq!(wanted, [FigureName::PerCpu, FigureName::Sensors, FigureName::HddSpace, FigureName::Os]);
     assert_eq!(settings.server, Settings::default().server);
     let logging = settings.logging.unwrap();
     // [logger_pika] counts though `keys=root` does not list it, and so does [handler_stdout].
