@@ -228,11 +228,10 @@ impl Search<'_> {
         };
         let (chip, driver) = (chip.clone(), driver.clone());
         let sensor = Sensor { chip, driver, feature, kind, number, file, value: Err(Failure::Content) };
-        if !(self.keep)(&sensor) {
-        } else if self.found.len() < limits::LISTED_SENSORS {
-            self.found.push(sensor);
-        } else {
-            (self.left_out)(LeftOut::Full(&sensor.chip));
+        match (self.keep)(&sensor) {
+            true if self.found.len() < limits::LISTED_SENSORS => self.found.push(sensor),
+            true => (self.left_out)(LeftOut::Full(&sensor.chip)),
+            false => {}
         }
     }
 }
