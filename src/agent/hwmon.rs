@@ -167,13 +167,14 @@ impl Search<'_> {
         if self.seen.push((driver.clone(), address)).is_err() {
             return (self.left_out)(LeftOut::Full(&chip));
         }
-        let features = Kind::ALL.map(|kind| {
-            self.features(&chip, &driver, kind, |n, part| {
+        let mut features = 0;
+        for kind in Kind::ALL {
+            features += self.features(&chip, &driver, kind, &|n, part| {
                 let file: Label = named(format_args!("{directory}{}{n}_{part}", kind.prefix()));
                 class.file(number, &file)
-            })
-        });
-        if features == [0; Kind::ALL.len()] {
+            });
+        }
+        if features == 0 {
             (self.left_out)(LeftOut::Empty(&chip));
         }
     }
@@ -184,7 +185,7 @@ impl Search<'_> {
         chip: &Chip,
         driver: &Label,
         kind: Kind,
-        path: impl Fn(u32, &str) -> Name,
+        path: &dyn Fn(u32, &str) -> Name,
     ) -> usize {
         let (mut features, mut missing) = (0, 0);
         for n in 0..limits::SENSOR_NUMBERS {
