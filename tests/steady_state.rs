@@ -241,7 +241,7 @@ fn a_handshake_and_a_backlog_of_hundreds_go_out_without_one_allocation() {
     let reading = Tap::new(broker.port, &vhost).open();
     let proxy = Proxy::new(broker.port);
     proxy.stall(Direction::FromServer);
-    let agent = Inside::start(&Config::new(proxy.port, &vhost));
+    let agent = Inside::start(&Config::new(proxy.port, &vhost).set("backlog", "bytes", 1_048_576));
 
     let before = agent.wait_for("backlog", |c| c.pending >= 200);
     assert_eq!(proxy.accepted(), 1, "the handshake's deadline has passed: {:?}", agent.lines());
