@@ -41,7 +41,7 @@ pub const CPU_LINES: u64 = 256 * 1024;
 /// Bytes read of `/proc/cpuinfo`, a [`KERNEL_FILE`] at a time: up to 1.5 KB for each core, the board last.
 pub const CPUINFO: u64 = 1024 * 1024;
 
-/// Cores that a report has figures of, each in up to 6 bytes. Boards have 1 to 8, servers of ARM 128.
+/// Cores that a report has figures of, up to 9 bytes each. Boards have 1 to 8, servers of ARM 128.
 pub const CORES: usize = 128;
 
 /// Bytes read of a file that holds one name or number (`uptime`, `temp`, `type`, `hostname`), and of a

@@ -38,7 +38,7 @@ pub struct Wanted {
     pub interval: Duration,
 }
 
-/// A further figure, by its key in a report, which is also the name of its section.
+/// A further figure, by its key in a report, which is also the name of its section; but for `percpu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FigureName {
     /// `load`
