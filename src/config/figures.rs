@@ -47,11 +47,14 @@ pub enum FigureName {
     Net,
     /// `wifi`
     Wifi,
+    /// `card`
+    Card,
 }
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 6] = [Self::Load, Self::Disk, Self::HddSpace, Self::DiskIo, Self::Net, Self::Wifi];
+    pub const ALL: [Self; 7] =
+        [Self::Load, Self::Disk, Self::HddSpace, Self::DiskIo, Self::Net, Self::Wifi, Self::Card];
 
     /// As section and key spell it.
     pub const fn as_str(self) -> &'static str {
@@ -62,15 +65,17 @@ impl FigureName {
             Self::DiskIo => "diskio",
             Self::Net => "net",
             Self::Wifi => "wifi",
+            Self::Card => "card",
         }
     }
 
     /// Seconds where the section has no `interval`: 1 for what changes by the second, 60 for what is
-    /// slow or costs more to read.
+    /// slow or costs more to read, 3600 for what changes by the year.
     const fn default_interval(self) -> u64 {
         match self {
             Self::Load | Self::DiskIo | Self::Net => 1,
             Self::Disk | Self::HddSpace | Self::Wifi => 60,
+            Self::Card => 3600,
         }
     }
 }

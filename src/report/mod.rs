@@ -2,6 +2,7 @@
 
 pub mod deltas;
 pub mod disk;
+pub mod hardware;
 mod percent;
 pub mod rates;
 

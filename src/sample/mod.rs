@@ -10,6 +10,7 @@ pub mod hostname;
 pub mod loadavg;
 pub mod mailbox;
 pub mod meminfo;
+pub mod mmc;
 pub mod mountinfo;
 pub mod net_dev;
 pub mod stat;

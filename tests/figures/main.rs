@@ -8,6 +8,7 @@
 #[path = "../support/boards.rs"]
 mod support;
 
+mod card;
 mod disk;
 mod load;
 mod rates;

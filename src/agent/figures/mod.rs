@@ -14,6 +14,7 @@ use crate::config::figures::{self, FigureName, Wanted};
 use crate::report;
 use crate::time::{Instant, Periodic};
 
+mod card;
 mod disk;
 mod diskio;
 mod hddspace;
@@ -124,6 +125,7 @@ impl Scheduled {
             FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
             FigureName::Net => Box::new(net::Net::open(root)),
             FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
+            FigureName::Card => Box::new(card::Cards::default()),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }
