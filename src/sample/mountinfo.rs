@@ -99,11 +99,8 @@ impl<'a> Mount<'a> {
 
     /// Whether it is a directory of the file system `beneath` that is mounted in its own place, as the
     /// sandboxes of services do: nothing else is there than would be without it.
-    fn is_bound_to_itself(&self, beneath: Option<Device>, path: &str) -> bool {
-        let length = unescaped(self.root).count();
-        beneath == Some(self.device)
-            && length >= path.len()
-            && unescaped(self.root).skip(length - path.len()).eq(path.bytes())
+    fn is_bound_to_itself(&self, beneath: Option<Device>) -> bool {
+        beneath == Some(self.device) && self.root.ends_with(self.point)
     }
 }
 
@@ -146,7 +143,7 @@ impl Place {
             self.waits = Some(kind.unwrap_or_default());
         }
         if rest.is_empty() {
-            self.mounted |= !mount.is_bound_to_itself(self.beneath, path);
+            self.mounted |= !mount.is_bound_to_itself(self.beneath);
         } else {
             self.beneath = Some(mount.device);
         }

@@ -1,11 +1,10 @@
 //! `card`: the SD cards and eMMC chips, and how worn they say they are.
 
-use heapless::{String, Vec};
+use heapless::Vec;
 
-use super::{Figure, Reading};
+use super::{Figure, Reading, open_of};
 use crate::agent::source::{Failure, Root, read_at};
 use crate::bytes::Short;
-use crate::limits;
 use crate::report::hardware::{Card, CardText};
 use crate::report::{Members, json_of};
 use crate::sample::mmc::{life_time, pre_eol};
@@ -58,9 +57,6 @@ impl Figure for Cards {
 
 /// The content of `/sys/block/BLOCK/device/NAME`.
 fn attribute<'b>(root: &Root, block: &str, name: &str, buf: &'b mut [u8]) -> Option<&'b [u8]> {
-    let mut path = String::<{ limits::KERNEL_PATH }>::new();
-    for part in [DIRECTORY, "/", block, "/device/", name] {
-        path.push_str(part).ok()?;
-    }
-    read_at(&root.file(&path).ok()?, buf, 0).ok()
+    let file = open_of(root, &[DIRECTORY, "/", block, "/device/", name])?;
+    read_at(&file, buf, 0).ok()
 }

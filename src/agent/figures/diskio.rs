@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use log::warn;
 
-use super::{Figure, Reading};
+use super::{Figure, Reading, open_of};
 use crate::agent::source::{Failure, Root, Source};
 use crate::bytes::Short;
 use crate::limits;
@@ -84,9 +84,5 @@ impl Figure for DiskIo {
 /// partitions; loop, ram, zram, dm and md have no `device`: what they do, a disk does for them). psutil
 /// tells storage devices from virtual ones by this too.
 fn is_whole_disk(root: &Root, name: &str) -> bool {
-    let mut path = heapless::String::<{ limits::KERNEL_PATH }>::new();
-    let mut put = |c| path.push(c).is_ok();
-    // sysfs has ! in the place of / (`cciss!c0d0`).
-    let name = name.chars().map(|c| if c == '/' { '!' } else { c });
-    "sys/block/".chars().chain(name).chain("/device".chars()).all(&mut put) && root.file(&path).is_ok()
+    open_of(root, &["sys/block/", name, "/device"]).is_some()
 }
