@@ -10,7 +10,7 @@ use crate::sample::wireless::Interface;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Signal {
     /// The driver's own scale.
-    pub quality: u8,
+    pub quality: u64,
     /// dBm.
     pub level: Option<i16>,
     /// dBm.
@@ -33,7 +33,7 @@ pub struct Card {
     #[serde(rename = "type")]
     pub kind: Option<CardText>,
     /// Percent used of the life of flash of type A and of type B, at most; 110 is more than all.
-    pub life_time: Option<[Option<u8>; 2]>,
+    pub life_time: Option<[Option<u64>; 2]>,
     /// Of the reserved blocks: `normal`, `warning` or `urgent`.
     pub pre_eol: Option<&'static str>,
 }

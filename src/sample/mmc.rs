@@ -8,10 +8,10 @@ use super::words;
 
 /// `0x01 0x02`: percent of the life time used by flash of type A and of type B, at most: 1 stands for 0 to
 /// 10 percent and gives 10, and so on. 110: more than the whole. None where it is not defined.
-pub fn life_time(text: &[u8]) -> Option<[Option<u8>; 2]> {
+pub fn life_time(text: &[u8]) -> Option<[Option<u64>; 2]> {
     let mut words = words(text).map(byte);
     let tenths = [words.next()??, words.next()??];
-    let percents = tenths.map(|tenths| (1..=11).contains(&tenths).then(|| tenths * 10));
+    let percents = tenths.map(|tenths| (1..=11).contains(&tenths).then(|| u64::from(tenths) * 10));
     (percents != [None, None]).then_some(percents)
 }
 
