@@ -120,7 +120,7 @@ pub fn unescaped(field: &[u8]) -> impl Iterator<Item = u8> + '_ {
     })
 }
 
-/// The type of a file system, as far as there is room for it.
+/// The type of a file system; empty where it is no text or too long.
 pub type Kind = String<{ limits::FILE_SYSTEM }>;
 
 /// What the table of mounts says of one path.

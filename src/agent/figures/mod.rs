@@ -114,6 +114,21 @@ impl Figures {
     }
 }
 
+/// Whether it was told that there is more than a figure has room for.
+#[derive(Debug, Default)]
+struct Crowd(bool);
+
+impl Crowd {
+    /// Tells it once.
+    #[cold]
+    fn tell(&mut self, figure: &str, limit: usize) {
+        if !self.0 {
+            self.0 = true;
+            warn!("{figure}: there are more than {limit} of them; reports have the first");
+        }
+    }
+}
+
 /// The file whose name under the root is `parts` in a row, opened for a moment.
 fn open_of(root: &Root, parts: &[&str]) -> Option<File> {
     let mut path = heapless::String::<{ limits::KERNEL_PATH }>::new();

@@ -1,9 +1,8 @@
 //! `wifi`: how well each Wi-Fi interface hears its access point.
 
 use heapless::{String, Vec};
-use log::warn;
 
-use super::{Figure, Reading};
+use super::{Crowd, Figure, Reading};
 use crate::agent::source::{Failure, Root, Source};
 use crate::bytes::Short;
 use crate::limits;
@@ -16,13 +15,13 @@ use crate::sample::wireless::interfaces;
 pub struct Wifi {
     source: Source,
     found: Vec<(String<{ limits::COUNTED_NAME }>, Signal), { limits::WIFI }>,
-    crowded: bool,
+    crowd: Crowd,
 }
 
 impl Wifi {
     /// Opens `/proc/net/wireless`.
     pub fn open(root: &Root) -> Self {
-        Self { source: Source::open(root, "proc/net/wireless"), found: Vec::new(), crowded: false }
+        Self { source: Source::open(root, "proc/net/wireless"), found: Vec::new(), crowd: Crowd::default() }
     }
 }
 
@@ -39,9 +38,8 @@ impl Figure for Wifi {
         self.found.clear();
         for one in interfaces(self.source.read(reading.text, 0)?) {
             let Ok(name) = String::try_from(one.name) else { continue };
-            if self.found.push((name, Signal::of(&one))).is_err() && !self.crowded {
-                self.crowded = true;
-                warn!("more than {} Wi-Fi interfaces: wifi has the first of them", limits::WIFI);
+            if self.found.push((name, Signal::of(&one))).is_err() {
+                self.crowd.tell("wifi", limits::WIFI);
             }
         }
         Ok(())
