@@ -9,7 +9,8 @@ use heapless::String;
 use super::{decimal, lines};
 use crate::limits;
 
-/// Kinds without a block device that have nobody to wait for but the kernel.
+/// Kinds without a block device that have nobody to wait for but the kernel. An overlay answers for its
+/// upper layer; one over a network file system without an upper layer can still hang, and cannot be told.
 const LOCAL: [&[u8]; 10] = [
     b"aufs",
     b"bcachefs",
