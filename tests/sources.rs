@@ -20,8 +20,8 @@ use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
     self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, hwmon,
-    mailbox, meminfo, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime, wireless,
-    zoneinfo,
+    mailbox, meminfo, mmc, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime,
+    wireless, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -401,6 +401,8 @@ fn feed(text: &[u8]) {
         let numbers = [interface.level, interface.noise];
         assert!(numbers.into_iter().flatten().all(|dbm| (-128..0).contains(&dbm)));
     }
+    assert!(mmc::life_time(text).is_none_or(|used| used.into_iter().flatten().all(|percent| percent <= 110)));
+    mmc::pre_eol(text);
     let _ = addresses::parse(text, 7, &mut found);
     assert!(found.as_slice().len() <= limits::ADDRESSES);
 }

@@ -16,7 +16,7 @@ use super::values::{AMQP_PORT, boolean, hosts, optional, path, seconds, stream, 
 use crate::limits;
 
 /// Seconds of a timer: from a millisecond to a week.
-const TIMER: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(604_800);
+pub(super) const TIMER: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(604_800);
 
 /// Bytes of `[queue] prefix`: a queue's name, `prefix.hostname`, is a short string.
 const PREFIX: usize = limits::SHORTSTR - 1 - limits::HOSTNAME;

@@ -3,6 +3,7 @@
 mod board;
 pub mod deltas;
 pub mod disk;
+pub mod hardware;
 mod percent;
 mod pressure;
 pub mod rates;
