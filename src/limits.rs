@@ -41,7 +41,7 @@ pub const CPU_LINES: u64 = 256 * 1024;
 /// Bytes read of `/proc/cpuinfo`, a [`KERNEL_FILE`] at a time: up to 1.5 KB for each core, the board last.
 pub const CPUINFO: u64 = 1024 * 1024;
 
-/// Cores that a report has figures of, each in up to 6 bytes. Boards have 1 to 8, servers of ARM 128.
+/// Cores that a report has figures of, up to 9 bytes each. Boards have 1 to 8, servers of ARM 128.
 pub const CORES: usize = 128;
 
 /// Bytes read of a file that holds one name or number (`uptime`, `temp`, `type`, `hostname`), and of a
@@ -101,6 +101,9 @@ pub const COUNTERS: u64 = 256 * 1024;
 
 /// Interfaces in `wifi`: a board has one or two radios, which may have a few virtual interfaces each.
 pub const WIFI: usize = 8;
+
+/// Bytes of a card's name or type: the register has room for 7 of the name, the type is 7 (`SDcombo`).
+pub const CARD_TEXT: usize = 16;
 
 /// Datagrams of one address dump. Each holds some 90 addresses, so that [`ADDRESSES`] come in one;
 /// the rest is room for what an abandoned dump left behind.

@@ -10,7 +10,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::{Map, Value};
 use support::PATIENCE;
@@ -238,4 +238,39 @@ fn the_readme_has_a_row_for_each_board_and_claims_no_more_than_its_trees_show() 
         format!("| [{}](boards/{name}) | {targets} | {checked} |", board.values["NAME"])
     });
     assert_eq!(rows, expected, "the rows should be\n{}", expected.join("\n"));
+}
+
+fn boards_build(arguments: &[&str]) -> Output {
+    let mut build = Command::new(root().join("boards/build"));
+    build.args(arguments).current_dir("/").output().unwrap()
+}
+
+#[test]
+fn boards_build_knows_boards_by_their_folders_and_builds_a_target_that_several_have_once() {
+    for name in BOARDS {
+        let listed = boards_build(&["--list", name]);
+        let target = format!("{}\n", Board::read(name).values["TARGET"]);
+        assert_eq!((listed.status.code(), listed.stdout), (Some(0), target.into_bytes()), "{name}");
+    }
+    let listed = boards_build(&["--list", "pi-zero-w", AARCH64.0, "pi-1b", "pi-3b", "pi-2b"]);
+    assert_eq!(
+        String::from_utf8(listed.stdout).unwrap(),
+        format!("{}\n{}\n{}\n", ARMV6.0, AARCH64.0, ARMV7.0)
+    );
+}
+
+#[test]
+fn boards_build_names_what_it_knows_where_it_knows_no_such_board() {
+    for arguments in
+        [&["pi-9"][..], &["--list", "pi-9"], &["pi-1b", "pi-9"], &[""], &["../boards/pi-1b"], &[]]
+    {
+        let output = boards_build(arguments);
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        for known in BOARDS.iter().chain(&[ARMV6.0, ARMV7.0, AARCH64.0, "x86_64-unknown-linux-musl"]) {
+            assert!(said.contains(known), "{arguments:?}: {said}");
+        }
+        let got = arguments.last().map_or("", |last| last);
+        assert!(said.trim_end().ends_with(got), "{arguments:?}: {said}");
+    }
 }

@@ -9,17 +9,19 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Mutex, Once};
+use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::errno::Errno;
 use proptest::prelude::*;
+use psistats::agent::figures::Tick;
 use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
     self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, hwmon,
-    mailbox, meminfo, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime, wireless,
-    zoneinfo,
+    mailbox, meminfo, mmc, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime,
+    wireless, zoneinfo,
 };
 use serde_json::{Value, json};
 use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
@@ -188,6 +190,22 @@ fn a_sensor_that_fails_every_other_time_does_not_fill_the_log() {
     }
     assert_eq!(logged(&tree, Level::Warn, ZONE).len(), 1);
     assert_eq!(logged(&tree, Level::Info, ZONE).len(), 0);
+}
+
+#[test]
+fn cores_beyond_the_limit_are_told_once() {
+    keep_log();
+    let tree = machine();
+    tree.put("proc/stat", format!("cpu 1 2 3 4\ncpu{} 1 2 3 4\n", limits::CORES));
+    tree.put("sys/devices/system/cpu/online", format!("0-{}\n", limits::CORES));
+    let mut sampler = open_sampler(tree.path(), "[cpu]\npercpu=yes\n[cpu_freq]\nenabled=yes\n");
+    for at in (0..3).map(|second| START + Duration::from_secs(second)) {
+        sampler.report(Tick { unix_ms: 0, now: at, due: at, secondary: true });
+    }
+    let lines = LINES.lock().unwrap();
+    for figure in ["percpu: cores from number 128 on", "cpu_freq: cores from number 128 on"] {
+        assert_eq!(lines.iter().filter(|(_, line)| line.starts_with(figure)).count(), 1, "{figure}");
+    }
 }
 
 #[test]
@@ -383,6 +401,8 @@ fn feed(text: &[u8]) {
         let numbers = [interface.level, interface.noise];
         assert!(numbers.into_iter().flatten().all(|dbm| (-128..0).contains(&dbm)));
     }
+    assert!(mmc::life_time(text).is_none_or(|used| used.into_iter().flatten().all(|percent| percent <= 110)));
+    mmc::pre_eol(text);
     let _ = addresses::parse(text, 7, &mut found);
     assert!(found.as_slice().len() <= limits::ADDRESSES);
 }

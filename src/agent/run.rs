@@ -295,6 +295,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_clock_goes_on_after_2038_also_where_a_word_has_32_bits() {
+        // The system's own: else reading the clock fails then.
+        assert_eq!(size_of::<nix::libc::time_t>(), 8);
+        assert_eq!(unix_ms(UNIX_EPOCH + Duration::from_millis(4_102_444_800_123)), 4_102_444_800_123);
+        assert_eq!(unix_ms(UNIX_EPOCH - Duration::from_millis(1_500)), -1_500);
+    }
+
+    #[test]
     fn fault_31_stamps_say_what_the_clock_said_also_before_1970_and_where_it_has_no_end() {
         let day = Duration::from_secs(86_400);
         assert_eq!(unix_ms(UNIX_EPOCH), 0);

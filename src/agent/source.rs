@@ -133,6 +133,16 @@ impl Source {
         limit: u64,
         mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
+        self.pieces_for(buf, limit, &mut each)
+    }
+
+    /// The same, in the binary once.
+    fn pieces_for(
+        &self,
+        buf: &mut [u8],
+        limit: u64,
+        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
         let mut offset = 0;
         while offset < limit {
             let text = self.read(buf, offset)?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::read::TIMER;
 use super::reading::{Expected, Reading};
 use super::sensors::{Device, devices};
 use super::values::{boolean, seconds};
@@ -38,7 +39,7 @@ pub struct Wanted {
     pub interval: Duration,
 }
 
-/// A further figure, by its key in a report, which is also the name of its section.
+/// A further figure, by its key in a report, which is also the name of its section; but for `percpu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FigureName {
     /// `load`
@@ -67,6 +68,8 @@ pub enum FigureName {
     Net,
     /// `wifi`
     Wifi,
+    /// `card`
+    Card,
     /// `board`
     Board,
     /// `os`
@@ -75,7 +78,7 @@ pub enum FigureName {
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Load,
         Self::PerCpu,
         Self::Swap,
@@ -89,6 +92,7 @@ impl FigureName {
         Self::DiskIo,
         Self::Net,
         Self::Wifi,
+        Self::Card,
         Self::Board,
         Self::Os,
     ];
@@ -124,6 +128,7 @@ impl FigureName {
             Self::DiskIo => ("diskio", 1),
             Self::Net => ("net", 1),
             Self::Wifi => ("wifi", 60),
+            Self::Card => ("card", 3600),
             Self::Board => ("board", 3600),
             Self::Os => ("os", 3600),
         }
@@ -176,7 +181,7 @@ fn wanted(r: &mut Reading<'_>, name: FigureName) -> Option<Wanted> {
         r.set(section, ENABLED, &mut enabled, boolean);
     }
     let mut interval = Duration::from_secs(name.about().1);
-    r.set(section, "interval", &mut interval, seconds(0.001..=604_800.0));
+    r.set(section, "interval", &mut interval, seconds(TIMER));
     if let Some(line) = r.section_line(section).filter(|_| !on.is_some_and(|on| on || switch == ENABLED)) {
         r.warn(line, format!("[{section}]: has no effect without {switch}=yes"));
     }

@@ -4,6 +4,7 @@ mod board;
 pub mod deltas;
 pub mod disk;
 mod fan;
+pub mod hardware;
 mod percent;
 mod pressure;
 pub mod rates;

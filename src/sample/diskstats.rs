@@ -11,7 +11,7 @@ pub const SECTOR: u64 = 512;
 /// The counters of one block device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device<'a> {
-    /// As in `/dev`; a directory in it ends in a slash (`cciss/c0d0`).
+    /// As in `/dev`.
     pub name: &'a str,
     /// Sectors read.
     pub read: u64,

@@ -14,6 +14,7 @@ pub mod hwmon;
 pub mod loadavg;
 pub mod mailbox;
 pub mod meminfo;
+pub mod mmc;
 pub mod mountinfo;
 pub mod net_dev;
 pub mod os_release;

@@ -9,7 +9,8 @@ use heapless::String;
 use super::{decimal, lines};
 use crate::limits;
 
-/// Kinds without a block device that have nobody to wait for but the kernel.
+/// Kinds without a block device that have nobody to wait for but the kernel. An overlay answers for its
+/// upper layer; one over a network file system without an upper layer can still hang, and cannot be told.
 const LOCAL: [&[u8]; 10] = [
     b"aufs",
     b"bcachefs",
@@ -99,11 +100,8 @@ impl<'a> Mount<'a> {
 
     /// Whether it is a directory of the file system `beneath` that is mounted in its own place, as the
     /// sandboxes of services do: nothing else is there than would be without it.
-    fn is_bound_to_itself(&self, beneath: Option<Device>, path: &str) -> bool {
-        let length = unescaped(self.root).count();
-        beneath == Some(self.device)
-            && length >= path.len()
-            && unescaped(self.root).skip(length - path.len()).eq(path.bytes())
+    fn is_bound_to_itself(&self, beneath: Option<Device>) -> bool {
+        beneath == Some(self.device) && self.root.ends_with(self.point)
     }
 }
 
@@ -123,7 +121,7 @@ pub fn unescaped(field: &[u8]) -> impl Iterator<Item = u8> + '_ {
     })
 }
 
-/// The type of a file system, as far as there is room for it.
+/// The type of a file system; empty where it is no text or too long.
 pub type Kind = String<{ limits::FILE_SYSTEM }>;
 
 /// What the table of mounts says of one path.
@@ -146,7 +144,7 @@ impl Place {
             self.waits = Some(kind.unwrap_or_default());
         }
         if rest.is_empty() {
-            self.mounted |= !mount.is_bound_to_itself(self.beneath, path);
+            self.mounted |= !mount.is_bound_to_itself(self.beneath);
         } else {
             self.beneath = Some(mount.device);
         }

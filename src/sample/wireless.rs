@@ -11,7 +11,7 @@ pub struct Interface<'a> {
     /// Its name.
     pub name: &'a str,
     /// The driver's own scale, often 0 to 70 or 100.
-    pub quality: u8,
+    pub quality: u64,
     /// dBm; None where the driver does not say, or not in dBm.
     pub level: Option<i16>,
     /// The same of the noise.
@@ -29,7 +29,7 @@ fn interface(line: &[u8]) -> Option<Interface<'_>> {
     let (name, numbers) = line.split_at_checked(colon)?;
     let name = str::from_utf8(name.trim_ascii_start()).ok().filter(|name| !name.is_empty())?;
     let mut numbers = words(numbers).skip(2).map(|word| word.strip_suffix(b".").unwrap_or(word));
-    let quality = u8::try_from(decimal(numbers.next()?)?).ok()?;
+    let quality = decimal(numbers.next()?)?;
     Some(Interface { name, quality, level: dbm(numbers.next()?)?, noise: dbm(numbers.next()?)? })
 }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     /// The first interface of a line that was captured.
-    fn only(line: &str) -> Option<(&str, u8, Option<i16>, Option<i16>)> {
+    fn only(line: &str) -> Option<(&str, u64, Option<i16>, Option<i16>)> {
         let one = interfaces(line.as_bytes()).next()?;
         Some((one.name, one.quality, one.level, one.noise))
     }
@@ -79,7 +79,7 @@ mod tests {
         let head = "Inter-| sta-|   Quality        |   Discarded packets               | Missed | WE\n \
             face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22\n";
         for text in
-            [head, "", ":", "wlan0: 0000 58 -52", "wlan0: 0000 58 -257 0", "wlan0: 0000 256 0 0", ": 0 1 2 3"]
+            [head, "", ":", "wlan0: 0000 58 -52", "wlan0: 0000 58 -257 0", "wlan0: 0000 a 0 0", ": 0 1 2 3"]
         {
             assert_eq!(only(text), None, "{text:?}");
         }

@@ -9,6 +9,7 @@
 mod support;
 
 mod board;
+mod card;
 mod cpu_freq;
 mod disk;
 mod fan;

@@ -6,10 +6,11 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use procfs::CurrentSI;
 use psistats::limits;
 use serde_json::{Value, json};
 
-use crate::support::{START, Tree, all, name, open_sampler, tick};
+use crate::support::{START, Tree, all, name, open_sampler};
 use crate::{after, assert_near, first, python};
 
 const PERCPU: &str = "[cpu]\npercpu=yes\n";
@@ -150,17 +151,38 @@ print(json.dumps(percents))
     }
 }
 
+/// Busy ticks and all ticks of each core, by the procfs crate.
+fn procfs() -> Vec<[u64; 2]> {
+    let cores = procfs::KernelStats::current().unwrap().cpu_time;
+    let ticks = cores.iter().map(|core| {
+        let others = [core.irq, core.softirq, core.steal].map(Option::unwrap_or_default);
+        let busy = core.user + core.nice + core.system + others.iter().sum::<u64>();
+        [busy, busy + core.idle + core.iowait.unwrap_or_default()]
+    });
+    ticks.collect()
+}
+
 #[test]
-fn on_the_running_machine_a_core_that_works_is_seen() {
+fn on_the_running_machine_each_core_lies_between_readings_of_the_procfs_crate() {
     let mut sampler = open_sampler(Path::new("/"), PERCPU);
+    let before = procfs();
     sampler.prime(START);
+    let primed = procfs();
     let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(300) {
+    while start.elapsed() < Duration::from_millis(500) {
         black_box((0..1000_u64).sum::<u64>());
     }
-    let report: Value = serde_json::from_slice(sampler.report(tick(0, false))).unwrap();
-    let cores: Vec<f64> =
-        report["percpu"].as_array().unwrap().iter().map(|core| core.as_f64().unwrap_or(0.0)).collect();
-    assert!(cores.iter().any(|core| *core > 0.0) && cores.iter().all(|core| *core <= 100.0), "{cores:?}");
-    assert!(cores.len() >= std::thread::available_parallelism().unwrap().get(), "{cores:?}");
+    let ended = procfs();
+    let ours = first(&mut sampler)["percpu"].clone();
+    let after = procfs();
+    let spent = |from: &[u64; 2], to: &[u64; 2]| [0, 1].map(|n| to[n].saturating_sub(from[n]) as f64);
+    assert_eq!(ours.as_array().unwrap().len(), after.len());
+    for (core, ours) in ours.as_array().unwrap().iter().map(|core| core.as_f64().unwrap()).enumerate() {
+        let [least_busy, least] = spent(&primed[core], &ended[core]);
+        let [most_busy, most] = spent(&before[core], &after[core]);
+        // idle and iowait go back now and then.
+        let range = least_busy / most * 100.0 - 2.0..=most_busy / least * 100.0 + 2.0;
+        assert!(range.contains(&ours), "core {core}: {ours} is not in {range:?}");
+    }
+    assert!(ours.as_array().unwrap().iter().any(|core| core != &json!(0.0)), "one was kept busy");
 }

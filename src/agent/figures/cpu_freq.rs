@@ -56,9 +56,8 @@ impl CpuFreq {
         }
         let text = self.online.read(buf, 0)?;
         for number in cpulist::ranges(text).flatten() {
-            while self.cores.len() <= number.min(limits::CORES - 1) {
-                let _ = self.cores.push(Core { online: false, file: Err(Errno::ENOENT), mhz: None });
-            }
+            let offline = || Core { online: false, file: Err(Errno::ENOENT), mhz: None };
+            while self.cores.len() <= number && self.cores.push(offline()).is_ok() {}
             let Some(core) = self.cores.get_mut(number) else {
                 if !self.told {
                     self.told = true;

@@ -2,9 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use log::warn;
-
-use super::{Figure, Reading};
+use super::{Crowd, Figure, Reading, open_of};
 use crate::agent::source::{Failure, Root, Source};
 use crate::bytes::Short;
 use crate::limits;
@@ -18,7 +16,7 @@ use crate::sample::diskstats::{devices, is_partition};
 pub struct DiskIo {
     source: Source,
     disks: Deltas,
-    crowded: bool,
+    crowd: Crowd,
     /// What is read.
     name: &'static str,
 }
@@ -27,7 +25,7 @@ impl DiskIo {
     /// Opens `/proc/diskstats`.
     pub fn open(root: &Root) -> Self {
         let source = Source::open(root, "proc/diskstats");
-        Self { name: source.name(), source, disks: Deltas::default(), crowded: false }
+        Self { name: source.name(), source, disks: Deltas::default(), crowd: Crowd::default() }
     }
 }
 
@@ -46,7 +44,7 @@ impl Figure for DiskIo {
     }
 
     fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        let Self { source, disks, crowded, name } = self;
+        let Self { source, disks, crowd, name } = self;
         *name = source.name();
         disks.begin();
         source.pieces(reading.text, limits::COUNTERS, |text| {
@@ -58,10 +56,8 @@ impl Figure for DiskIo {
                     || (device.read | device.written) != 0
                         && !disks.rows().any(|row| is_partition(disk, row.name()))
                         && is_whole_disk(reading.root, disk);
-                if is_disk && disks.add(disk, DiskRates::counters(&device), reading.now).is_err() && !*crowded
-                {
-                    *crowded = true;
-                    warn!("more than {} disks: diskio has the first of them", limits::COUNTED);
+                if is_disk && disks.add(disk, DiskRates::counters(&device), reading.now).is_err() {
+                    crowd.tell("diskio", limits::COUNTED);
                 }
             }
             ControlFlow::Continue(())
@@ -84,9 +80,5 @@ impl Figure for DiskIo {
 /// partitions; loop, ram, zram, dm and md have no `device`: what they do, a disk does for them). psutil
 /// tells storage devices from virtual ones by this too.
 fn is_whole_disk(root: &Root, name: &str) -> bool {
-    let mut path = heapless::String::<{ limits::KERNEL_PATH }>::new();
-    let mut put = |c| path.push(c).is_ok();
-    // sysfs has ! in the place of / (`cciss!c0d0`).
-    let name = name.chars().map(|c| if c == '/' { '!' } else { c });
-    "sys/block/".chars().chain(name).chain("/device".chars()).all(&mut put) && root.file(&path).is_ok()
+    open_of(root, &["sys/block/", name, "/device"]).is_some()
 }

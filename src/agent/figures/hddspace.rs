@@ -3,11 +3,10 @@
 use core::iter;
 
 use heapless::Vec;
-use log::warn;
 use serde::{Serialize, Serializer};
 
 use super::mounts::{Space, Table};
-use super::{Figure, Reading};
+use super::{Crowd, Figure, Reading};
 use crate::agent::source::{Failure, Root};
 use crate::bytes::Short;
 use crate::limits;
@@ -18,14 +17,14 @@ use crate::report::{Members, json_of};
 pub struct HddSpace {
     table: Table,
     spaces: Vec<Space, { limits::MOUNTS }>,
-    crowded: bool,
+    crowd: Crowd,
 }
 
 impl HddSpace {
     /// Opens the table of mounts.
     pub fn open(root: &Root) -> Self {
         let table = Table::open(root, "hddspace");
-        Self { table, spaces: Vec::new(), crowded: false }
+        Self { table, spaces: Vec::new(), crowd: Crowd::default() }
     }
 }
 
@@ -43,17 +42,13 @@ impl Figure for HddSpace {
         if !self.table.is_live() {
             return Ok(());
         }
-        let Self { spaces, crowded, .. } = self;
+        let Self { spaces, crowd, .. } = self;
         self.table.each(reading.text, &mut |mount| {
             // What a container or a sandbox mounts in several places has the same space in all of them.
             let is_new = mount.has_device() && !spaces.iter().any(|space| space.device == mount.device);
-            if is_new && Space::of(mount).is_none_or(|space| spaces.push(space).is_err()) && !*crowded {
-                *crowded = true;
-                warn!(
-                    "hddspace: goes without what is mounted beyond {} places of at most {} bytes",
-                    limits::MOUNTS,
-                    limits::MOUNT_POINT
-                );
+            // A mount point that is too long has no room either.
+            if is_new && Space::of(mount).is_none_or(|space| spaces.push(space).is_err()) {
+                crowd.tell("hddspace", limits::MOUNTS);
             }
         })?;
         self.table.survey(reading.text, &mut self.spaces)?;

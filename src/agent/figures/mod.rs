@@ -4,6 +4,7 @@
 //! and its JSON are in `sample` and `report`.
 
 use std::fmt;
+use std::fs::File;
 use std::time::Duration;
 
 use log::warn;
@@ -11,10 +12,12 @@ use log::warn;
 use super::source::{Failure, Root, Watch};
 use crate::bytes::Short;
 use crate::config::figures::{self, FigureName, Wanted};
+use crate::limits;
 use crate::report;
 use crate::time::{Instant, Periodic};
 
 mod board;
+mod card;
 mod cpu_freq;
 mod disk;
 mod diskio;
@@ -56,9 +59,16 @@ trait Figure {
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short>;
 }
 
+/// By its source alone: what is in all the tables would take kilobytes of code.
+impl fmt::Debug for dyn Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.source())
+    }
+}
+
 /// What a figure may use while it is read.
 struct Reading<'a> {
-    /// Room for kernel text, [`crate::limits::KERNEL_FILE`] bytes.
+    /// Room for kernel text, [`limits::KERNEL_FILE`] bytes.
     text: &'a mut [u8],
     /// By the monotonic clock.
     now: Instant,
@@ -117,6 +127,30 @@ impl Figures {
     }
 }
 
+/// Whether it was told that there is more than a figure has room for.
+#[derive(Debug, Default)]
+struct Crowd(bool);
+
+impl Crowd {
+    /// Tells it once.
+    #[cold]
+    fn tell(&mut self, figure: &str, limit: usize) {
+        if !self.0 {
+            self.0 = true;
+            warn!("{figure}: there are more than {limit} of them; reports have the first");
+        }
+    }
+}
+
+/// The file whose name under the root is `parts` in a row, opened for a moment.
+fn open_of(root: &Root, parts: &[&str]) -> Option<File> {
+    let mut path = heapless::String::<{ limits::KERNEL_PATH }>::new();
+    for part in parts {
+        path.push_str(part).ok()?;
+    }
+    root.file(&path).ok()
+}
+
 struct Scheduled {
     wanted: Wanted,
     figure: Box<dyn Figure>,
@@ -127,11 +161,10 @@ struct Scheduled {
     crowded: bool,
 }
 
-/// As its name. That of the figures themselves would come into the program by their vtables, 5 KB that
-/// nobody prints.
+// Not of the figure: in its table of functions nobody would call it, and a dozen take kilobytes.
 impl fmt::Debug for Scheduled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.wanted.name.as_str())
+        f.debug_struct("Scheduled").field("wanted", &self.wanted).finish_non_exhaustive()
     }
 }
 
@@ -153,6 +186,7 @@ impl Scheduled {
             FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
             FigureName::Net => Box::new(net::Net::open(root)),
             FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
+            FigureName::Card => Box::new(card::Cards::default()),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
     }

@@ -2,9 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use log::warn;
-
-use super::{Figure, Reading};
+use super::{Crowd, Figure, Reading};
 use crate::agent::source::{Failure, Root, Source};
 use crate::bytes::Short;
 use crate::limits;
@@ -18,13 +16,17 @@ use crate::sample::net_dev::Columns;
 pub struct Net {
     source: Source,
     interfaces: Deltas,
-    crowded: bool,
+    crowd: Crowd,
 }
 
 impl Net {
     /// Opens `/proc/net/dev`.
     pub fn open(root: &Root) -> Self {
-        Self { source: Source::open(root, "proc/net/dev"), interfaces: Deltas::default(), crowded: false }
+        Self {
+            source: Source::open(root, "proc/net/dev"),
+            interfaces: Deltas::default(),
+            crowd: Crowd::default(),
+        }
     }
 }
 
@@ -43,7 +45,7 @@ impl Figure for Net {
     }
 
     fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        let Self { source, interfaces, crowded } = self;
+        let Self { source, interfaces, crowd } = self;
         interfaces.begin();
         let mut columns = None;
         source.pieces(reading.text, limits::COUNTERS, |text| {
@@ -54,9 +56,8 @@ impl Figure for Net {
             let Some(columns) = columns else { return ControlFlow::Break(()) };
             for interface in columns.interfaces(text).filter(|interface| interface.name != "lo") {
                 let counters = NetRates::counters(&interface);
-                if interfaces.add(interface.name, counters, reading.now).is_err() && !*crowded {
-                    *crowded = true;
-                    warn!("more than {} network interfaces: net has the first of them", limits::COUNTED);
+                if interfaces.add(interface.name, counters, reading.now).is_err() {
+                    crowd.tell("net", limits::COUNTED);
                 }
             }
             ControlFlow::Continue(())

@@ -1,7 +1,5 @@
 //! Figures that are a single file's: `load`, `swap`.
 
-use std::fmt::Debug;
-
 use serde::Serialize;
 
 use super::{Figure, Reading};
@@ -37,7 +35,7 @@ pub fn swap(root: &Root) -> Single<Tenths> {
     })
 }
 
-impl<T: Debug + Serialize> Figure for Single<T> {
+impl<T: Serialize> Figure for Single<T> {
     fn source(&self) -> &str {
         self.source.name()
     }

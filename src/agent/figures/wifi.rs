@@ -1,13 +1,12 @@
 //! `wifi`: how well each Wi-Fi interface hears its access point.
 
 use heapless::{String, Vec};
-use log::warn;
-use serde::Serialize;
 
-use super::{Figure, Reading};
+use super::{Crowd, Figure, Reading};
 use crate::agent::source::{Failure, Root, Source};
 use crate::bytes::Short;
 use crate::limits;
+use crate::report::hardware::Signal;
 use crate::report::{Members, json_of};
 use crate::sample::wireless::interfaces;
 
@@ -16,21 +15,13 @@ use crate::sample::wireless::interfaces;
 pub struct Wifi {
     source: Source,
     found: Vec<(String<{ limits::COUNTED_NAME }>, Signal), { limits::WIFI }>,
-    crowded: bool,
-}
-
-/// One interface's, as in a report.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Signal {
-    quality: u8,
-    level: Option<i16>,
-    noise: Option<i16>,
+    crowd: Crowd,
 }
 
 impl Wifi {
     /// Opens `/proc/net/wireless`.
     pub fn open(root: &Root) -> Self {
-        Self { source: Source::open(root, "proc/net/wireless"), found: Vec::new(), crowded: false }
+        Self { source: Source::open(root, "proc/net/wireless"), found: Vec::new(), crowd: Crowd::default() }
     }
 }
 
@@ -46,11 +37,9 @@ impl Figure for Wifi {
     fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
         self.found.clear();
         for one in interfaces(self.source.read(reading.text, 0)?) {
-            let signal = Signal { quality: one.quality, level: one.level, noise: one.noise };
             let Ok(name) = String::try_from(one.name) else { continue };
-            if self.found.push((name, signal)).is_err() && !self.crowded {
-                self.crowded = true;
-                warn!("more than {} Wi-Fi interfaces: wifi has the first of them", limits::WIFI);
+            if self.found.push((name, Signal::of(&one))).is_err() {
+                self.crowd.tell("wifi", limits::WIFI);
             }
         }
         Ok(())
