@@ -201,6 +201,28 @@ fn first_report(fixture: &Path, config: &Path) -> Map<String, Value> {
 }
 
 #[test]
+fn a_boards_readme_names_the_driver_of_every_sensor_of_its_trees() {
+    let mut drivers = 0;
+    for name in BOARDS {
+        let board = Board::read(name);
+        let readme = fs::read_to_string(board.folder.join("README.md")).unwrap();
+        for fixture in board.fixtures() {
+            let listing = fs::read_to_string(fixture.join("sensors.txt")).unwrap_or_default();
+            // CHIP.FEATURE, and `# CHIP: ..` of one without.
+            for line in listing.lines().skip(3).filter(|line| !line.starts_with("    #")) {
+                let chip = line.trim_start_matches(['#', ' ']);
+                let driver = chip.rsplitn(3, '-').last().unwrap();
+                let zone = driver.replace('_', "-");
+                let named = [driver, &zone].iter().any(|name| readme.contains(&format!("`{name}`")));
+                assert!(named, "{name}: {driver} of {}", fixture.display());
+                drivers += 1;
+            }
+        }
+    }
+    assert!(drivers > 10, "{drivers}");
+}
+
+#[test]
 fn the_readme_has_a_row_for_each_board_and_claims_no_more_than_its_trees_show() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let rows: Vec<_> =

@@ -374,7 +374,7 @@ fn feed(text: &[u8]) {
     for kind in hwmon::Kind::ALL {
         hwmon::Kind::parse(kind, text);
     }
-    if let Ok(name) = std::str::from_utf8(text) {
+    if let Ok(name) = std::str::from_utf8(&text[..text.len().min(limits::SENSOR_LABEL)]) {
         for subsystem in ["platform", "i2c", "spi", "pci", "hid", "mdio_bus", "scsi"] {
             let address = hwmon::Address::of(subsystem, name.trim());
             assert!(address.is_none_or(|address| address.to_string().starts_with(|c: char| c.is_ascii())));

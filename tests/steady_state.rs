@@ -23,8 +23,10 @@ use std::time::{Duration, Instant};
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
 use psistats::agent::configuration::Configuration;
+use psistats::agent::figures::Tick;
 use psistats::agent::notify::Manager;
 use psistats::agent::run::{Options, run};
+use psistats::agent::sampler::Sampler;
 use psistats::config::figures::FigureName;
 use support::PATIENCE;
 use support::agent::Config;
@@ -178,6 +180,36 @@ fn a_thousand_reports_are_sampled_sent_and_confirmed_without_one_allocation() {
     let sequences: Vec<_> = warm.iter().chain(&steady).map(sequence).collect();
     assert_eq!(sequences, (1..=1200).collect::<Vec<_>>());
     agent.stop();
+}
+
+#[test]
+fn figures_are_read_again_and_looked_for_again_without_one_allocation() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let boards = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/boards");
+    let configuration: String = FigureName::ALL
+        .map(|figure| format!("[{}]\nenabled=yes\ninterval=0.001\n", figure.as_str()))
+        .concat();
+    let (settings, _) = psistats::config::parse(configuration.as_bytes(), Path::new("f")).unwrap();
+    let tick = |n: u64| {
+        let now = psistats::time::Instant::from_nanos(n * 1_000_000_000);
+        Tick { unix_ms: 0, now, due: now, secondary: true }
+    };
+    // With sensors, without a fan, with sensors that do not answer.
+    for board in ["rpi5-b-hwmon-haos", "rpi4-b-bullseye-5.10", "made-broken"] {
+        let mut sampler = Sampler::open(&boards.join(board), &settings);
+        sampler.prime(tick(1).now);
+        // Tells what is missing.
+        sampler.report(tick(2));
+        let allocations: &AtomicU64 = Box::leak(Box::default());
+        COUNTER.set(Some(allocations));
+        for n in 3..100 {
+            sampler.report(tick(n));
+        }
+        COUNTER.set(None);
+        assert_eq!(allocations.load(Ordering::SeqCst), 0, "{board}");
+        let report = std::str::from_utf8(sampler.report(tick(100))).unwrap();
+        assert!(report.contains("\"sensors\":") && report.contains("\"fan\":"), "{report}");
+    }
 }
 
 #[test]

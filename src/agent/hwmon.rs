@@ -15,6 +15,7 @@ use std::fmt::{self, Write};
 use std::fs::File;
 
 use heapless::{String, Vec as Few};
+use nix::errno::Errno;
 
 use super::numbered::{CHIPS, Class, Label, Name, OLD_CHIPS, ZONES, label};
 use super::source::{Failure, Root, read_at};
@@ -36,7 +37,7 @@ pub struct Sensor {
     number: u32,
     file: File,
     /// What was read last, in [`Kind::unit`].
-    pub value: Option<Thousandths>,
+    pub value: Result<Thousandths, Failure>,
 }
 
 /// What libsensors calls a chip.
@@ -58,21 +59,70 @@ impl Sensor {
     }
 }
 
-/// Reads all, as far as they answer, and keeps what they say.
-///
-/// # Errors
-/// That of the first sensor where none answers, and `ENOENT` where there is none.
-pub fn read_all(sensors: &mut [Sensor], buf: &mut [u8]) -> Result<(), Failure> {
-    let mut outcome = None;
-    for sensor in sensors {
-        let read = sensor.read(buf);
-        sensor.value = read.ok();
-        let read = read.map(|_| ());
-        if outcome.is_none_or(|so_far: Result<(), Failure>| so_far.is_err() && read.is_ok()) {
-            outcome = Some(read);
+/// The sensors that are wanted of a machine.
+#[derive(Debug)]
+pub struct Sensors {
+    /// Open, in the order of their chips.
+    pub all: Vec<Sensor>,
+    /// What was there when they were looked for.
+    there: u32,
+}
+
+impl Sensors {
+    /// Looks for the sensors that `keep` wants, at most [`limits::LISTED_SENSORS`].
+    pub fn find(root: &Root, keep: &dyn Fn(&Sensor) -> bool, left_out: &mut dyn FnMut(LeftOut<'_>)) -> Self {
+        let mut sensors = Self { all: Vec::with_capacity(limits::LISTED_SENSORS), there: 0 };
+        sensors.search(root, keep, left_out);
+        sensors
+    }
+
+    /// Looks for them again where other chips are there than were, or where all went away. To follow the links
+    /// of chips takes allocations, which sensors that are there and do not answer are not worth.
+    pub fn reopen(&mut self, root: &Root, keep: &dyn Fn(&Sensor) -> bool) {
+        let gone = |sensor: &Sensor| sensor.value == Err(Failure::Errno(Errno::ENODEV));
+        if self.there != there(root) || (!self.all.is_empty() && self.all.iter().all(gone)) {
+            self.search(root, keep, &mut |_| ());
         }
     }
-    outcome.unwrap_or(Err(Failure::Errno(nix::errno::Errno::ENOENT)))
+
+    /// Reads all, and keeps what they say.
+    ///
+    /// # Errors
+    /// That of the first sensor where none answers.
+    pub fn read(&mut self, buf: &mut [u8]) -> Result<(), Failure> {
+        for sensor in &mut self.all {
+            sensor.value = sensor.read(buf);
+        }
+        let first = self.all.first().map_or(Err(Failure::Content), |sensor| sensor.value);
+        if self.all.iter().any(|sensor| sensor.value.is_ok()) { Ok(()) } else { first.map(|_| ()) }
+    }
+
+    fn search(&mut self, root: &Root, keep: &dyn Fn(&Sensor) -> bool, left_out: &mut dyn FnMut(LeftOut<'_>)) {
+        self.there = there(root);
+        self.all.clear();
+        let mut search = Search { root, found: &mut self.all, keep, left_out, seen: Few::new() };
+        CHIPS.each(root, &mut |number, driver| search.chip(CHIPS, number, "", driver));
+        OLD_CHIPS.each(root, &mut |number, driver| {
+            if CHIPS.label(root, number).is_err() {
+                search.chip(OLD_CHIPS, number, "device/", driver);
+            }
+        });
+        let chips = search.seen.len();
+        ZONES.each(root, &mut |number, kind| search.zone(number, &kind, chips));
+    }
+}
+
+/// A number that is another one where other chips and zones are there: FNV-1a of their numbers and names.
+fn there(root: &Root) -> u32 {
+    let mut hash = 0x811c_9dc5_u32;
+    for class in [CHIPS, OLD_CHIPS, ZONES] {
+        class.each(root, &mut |number, label| {
+            for byte in number.to_le_bytes().iter().chain(label.as_bytes()) {
+                hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+            }
+        });
+    }
+    hash
 }
 
 /// What is not in a list of sensors.
@@ -93,26 +143,6 @@ impl fmt::Display for LeftOut<'_> {
             }
         }
     }
-}
-
-/// Puts the sensors that `keep` wants into `found`, which has room for [`limits::LISTED_SENSORS`], in the place
-/// of what was in there.
-pub fn find(
-    root: &Root,
-    found: &mut Vec<Sensor>,
-    keep: &dyn Fn(&Sensor) -> bool,
-    left_out: &mut dyn FnMut(LeftOut<'_>),
-) {
-    found.clear();
-    let mut search = Search { root, found, keep, left_out, seen: Few::new() };
-    CHIPS.each(root, &mut |number, driver| search.chip(CHIPS, number, "", driver));
-    OLD_CHIPS.each(root, &mut |number, driver| {
-        if CHIPS.label(root, number).is_err() {
-            search.chip(OLD_CHIPS, number, "device/", driver);
-        }
-    });
-    let chips = search.seen.len();
-    ZONES.each(root, &mut |number, kind| search.zone(number, &kind, chips));
 }
 
 struct Search<'a> {
@@ -137,13 +167,14 @@ impl Search<'_> {
         if self.seen.push((driver.clone(), address)).is_err() {
             return (self.left_out)(LeftOut::Full(&chip));
         }
-        let features = Kind::ALL.map(|kind| {
-            self.features(&chip, &driver, kind, |n, part| {
+        let mut features = 0;
+        for kind in Kind::ALL {
+            features += self.features(&chip, &driver, kind, &|n, part| {
                 let file: Label = named(format_args!("{directory}{}{n}_{part}", kind.prefix()));
                 class.file(number, &file)
-            })
-        });
-        if features == [0; Kind::ALL.len()] {
+            });
+        }
+        if features == 0 {
             (self.left_out)(LeftOut::Empty(&chip));
         }
     }
@@ -154,7 +185,7 @@ impl Search<'_> {
         chip: &Chip,
         driver: &Label,
         kind: Kind,
-        path: impl Fn(u32, &str) -> Name,
+        path: &dyn Fn(u32, &str) -> Name,
     ) -> usize {
         let (mut features, mut missing) = (0, 0);
         for n in 0..limits::SENSOR_NUMBERS {
@@ -197,12 +228,11 @@ impl Search<'_> {
             named(format_args!("{}{number}", kind.prefix()))
         };
         let (chip, driver) = (chip.clone(), driver.clone());
-        let sensor = Sensor { chip, driver, feature, kind, number, file, value: None };
-        if !(self.keep)(&sensor) {
-        } else if self.found.len() < limits::LISTED_SENSORS {
-            self.found.push(sensor);
-        } else {
-            (self.left_out)(LeftOut::Full(&sensor.chip));
+        let sensor = Sensor { chip, driver, feature, kind, number, file, value: Err(Failure::Content) };
+        match (self.keep)(&sensor) {
+            true if self.found.len() < limits::LISTED_SENSORS => self.found.push(sensor),
+            true => (self.left_out)(LeftOut::Full(&sensor.chip)),
+            false => {}
         }
     }
 }

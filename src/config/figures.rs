@@ -56,6 +56,8 @@ pub enum FigureName {
     Throttled,
     /// `sensors`
     Sensors,
+    /// `fan`
+    Fan,
     /// `disk`
     Disk,
     /// `hddspace`
@@ -76,7 +78,7 @@ pub enum FigureName {
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Load,
         Self::PerCpu,
         Self::Swap,
@@ -84,6 +86,7 @@ impl FigureName {
         Self::Pressure,
         Self::Throttled,
         Self::Sensors,
+        Self::Fan,
         Self::Disk,
         Self::HddSpace,
         Self::DiskIo,
@@ -119,6 +122,7 @@ impl FigureName {
             // Each reading may be a question to the firmware.
             Self::Throttled => ("throttled", 10),
             Self::Sensors => ("sensors", 1),
+            Self::Fan => ("fan", 1),
             Self::Disk => ("disk", 60),
             Self::HddSpace => ("hddspace", 60),
             Self::DiskIo => ("diskio", 1),

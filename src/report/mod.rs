@@ -3,6 +3,7 @@
 mod board;
 pub mod deltas;
 pub mod disk;
+mod fan;
 pub mod hardware;
 mod percent;
 mod pressure;
@@ -17,6 +18,7 @@ use serde::{Serialize, Serializer};
 use crate::bytes::{Short, Writer};
 use crate::sample::{Fixed, Hundredths, Tenths, Thousandths};
 pub use board::{Board, RaspberryPi};
+pub use fan::{Fan, Fans};
 pub use percent::{CpuRate, percent};
 pub use sensors::{Sensor, Sensors};
 pub use throttled::Throttled;

@@ -83,11 +83,11 @@ impl Address {
             "acpi" => Self::on("acpi", 0, 1),
             "i2c" => {
                 let (bus, address) = device.split_once('-')?;
-                Self { number: Some(bus.parse().ok()?), ..Self::on("i2c", hex(address)?, 2) }
+                Self { number: Some(number(bus, 10)?), ..Self::on("i2c", number(address, 16)?, 2) }
             }
             "spi" => {
                 let (bus, select) = device.strip_prefix("spi")?.split_once('.')?;
-                Self { number: Some(bus.parse().ok()?), ..Self::on("spi", select.parse().ok()?, 1) }
+                Self { number: Some(number(bus, 10)?), ..Self::on("spi", number(select, 10)?, 1) }
             }
             "pci" => {
                 let [domain, bus, slot, function] = four(device)?;
@@ -98,13 +98,13 @@ impl Address {
                 Self { number: Some(bus), ..Self::on("hid", id, 1) }
             }
             "mdio_bus" => {
-                let address = device.split_once(':').and_then(|(_, address)| address.parse().ok());
+                let address = device.split_once(':').and_then(|(_, address)| number(address, 10));
                 Self::on("mdio", address.unwrap_or(0), 1)
             }
             "scsi" => {
                 // Decimal but for the last; above 9 it is the host alone that ever is.
                 let [_, channel, id, lun] = four(device)?;
-                let host = device.split_once(':')?.0.parse().ok()?;
+                let host = number(device.split_once(':')?.0, 10)?;
                 Self { number: Some(host), ..Self::on("scsi", (channel << 8) + (id << 4) + lun, 1) }
             }
             _ => return None,
@@ -136,19 +136,21 @@ fn instance(device: &str) -> Option<u32> {
     let (name, number) = device.split_once('.')?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
-    (!name.is_empty() && name.bytes().all(plain)).then(|| number.get(..end)?.parse().ok())?
+    (!name.is_empty() && name.bytes().all(plain)).then(|| self::number(number.get(..end)?, 10))?
 }
 
 /// `0000:01:00.0`
 fn four(device: &str) -> Option<[u32; 4]> {
-    let mut numbers = device.split([':', '.']).map(hex);
+    let mut numbers = device.split([':', '.']).map(|digits| number(digits, 16));
     // Shifted by up to 16 bits.
     let mut next = || numbers.next().flatten().filter(|number| *number <= 0xffff);
     Some([next()?, next()?, next()?, next()?])
 }
 
-fn hex(digits: &str) -> Option<u32> {
-    u32::from_str_radix(digits, 16).ok()
+/// Never inlined, since it is long and wanted in many places.
+#[inline(never)]
+fn number(digits: &str, radix: u32) -> Option<u32> {
+    u32::from_str_radix(digits, radix).ok()
 }
 
 #[cfg(test)]

@@ -107,8 +107,13 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
     let warned: Vec<String> = warnings.iter().map(|w| w.text.clone()).collect();
     assert_eq!(
         warned,
-        ["hddtemp", "ipaddr", "mem", "uptime", "hostname"]
-            .map(|section| format!("[{section}]: has no effect yet"))
+        [
+            "[hddtemp]: is not supported; [sensors] has the temperatures of disks with a driver for them: drivetemp, nvme",
+            "[ipaddr]: has no effect: ipaddr is in reports by [app] secondary_timer",
+            "[mem]: has no effect: mem is in every report, by [app] primary_timer",
+            "[uptime]: has no effect: uptime is in reports by [app] secondary_timer",
+            "[hostname]: has no effect: hostname is in every report",
+        ]
     );
     let wanted: Vec<_> = settings.figures.wanted.iter().map(|wanted| wanted.name).collect();
     assert_eq!(wanted, [FigureName::PerCpu, FigureName::Sensors, FigureName::HddSpace, FigureName::Os]);

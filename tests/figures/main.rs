@@ -12,6 +12,7 @@ mod board;
 mod card;
 mod cpu_freq;
 mod disk;
+mod fan;
 mod load;
 mod os;
 mod percpu;

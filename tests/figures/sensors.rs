@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::support::{Tree, boards};
-use crate::{figure, psutil, with_configuration};
+use crate::support::{Tree, boards, open_sampler};
+use crate::{after, figure, first, psutil, with_configuration};
 
 /// A chip of hwmon as sysfs shows it: its directory is below its device's, which is on a bus.
 pub fn chip(tree: &Tree, number: u32, device: &str, subsystem: &str, files: &[(&str, &str)]) {
@@ -46,7 +47,7 @@ fn last(path: &str) -> &str {
 }
 
 /// A chip on each bus that libsensors knows and that a test can make, and one on none.
-fn machine() -> Tree {
+pub fn machine() -> Tree {
     let tree = Tree::new();
     let core = [
         ("name", "coretemp"),
@@ -117,6 +118,14 @@ fn machine() -> Tree {
     tree
 }
 
+/// What psutil says of `tree`. It reads /sys alone, but for what its glob finds.
+pub fn over(tree: &Tree, call: &str) -> Value {
+    psutil(&format!(
+        "(lambda real: (setattr(psutil._pslinux.glob, 'glob', lambda p: real({:?} + p)), psutil.{call})[1])(psutil._pslinux.glob.glob)",
+        tree.path()
+    ))
+}
+
 /// `{chip: {feature: value}}`
 fn values(sensors: &Value) -> Value {
     let values = |features: &Value| -> Value {
@@ -153,14 +162,9 @@ fn chips_features_and_values_are_those_of_libsensors() {
 fn temperatures_and_fans_are_psutils() {
     let tree = machine();
     let ours = figure(&tree, "sensors");
-    // psutil reads /sys alone, but for what its glob finds.
-    let over = |call: &str| {
-        psutil(&format!(
-            "(lambda real: (setattr(psutil._pslinux.glob, 'glob', lambda p: real({:?} + p)), psutil.{call})[1])(psutil._pslinux.glob.glob)",
-            tree.path()
-        ))
-    };
-    for (unit, theirs) in [("c", over("sensors_temperatures()")), ("rpm", over("sensors_fans()"))] {
+    for (unit, theirs) in
+        [("c", over(&tree, "sensors_temperatures()")), ("rpm", over(&tree, "sensors_fans()"))]
+    {
         let mut found = Vec::new();
         for (chip, features) in ours.as_object().unwrap() {
             let features = features.as_object().unwrap().iter().filter(|(_, sensor)| sensor["unit"] == unit);
@@ -328,4 +332,16 @@ fn more_sensors_than_there_is_room_for_are_left_out() {
     let sensors = figure(&tree, "sensors");
     assert_eq!(sensors.as_object().unwrap().len(), psistats::limits::LISTED_SENSORS);
     assert_eq!(sensors["many-virtual-3f"]["temp1"]["value"], json!(1.063));
+}
+
+#[test]
+fn a_chip_that_comes_late_is_found() {
+    let tree = Tree::new();
+    let mut sampler = open_sampler(tree.path(), "[sensors]\nenabled=yes\n[fan]\nenabled=yes\n");
+    let report = first(&mut sampler);
+    assert_eq!((&report["sensors"], &report["fan"]), (&Value::Null, &Value::Null));
+    chip(&tree, 0, "platform/cooling_fan", "bus/platform", &[("name", "pwmfan"), ("fan1_input", "3200")]);
+    let report = after(&mut sampler, Duration::from_secs(1));
+    assert_eq!(values(&report["sensors"]), json!({"pwmfan-isa-0000": {"fan1": 3200.0}}));
+    assert_eq!(report["fan"], json!({"pwmfan": 3200}));
 }

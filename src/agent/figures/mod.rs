@@ -21,6 +21,7 @@ mod card;
 mod cpu_freq;
 mod disk;
 mod diskio;
+mod fan;
 mod hddspace;
 mod mounts;
 mod net;
@@ -177,13 +178,14 @@ impl Scheduled {
             FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
             FigureName::Board => Box::new(board::Board::open(root)),
             FigureName::Os => Box::new(os::Os::open(root)),
+            FigureName::Throttled => Box::new(throttled::Throttled::open(root)),
+            FigureName::Sensors => Box::new(sensors::Sensors::open(root, &settings.sensors)),
+            FigureName::Fan => Box::new(fan::Fan::open(root)),
             FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
             FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
             FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
             FigureName::Net => Box::new(net::Net::open(root)),
             FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
-            FigureName::Sensors => Box::new(sensors::Sensors::open(root, &settings.sensors)),
-            FigureName::Throttled => Box::new(throttled::Throttled::open(root)),
             FigureName::Card => Box::new(card::Cards::default()),
         };
         Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }

@@ -1,9 +1,6 @@
 //! `sensors`: what the chips of hwmon and the thermal zones say, all or those that `devices[]` names.
 
-use std::cell::Cell;
-
 use log::warn;
-use nix::errno::Errno;
 
 use super::{Figure, Reading};
 use crate::agent::hwmon::{self, Sensor};
@@ -18,52 +15,45 @@ use crate::report::{self, json_of};
 pub struct Sensors {
     /// Empty: everything that is found.
     devices: Box<[Device]>,
-    found: Vec<Sensor>,
-    /// Whether the devices of all went away.
-    gone: bool,
+    found: hwmon::Sensors,
 }
 
 impl Sensors {
     /// Looks for the sensors, and warns of `devices` that there are not.
     pub fn open(root: &Root, devices: &[Device]) -> Self {
-        let mut figure =
-            Self { devices: devices.into(), found: Vec::with_capacity(limits::LISTED_SENSORS), gone: false };
-        let full = Cell::new(false);
-        figure.find(root, &full);
-        if full.get() {
+        let mut full = false;
+        let found = hwmon::Sensors::find(root, &|sensor| is_wanted(devices, sensor), &mut |left_out| {
+            full |= matches!(left_out, hwmon::LeftOut::Full(_));
+        });
+        if full {
             warn!("sensors: of more than {} sensors the last ones are left out", limits::LISTED_SENSORS);
         }
         for Device { chip, feature, .. } in devices {
-            if !figure.found.iter().any(|sensor| sensor.is(chip, feature)) {
+            if !found.all.iter().any(|sensor| sensor.is(chip, feature)) {
                 warn!(
                     "[sensors] devices[]: {chip}.{feature} is not there and null in reports; \
                      `psistats sensors` lists what there is"
                 );
             }
         }
-        figure
-    }
-
-    fn find(&mut self, root: &Root, full: &Cell<bool>) {
-        let devices = &self.devices;
-        let keep = |sensor: &Sensor| {
-            devices.is_empty() || devices.iter().any(|device| sensor.is(&device.chip, &device.feature))
-        };
-        hwmon::find(root, &mut self.found, &keep, &mut |left_out| {
-            full.set(full.get() || matches!(left_out, hwmon::LeftOut::Full(_)));
-        });
+        Self { devices: devices.into(), found }
     }
 
     /// The `n`th sensor of a report.
     fn sensor(&self, n: usize) -> Option<report::Sensor<'_>> {
         let (chip, feature, label, sensor) = if self.devices.is_empty() {
-            let sensor = self.found.get(n)?;
+            let sensor = self.found.all.get(n)?;
             (sensor.chip.as_str(), sensor.feature.as_str(), sensor.feature.as_str(), Some(sensor))
         } else {
             let Device { chip, feature, label } = self.devices.get(n)?;
-            (chip.as_str(), feature.as_str(), label.as_str(), self.found.iter().find(|s| s.is(chip, feature)))
+            (
+                chip.as_str(),
+                feature.as_str(),
+                label.as_str(),
+                self.found.all.iter().find(|s| s.is(chip, feature)),
+            )
         };
-        let value = sensor.and_then(|sensor| sensor.value);
+        let value = sensor.and_then(|sensor| sensor.value.ok());
         Some(report::Sensor { chip, feature, label, value, unit: sensor.map(|sensor| sensor.kind.unit()) })
     }
 }
@@ -73,21 +63,19 @@ impl Figure for Sensors {
         "sys/class/hwmon"
     }
 
-    /// Looks for them again where there are none left: to follow the links of chips takes allocations, which
-    /// sensors that are there and do not answer are not worth.
     fn reopen(&mut self, root: &Root) {
-        if self.found.is_empty() || self.gone {
-            self.find(root, &Cell::new(false));
-        }
+        self.found.reopen(root, &|sensor| is_wanted(&self.devices, sensor));
     }
 
     fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        let outcome = hwmon::read_all(&mut self.found, reading.text);
-        self.gone = outcome == Err(Failure::Errno(Errno::ENODEV));
-        outcome
+        self.found.read(reading.text)
     }
 
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
         json_of(&report::Sensors((0..).map_while(|n| self.sensor(n))), buf)
     }
+}
+
+fn is_wanted(devices: &[Device], sensor: &Sensor) -> bool {
+    devices.is_empty() || devices.iter().any(|device| sensor.is(&device.chip, &device.feature))
 }
