@@ -50,6 +50,11 @@ impl Sensor {
         self.chip == chip && (self.feature == feature || number() == Some(self.number))
     }
 
+    /// Whether its device went away, and its file with it.
+    fn is_gone(&self) -> bool {
+        self.value == Err(Failure::Errno(Errno::ENODEV))
+    }
+
     /// Reads its value.
     ///
     /// # Errors
@@ -79,10 +84,15 @@ impl Sensors {
     /// Looks for them again where other chips are there than were, or where all went away. To follow the links
     /// of chips takes allocations, which sensors that are there and do not answer are not worth.
     pub fn reopen(&mut self, root: &Root, keep: &dyn Fn(&Sensor) -> bool) {
-        let gone = |sensor: &Sensor| sensor.value == Err(Failure::Errno(Errno::ENODEV));
-        if self.there != there(root) || (!self.all.is_empty() && self.all.iter().all(gone)) {
+        let all_went_away = !self.all.is_empty() && self.all.iter().all(Sensor::is_gone);
+        if all_went_away || self.there != there(root) {
             self.search(root, keep, &mut |_| ());
         }
+    }
+
+    /// Whether a sensor went away, which may come back.
+    pub fn is_incomplete(&self) -> bool {
+        self.all.iter().any(Sensor::is_gone)
     }
 
     /// Reads all, and keeps what they say.

@@ -345,3 +345,17 @@ fn a_chip_that_comes_late_is_found() {
     assert_eq!(values(&report["sensors"]), json!({"pwmfan-isa-0000": {"fan1": 3200.0}}));
     assert_eq!(report["fan"], json!({"pwmfan": 3200}));
 }
+
+#[test]
+fn a_device_that_comes_late_is_found_beside_those_that_are_there() {
+    let tree = Tree::new();
+    chip(&tree, 0, "platform/cooling_fan", "bus/platform", &[("name", "pwmfan"), ("fan1_input", "3200")]);
+    let configuration =
+        "[sensors]\nenabled=yes\ndevices[] = pwmfan-isa-0000.fan1\n  cpu_thermal-virtual-0.temp1\n";
+    let mut sampler = open_sampler(tree.path(), configuration);
+    let mut values_of = |second| values(&after(&mut sampler, Duration::from_secs(second))["sensors"]);
+    let expected = |celsius: Value| json!({"pwmfan-isa-0000": {"fan1": 3200.0}, "cpu_thermal-virtual-0": {"temp1": celsius}});
+    assert_eq!(values_of(1), expected(Value::Null));
+    zone(&tree, 0, "cpu-thermal", "46300");
+    assert_eq!(values_of(2), expected(json!(46.3)));
+}

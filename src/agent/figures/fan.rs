@@ -48,6 +48,10 @@ impl Figure for Fan {
         self.found.reopen(root, &is_fan);
     }
 
+    fn is_incomplete(&self) -> bool {
+        self.found.is_incomplete()
+    }
+
     fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
         self.found.read(reading.text)
     }

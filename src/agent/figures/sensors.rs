@@ -2,7 +2,7 @@
 
 use log::warn;
 
-use super::{Figure, Reading};
+use super::{Crowd, Figure, Reading};
 use crate::agent::hwmon::{self, Sensor};
 use crate::agent::source::{Failure, Root};
 use crate::bytes::Short;
@@ -21,13 +21,12 @@ pub struct Sensors {
 impl Sensors {
     /// Looks for the sensors, and warns of `devices` that there are not.
     pub fn open(root: &Root, devices: &[Device]) -> Self {
-        let mut full = false;
+        let mut crowd = Crowd::default();
         let found = hwmon::Sensors::find(root, &|sensor| is_wanted(devices, sensor), &mut |left_out| {
-            full |= matches!(left_out, hwmon::LeftOut::Full(_));
+            if let hwmon::LeftOut::Full(_) = left_out {
+                crowd.tell("sensors", limits::LISTED_SENSORS);
+            }
         });
-        if full {
-            warn!("sensors: of more than {} sensors the last ones are left out", limits::LISTED_SENSORS);
-        }
         for Device { chip, feature, .. } in devices {
             if !found.all.iter().any(|sensor| sensor.is(chip, feature)) {
                 warn!(
@@ -65,6 +64,11 @@ impl Figure for Sensors {
 
     fn reopen(&mut self, root: &Root) {
         self.found.reopen(root, &|sensor| is_wanted(&self.devices, sensor));
+    }
+
+    fn is_incomplete(&self) -> bool {
+        let found = |device: &Device| self.found.all.iter().any(|s| s.is(&device.chip, &device.feature));
+        self.found.is_incomplete() || !self.devices.iter().all(found)
     }
 
     fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
