@@ -122,6 +122,21 @@ fn it_is_stopped_by_its_removal_even_where_a_wrong_configuration_hides_its_pidfi
 
 #[test]
 #[ignore = "needs boards/package and tests/packages/tree: tests/run"]
+fn policy_rc_d_keeps_it_from_starting_and_without_any_of_debians_helpers_its_script_starts_it() {
+    let tree = tree("amd64", "sysvinit");
+    tree.does("printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d");
+    tree.does("dpkg -i /root/psistats.deb");
+    tree.ends(&format!("{SCRIPT} status"), 3);
+    tree.does("dpkg --purge psistats");
+    tree.does("rm $(command -v policy-rc.d invoke-rc.d update-rc.d deb-systemd-helper)");
+    tree.does("dpkg -i /root/psistats.deb");
+    tree.does(&format!("{SCRIPT} status"));
+    tree.does("dpkg --purge psistats");
+    tree.ends("grep -l ^psistats /proc/[0-9]*/comm", 1);
+}
+
+#[test]
+#[ignore = "needs boards/package and tests/packages/tree: tests/run"]
 fn owner_and_mode_of_the_configuration_are_the_administrators_where_dpkg_statoverride_says_so() {
     let tree = tree("amd64", "sysvinit");
     tree.does(&format!("dpkg-statoverride --add root games 0660 {CONF}"));
