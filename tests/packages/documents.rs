@@ -17,7 +17,7 @@ fn manual(name: &str) -> String {
     let page = root("boards/debian").join(name);
     text(
         Command::new("man")
-            .args(["--warnings=w", "--nh", "--nj", "-l"])
+            .args(["--nh", "--nj", "-l"])
             .arg(page)
             .env("MANWIDTH", "200")
             .env("LC_ALL", "C.UTF-8"),
