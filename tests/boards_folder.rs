@@ -104,7 +104,8 @@ fn golden_report(fixture: &Path) -> Map<String, Value> {
 
 #[test]
 fn every_board_has_a_folder_of_the_same_shape() {
-    let folders = names(&root().join("boards"), |entry| entry.file_type().unwrap().is_dir());
+    let mut folders = names(&root().join("boards"), |entry| entry.file_type().unwrap().is_dir());
+    assert!(folders.remove("debian"), "what boards/package puts beside the binaries");
     assert_eq!(folders, BOARDS.map(str::to_owned).into());
     for name in BOARDS {
         let board = Board::read(name);
@@ -233,9 +234,14 @@ fn the_readme_has_a_row_for_each_board_and_claims_no_more_than_its_trees_show() 
         if let Some(target) = board.values.get("TARGET_32BIT") {
             targets += &format!(", `{target}`");
         }
+        let package = match (board.values["TARGET"] == AARCH64.0, targets.contains(", ")) {
+            (true, true) => "arm64, armhf",
+            (true, false) => "arm64",
+            (false, _) => "armhf",
+        };
         let figures: Vec<_> = board.figures().into_iter().map(|figure| format!("`{figure}`")).collect();
         let checked = if figures.is_empty() { "-".into() } else { figures.join(", ") };
-        format!("| [{}](boards/{name}) | {targets} | {checked} |", board.values["NAME"])
+        format!("| [{}](boards/{name}) | {targets} | {package} | {checked} |", board.values["NAME"])
     });
     assert_eq!(rows, expected, "the rows should be\n{}", expected.join("\n"));
 }

@@ -132,6 +132,10 @@ struct Invocation {
 fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
     let mut invocation = Invocation { command: Command::Help, config: None, root: "/".into(), stdout: false };
     let mut command = None;
+    // Its commands would mean something else than ours of the same names.
+    if parser.bin_name().is_some_and(|name| Path::new(name).ends_with("chasar")) {
+        return Err(format!("{VERSION} has no commands of chasar yet; by its own name it is psistats").into());
+    }
     while let Some(arg) = parser.next()? {
         let named = match &arg {
             // Whoever asks for help gets it, whatever else stands there.
