@@ -6,9 +6,12 @@
 
 // What the kernel says:
 pub mod source;
+pub mod numbered;
 pub mod thermometer;
+pub mod hwmon;
 pub mod mailbox;
 pub mod addresses;
+pub mod figures;
 pub mod sampler;
 // The broker:
 pub mod reactor;
@@ -25,6 +28,7 @@ pub mod notify;
 pub mod run;
 pub mod pidfile;
 pub mod service;
+pub mod listing;
 pub mod cli;
 
 /// Target of log records about the connection: the original's AMQP library was pika, and existing
