@@ -2,9 +2,10 @@
 //!
 //! Fixed memory means that each buffer has a size that somebody chose; here they are all chosen.
 
-/// Bytes of one encoded report. A report of the seed is about 120 bytes; the rest is room for
-/// [`ADDRESSES`] addresses and the further figures of a board.
-pub const REPORT: usize = 4096;
+/// Bytes of one encoded report. A report of the seed is about 120 bytes, one with every further
+/// figure of a board about 2,000; the rest is room for [`ADDRESSES`] addresses and for what a server
+/// has more of.
+pub const REPORT: usize = 6144;
 
 /// IPv4 addresses in one report. A board has two or three; a host of containers a few dozen.
 pub const ADDRESSES: usize = 32;
@@ -34,7 +35,17 @@ pub const KERNEL_FILE: usize = 8192;
 /// Bytes read of `/proc/stat`: its first line holds at most 218 (`cpu` and ten numbers of 64 bits).
 pub const CPU_LINE: usize = 256;
 
-/// Bytes read of a file that holds one name or number (`uptime`, `temp`, `type`, `hostname`).
+/// Bytes read of `/proc/stat` for a line of each core, a [`KERNEL_FILE`] at a time: room for thousands.
+pub const CPU_LINES: u64 = 256 * 1024;
+
+/// Bytes read of `/proc/cpuinfo`, a [`KERNEL_FILE`] at a time: up to 1.5 KB for each core, the board last.
+pub const CPUINFO: u64 = 1024 * 1024;
+
+/// Cores that a report has figures of, up to 9 bytes each. Boards have 1 to 8, servers of ARM 128.
+pub const CORES: usize = 128;
+
+/// Bytes read of a file that holds one name or number (`uptime`, `temp`, `type`, `hostname`), and of a
+/// name in a report.
 pub const KERNEL_VALUE: usize = 128;
 
 /// Bytes of a program's name: the kernel's have 15, whole ones of files up to 255, of which few are
@@ -54,12 +65,49 @@ pub const SENSORS: usize = 8;
 /// Bytes of a sensor's name: Linux's `THERMAL_NAME_LENGTH` is 20, chips of hwmon have up to 32.
 pub const SENSOR_LABEL: usize = 32;
 
+/// Sensors that `[sensors]` and `[fan]` keep open: a board has ten, a server with 32 cores 40.
+pub const LISTED_SENSORS: usize = 64;
+
+/// Bytes of a chip's name: a [`SENSOR_LABEL`], and where it is (`-scsi-10-100`).
+pub const CHIP_NAME: usize = SENSOR_LABEL + 16;
+
 /// Numbers tried in `thermal_zoneN` and `hwmonN`.
 pub const SENSOR_NUMBERS: u32 = 256;
 
 /// Missing numbers in a row that end the search for sensors: a driver that was unloaded leaves a
-/// hole, not a desert.
+/// hole, not a desert, and so do cores that are counted by fours.
 pub const SENSOR_GAP: u32 = 8;
+
+/// Mount points in `disk` and `hddspace`: a board has two to four, and each takes up to 100 bytes of a
+/// report beside its name.
+pub const MOUNTS: usize = 16;
+
+/// Bytes of a mount point. The longest usual ones are `/media/USER/LABEL` of desktops.
+pub const MOUNT_POINT: usize = 128;
+
+/// Bytes of the name of a file system's type that are shown (`fuse.gvfsd-fuse`).
+pub const FILE_SYSTEM: usize = 24;
+
+/// Bytes read of `/proc/self/mountinfo` in all, a [`KERNEL_FILE`] at a time: a mount takes 100 to 200,
+/// one of a container up to 4,500.
+pub const MOUNTINFO: u64 = 1024 * 1024;
+
+/// Disks in `diskio`, network interfaces in `net`: a board has two or three, a router or a host of
+/// containers some thirty interfaces. Each takes up to 75 bytes of a report.
+pub const COUNTED: usize = 32;
+
+/// Bytes of the name of such a thing: Linux's `DISK_NAME_LEN` is 32, `IFNAMSIZ` 16.
+pub const COUNTED_NAME: usize = 32;
+
+/// Bytes read of `/proc/diskstats` or `/proc/net/dev` in all, a [`KERNEL_FILE`] at a time: each of the
+/// devices, of which hosts have hundreds, takes about 100.
+pub const COUNTERS: u64 = 256 * 1024;
+
+/// Interfaces in `wifi`: a board has one or two radios, which may have a few virtual interfaces each.
+pub const WIFI: usize = 8;
+
+/// Bytes of a card's name or type: the register has room for 7 of the name, the type is 7 (`SDcombo`).
+pub const CARD_TEXT: usize = 16;
 
 /// Datagrams of one address dump. Each holds some 90 addresses, so that [`ADDRESSES`] come in one;
 /// the rest is room for what an abandoned dump left behind.

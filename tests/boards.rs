@@ -1,6 +1,6 @@
-//! Captured boards, read by the sampler itself, against golden reports.
+//! Captured boards, read by the program itself, against golden reports and listings of sensors.
 //!
-//! `PSISTATS_RENEW_GOLDEN=1 cargo test --test boards` writes the golden reports again: then read
+//! `PSISTATS_RENEW_GOLDEN=1 cargo test --test boards` writes the golden files again: then read
 //! the difference.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -11,10 +11,13 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use psistats::agent::sampler::Sampler;
+use psistats::agent::listing;
+use psistats::agent::source::Root;
 use psistats::report::percent;
 use psistats::sample::{Fixed, meminfo, zoneinfo};
-use support::{Tree, all, boards, counters_at_start, name};
+use support::{
+    NO_TEMPERATURE, START, TIMESTAMPS, Tree, all, boards, counters_at_start, name, open_sampler, tick,
+};
 
 /// The whole report of a board, its cpu figure since the machine started.
 fn report_since_start(board: &Path) -> String {
@@ -23,37 +26,47 @@ fn report_since_start(board: &Path) -> String {
     if let Some(stat) = &stat {
         tree.put("proc/stat", counters_at_start(stat));
     }
-    let mut sampler = Sampler::open(tree.path(), true, true);
-    sampler.prime();
+    let mut sampler = open_sampler(tree.path(), TIMESTAMPS);
+    sampler.prime(START);
     if let Some(stat) = &stat {
         tree.put("proc/stat", stat);
     }
-    String::from_utf8(sampler.report(1_700_000_000_123, true).to_vec()).unwrap()
+    String::from_utf8(sampler.report(tick(1_700_000_000_123, true)).to_vec()).unwrap()
 }
 
-#[test]
-fn every_board_gives_its_golden_report() {
+/// Compares what `of` gives for each board with its file `golden`. A board without one has `missing`.
+fn golden(golden: &str, missing: &str, of: impl Fn(&Path) -> String) {
     let renew = std::env::var_os("PSISTATS_RENEW_GOLDEN").is_some();
     let mut wrong = String::new();
     for board in all() {
-        let report = report_since_start(&board) + "\n";
-        let golden = board.join("report.json");
-        if renew {
-            fs::write(&golden, &report).unwrap();
+        let (came, golden) = (of(&board), board.join(golden));
+        if renew && came != missing {
+            fs::write(&golden, &came).unwrap();
         }
-        let expected = fs::read_to_string(&golden).unwrap_or_default();
-        if report != expected {
-            wrong += &format!("{}\n  expected {expected}\n  came     {report}", name(&board));
+        let expected = fs::read_to_string(&golden).unwrap_or_else(|_| missing.to_owned());
+        if came != expected {
+            wrong += &format!("{}\n  expected {expected}\n  came     {came}", name(&board));
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]
+fn every_board_gives_its_golden_report() {
+    golden("report.json", "", |board| report_since_start(board) + "\n");
+}
+
+#[test]
+fn every_board_lists_its_golden_sensors() {
+    let none = "# no sensors in /sys/class/hwmon and /sys/class/thermal\n";
+    golden("sensors.txt", none, |board| listing::sensors(&Root::open(board)));
+}
+
+#[test]
 fn a_primary_report_is_the_golden_one_without_what_is_secondary() {
     for board in all() {
-        let mut sampler = Sampler::open(&board, false, false);
-        let report: serde_json::Value = serde_json::from_slice(sampler.report(0, false)).unwrap();
+        let mut sampler = open_sampler(&board, NO_TEMPERATURE);
+        let report: serde_json::Value = serde_json::from_slice(sampler.report(tick(0, false))).unwrap();
         let golden: serde_json::Value =
             serde_json::from_slice(&fs::read(board.join("report.json")).unwrap()).unwrap();
         let keys: Vec<_> = report.as_object().unwrap().keys().collect();

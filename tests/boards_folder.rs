@@ -10,7 +10,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::{Map, Value};
 use support::PATIENCE;
@@ -104,7 +104,8 @@ fn golden_report(fixture: &Path) -> Map<String, Value> {
 
 #[test]
 fn every_board_has_a_folder_of_the_same_shape() {
-    let folders = names(&root().join("boards"), |entry| entry.file_type().unwrap().is_dir());
+    let mut folders = names(&root().join("boards"), |entry| entry.file_type().unwrap().is_dir());
+    assert!(folders.remove("debian"), "what boards/package puts beside the binaries");
     assert_eq!(folders, BOARDS.map(str::to_owned).into());
     for name in BOARDS {
         let board = Board::read(name);
@@ -201,6 +202,28 @@ fn first_report(fixture: &Path, config: &Path) -> Map<String, Value> {
 }
 
 #[test]
+fn a_boards_readme_names_the_driver_of_every_sensor_of_its_trees() {
+    let mut drivers = 0;
+    for name in BOARDS {
+        let board = Board::read(name);
+        let readme = fs::read_to_string(board.folder.join("README.md")).unwrap();
+        for fixture in board.fixtures() {
+            let listing = fs::read_to_string(fixture.join("sensors.txt")).unwrap_or_default();
+            // CHIP.FEATURE, and `# CHIP: ..` of one without.
+            for line in listing.lines().skip(3).filter(|line| !line.starts_with("    #")) {
+                let chip = line.trim_start_matches(['#', ' ']);
+                let driver = chip.rsplitn(3, '-').last().unwrap();
+                let zone = driver.replace('_', "-");
+                let named = [driver, &zone].iter().any(|name| readme.contains(&format!("`{name}`")));
+                assert!(named, "{name}: {driver} of {}", fixture.display());
+                drivers += 1;
+            }
+        }
+    }
+    assert!(drivers > 10, "{drivers}");
+}
+
+#[test]
 fn the_readme_has_a_row_for_each_board_and_claims_no_more_than_its_trees_show() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let rows: Vec<_> =
@@ -211,9 +234,49 @@ fn the_readme_has_a_row_for_each_board_and_claims_no_more_than_its_trees_show() 
         if let Some(target) = board.values.get("TARGET_32BIT") {
             targets += &format!(", `{target}`");
         }
+        let package = match (board.values["TARGET"] == AARCH64.0, targets.contains(", ")) {
+            (true, true) => "arm64, armhf",
+            (true, false) => "arm64",
+            (false, _) => "armhf",
+        };
         let figures: Vec<_> = board.figures().into_iter().map(|figure| format!("`{figure}`")).collect();
         let checked = if figures.is_empty() { "-".into() } else { figures.join(", ") };
-        format!("| [{}](boards/{name}) | {targets} | {checked} |", board.values["NAME"])
+        format!("| [{}](boards/{name}) | {targets} | {package} | {checked} |", board.values["NAME"])
     });
     assert_eq!(rows, expected, "the rows should be\n{}", expected.join("\n"));
+}
+
+fn boards_build(arguments: &[&str]) -> Output {
+    let mut build = Command::new(root().join("boards/build"));
+    build.args(arguments).current_dir("/").output().unwrap()
+}
+
+#[test]
+fn boards_build_knows_boards_by_their_folders_and_builds_a_target_that_several_have_once() {
+    for name in BOARDS {
+        let listed = boards_build(&["--list", name]);
+        let target = format!("{}\n", Board::read(name).values["TARGET"]);
+        assert_eq!((listed.status.code(), listed.stdout), (Some(0), target.into_bytes()), "{name}");
+    }
+    let listed = boards_build(&["--list", "pi-zero-w", AARCH64.0, "pi-1b", "pi-3b", "pi-2b"]);
+    assert_eq!(
+        String::from_utf8(listed.stdout).unwrap(),
+        format!("{}\n{}\n{}\n", ARMV6.0, AARCH64.0, ARMV7.0)
+    );
+}
+
+#[test]
+fn boards_build_names_what_it_knows_where_it_knows_no_such_board() {
+    for arguments in
+        [&["pi-9"][..], &["--list", "pi-9"], &["pi-1b", "pi-9"], &[""], &["../boards/pi-1b"], &[]]
+    {
+        let output = boards_build(arguments);
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        for known in BOARDS.iter().chain(&[ARMV6.0, ARMV7.0, AARCH64.0, "x86_64-unknown-linux-musl"]) {
+            assert!(said.contains(known), "{arguments:?}: {said}");
+        }
+        let got = arguments.last().map_or("", |last| last);
+        assert!(said.trim_end().ends_with(got), "{arguments:?}: {said}");
+    }
 }

@@ -16,11 +16,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use procfs::{Current, CurrentSI, FromBufRead, FromBufReadSI, FromRead};
-use psistats::agent::sampler::Sampler;
 use psistats::report::percent;
 use psistats::sample::{meminfo, stat, uptime};
 use serde_json::Value;
-use support::{Tree, all, counters_at_start, name};
+use support::{NO_TEMPERATURE, START, Tree, all, counters_at_start, name, open_sampler, tick};
 
 const PSUTIL: &str = "python3-psutil";
 
@@ -48,8 +47,8 @@ fn answer(script: &str, arguments: &[&Path], input: &str) -> String {
 }
 
 fn live(secondary: bool) -> Value {
-    let mut sampler = Sampler::open(Path::new("/"), false, false);
-    serde_json::from_slice(sampler.report(0, secondary)).unwrap()
+    let mut sampler = open_sampler(Path::new("/"), NO_TEMPERATURE);
+    serde_json::from_slice(sampler.report(tick(0, secondary))).unwrap()
 }
 
 #[track_caller]
@@ -101,11 +100,11 @@ fn the_live_machine_is_as_the_procfs_crate_sees_it() {
     assert_near(&report["uptime"], procfs::Uptime::current().unwrap().uptime, 5.0);
     assert_eq!(report["hostname"], nix::unistd::gethostname().unwrap().to_str().unwrap());
 
-    let mut sampler = Sampler::open(Path::new("/"), false, false);
+    let mut sampler = open_sampler(Path::new("/"), NO_TEMPERATURE);
     let before = procfs::KernelStats::current().unwrap().total;
-    sampler.prime();
+    sampler.prime(START);
     busy(Duration::from_millis(700));
-    let report: Value = serde_json::from_slice(sampler.report(0, false)).unwrap();
+    let report: Value = serde_json::from_slice(sampler.report(tick(0, false))).unwrap();
     let after = procfs::KernelStats::current().unwrap().total;
     let idle = |time: &procfs::CpuTime| (time.idle + time.iowait.unwrap_or(0)) as f64;
     let all = |time: &procfs::CpuTime| {
@@ -177,7 +176,7 @@ for psutil.PROCFS_PATH in sys.argv[1:]:
     let theirs = answer(script, &procs.iter().map(AsRef::as_ref).collect::<Vec<_>>(), "");
     assert_eq!(theirs.lines().count(), boards.len());
     for (board, theirs) in boards.iter().zip(theirs.lines()) {
-        let ours = Sampler::open(board, false, false).report(0, false).to_vec();
+        let ours = open_sampler(board, NO_TEMPERATURE).report(tick(0, false)).to_vec();
         let ours: Value = serde_json::from_slice(&ours).unwrap();
         assert_eq!(ours["mem"].to_string(), theirs, "{}", name(board));
     }
@@ -201,8 +200,8 @@ for path in sys.argv[1:]:
             let tree = Tree::new();
             tree.put("proc/stat", counters_at_start(&stat));
             tree.put("later", &stat);
-            let mut sampler = Sampler::open(tree.path(), false, false);
-            sampler.prime();
+            let mut sampler = open_sampler(tree.path(), NO_TEMPERATURE);
+            sampler.prime(START);
             trees.push((tree, sampler));
         }
     }
@@ -211,7 +210,7 @@ for path in sys.argv[1:]:
     let theirs = answer(script, &paths, "");
     assert_eq!(theirs.lines().count(), trees.len());
     for ((_, sampler), theirs) in trees.iter_mut().zip(theirs.lines()) {
-        let ours: Value = serde_json::from_slice(sampler.report(0, false)).unwrap();
+        let ours: Value = serde_json::from_slice(sampler.report(tick(0, false))).unwrap();
         // psutil subtracts seconds, as doubles: its quotient may be off in the last bit.
         assert_near(&ours["cpu"], theirs.parse().unwrap(), 0.100_001);
     }
@@ -254,15 +253,15 @@ print('begun', flush=True)
 sys.stdin.readline()
 print(psutil.cpu_percent(), flush=True)
 ";
-    let mut sampler = Sampler::open(Path::new("/"), false, false);
+    let mut sampler = open_sampler(Path::new("/"), NO_TEMPERATURE);
     let mut psutil = python(script, &[]);
     let mut lines = BufReader::new(psutil.stdout.take().unwrap());
     let mut line = String::new();
     lines.read_line(&mut line).unwrap();
     assert_eq!(line, "begun\n", "is {PSUTIL} installed?");
-    sampler.prime();
+    sampler.prime(START);
     busy(Duration::from_millis(1500));
-    let ours: Value = serde_json::from_slice(sampler.report(0, false)).unwrap();
+    let ours: Value = serde_json::from_slice(sampler.report(tick(0, false))).unwrap();
     psutil.stdin.take().unwrap().write_all(b"end\n").unwrap();
     let mut theirs = String::new();
     lines.read_to_string(&mut theirs).unwrap();

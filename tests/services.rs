@@ -124,7 +124,7 @@ fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
 fn the_unit_leaves_the_sources_of_the_figures_as_they_are() {
     assert_eq!(values("ProcSubset"), ["all"], "/proc/stat, meminfo, uptime");
     assert!(values("RestrictAddressFamilies")[0].contains("AF_NETLINK"), "ipaddr");
-    assert_eq!(values("DeviceAllow"), ["/dev/vcio rw"], "cpu_temp by the mailbox");
+    assert_eq!(values("DeviceAllow"), ["/dev/vcio rw"], "cpu_temp and throttled by the mailbox");
     for falsifies in ["PrivateNetwork", "PrivateDevices", "ProtectHostname", "PrivateIPC", "RootDirectory"] {
         assert_eq!(values(falsifies), [""; 0], "{falsifies}");
     }

@@ -9,18 +9,22 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Mutex, Once};
+use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::errno::Errno;
 use proptest::prelude::*;
+use psistats::agent::figures::Tick;
 use psistats::agent::sampler::Sampler;
 use psistats::limits;
 use psistats::sample::addresses::Addresses;
 use psistats::sample::{
-    Fixed, Thousandths, addresses, boot_id, hostname, mailbox, meminfo, stat, thermal, uptime, zoneinfo,
+    self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, hwmon,
+    mailbox, meminfo, mmc, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime,
+    wireless, zoneinfo,
 };
 use serde_json::{Value, json};
-use support::{Tree, all};
+use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
 
 /// What was logged by all tests. Each looks for the lines with its own tree's path.
 struct Lines;
@@ -57,15 +61,15 @@ fn logged(tree: &Tree, level: Level, name: &str) -> Vec<String> {
 
 fn open(tree: &Tree) -> Sampler {
     keep_log();
-    Sampler::open(tree.path(), true, false)
+    open_sampler(tree.path(), "")
 }
 
 fn primary(sampler: &mut Sampler) -> Value {
-    serde_json::from_slice(sampler.report(0, false)).unwrap()
+    serde_json::from_slice(sampler.report(tick(0, false))).unwrap()
 }
 
 fn secondary(sampler: &mut Sampler) -> Value {
-    serde_json::from_slice(sampler.report(0, true)).unwrap()
+    serde_json::from_slice(sampler.report(tick(0, true))).unwrap()
 }
 
 /// A machine with all figures.
@@ -100,7 +104,7 @@ fn a_whole_report_has_every_figure() {
     tree.put("proc/sys/kernel/random/boot_id", "5a14246a-69da-4eec-b180-ab0f81d3feee\n");
     let mut sampler = open(&tree);
     assert_eq!(sampler.boot_id(), "5a14246a-69da-4eec-b180-ab0f81d3feee");
-    sampler.prime();
+    sampler.prime(START);
     tree.put("proc/stat", "cpu  125 0 100 875 0 0 0 0 0 0\n");
     assert_eq!(
         secondary(&mut sampler),
@@ -117,7 +121,7 @@ fn a_whole_report_has_every_figure() {
 fn fault_32_counters_that_wrap_or_fall_give_null_and_never_a_spike() {
     let tree = machine();
     let mut sampler = open(&tree);
-    sampler.prime();
+    sampler.prime(START);
     let mut cpu_after = |stat: &str| {
         tree.put("proc/stat", stat);
         primary(&mut sampler)["cpu"].clone()
@@ -137,7 +141,7 @@ fn fault_33_a_zone_that_answers_einval_costs_its_figure_only_and_is_told_once() 
     let tree = machine();
     link(&tree, ZONE, EINVAL);
     let mut sampler = open(&tree);
-    sampler.prime();
+    sampler.prime(START);
     for _ in 0..3 {
         let report = primary(&mut sampler);
         assert_eq!((&report["cpu_temp"], &report["mem"]), (&Value::Null, &json!(75.0)));
@@ -189,6 +193,22 @@ fn a_sensor_that_fails_every_other_time_does_not_fill_the_log() {
 }
 
 #[test]
+fn cores_beyond_the_limit_are_told_once() {
+    keep_log();
+    let tree = machine();
+    tree.put("proc/stat", format!("cpu 1 2 3 4\ncpu{} 1 2 3 4\n", limits::CORES));
+    tree.put("sys/devices/system/cpu/online", format!("0-{}\n", limits::CORES));
+    let mut sampler = open_sampler(tree.path(), "[cpu]\npercpu=yes\n[cpu_freq]\nenabled=yes\n");
+    for at in (0..3).map(|second| START + Duration::from_secs(second)) {
+        sampler.report(Tick { unix_ms: 0, now: at, due: at, secondary: true });
+    }
+    let lines = LINES.lock().unwrap();
+    for figure in ["percpu: cores from number 128 on", "cpu_freq: cores from number 128 on"] {
+        assert_eq!(lines.iter().filter(|(_, line)| line.starts_with(figure)).count(), 1, "{figure}");
+    }
+}
+
+#[test]
 fn every_file_that_is_missing_costs_its_own_figure_and_is_found_when_it_comes() {
     for (file, key) in
         [("proc/stat", "cpu"), ("proc/meminfo", "mem"), ("proc/uptime", "uptime"), (ZONE, "cpu_temp")]
@@ -197,7 +217,7 @@ fn every_file_that_is_missing_costs_its_own_figure_and_is_found_when_it_comes() 
         let content = fs::read(tree.path().join(file)).unwrap();
         fs::remove_file(tree.path().join(file)).unwrap();
         let mut sampler = open(&tree);
-        sampler.prime();
+        sampler.prime(START);
         for _ in 0..2 {
             let report = secondary(&mut sampler);
             let nulls: Vec<_> = report.as_object().unwrap().iter().filter(|(_, v)| v.is_null()).collect();
@@ -219,10 +239,10 @@ fn every_file_that_is_missing_costs_its_own_figure_and_is_found_when_it_comes() 
 #[test]
 fn without_a_root_every_figure_is_null_and_the_report_is_still_one() {
     let tree = Tree::new();
-    let mut sampler = Sampler::open(&tree.path().join("nowhere"), true, true);
+    let mut sampler = open_sampler(&tree.path().join("nowhere"), TIMESTAMPS);
     assert!(!sampler.hostname().is_empty());
-    sampler.prime();
-    let report: Value = serde_json::from_slice(sampler.report(1_500, true)).unwrap();
+    sampler.prime(START);
+    let report: Value = serde_json::from_slice(sampler.report(tick(1_500, true))).unwrap();
     assert_eq!(
         report,
         json!({"hostname": sampler.hostname(), "cpu": null, "mem": null, "cpu_temp": null, "uptime": null, "ipaddr": [], "ts": 1.5})
@@ -238,7 +258,7 @@ fn directories_pipes_and_other_devices_in_the_place_of_files_do_no_harm() {
     // Not the firmware: ENOTTY.
     tree.put("dev/vcio", "");
     let mut sampler = open(&tree);
-    sampler.prime();
+    sampler.prime(START);
     let report = secondary(&mut sampler);
     for key in ["cpu", "mem", "uptime", "cpu_temp"] {
         assert_eq!(report[key], Value::Null, "{key}");
@@ -287,8 +307,13 @@ fn a_line_without_an_end_is_not_read_for_ever() {
 fn real_files() -> Vec<Vec<u8>> {
     fn under(directory: &Path, files: &mut Vec<Vec<u8>>) {
         for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { under(&path, files) } else { files.push(fs::read(path).unwrap()) }
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                under(&entry.path(), files);
+            } else if kind.is_file() {
+                files.push(fs::read(entry.path()).unwrap());
+            }
         }
     }
     let mut files = Vec::new();
@@ -315,33 +340,76 @@ fn dump() -> Vec<u8> {
     dump
 }
 
+/// A table of mounts.
+const MOUNTS: &[u8] = b"27 1 179:2 / / rw,relatime shared:1 - ext4 /dev/mmcblk0p2 rw
+31 27 0:50 / /mnt/nas rw - nfs4 nas:/export rw,hard
+32 31 8:2 /a\\040b /mnt/nas/local rw - ext4 /dev/sdb1 rw
+";
+
 /// Feeds `text` to every parser, and looks at what comes out.
 fn feed(text: &[u8]) {
     if let Some(times) = stat::parse(text) {
         assert!(times.busy() <= times.total());
         assert_eq!(times.since(&times).total(), 0);
     }
+    let _ = stat::each_core(text, |_, times| assert!(times.busy() <= times.total()));
     if let Some(info) = meminfo::parse(text) {
         for low in [None, Some(0), Some(4096 * 1181), Some(u64::MAX)] {
             assert!(info.available(low) <= info.total_bytes.max(info.free_bytes));
         }
     }
+    meminfo::swap(text);
+    assert!(cpuinfo::board(text).count() <= text.len());
+    assert!(os_release::pretty_name::<8>(text).is_none_or(|name| !name.is_empty()));
+    assert!(sample::text(text).is_none_or(|text| !text.is_empty()));
+    assert!(pressure::parse(text).is_none_or(|p| p.some.or(p.full).is_some()));
+    assert!(cpufreq::parse(text).is_none_or(|Fixed(khz)| khz > 0));
+    assert!(cpulist::ranges(text).count() <= text.len() + 1);
     zoneinfo::low_pages(text);
     assert!(uptime::parse(text).is_none_or(|Fixed(hundredths)| hundredths >= 0));
     if let Some(Fixed(millidegrees)) = thermal::parse(text) {
         assert!((-39_999..=150_000).contains(&millidegrees) && millidegrees != 0);
     }
     thermal::rank(text);
+    for kind in hwmon::Kind::ALL {
+        hwmon::Kind::parse(kind, text);
+    }
+    if let Ok(name) = std::str::from_utf8(&text[..text.len().min(limits::SENSOR_LABEL)]) {
+        for subsystem in ["platform", "i2c", "spi", "pci", "hid", "mdio_bus", "scsi"] {
+            let address = hwmon::Address::of(subsystem, name.trim());
+            assert!(address.is_none_or(|address| address.to_string().starts_with(|c: char| c.is_ascii())));
+        }
+    }
+    throttled::parse(text);
+    throttled::parse_alarm(text);
     assert!(hostname::parse(text).is_none_or(|name| (1..=limits::HOSTNAME).contains(&name.len())));
     assert!(boot_id::parse(text).is_none_or(|id| id.len() == 36));
     let mut found = Addresses::default();
+    let mut place = mountinfo::Place::default();
+    for mount in mountinfo::mounts(text).flatten() {
+        place.add("/mnt/nas/local", &mount);
+        assert!(mount.point().count() <= text.len());
+    }
+    assert!(place.waits().is_none_or(|kind| kind.len() <= limits::FILE_SYSTEM));
+    for device in diskstats::devices(text) {
+        assert!(!device.name.is_empty() && !diskstats::is_partition(device.name, device.name));
+    }
+    if let Some(columns) = net_dev::Columns::of(text) {
+        assert!(columns.interfaces(text).all(|interface| !interface.name.is_empty()));
+    }
+    for interface in wireless::interfaces(text) {
+        let numbers = [interface.level, interface.noise];
+        assert!(numbers.into_iter().flatten().all(|dbm| (-128..0).contains(&dbm)));
+    }
+    assert!(mmc::life_time(text).is_none_or(|used| used.into_iter().flatten().all(|percent| percent <= 110)));
+    mmc::pre_eol(text);
     let _ = addresses::parse(text, 7, &mut found);
     assert!(found.as_slice().len() <= limits::ADDRESSES);
 }
 
 #[test]
 fn kernel_text_that_is_cut_at_any_byte_does_no_harm() {
-    for file in real_files().iter().chain([&dump()]) {
+    for file in real_files().iter().chain([&dump(), &MOUNTS.to_vec()]) {
         // The longest file that is wanted to its end; of the others the beginning.
         for end in 0..=file.len().min(2100) {
             feed(&file[..end]);
@@ -374,6 +442,7 @@ proptest! {
             // As likely as all the text.
             let dumps = vec![dump(); files.len()];
             files.extend(dumps);
+            files.extend(vec![MOUNTS.to_vec(); 20]);
             files
         });
         let mut text = FILES.with(|files| file.get(files).clone());
@@ -396,8 +465,9 @@ proptest! {
         let mut answer = [32, 0x8000_0000, 0x0003_0006, 8, 0x8000_0008, 0, words[6], 0];
         answer[..flaws].copy_from_slice(&words[..flaws]);
         let in_range = |celsius: Option<Thousandths>| celsius.is_none_or(|c| (-39_999..=150_000).contains(&c.0));
-        prop_assert!(in_range(mailbox::parse(&answer)));
-        prop_assert!(in_range(mailbox::parse(&words)));
+        prop_assert!(in_range(mailbox::parse_temperature(&answer)));
+        prop_assert!(in_range(mailbox::parse_temperature(&words)));
+        let _ = mailbox::parse_throttled(&words);
     }
 
     #[test]
@@ -415,11 +485,11 @@ proptest! {
         tree.put("proc/uptime", format!("{}.{} 1\n", memory[1] >> shift, memory[2]));
         tree.put(ZONE, format!("{}\n", raw >> shift));
         tree.put("proc/stat", "");
-        let mut sampler = Sampler::open(tree.path(), true, true);
+        let mut sampler = open_sampler(tree.path(), TIMESTAMPS);
         for fields in stats {
             let fields: String = fields.iter().map(|field| format!(" {}", field >> shift)).collect();
             tree.put("proc/stat", format!("cpu {fields}\n"));
-            let report: Value = serde_json::from_slice(sampler.report(raw >> 12, true)).unwrap();
+            let report: Value = serde_json::from_slice(sampler.report(tick(raw >> 12, true))).unwrap();
             let within = |key: &str, low: f64, high: f64| {
                 report[key].is_null() || report[key].as_f64().is_some_and(|value| (low..=high).contains(&value))
             };

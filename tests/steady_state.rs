@@ -23,8 +23,11 @@ use std::time::{Duration, Instant};
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
 use psistats::agent::configuration::Configuration;
+use psistats::agent::figures::Tick;
 use psistats::agent::notify::Manager;
 use psistats::agent::run::{Options, run};
+use psistats::agent::sampler::Sampler;
+use psistats::config::figures::FigureName;
 use support::PATIENCE;
 use support::agent::Config;
 use support::broker::Broker;
@@ -85,7 +88,7 @@ struct Inside {
 }
 
 impl Inside {
-    /// Both timers run fast: ten milliseconds, and twenty.
+    /// Both timers run fast: ten milliseconds, and twenty. Reports have every further figure.
     fn start(config: &Config) -> Self {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let log = dir.path().join("log");
@@ -96,6 +99,10 @@ impl Inside {
             .set("app", "secondary_timer", "0.02")
             .text("[logging]\nkeys=root\n[logger_root]\nlevel=INFO\nhandlers=file\n[handler_file]\n")
             .text(&handler);
+        let config = FigureName::ALL.into_iter().fold(config, |config, figure| {
+            let (section, switch) = figure.switch();
+            config.set(section, switch, "yes").set(section, "interval", "0.01")
+        });
         let file = dir.path().join("psistats.conf");
         fs::write(&file, config.to_string()).unwrap();
         let manager = ServiceManager::at_a_path();
@@ -176,6 +183,36 @@ fn a_thousand_reports_are_sampled_sent_and_confirmed_without_one_allocation() {
 }
 
 #[test]
+fn figures_are_read_again_and_looked_for_again_without_one_allocation() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let boards = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/boards");
+    let configuration: String = FigureName::ALL
+        .map(|figure| format!("[{}]\nenabled=yes\ninterval=0.001\n", figure.as_str()))
+        .concat();
+    let (settings, _) = psistats::config::parse(configuration.as_bytes(), Path::new("f")).unwrap();
+    let tick = |n: u64| {
+        let now = psistats::time::Instant::from_nanos(n * 1_000_000_000);
+        Tick { unix_ms: 0, now, due: now, secondary: true }
+    };
+    // With sensors, without a fan, with sensors that do not answer.
+    for board in ["rpi5-b-hwmon-haos", "rpi4-b-bullseye-5.10", "made-broken"] {
+        let mut sampler = Sampler::open(&boards.join(board), &settings);
+        sampler.prime(tick(1).now);
+        // Tells what is missing.
+        sampler.report(tick(2));
+        let allocations: &AtomicU64 = Box::leak(Box::default());
+        COUNTER.set(Some(allocations));
+        for n in 3..100 {
+            sampler.report(tick(n));
+        }
+        COUNTER.set(None);
+        assert_eq!(allocations.load(Ordering::SeqCst), 0, "{board}");
+        let report = std::str::from_utf8(sampler.report(tick(100))).unwrap();
+        assert!(report.contains("\"sensors\":") && report.contains("\"fan\":"), "{report}");
+    }
+}
+
+#[test]
 fn an_outage_is_sampled_into_the_ring_and_over_its_end_without_one_allocation() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     let nobody = Refusing::new();
@@ -204,7 +241,7 @@ fn a_handshake_and_a_backlog_of_hundreds_go_out_without_one_allocation() {
     let reading = Tap::new(broker.port, &vhost).open();
     let proxy = Proxy::new(broker.port);
     proxy.stall(Direction::FromServer);
-    let agent = Inside::start(&Config::new(proxy.port, &vhost));
+    let agent = Inside::start(&Config::new(proxy.port, &vhost).set("backlog", "bytes", 1_048_576));
 
     let before = agent.wait_for("backlog", |c| c.pending >= 200);
     assert_eq!(proxy.accepted(), 1, "the handshake's deadline has passed: {:?}", agent.lines());

@@ -111,15 +111,16 @@ impl Attempts {
             Retry::Soon | Retry::Held => self.backoff.next(fastrand::u32(..), Duration::ZERO),
         };
         let line = format!("{host}: {failure}");
-        let seconds = wait.as_secs_f32();
+        let rounded = wait.saturating_add(Duration::from_millis(50));
+        let (seconds, tenths) = (rounded.as_secs(), rounded.subsec_millis() / 100);
         if !self.is_news(&line, retry) {
-            debug!(target: LOG_AMQP, "{line}; next attempt in {seconds:.1} s");
+            debug!(target: LOG_AMQP, "{line}; next attempt in {seconds}.{tenths} s");
         } else if retry == Retry::Slow {
-            error!(target: LOG_AMQP, "{line}; next attempt in {seconds:.1} s, reports are kept");
+            error!(target: LOG_AMQP, "{line}; next attempt in {seconds}.{tenths} s, reports are kept");
         } else if retry == Retry::Held {
-            info!(target: LOG_AMQP, "{line}; next attempt in {seconds:.1} s, reports are kept");
+            info!(target: LOG_AMQP, "{line}; next attempt in {seconds}.{tenths} s, reports are kept");
         } else {
-            warn!(target: LOG_AMQP, "{line}; next attempt in {seconds:.1} s, reports are kept");
+            warn!(target: LOG_AMQP, "{line}; next attempt in {seconds}.{tenths} s, reports are kept");
         }
         wait
     }

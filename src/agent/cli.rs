@@ -9,15 +9,18 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::configuration::Configuration;
+use super::listing;
 use super::notify::Manager;
 use super::run::{self, Options};
 use super::service::{self, Launcher, Started, Unstarted};
+use super::source::Root;
 use crate::config::Loaded;
 
 const VERSION: &str = concat!("psistats ", env!("CARGO_PKG_VERSION"));
 
 const USAGE: &str = "\
-Usage: psistats start|start-local|stop|restart|status|check-config [--config FILE] [--root DIR]
+Usage: psistats start|start-local|stop|restart|status|check-config|sensors
+                [--config FILE] [--root DIR]
        psistats --help | --version";
 
 const HELP: &str = "\
@@ -32,6 +35,8 @@ Commands:
   restart       stop, then start; also where nothing runs.
   status        Say whether psistats runs in the background. The exit code says it too.
   check-config  Read the configuration, and list what is wrong with it as FILE:LINE.
+  sensors       List the sensors of this machine as a section [sensors], which can be pasted into
+                the configuration as it is. The configuration is not read.
   --start, --start-console (start-local), --stop, --restart and --status mean the same.
 
 Options, before or after the command:
@@ -75,6 +80,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Restart => code(restart(invocation)),
         Command::Status => status(invocation),
         Command::CheckConfig => code(check_config(invocation)),
+        Command::Sensors => code(sensors(invocation)),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
         Command::Daemon => daemon(invocation),
@@ -92,6 +98,7 @@ enum Command {
     Restart,
     Status,
     CheckConfig,
+    Sensors,
     Help,
     Version,
     /// Internal: see [`service::DAEMON`].
@@ -107,6 +114,7 @@ impl Command {
             "restart" => Self::Restart,
             "status" => Self::Status,
             "check-config" => Self::CheckConfig,
+            "sensors" => Self::Sensors,
             service::DAEMON => Self::Daemon,
             _ => return None,
         })
@@ -124,6 +132,10 @@ struct Invocation {
 fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
     let mut invocation = Invocation { command: Command::Help, config: None, root: "/".into(), stdout: false };
     let mut command = None;
+    // Its commands would mean something else than ours of the same names.
+    if parser.bin_name().is_some_and(|name| Path::new(name).ends_with("chasar")) {
+        return Err(format!("{VERSION} has no commands of chasar yet; by its own name it is psistats").into());
+    }
     while let Some(arg) = parser.next()? {
         let named = match &arg {
             // Whoever asks for help gets it, whatever else stands there.
@@ -244,6 +256,11 @@ fn check_config(invocation: Invocation) -> Result<(), String> {
         Some(file) => answer(format_args!("{}: ok", file.display())),
         None => answer("no configuration file found: built-in defaults apply"),
     };
+    Ok(())
+}
+
+fn sensors(invocation: Invocation) -> Result<(), String> {
+    answer(listing::sensors(&Root::open(&invocation.root()?)).trim_end());
     Ok(())
 }
 

@@ -77,6 +77,19 @@ mod tests {
     }
 
     #[test]
+    fn dates_after_2038_and_2106_are_those_of_the_calendar() {
+        for (unix_seconds, date) in [
+            (2_147_483_648, (2038, 1, 19)),
+            (4_102_444_800, (2100, 1, 1)),
+            (4_294_967_296, (2106, 2, 7)),
+            (253_370_764_800, (9999, 1, 1)),
+        ] {
+            let time = Zone::utc().at(unix_seconds);
+            assert_eq!((time.year(), time.month(), time.month_day()), date);
+        }
+    }
+
+    #[test]
     fn utc_has_its_name() {
         assert_eq!(Zone::utc().at(0).local_time_type().time_zone_designation(), "UTC");
     }

@@ -13,7 +13,7 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 
 use crate::sample::Thousandths;
-use crate::sample::mailbox::{Message, parse, request};
+use crate::sample::mailbox::{self, Message};
 
 /// The device under the root directory.
 pub const NAME: &str = "dev/vcio";
@@ -32,9 +32,20 @@ nix::ioctl_readwrite_bad!(
 /// # Errors
 /// As `ioctl(2)`: `ENOTTY` on a file that is not this device.
 pub fn temperature(device: &File) -> Result<Option<Thousandths>, Errno> {
-    let mut message = request();
+    ask(device, mailbox::temperature()).map(|answer| mailbox::parse_temperature(&answer))
+}
+
+/// Asks the firmware for the bits of [`crate::sample::throttled`]. None where its answer is no answer.
+///
+/// # Errors
+/// As [`temperature`].
+pub fn throttled(device: &File) -> Result<Option<u32>, Errno> {
+    ask(device, mailbox::throttled()).map(|answer| mailbox::parse_throttled(&answer))
+}
+
+fn ask(device: &File, mut message: Message) -> Result<Message, Errno> {
     // SAFETY: the descriptor is open while `device` is borrowed. The driver reads and writes as
-    // many bytes as the message's first word says, and that is the size of `message`.
+    // many bytes as the message's first word says, and that is at most the size of `message`.
     unsafe { property(device.as_raw_fd(), &raw mut message) }?;
-    Ok(parse(&message))
+    Ok(message)
 }

@@ -6,10 +6,13 @@
 
 // What the kernel says:
 pub mod source;
+pub mod numbered;
 pub mod thermometer;
+pub mod hwmon;
 pub mod mailbox;
 pub mod addresses;
 pub mod processes;
+pub mod figures;
 pub mod sampler;
 // The broker:
 pub mod reactor;
@@ -26,6 +29,7 @@ pub mod notify;
 pub mod run;
 pub mod pidfile;
 pub mod service;
+pub mod listing;
 pub mod cli;
 
 /// Target of log records about the connection: the original's AMQP library was pika, and existing

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io::{self, Write};
 use std::mem;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +18,7 @@ use smol::future::{or, try_zip};
 
 use super::configuration::Configuration;
 use super::context::Shared;
+use super::figures::Tick;
 use super::logging::{self, Fallback};
 use super::notify::Manager;
 use super::publisher::{self, Identity};
@@ -163,7 +164,7 @@ struct Sampling<'s, 'r> {
 
 impl<'s, 'r> Sampling<'s, 'r> {
     fn new(shared: &'s Shared<'r>, manager: &'s Manager, root: PathBuf) -> Self {
-        let sampler = open_sampler(&root, &shared.settings());
+        let sampler = Sampler::open(&root, &shared.settings());
         Self { shared, manager, root, sampler }
     }
 
@@ -183,7 +184,7 @@ impl<'s, 'r> Sampling<'s, 'r> {
         self.manager.start(self.shared.reactor.now());
         loop {
             let settings = self.shared.settings();
-            self.sampler.prime();
+            self.sampler.prime(self.shared.reactor.now());
             let period = settings.app.primary_timer;
             let first = self.shared.reactor.now() + FIRST_INTERVAL.min(period);
             let mut primary = Periodic::new(first, period);
@@ -197,19 +198,16 @@ impl<'s, 'r> Sampling<'s, 'r> {
                 }
                 let now = self.shared.reactor.now();
                 if primary.due(now) {
-                    let (unix_ms, full) = (unix_ms(SystemTime::now()), secondary.due(now));
-                    deliver(unix_ms, self.sampler.report(unix_ms, full))?;
-                    self.manager.sampled(&self.shared.standing(), full);
+                    let unix_ms = unix_ms(SystemTime::now());
+                    let tick = Tick { unix_ms, now, due: report, secondary: secondary.due(now) };
+                    deliver(unix_ms, self.sampler.report(tick))?;
+                    self.manager.sampled(&self.shared.standing(), tick.secondary);
                 }
                 self.manager.alive(now);
             }
-            self.sampler = open_sampler(&self.root, &self.shared.settings());
+            self.sampler = Sampler::open(&self.root, &self.shared.settings());
         }
     }
-}
-
-fn open_sampler(root: &Path, settings: &Settings) -> Sampler {
-    Sampler::open(root, settings.cpu_temp.enabled, settings.message.timestamp)
 }
 
 /// What the wall clock says, whatever that is: before 1970 it is negative. No deadline depends on it.
@@ -295,6 +293,13 @@ impl Watch<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clock_goes_on_after_2038_also_where_a_word_has_32_bits() {
+        // Seconds of the system's own calls: with 32 bits, they fail from then on.
+        assert_eq!(size_of::<nix::libc::time_t>(), 8);
+        assert_eq!(unix_ms(UNIX_EPOCH + Duration::from_millis(4_102_444_800_123)), 4_102_444_800_123);
+    }
 
     #[test]
     fn fault_31_stamps_say_what_the_clock_said_also_before_1970_and_where_it_has_no_end() {

@@ -3,6 +3,7 @@
 //! After [`Sampler::open`] nothing is allocated: a report is made of a few `pread(2)`, and at
 //! secondary ticks a dump of addresses, in buffers that live as long as the sampler.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use log::{debug, info};
@@ -10,8 +11,10 @@ use nix::sys::utsname::uname;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::addresses::AddressReader;
+use super::figures::{Figures, Tick};
 use super::source::{Failure, Root, Source, Watch};
 use super::thermometer::Thermometer;
+use crate::config::Settings;
 use crate::limits;
 use crate::report::{CpuRate, Report, percent};
 use crate::sample::addresses::Addresses;
@@ -19,6 +22,7 @@ use crate::sample::stat::CpuTimes;
 use crate::sample::{
     Fixed, Hundredths, Tenths, Thousandths, boot_id, hostname, meminfo, stat, uptime, zoneinfo,
 };
+use crate::time::Instant;
 
 /// Makes the reports of one machine.
 #[derive(Debug)]
@@ -37,6 +41,7 @@ pub struct Sampler {
     thermometer: Option<Thermometer>,
     /// None under another root than `/`: addresses are not a file.
     addresses: Option<AddressReader>,
+    figures: Figures,
 
     cpu_watch: Watch,
     mem_watch: Watch,
@@ -54,7 +59,7 @@ pub struct Sampler {
 impl Sampler {
     /// Opens every source under `root`, which is `/` for the running system. Never fails: a source
     /// that is missing costs its figure, and is logged when that is first due.
-    pub fn open(root: &Path, cpu_temp_enabled: bool, timestamps: bool) -> Self {
+    pub fn open(root: &Path, settings: &Settings) -> Self {
         let root = Root::open(root);
         let addresses = root.is_live().then(AddressReader::default);
         if addresses.is_none() {
@@ -63,7 +68,7 @@ impl Sampler {
                 root.path("").display()
             );
         }
-        let thermometer = cpu_temp_enabled.then(|| Thermometer::find(&root));
+        let thermometer = settings.cpu_temp.enabled.then(|| Thermometer::find(&root));
         for (name, label) in thermometer.iter().flat_map(Thermometer::sensors) {
             debug!("candidate for cpu_temp: {} ({label})", root.path(name).display());
         }
@@ -73,13 +78,14 @@ impl Sampler {
             boot_id: read_name(&root, "proc/sys/kernel/random/boot_id", boot_id::parse)
                 .unwrap_or_else(|| "no-boot-id".into()),
             page_bytes: page_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(4096),
-            timestamps,
+            timestamps: settings.message.timestamp,
             stat: Source::open(&root, "proc/stat"),
             meminfo: Source::open(&root, "proc/meminfo"),
             zoneinfo: Source::open(&root, "proc/zoneinfo"),
             uptime: Source::open(&root, "proc/uptime"),
             thermometer,
             addresses,
+            figures: Figures::open(&root, &settings.figures),
             cpu_watch: Watch::new("cpu"),
             mem_watch: Watch::new("mem"),
             cpu_temp_watch: Watch::new("cpu_temp"),
@@ -103,15 +109,16 @@ impl Sampler {
         &self.boot_id
     }
 
-    /// Reads the counters of the processors that the next report is measured against.
-    pub fn prime(&mut self) {
-        let now = self.cpu_times(false);
-        self.cpu.next(now);
+    /// Reads the counters that the next report is measured against.
+    pub fn prime(&mut self, now: Instant) {
+        let times = self.cpu_times(false);
+        self.cpu.next(times);
+        self.figures.prime(&self.root, &mut self.text, now);
     }
 
-    /// One report as JSON, without a line end. `unix_ms` is the wall clock's; `secondary` adds
-    /// uptime and addresses.
-    pub fn report(&mut self, unix_ms: i64, secondary: bool) -> &[u8] {
+    /// One report as JSON, without a line end. At a secondary tick it has uptime and addresses too.
+    pub fn report(&mut self, tick: Tick) -> &[u8] {
+        let secondary = tick.secondary;
         if secondary {
             self.reopen_missing();
         }
@@ -130,10 +137,11 @@ impl Sampler {
             cpu_temp,
             uptime,
             ipaddr: secondary.then_some(self.found.as_slice()),
-            ts: self.timestamps.then_some(Fixed(unix_ms)),
+            ts: self.timestamps.then_some(Fixed(tick.unix_ms)),
         };
-        // limits::REPORT holds any report.
+        // limits::REPORT holds any report; further figures may find no room.
         let length = report.encode(&mut self.json).unwrap_or_default();
+        let length = self.figures.add(&mut self.json, length, tick, &self.root, &mut self.text);
         self.json.get(..length).unwrap_or_default()
     }
 
@@ -170,21 +178,14 @@ impl Sampler {
         Some(percent(used, info.total_bytes))
     }
 
-    /// The sum of the zones' low watermarks. The file may be longer than the buffer, and is read in
-    /// pieces of whole lines. None where it is missing, as psutil goes on without it, or endless.
+    /// The sum of the zones' low watermarks. None where it is missing, as psutil goes on without it, or endless.
     fn low_watermark_bytes(&mut self) -> Option<u64> {
-        let mut offset = 0;
-        let mut pages = 0_u64;
-        while offset < limits::ZONEINFO {
-            let text = self.zoneinfo.read(&mut self.text, offset).ok()?;
-            if text.is_empty() {
-                return pages.checked_mul(self.page_bytes);
-            }
-            let end = text.iter().rposition(|byte| *byte == b'\n').map_or(text.len(), |last| last + 1);
-            pages = pages.checked_add(zoneinfo::low_pages(text.get(..end)?)?)?;
-            offset += u64::try_from(end).ok()?;
-        }
-        None
+        let mut pages = Some(0_u64);
+        let read = self.zoneinfo.pieces(&mut self.text, limits::ZONEINFO, |text| {
+            pages = pages.and_then(|sum| sum.checked_add(zoneinfo::low_pages(text)?));
+            if pages.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        read.ok().and(pages)?.checked_mul(self.page_bytes)
     }
 
     fn temperature(&mut self, secondary: bool) -> Option<Option<Thousandths>> {

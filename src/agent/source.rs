@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use log::{info, warn};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 
 /// The directory that `proc`, `sys` and `dev` are in: `/`, or a captured tree.
@@ -49,6 +50,12 @@ impl Root {
         openat(directory.as_fd(), name, flags, Mode::empty())
     }
 
+    /// The last part of what the link `name` points to. None where it is no link, or no text.
+    pub fn link(&self, name: &str) -> Option<String> {
+        let target = readlinkat(self.directory.as_ref().ok()?.as_fd(), name).ok()?;
+        Some(Path::new(&target).file_name()?.to_str()?.to_owned())
+    }
+
     /// Whether it is the running system's own.
     pub fn is_live(&self) -> bool {
         self.path == Path::new("/")
@@ -67,6 +74,10 @@ pub enum Failure {
     Errno(Errno),
     /// It was read, and does not say what the kernel says there.
     Content,
+    /// No file system is mounted just there.
+    NotMounted,
+    /// The file system, or one on the way there, may never answer.
+    Waits,
 }
 
 impl From<Errno> for Failure {
@@ -80,6 +91,10 @@ impl fmt::Display for Failure {
         match self {
             Self::Errno(errno) => write!(f, "{} ({errno:?})", errno.desc()),
             Self::Content => f.write_str("no such figure in its content"),
+            Self::NotMounted => f.write_str("nothing is mounted there"),
+            Self::Waits => f.write_str(
+                "not asked, since a file system of this type, there or on the way there, may never answer",
+            ),
         }
     }
 }
@@ -114,6 +129,41 @@ impl Source {
     pub fn read<'b>(&self, buf: &'b mut [u8], offset: u64) -> Result<&'b [u8], Failure> {
         let file = self.file.as_ref().map_err(|errno| *errno)?;
         Ok(read_at(file, buf, offset)?)
+    }
+
+    /// Reads a file of lines that may be longer than `buf`, in pieces of whole lines, until `each` has
+    /// seen enough. A line that is longer than `buf` comes in parts.
+    ///
+    /// # Errors
+    /// As [`Source::read`]; [`Failure::Content`] where the file is longer than `limit` bytes, which
+    /// what is endless is.
+    pub fn pieces(
+        &self,
+        buf: &mut [u8],
+        limit: u64,
+        mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        self.pieces_for(buf, limit, &mut each)
+    }
+
+    /// The same, in the binary once.
+    fn pieces_for(
+        &self,
+        buf: &mut [u8],
+        limit: u64,
+        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        let mut offset = 0;
+        while offset < limit {
+            let text = self.read(buf, offset)?;
+            let end = text.iter().rposition(|byte| *byte == b'\n').map_or(text.len(), |last| last + 1);
+            let piece = text.get(..end).unwrap_or_default();
+            if piece.is_empty() || each(piece).is_break() {
+                return Ok(());
+            }
+            offset += piece.len() as u64;
+        }
+        Err(Failure::Content)
     }
 }
 

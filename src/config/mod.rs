@@ -9,6 +9,7 @@
 
 use std::path::Path;
 
+pub mod figures;
 mod find;
 pub mod ini;
 mod literal;
@@ -19,6 +20,7 @@ mod percent;
 mod problem;
 mod read;
 mod reading;
+pub mod sensors;
 pub mod settings;
 mod targets;
 mod url;

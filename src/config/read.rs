@@ -1,8 +1,11 @@
 //! Keys to [`Settings`]: what each section takes, and what must fit together.
 
 use std::env;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::figures::figures;
 use super::ini::is_blank;
 use super::loggers;
 use super::password::{self, is_doubtful, is_elsewhere};
@@ -13,7 +16,7 @@ use super::values::{AMQP_PORT, boolean, hosts, optional, path, seconds, stream, 
 use crate::limits;
 
 /// Seconds of a timer: from a millisecond to a week.
-const TIMER: core::ops::RangeInclusive<f64> = 0.001..=604_800.0;
+pub(super) const TIMER: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(604_800);
 
 /// Bytes of `[queue] prefix`: a queue's name, `prefix.hostname`, is a short string.
 const PREFIX: usize = limits::SHORTSTR - 1 - limits::HOSTNAME;
@@ -28,6 +31,7 @@ pub(super) fn settings(r: &mut Reading<'_>) -> Settings {
         backlog: backlog(r),
         app: app(r),
         cpu_temp: cpu_temp(r),
+        figures: figures(r),
         logging: loggers::logging(r),
     }
 }
@@ -182,7 +186,7 @@ fn app(r: &mut Reading<'_>) -> App {
     r.set(NAME, "secondary_timer", &mut app.secondary_timer, seconds(TIMER));
     r.set(NAME, "retry_timer", &mut app.retry_timer, seconds(TIMER));
     r.set(NAME, "pidfile", &mut app.pidfile, path);
-    r.set(NAME, "pidfile_timeout", &mut app.pidfile_timeout, seconds(0.0..=*TIMER.end()));
+    r.set(NAME, "pidfile_timeout", &mut app.pidfile_timeout, seconds(Duration::ZERO..=*TIMER.end()));
     r.set(NAME, "stdin_path", &mut app.stdin_path, stream);
     r.set(NAME, "stdout_path", &mut app.stdout_path, stream);
     r.set(NAME, "stderr_path", &mut app.stderr_path, stream);

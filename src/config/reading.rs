@@ -14,9 +14,18 @@ pub(super) type Expected = Cow<'static, str>;
 /// Keys whose values no message shows.
 const SECRET: [&str; 2] = ["pass", "url"];
 
-/// Sections of later versions of the original, whose figures are not reported here.
-const LATER: [&str; 10] =
-    ["sensors", "hddtemp", "hddspace", "hddsize", "ipaddr", "mem", "cpu", "uptime", "os", "hostname"];
+/// Sections of later versions of the original that change nothing here, and why.
+const LATER: [(&str, &str); 6] = [
+    (
+        "hddtemp",
+        "is not supported; [sensors] has the temperatures of disks with a driver for them: drivetemp, nvme",
+    ),
+    ("hddsize", "is not supported; [disk] has the sizes of file systems"),
+    ("ipaddr", "has no effect: ipaddr is in reports by [app] secondary_timer"),
+    ("mem", "has no effect: mem is in every report, by [app] primary_timer"),
+    ("uptime", "has no effect: uptime is in reports by [app] secondary_timer"),
+    ("hostname", "has no effect: hostname is in every report"),
+];
 
 /// Definitions that nothing needs to use, as in Python's logging.
 const DEFINITIONS: [&str; 2] = ["handler_", "formatter_"];
@@ -54,6 +63,11 @@ impl<'a> Reading<'a> {
             self.asked.push((section.to_owned(), key));
         }
         self.ini.entry(section, key)
+    }
+
+    /// The line of a section's head, if the file has it.
+    pub fn section_line(&self, section: &str) -> Option<usize> {
+        self.ini.sections.iter().find(|s| s.name == section).map(|s| s.line)
     }
 
     /// Puts a key's value into `setting`, if the section has it.
@@ -98,8 +112,8 @@ impl<'a> Reading<'a> {
             let name = section.name.as_str();
             if self.asked.iter().any(|(s, _)| s == name) {
                 self.warn_of_unknown_keys(section);
-            } else if LATER.contains(&name) {
-                self.warn(section.line, format!("[{name}]: has no effect yet"));
+            } else if let Some((_, why)) = LATER.iter().find(|(later, _)| *later == name) {
+                self.warn(section.line, format!("[{name}]: {why}"));
             } else if name.starts_with("logger_") {
                 let text = format!("[{}]: has no effect: the loggers here are root and pika", shown(name));
                 self.warn(section.line, text);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::figures::Figures;
 use super::logging::Logging;
 use crate::limits;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub app: App,
     /// `[cpu_temp]`
     pub cpu_temp: CpuTemp,
+    /// `[load]` and the like: none unless configured.
+    pub figures: Figures,
     /// `[logging]`, `[handlers]`, `[formatters]` and the sections they name; none of them: `None`.
     pub logging: Option<Logging>,
 }

@@ -1,15 +1,28 @@
 //! Counters to figures to JSON.
 
+mod board;
 pub mod chasar;
+pub mod deltas;
+pub mod disk;
+mod fan;
+pub mod hardware;
 mod percent;
+mod pressure;
+pub mod rates;
+mod sensors;
+mod throttled;
 
 use core::net::Ipv4Addr;
 
 use serde::{Serialize, Serializer};
 
-use crate::bytes::Short;
+use crate::bytes::{Short, Writer};
 use crate::sample::{Fixed, Hundredths, Tenths, Thousandths};
+pub use board::{Board, RaspberryPi};
+pub use fan::{Fan, Fans};
 pub use percent::{CpuRate, percent};
+pub use sensors::{Sensor, Sensors};
+pub use throttled::Throttled;
 
 /// One report, as consumers of the original psistats read it: by key, in one object.
 ///
@@ -55,6 +68,47 @@ impl Report<'_> {
                 _ => return Err(Short),
             }
         }
+    }
+}
+
+/// Adds a member to the object that `buf` begins with and that is `length` bytes long: `key`, which is
+/// plain ASCII, and the value that `encode` writes. Returns the new length.
+///
+/// # Errors
+/// [`Short`] where there is no room, or where `encode` says so; the object is then as before.
+pub fn add(
+    buf: &mut [u8],
+    length: usize,
+    key: &str,
+    encode: impl FnOnce(&mut [u8]) -> Result<usize, Short>,
+) -> Result<usize, Short> {
+    let end = length.checked_sub(1).ok_or(Short)?;
+    let start = end + key.len() + 4;
+    let value = encode(buf.get_mut(start..).ok_or(Short)?)?;
+    *buf.get_mut(start + value).ok_or(Short)? = b'}';
+    let mut head = Writer::new(buf.get_mut(end..start).ok_or(Short)?);
+    head.bytes(b",\"");
+    head.bytes(key.as_bytes());
+    head.bytes(b"\":");
+    head.finish()?;
+    Ok(start + value + 1)
+}
+
+/// Writes a value as JSON; what a figure's own `encode` is made of.
+///
+/// # Errors
+/// [`Short`] where there is no room.
+pub fn json_of<T: Serialize + ?Sized>(value: &T, buf: &mut [u8]) -> Result<usize, Short> {
+    serde_json_core::to_slice(value, buf).map_err(|_| Short)
+}
+
+/// Pairs as a JSON object; the keys are text.
+#[derive(Clone, Debug)]
+pub struct Members<I>(pub I);
+
+impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)> + Clone> Serialize for Members<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.clone())
     }
 }
 
@@ -122,6 +176,24 @@ mod tests {
             json(&report),
             r#"{"hostname":"my-computer","cpu":null,"mem":null,"cpu_temp":null,"uptime":null,"ipaddr":[]}"#
         );
+    }
+
+    #[test]
+    fn a_member_that_is_added_follows_the_others_and_without_room_nothing_changes() {
+        let mut buf = [b'#'; 64];
+        let length = PRIMARY.encode(&mut buf).unwrap();
+        let with_load = r#"{"hostname":"my-computer","cpu":24.1,"mem":34.1,"n":[1,2]}"#;
+        assert_eq!(add(&mut buf, length, "n", |buf| json_of(&[1, 2], buf)), Ok(with_load.len()));
+        assert_eq!(&buf[..with_load.len()], with_load.as_bytes());
+        for room in length..with_load.len() {
+            let mut buf = [b'#'; 64];
+            PRIMARY.encode(&mut buf).unwrap();
+            assert_eq!(add(&mut buf[..room], length, "n", |buf| json_of(&[1, 2], buf)), Err(Short), "{room}");
+            assert_eq!(
+                &buf[..length],
+                &with_load.as_bytes()[..length - 1].iter().copied().chain([b'}']).collect::<Vec<_>>()
+            );
+        }
     }
 
     #[test]

@@ -95,6 +95,25 @@ pub fn parse(text: &[u8]) -> Option<Meminfo> {
     })
 }
 
+/// Space on disks that memory is put into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swap {
+    /// `SwapTotal`; 0 without any.
+    pub total_bytes: u64,
+    /// `SwapFree`
+    pub free_bytes: u64,
+}
+
+/// Reads what `/proc/meminfo` says of swap. None where that is missing or no number.
+pub fn swap(text: &[u8]) -> Option<Swap> {
+    let field = |name: &[u8]| {
+        let mut words =
+            lines(text).map(words).find_map(|mut words| (words.next()? == name).then_some(words))?;
+        kibibytes(words.next()?)
+    };
+    Some(Swap { total_bytes: field(b"SwapTotal:")?, free_bytes: field(b"SwapFree:")? })
+}
+
 /// A number of KiB, in bytes.
 fn kibibytes(word: &[u8]) -> Option<u64> {
     decimal(word)?.checked_mul(1024).filter(|bytes| *bytes <= MAX_BYTES)

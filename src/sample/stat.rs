@@ -1,8 +1,10 @@
 //! `/proc/stat`: what the processors have spent their time on.
 
+use core::ops::ControlFlow;
+
 use super::{decimal, lines, words};
 
-/// The first line of `/proc/stat`, in clock ticks (1/100 s on every architecture) since the start.
+/// A line of `/proc/stat`, of one processor or of all, in clock ticks (1/100 s on every architecture) since the start.
 ///
 /// The line goes on with `guest` and `guest_nice`. The kernel has counted these in `user` and
 /// `nice` too, so psutil subtracts them from its sum again; here they are not read.
@@ -60,6 +62,27 @@ pub fn parse(text: &[u8]) -> Option<CpuTimes> {
     if words.next()? != b"cpu" {
         return None;
     }
+    times(words)
+}
+
+/// Gives `each` the number and the times of every processor, of which those that are online have a
+/// line `cpuN`. Breaks at the first line of another kind: these come first.
+pub fn each_core(text: &[u8], mut each: impl FnMut(usize, CpuTimes)) -> ControlFlow<()> {
+    for line in lines(text).filter(|line| !line.is_empty()) {
+        let mut words = words(line);
+        let Some(number) = words.next().and_then(|word| word.strip_prefix(b"cpu")) else {
+            return ControlFlow::Break(());
+        };
+        let number = decimal(number).and_then(|number| usize::try_from(number).ok());
+        if let (Some(number), Some(times)) = (number, times(words)) {
+            each(number, times);
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Reads what follows the name.
+fn times<'a>(words: impl Iterator<Item = &'a [u8]>) -> Option<CpuTimes> {
     let mut ticks = [0; 8];
     let mut fields = 0;
     for (field, word) in ticks.iter_mut().zip(words) {
@@ -111,6 +134,16 @@ mod tests {
         for text in refused {
             assert_eq!(parse(text), None, "{:?}", text.escape_ascii());
         }
+    }
+
+    #[test]
+    fn cores_have_their_numbers_and_end_where_another_line_begins() {
+        let text = b"cpu  9 9 9 9\ncpu0 1 2 3 4\ncpu2 5 6 7 8\ncpu3 1 2 3 x\ncpux 1 2 3 4\n";
+        let mut cores = Vec::new();
+        let flow = each_core(text, |number, times| cores.push((number, times.user, times.idle)));
+        assert_eq!((flow, &cores[..]), (ControlFlow::Continue(()), &[(0, 1, 4), (2, 5, 8)][..]));
+        let flow = each_core(b"cpu1 1 2 3 4\nintr 7\ncpu2 5 6 7 8\n", |number, _| assert_eq!(number, 1));
+        assert_eq!(flow, ControlFlow::Break(()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `/sys/class/thermal` and `/sys/class/hwmon`: which sensor is the processor's, and what it says.
 
-use super::{Fixed, Thousandths, decimal};
+use super::{Fixed, Thousandths, signed};
 
 /// How sure a sensor's name makes it that it is the processor's; the lesser is the surer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,13 +27,7 @@ pub fn rank(name: &[u8]) -> Option<Rank> {
 
 /// Reads `temp` or `temp1_input`, in degrees Celsius.
 pub fn parse(text: &[u8]) -> Option<Thousandths> {
-    let text = text.trim_ascii();
-    let (negative, digits) = match text.strip_prefix(b"-") {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let raw = i64::try_from(decimal(digits)?).ok()?;
-    celsius(if negative { -raw } else { raw })
+    celsius(signed(text.trim_ascii())?)
 }
 
 /// Degrees Celsius of a sensor's `raw` number, which is in millidegrees, or in degrees on some kernels.

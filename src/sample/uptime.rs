@@ -1,25 +1,17 @@
 //! `/proc/uptime`: time since the start. Not `btime` of `/proc/stat`, which a board without a
 //! clock gets wrong.
 
-use super::{Fixed, Hundredths, decimal, lines, words};
+use super::{Hundredths, hundredths, lines, words};
 
 /// Reads the first number: seconds, with the two decimals that the kernel gives.
 pub fn parse(text: &[u8]) -> Option<Hundredths> {
-    let seconds = words(lines(text).next()?).next()?;
-    let mut parts = seconds.splitn(2, |byte| *byte == b'.');
-    let whole = decimal(parts.next()?)?;
-    let fraction = match parts.next() {
-        None => 0,
-        Some([tenths @ b'0'..=b'9']) => u64::from(tenths - b'0') * 10,
-        Some(digits) => decimal(digits).and(decimal(digits.get(..2)?))?,
-    };
-    let hundredths = whole.checked_mul(100)?.checked_add(fraction)?;
-    i64::try_from(hundredths).ok().map(Fixed)
+    hundredths(words(lines(text).next()?).next()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::Fixed;
 
     #[test]
     fn the_first_number_is_the_uptime() {

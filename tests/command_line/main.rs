@@ -8,5 +8,6 @@ mod background;
 mod life;
 mod pidfile;
 mod place;
+mod sensors;
 mod sysvinit;
 mod words;

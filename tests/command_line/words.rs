@@ -20,7 +20,7 @@ fn the_version_is_one_line() {
 fn the_help_names_every_command_option_place_signal_and_code() {
     let help = psistats(&["--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
-    let words = "start start-local stop restart status check-config --start-console --config --root --stdout \
+    let words = "start start-local stop restart status check-config sensors --start-console --config --root --stdout \
         --help --version ./psistats.conf ~/.psistats/psistats.conf /etc/psistats.conf SIGTERM SIGINT SIGHUP \
         SIGUSR1 Exit";
     for word in words.split_whitespace() {
@@ -36,7 +36,10 @@ fn a_wrong_command_line_says_what_was_expected() {
     for (args, words) in [
         (
             &[][..],
-            &["expected a command", "Usage: psistats start|start-local|stop|restart|status|check-config"][..],
+            &[
+                "expected a command",
+                "Usage: psistats start|start-local|stop|restart|status|check-config|sensors",
+            ][..],
         ),
         (&["run"], &["expected a command, got run", "Usage"]),
         (&["start", "stop"], &["expected one command, got two", "Usage"]),
@@ -81,7 +84,7 @@ fn the_commands_of_the_original_that_look_like_options_work() {
 #[test]
 fn a_root_that_is_no_directory_is_an_error() {
     let place = Place::new();
-    for command in ["start", "start-local", "restart"] {
+    for command in ["start", "start-local", "restart", "sensors"] {
         Answer::of(place.psistats(command).args(["--root", "/nowhere"]))
             .complains(1, &["--root: expected a directory, got /nowhere"]);
     }

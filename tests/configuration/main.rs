@@ -8,7 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::ProptestConfig;
+use psistats::config::figures::FigureName;
 use psistats::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
+use psistats::config::sensors::Device;
 use psistats::config::settings::{Host, QueueKind};
 use psistats::config::{Problem, Settings, parse};
 
@@ -105,9 +107,16 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
     let warned: Vec<String> = warnings.iter().map(|w| w.text.clone()).collect();
     assert_eq!(
         warned,
-        ["sensors", "hddtemp", "hddspace", "ipaddr", "mem", "cpu", "uptime", "os", "hostname"]
-            .map(|section| format!("[{section}]: has no effect yet"))
+        [
+            "[hddtemp]: is not supported; [sensors] has the temperatures of disks with a driver for them: drivetemp, nvme",
+            "[ipaddr]: has no effect: ipaddr is in reports by [app] secondary_timer",
+            "[mem]: has no effect: mem is in every report, by [app] primary_timer",
+            "[uptime]: has no effect: uptime is in reports by [app] secondary_timer",
+            "[hostname]: has no effect: hostname is in every report",
+        ]
     );
+    let wanted: Vec<_> = settings.figures.wanted.iter().map(|wanted| wanted.name).collect();
+    assert_eq!(wanted, [FigureName::PerCpu, FigureName::Sensors, FigureName::HddSpace, FigureName::Os]);
     assert_eq!(settings.server, Settings::default().server);
     let logging = settings.logging.unwrap();
     // [logger_pika] counts though `keys=root` does not list it, and so does [handler_stdout].
@@ -151,4 +160,28 @@ fn the_level_of_pika_is_roots_where_it_has_none() {
     let renamed = "[loggers]\nkeys=root,amqp\n[logger_root]\n[logger_amqp]\nqualname=pika\nlevel=ERROR\n";
     assert_eq!(settings(renamed).logging.unwrap().pika.unwrap().level, Level::Error);
     assert_eq!(settings("[handlers]\nkeys=\n").logging, None);
+}
+
+#[test]
+fn sensors_are_named_as_the_original_named_them() {
+    let figures = settings(LATER).figures;
+    let name = |wanted: &psistats::config::figures::Wanted| wanted.name.as_str();
+    assert!(figures.wanted.iter().any(|wanted| name(wanted) == "sensors"));
+    let device = |label: &str, feature: &str| Device {
+        chip: "coretemp-isa-0000".into(),
+        feature: feature.into(),
+        label: label.into(),
+    };
+    assert_eq!(figures.sensors, [device("Core 1", "Core 0"), device("Core 2", "Core 1")]);
+    assert_eq!(
+        errors("[sensors]\nenabled=yes\ndevices[]=coretemp.Core 0\n"),
+        [
+            "f:3: [sensors] devices[]: expected a line for each sensor, CHIP.FEATURE or (LABEL, CHIP.FEATURE), \
+          as `psistats sensors` lists them, found \"coretemp.Core 0\""
+        ]
+    );
+    assert_eq!(
+        warnings("[sensors]\nenabled=yes\ndevices=a-b-c.d\n"),
+        ["f:3: [sensors] devices: unknown key, did you mean devices[]?"]
+    );
 }

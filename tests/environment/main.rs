@@ -13,6 +13,7 @@ mod support;
 
 mod configuration;
 mod disk;
+mod hung_mount;
 mod name_server;
 mod names;
 mod original;

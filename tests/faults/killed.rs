@@ -1,9 +1,9 @@
 //! The broker dies.
 
-use crate::port::RefusingPort;
 use crate::support::PATIENCE;
 use crate::support::agent::Agent;
 use crate::support::broker::Broker;
+use crate::support::refusing::Refusing;
 use crate::watch::{
     assert_kept, counters, in_order, kept, kept_queue, started, stop, wait_until, wait_until_caught_up,
 };
@@ -42,7 +42,7 @@ fn of_a_list_of_nodes_the_one_that_lives_is_used_at_once_and_the_next_when_it_di
     let vhost = second.vhost();
     first.ctl(&["add_vhost", &vhost]);
     first.ctl(&["set_permissions", "--vhost", &vhost, "guest", ".*", ".*", ".*"]);
-    let dead = RefusingPort::new();
+    let dead = Refusing::new();
     let hosts = [dead.port, first.port, second.port].map(|port| format!("127.0.0.1:{port}"));
     // A wait between the nodes would take longer than anybody here waits.
     let config =

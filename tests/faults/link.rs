@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::namespace::Cable;
-use crate::port::RefusingPort;
 use crate::support::PATIENCE;
 use crate::support::agent::Agent;
 use crate::support::broker::Broker;
 use crate::support::proxy::{Direction, Proxy};
+use crate::support::refusing::Refusing;
 use crate::watch::{
     assert_kept, connections_made, counters, kept, kept_queue, started, stop, wait_until,
     wait_until_caught_up,
@@ -105,7 +105,7 @@ fn fault_8_an_end_inside_a_frame_leaves_no_half_message_and_loses_nothing() {
 fn fault_8_resets_while_a_large_backlog_is_written_are_survived() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
-    let port = RefusingPort::new();
+    let port = Refusing::new();
     let config = kept(port.port, &vhost).set("app", "primary_timer", 0.001).set("backlog", "bytes", 8 << 20);
     let mut agent = Agent::start(&config, &[]);
     wait_until(&agent, "keeping a lot", |c| c.pending > 3000);

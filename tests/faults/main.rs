@@ -12,6 +12,5 @@ mod link;
 mod namespace;
 mod operator;
 mod outage;
-mod port;
 mod stop;
 mod watch;

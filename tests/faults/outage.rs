@@ -2,12 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::port::RefusingPort;
 use crate::support::PATIENCE;
 use crate::support::agent::{Agent, Config};
 use crate::support::broker::Broker;
 use crate::support::consumer::Tap;
 use crate::support::proxy::Proxy;
+use crate::support::refusing::Refusing;
 use crate::watch::{
     REPORT_BYTES, assert_kept, counters, in_order, kept, kept_queue, messages_to, sequence, stop, wait_until,
     wait_until_caught_up,
@@ -49,7 +49,7 @@ fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sam
     const RETRY_S: f32 = 0.4;
     let broker = Broker::shared();
     let vhosts = [broker.vhost(), broker.vhost()];
-    let port = RefusingPort::new();
+    let port = Refusing::new();
     let agents = vhosts.each_ref().map(|vhost| {
         let config = kept(port.port, vhost).set("app", "retry_timer", RETRY_S);
         Agent::start(&config.text(EVERY_ATTEMPT), &[])
@@ -66,7 +66,7 @@ fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sam
         }
         let sampled = counters(agent).sampled;
         let later = wait_until(agent, "sampling", |c| c.sampled > sampled);
-        assert_eq!((later.pending, later.connection.as_str()), (later.sampled, "Away"));
+        assert_eq!((later.pending, later.connection), (later.sampled, "Away"));
     }
     let [one, other] = agents.each_ref().map(waits);
     assert_ne!(one[..ATTEMPTS], other[..ATTEMPTS], "two agents must not come back together");
@@ -85,7 +85,7 @@ fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sam
 fn what_was_sampled_during_an_outage_arrives_in_order_with_its_original_times() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
-    let port = RefusingPort::new();
+    let port = Refusing::new();
     let config = kept(port.port, &vhost).set("message", "timestamp", "yes");
     let mut agent = Agent::start(&config, &[]);
     let during = wait_until(&agent, "out for more than a second", |c| c.sampled > 30).sampled;
@@ -113,7 +113,7 @@ fn a_full_backlog_drops_the_oldest_and_says_how_many_in_the_messages_and_in_the_
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let (tap, pika) = (Tap::new(broker.port, &vhost).open(), Tap::new(broker.port, &vhost).pika());
-    let port = RefusingPort::new();
+    let port = Refusing::new();
     let config =
         Config::new(port.port, &vhost).set("backlog", "bytes", BYTES).set("app", "primary_timer", 0.01);
     let mut agent = Agent::start(&config, &[]);

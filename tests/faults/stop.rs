@@ -4,11 +4,11 @@ use std::fs;
 use std::time::Duration;
 
 use crate::namespace::Cable;
-use crate::port::RefusingPort;
 use crate::support::PATIENCE;
 use crate::support::agent::{Agent, Config};
 use crate::support::broker::Broker;
 use crate::support::proxy::{Direction, Proxy};
+use crate::support::refusing::Refusing;
 use crate::watch::{
     assert_closed_in_order, assert_kept, connections_made, counters, in_order, kept, kept_queue, started,
     stop, wait_until,
@@ -46,7 +46,7 @@ fn a_stop_does_not_wait_for_a_connect_whose_packets_vanish() {
 
 #[test]
 fn a_stop_does_not_wait_for_the_next_attempt() {
-    let port = RefusingPort::new();
+    let port = Refusing::new();
     let mut agent = Agent::start(&Config::new(port.port, "/").set("app", "retry_timer", 3600), &[]);
     agent.wait_for_line("next attempt in", PATIENCE);
     assert_eq!(stop(&mut agent).confirmed, 0);
@@ -69,7 +69,7 @@ fn a_stop_while_publishing_confirms_everything_and_closes_in_order() {
 fn a_stop_while_a_large_backlog_is_sent_closes_in_order_and_keeps_its_books() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
-    let port = RefusingPort::new();
+    let port = Refusing::new();
     let config = kept(port.port, &vhost).set("app", "primary_timer", 0.001).set("backlog", "bytes", 8 << 20);
     let mut agent = Agent::start(&config, &[]);
     wait_until(&agent, "keeping a lot", |c| c.pending > 3000);
@@ -85,7 +85,7 @@ fn a_stop_while_a_large_backlog_is_sent_closes_in_order_and_keeps_its_books() {
 fn a_stop_does_not_wait_for_a_backlog_on_a_slow_way() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
-    let port = RefusingPort::new();
+    let port = Refusing::new();
     let config = kept(port.port, &vhost).set("app", "primary_timer", 0.005);
     let mut agent = Agent::start(&config, &[]);
     wait_until(&agent, "keeping some", |c| c.pending > 100);

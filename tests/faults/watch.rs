@@ -9,37 +9,7 @@ use crate::support::PATIENCE;
 use crate::support::agent::{Agent, Config};
 use crate::support::broker::Broker;
 use crate::support::consumer::{Collector, Message, Tap};
-pub use crate::support::reports::sequence;
-
-/// What the program tells at SIGUSR1.
-#[derive(Debug)]
-pub struct Counters {
-    pub sampled: u64,
-    pub confirmed: u64,
-    pub dropped: u64,
-    pub pending: u64,
-    /// `Away`, `Ready` or `Blocked`.
-    pub connection: String,
-}
-
-impl Counters {
-    fn parse(line: &str) -> Self {
-        let text = |name: &str| {
-            let words = line.split_whitespace();
-            words.filter_map(|word| word.split_once('=')).find(|(n, _)| *n == name).expect(line).1
-        };
-        let number = |name| text(name).parse().expect(line);
-        let counters = Self {
-            sampled: number("sampled"),
-            confirmed: number("confirmed"),
-            dropped: number("dropped"),
-            pending: number("pending"),
-            connection: text("connection").into(),
-        };
-        assert_eq!(counters.sampled, counters.confirmed + counters.dropped + counters.pending, "{line}");
-        counters
-    }
-}
+pub use crate::support::reports::{Counters, sequence};
 
 /// The counters now. Their sum holds.
 pub fn counters(agent: &Agent) -> Counters {
@@ -47,7 +17,7 @@ pub fn counters(agent: &Agent) -> Counters {
     agent.wait_for_line(concat!("psistats ", env!("CARGO_PKG_VERSION")), PATIENCE);
     let seen = agent.lines().len();
     agent.signal(Signal::SIGUSR1);
-    Counters::parse(&agent.wait_for_line_after(seen, "sampled=", PATIENCE))
+    Counters::parse(&agent.wait_for_line_after(seen, "sampled=", PATIENCE)).expect("counters")
 }
 
 /// The counters once they are as they should be.
@@ -91,7 +61,7 @@ pub fn stop(agent: &mut Agent) -> Counters {
     assert_eq!(status.code(), Some(0), "{}", news(agent).join("\n"));
     assert!(took < Duration::from_secs(10), "a stop took {took:?}:\n{}", news(agent).join("\n"));
     let stopping = lines.iter().position(|line| line.ends_with("stopping")).expect("it says that it stops");
-    Counters::parse(lines[stopping..].iter().find(|line| line.contains("sampled=")).expect("last counters"))
+    Counters::last(&lines[stopping..]).expect("last counters")
 }
 
 /// A configuration whose reports stay in a durable queue, which anybody may read.

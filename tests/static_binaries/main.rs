@@ -25,6 +25,7 @@ use support::consumer::{Message, Tap};
 use support::reports::sequence;
 
 const ARMV6: &str = "arm-unknown-linux-musleabihf";
+const ARMV7: &str = "armv7-unknown-linux-musleabihf";
 const ARM64: &str = "aarch64-unknown-linux-musl";
 const X86_64: &str = "x86_64-unknown-linux-musl";
 

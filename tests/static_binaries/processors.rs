@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::PATIENCE;
 use crate::support::process::{Process, Stream};
-use crate::{ARM64, ARMV6, binary, pika_reads_reports_of};
+use crate::{ARM64, ARMV6, ARMV7, binary, pika_reads_reports_of};
 
 /// The processor of the Pi 1 and the Pi Zero.
 const ARM1176: [&str; 3] = ["qemu-arm-static", "-cpu", "arm1176"];
@@ -31,8 +31,9 @@ fn a_pi_1_publishes_what_pika_reads() {
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_2_publishes_what_pika_reads_by_the_same_binary() {
+fn a_pi_2_publishes_what_pika_reads_by_the_same_binary_and_by_its_own() {
     pika_reads_reports_of(&mut on(CORTEX_A7, &binary(ARMV6)));
+    pika_reads_reports_of(&mut on(CORTEX_A7, &binary(ARMV7)));
 }
 
 #[test]
@@ -44,7 +45,7 @@ fn a_pi_3_publishes_what_pika_reads() {
 #[test]
 #[ignore = "needs boards/build and qemu: tests/run"]
 fn reports_are_printed_on_each_processor() {
-    for (processor, target) in [(ARM1176, ARMV6), (CORTEX_A53, ARM64)] {
+    for (processor, target) in [(ARM1176, ARMV6), (CORTEX_A7, ARMV7), (CORTEX_A53, ARM64)] {
         let agent = Process::start(on(processor, &binary(target)).args(["start-local", "--stdout"]));
         let line = agent.wait_for_lines_of(Stream::Stdout, 1, PATIENCE).remove(0);
         let report: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -4,9 +4,34 @@
 #![allow(dead_code)]
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use psistats::agent::figures::Tick;
+use psistats::agent::sampler::Sampler;
+use psistats::time::Instant;
 use tempfile::TempDir;
+
+/// A configuration whose reports have no cpu_temp.
+pub const NO_TEMPERATURE: &str = "[cpu_temp]\nenabled=no\n";
+/// A configuration whose reports have ts.
+pub const TIMESTAMPS: &str = "[message]\ntimestamp=yes\n";
+
+/// When sampling begins.
+pub const START: Instant = Instant::from_nanos(1_000_000_000);
+
+/// A sampler of `root` by the text of a configuration.
+pub fn open_sampler(root: &Path, configuration: &str) -> Sampler {
+    let (settings, warnings) =
+        psistats::config::parse(configuration.as_bytes(), Path::new("psistats.conf")).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    Sampler::open(root, &settings)
+}
+
+/// A tick at the start, which is when every figure is due.
+pub fn tick(unix_ms: i64, secondary: bool) -> Tick {
+    Tick { unix_ms, now: START, due: START, secondary }
+}
 
 /// Where the boards are.
 pub fn boards() -> PathBuf {
@@ -59,8 +84,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
             copy(&entry.path(), &to);
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(entry.path()).unwrap(), to).unwrap();
         } else {
             fs::copy(entry.path(), to).unwrap();
         }

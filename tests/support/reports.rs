@@ -39,20 +39,25 @@ pub struct Counters {
     pub confirmed: u64,
     pub dropped: u64,
     pub pending: u64,
+    /// `Away`, `Ready` or `Blocked`.
+    pub connection: &'static str,
 }
 
 impl Counters {
-    /// Those of a line, if it is one of counters.
+    /// Those of a line, if it is one of counters. Their sum holds.
     pub fn parse(line: &str) -> Option<Self> {
-        let figure = |name: &str| {
-            line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
-        };
-        Some(Self {
+        let text =
+            |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        let figure = |name| text(name)?.parse().ok();
+        let counters = Self {
             sampled: figure("sampled")?,
             confirmed: figure("confirmed")?,
             dropped: figure("dropped")?,
             pending: figure("pending")?,
-        })
+            connection: ["Away", "Ready", "Blocked"].into_iter().find(|c| text("connection") == Some(c))?,
+        };
+        assert_eq!(counters.sampled, counters.confirmed + counters.dropped + counters.pending, "{line}");
+        Some(counters)
     }
 
     /// The last ones among `lines`.

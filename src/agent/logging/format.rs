@@ -228,15 +228,42 @@ fn value<'a>(field: Field, entry: &Entry<'a>) -> Value<'a> {
 /// `%s`, `%d` or `%f` of a value. Text stays text whatever letter was asked for.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "as Python's %d and %f")]
 fn write_value(line: &mut Line, value: Value<'_>, kind: char, precision: Option<u8>) {
-    let decimals = usize::from(precision.unwrap_or(6));
+    let decimals = precision.unwrap_or(6).into();
     let _ = match (value, kind) {
         (Value::Text(text), _) => line.write_str(text),
-        (Value::Int(int), 'f') => write!(line, "{:.decimals$}", int as f64),
+        (Value::Int(int), 'f') => write_decimals(line, int as f64, decimals),
         (Value::Int(int), _) => write!(line, "{int}"),
-        (Value::Float(float), 'f') => write!(line, "{float:.decimals$}"),
+        (Value::Float(float), 'f') => write_decimals(line, float, decimals),
         (Value::Float(float), 'd') => write!(line, "{}", float as i64),
-        (Value::Float(float), _) => write!(line, "{float:?}"),
+        (Value::Float(float), _) => line.write_str(ryu::Buffer::new().format(float)),
     };
+}
+
+/// Appends `value` rounded to `decimals`, half to even on the exact binary value as `printf(3)` does.
+/// Decimals after the 15th are zeros.
+///
+/// Rust's own takes 14 KB of a board's binary.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
+fn write_decimals(line: &mut Line, value: f64, decimals: usize) -> fmt::Result {
+    const TWO_TO_64: f64 = (1_u128 << 64) as f64;
+    let exact = decimals.min(15);
+    let unit = 10_u64.pow(exact as u32);
+    let mut whole = value.abs() as u64;
+    // Without a rounding error: the first removes leading bits, the second moves the point.
+    let fraction = ((value.abs() - whole as f64) * TWO_TO_64) as u64;
+    let scaled = u128::from(fraction) * u128::from(unit);
+    let (mut digits, rest) = ((scaled >> 64) as u64, scaled as u64);
+    let odd = if exact == 0 { whole % 2 == 1 } else { digits % 2 == 1 };
+    digits += u64::from(rest > 1 << 63 || (rest == 1 << 63 && odd));
+    if digits == unit {
+        (whole, digits) = (whole.saturating_add(1), 0);
+    }
+    line.write_str(if value.is_sign_negative() { "-" } else { "" })?;
+    write!(line, "{whole}")?;
+    if exact > 0 {
+        write!(line, ".{digits:0exact$}{:0<1$}", "", decimals - exact)?;
+    }
+    Ok(())
 }
 
 /// Whole seconds of a time since the epoch.
@@ -346,6 +373,40 @@ mod tests {
         line.end();
         assert!(line.as_bytes().len() <= LINE && line.as_bytes().len() >= LINE - 1);
         assert!(line.as_str().ends_with("\u{e4} [cut]\n"), "{}", line.as_str());
+    }
+
+    #[test]
+    fn decimals_are_those_of_rusts_own_writer() {
+        let values = [
+            0.0,
+            -0.0,
+            0.5,
+            1.5,
+            2.5,
+            -2.5,
+            0.125,
+            0.375,
+            0.999_999_5,
+            9.999_999_9,
+            0.1,
+            1e-7,
+            -39.96,
+            411.999_999,
+            1_700_000_000.123_456_7,
+            4_102_444_799.999_999,
+            9_007_199_254_740_993.0,
+            1e18,
+        ];
+        for value in values {
+            for decimals in [0, 1, 2, 3, 6, 9, 15] {
+                let mut line = Line::default();
+                write_decimals(&mut line, value, decimals).unwrap();
+                assert_eq!(line.as_str(), std::format!("{value:.decimals$}"));
+            }
+        }
+        let mut line = Line::default();
+        write_decimals(&mut line, 1.5, 21).unwrap();
+        assert_eq!(line.as_str(), "1.500000000000000000000");
     }
 
     #[test]

@@ -1,0 +1,218 @@
+//! The further figures of a report: one file each, and here when they are read.
+//!
+//! A new figure is a variant of [`FigureName`], a file here that reads it, and what its kernel text
+//! and its JSON are in `sample` and `report`.
+
+use std::fmt;
+use std::fs::File;
+use std::time::Duration;
+
+use log::warn;
+
+use super::source::{Failure, Root, Watch};
+use crate::bytes::Short;
+use crate::config::figures::{self, FigureName, Wanted};
+use crate::limits;
+use crate::report;
+use crate::time::{Instant, Periodic};
+
+mod board;
+mod card;
+mod cpu_freq;
+mod disk;
+mod diskio;
+mod fan;
+mod hddspace;
+mod mounts;
+mod net;
+mod os;
+mod percpu;
+mod pressure;
+mod sensors;
+mod single;
+mod throttled;
+mod wifi;
+
+/// Between two readings that are each worth a line in the log.
+const SELDOM: Duration = Duration::from_secs(30);
+
+/// A further figure. Its files are open and its buffers are as large as they will ever be.
+trait Figure {
+    /// What it is read from, under the root.
+    fn source(&self) -> &str;
+
+    /// Opens anew what may have gone away or come since, without an allocation.
+    fn reopen(&mut self, root: &Root);
+
+    /// Whether a part of it could not be read, which may come back when it is opened anew.
+    fn is_incomplete(&self) -> bool {
+        false
+    }
+
+    /// Reads what the first report is measured against, where it is a rate.
+    fn prime(&mut self, _: Reading<'_>) {}
+
+    /// Reads it, and keeps what was read.
+    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure>;
+
+    /// Writes what was read as a JSON value, and returns its length in bytes.
+    fn encode(&self, buf: &mut [u8]) -> Result<usize, Short>;
+}
+
+/// By its source alone: what is in all the tables would take kilobytes of code.
+impl fmt::Debug for dyn Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.source())
+    }
+}
+
+/// What a figure may use while it is read.
+struct Reading<'a> {
+    /// Room for kernel text, [`limits::KERNEL_FILE`] bytes.
+    text: &'a mut [u8],
+    /// By the monotonic clock.
+    now: Instant,
+    /// For what is opened for a moment only.
+    root: &'a Root,
+}
+
+/// When a report is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    /// By the wall clock, milliseconds.
+    pub unix_ms: i64,
+    /// By the monotonic clock.
+    pub now: Instant,
+    /// When it was due. By this, which does not waver, a figure is due too.
+    pub due: Instant,
+    /// Whether the secondary timer is due as well.
+    pub secondary: bool,
+}
+
+/// The figures that the configuration asks for.
+#[derive(Debug)]
+pub struct Figures {
+    all: Vec<Scheduled>,
+}
+
+impl Figures {
+    /// Opens the sources of those that are wanted.
+    pub fn open(root: &Root, settings: &figures::Figures) -> Self {
+        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, settings, *wanted)).collect() }
+    }
+
+    /// Reads what the first report is measured against.
+    pub fn prime(&mut self, root: &Root, text: &mut [u8], now: Instant) {
+        for scheduled in &mut self.all {
+            scheduled.figure.prime(Reading { text, now, root });
+        }
+    }
+
+    /// Adds those that are due to the report that `json` begins with and that is `length` bytes long.
+    /// Returns its new length.
+    pub fn add(
+        &mut self,
+        json: &mut [u8],
+        mut length: usize,
+        tick: Tick,
+        root: &Root,
+        text: &mut [u8],
+    ) -> usize {
+        for figure in &mut self.all {
+            if figure.is_due(tick.due) {
+                length = figure.add(json, length, tick, root, text);
+            }
+        }
+        length
+    }
+}
+
+/// Whether it was told that there is more than a figure has room for.
+#[derive(Debug, Default)]
+struct Crowd(bool);
+
+impl Crowd {
+    /// Tells it once.
+    #[cold]
+    fn tell(&mut self, figure: &str, limit: usize) {
+        if !self.0 {
+            self.0 = true;
+            warn!("{figure}: there are more than {limit} of them; reports have the first");
+        }
+    }
+}
+
+/// The file whose name under the root is `parts` in a row, opened for a moment.
+fn open_of(root: &Root, parts: &[&str]) -> Option<File> {
+    let mut path = heapless::String::<{ limits::KERNEL_PATH }>::new();
+    for part in parts {
+        path.push_str(part).ok()?;
+    }
+    root.file(&path).ok()
+}
+
+struct Scheduled {
+    wanted: Wanted,
+    figure: Box<dyn Figure>,
+    /// None before the first report, which has all.
+    timer: Option<Periodic>,
+    watch: Watch,
+    /// Whether it was told that a report had no room.
+    crowded: bool,
+}
+
+// Not of the figure: in its table of functions nobody would call it, and a dozen take kilobytes.
+impl fmt::Debug for Scheduled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scheduled").field("wanted", &self.wanted).finish_non_exhaustive()
+    }
+}
+
+impl Scheduled {
+    fn open(root: &Root, settings: &figures::Figures, wanted: Wanted) -> Self {
+        let figure: Box<dyn Figure> = match wanted.name {
+            FigureName::Load => Box::new(single::load(root)),
+            FigureName::PerCpu => Box::new(percpu::PerCpu::open(root)),
+            FigureName::Swap => Box::new(single::swap(root)),
+            FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
+            FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
+            FigureName::Board => Box::new(board::Board::open(root)),
+            FigureName::Os => Box::new(os::Os::open(root)),
+            FigureName::Throttled => Box::new(throttled::Throttled::open(root)),
+            FigureName::Sensors => Box::new(sensors::Sensors::open(root, &settings.sensors)),
+            FigureName::Fan => Box::new(fan::Fan::open(root)),
+            FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
+            FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
+            FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
+            FigureName::Net => Box::new(net::Net::open(root)),
+            FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
+            FigureName::Card => Box::new(card::Cards::default()),
+        };
+        Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
+    }
+
+    fn is_due(&mut self, due: Instant) -> bool {
+        self.timer.get_or_insert_with(|| Periodic::new(due, self.wanted.interval)).due(due)
+    }
+
+    fn add(&mut self, json: &mut [u8], length: usize, tick: Tick, root: &Root, text: &mut [u8]) -> usize {
+        // What is seldom read may tell each time that it is back.
+        let tell = tick.secondary || self.wanted.interval >= SELDOM;
+        if tell && (self.watch.is_missing() || self.figure.is_incomplete()) {
+            self.figure.reopen(root);
+        }
+        let outcome = self.figure.read(Reading { text, now: tick.now, root });
+        let found = self.watch.pass(outcome, || root.path(self.figure.source()), tell).is_some();
+        let key = self.wanted.name.as_str();
+        let longer = report::add(json, length, key, |buf| {
+            if found { self.figure.encode(buf) } else { report::json_of(&None::<u8>, buf) }
+        });
+        longer.unwrap_or_else(|Short| {
+            if !self.crowded {
+                self.crowded = true;
+                warn!("{key}: reports have no room for it; disable another figure");
+            }
+            length
+        })
+    }
+}

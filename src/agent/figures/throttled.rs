@@ -1,0 +1,85 @@
+//! `throttled`: which limits hold a Raspberry Pi back.
+//!
+//! Each bit is that of the first source that has it: the firmware's driver (4.14 and later, not on
+//! a Pi 5), which has all; the chip `rpi_volt`, which has under-voltage; the firmware itself.
+
+use std::fs::File;
+
+use nix::errno::Errno;
+
+use super::{Figure, Reading};
+use crate::agent::mailbox;
+use crate::agent::numbered::CHIPS;
+use crate::agent::source::{Failure, Root, Source, read_at};
+use crate::bytes::Short;
+use crate::report::{Throttled as Bits, json_of};
+use crate::sample::throttled::{KNOWN, UNDER_VOLTAGE, parse, parse_alarm};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Throttled {
+    driver: Source,
+    alarm: Result<File, Errno>,
+    mailbox: Result<File, Errno>,
+    bits: Bits,
+}
+
+impl Throttled {
+    /// Opens what there is.
+    pub fn open(root: &Root) -> Self {
+        let driver = Source::open(root, "sys/devices/platform/soc/soc:firmware/get_throttled");
+        Self { driver, alarm: alarm(root), mailbox: root.file(mailbox::NAME), bits: Bits::default() }
+    }
+
+    fn alarm(&self, buf: &mut [u8]) -> Result<u32, Failure> {
+        let file = self.alarm.as_ref().map_err(|errno| *errno)?;
+        let low = parse_alarm(read_at(file, buf, 0)?).ok_or(Failure::Content)?;
+        Ok(u32::from(low) * UNDER_VOLTAGE)
+    }
+
+    fn firmware(&self) -> Result<u32, Failure> {
+        let device = self.mailbox.as_ref().map_err(|errno| *errno)?;
+        mailbox::throttled(device)?.ok_or(Failure::Content)
+    }
+}
+
+impl Figure for Throttled {
+    fn source(&self) -> &str {
+        self.driver.name()
+    }
+
+    fn reopen(&mut self, root: &Root) {
+        *self = Self::open(root);
+    }
+
+    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+        self.bits = Bits::default();
+        let driver = self.driver.read(reading.text, 0).and_then(|text| parse(text).ok_or(Failure::Content));
+        if let Ok(bits) = driver {
+            self.bits.add(KNOWN, bits);
+            return Ok(());
+        }
+        if let Ok(bits) = self.alarm(reading.text) {
+            self.bits.add(UNDER_VOLTAGE, bits);
+        }
+        if let Ok(bits) = self.firmware() {
+            self.bits.add(KNOWN, bits);
+        }
+        if self.bits.known == 0 { driver.map(|_| ()) } else { Ok(()) }
+    }
+
+    fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
+        json_of(&self.bits, buf)
+    }
+}
+
+/// The under-voltage alarm of the chip `rpi_volt`.
+fn alarm(root: &Root) -> Result<File, Errno> {
+    let mut found = Err(Errno::ENOENT);
+    CHIPS.each(root, &mut |number, name| {
+        if name == "rpi_volt" {
+            found = root.file(&CHIPS.file(number, "in0_lcrit_alarm"));
+        }
+    });
+    found
+}

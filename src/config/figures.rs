@@ -1,0 +1,213 @@
+//! The further figures of a report: each is off until a section of its name switches it on.
+
+use std::time::Duration;
+
+use super::read::TIMER;
+use super::reading::{Expected, Reading};
+use super::sensors::{Device, devices};
+use super::values::{boolean, seconds};
+use crate::limits;
+use crate::sample::mountinfo::unescaped;
+
+/// What switches a figure on.
+const ENABLED: &str = "enabled";
+
+/// The further figures of a report, and what they are to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Those that are enabled, in the order of [`FigureName::ALL`].
+    pub wanted: Vec<Wanted>,
+    /// `[disk] mounts`: at most [`limits::MOUNTS`], each of at most [`limits::MOUNT_POINT`] bytes.
+    pub mounts: Vec<String>,
+    /// `[sensors] devices[]`: which sensors. None: all that there are.
+    pub sensors: Vec<Device>,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self { wanted: Vec::new(), mounts: vec!["/".into()], sensors: Vec::new() }
+    }
+}
+
+/// A further figure that is enabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which.
+    pub name: FigureName,
+    /// `interval`: from one reading to the next, 0.001 to 604,800 seconds. What is read goes into the
+    /// next report, so that less than the primary timer means every report.
+    pub interval: Duration,
+}
+
+/// A further figure, by its key in a report, which is also the name of its section; but for `percpu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FigureName {
+    /// `load`
+    Load,
+    /// `percpu`
+    PerCpu,
+    /// `swap`
+    Swap,
+    /// `cpu_freq`
+    CpuFreq,
+    /// `pressure`
+    Pressure,
+    /// `throttled`
+    Throttled,
+    /// `sensors`
+    Sensors,
+    /// `fan`
+    Fan,
+    /// `disk`
+    Disk,
+    /// `hddspace`
+    HddSpace,
+    /// `diskio`
+    DiskIo,
+    /// `net`
+    Net,
+    /// `wifi`
+    Wifi,
+    /// `card`
+    Card,
+    /// `board`
+    Board,
+    /// `os`
+    Os,
+}
+
+impl FigureName {
+    /// All, in the order in which a report has them.
+    pub const ALL: [Self; 16] = [
+        Self::Load,
+        Self::PerCpu,
+        Self::Swap,
+        Self::CpuFreq,
+        Self::Pressure,
+        Self::Throttled,
+        Self::Sensors,
+        Self::Fan,
+        Self::Disk,
+        Self::HddSpace,
+        Self::DiskIo,
+        Self::Net,
+        Self::Wifi,
+        Self::Card,
+        Self::Board,
+        Self::Os,
+    ];
+
+    /// As the key in a report spells it.
+    pub const fn as_str(self) -> &'static str {
+        self.about().0
+    }
+
+    /// The section of it, and the key there that switches it on.
+    pub const fn switch(self) -> (&'static str, &'static str) {
+        match self {
+            Self::PerCpu => ("cpu", "percpu"),
+            other => (other.as_str(), ENABLED),
+        }
+    }
+
+    /// Key, and seconds where the section has no `interval`: 1 for what changes by the second, 60 for
+    /// what is slow or costs more to read, 3600 for what stays.
+    const fn about(self) -> (&'static str, u64) {
+        match self {
+            Self::Load => ("load", 1),
+            Self::PerCpu => ("percpu", 1),
+            Self::Swap => ("swap", 1),
+            Self::CpuFreq => ("cpu_freq", 1),
+            Self::Pressure => ("pressure", 1),
+            // Each reading may be a question to the firmware.
+            Self::Throttled => ("throttled", 10),
+            Self::Sensors => ("sensors", 1),
+            Self::Fan => ("fan", 1),
+            Self::Disk => ("disk", 60),
+            Self::HddSpace => ("hddspace", 60),
+            Self::DiskIo => ("diskio", 1),
+            Self::Net => ("net", 1),
+            Self::Wifi => ("wifi", 60),
+            Self::Card => ("card", 3600),
+            Self::Board => ("board", 3600),
+            Self::Os => ("os", 3600),
+        }
+    }
+}
+
+/// Reads the section of every figure.
+pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
+    let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect();
+    let mut figures = Figures { wanted, ..Figures::default() };
+    r.set(FigureName::Disk.as_str(), "mounts", &mut figures.mounts, mounts);
+    r.set(FigureName::Sensors.as_str(), "devices[]", &mut figures.sensors, devices);
+    figures
+}
+
+/// Mount points between white space or commas; in them `\040` is a space, as in `fstab(5)`.
+fn mounts(text: &str) -> Result<Vec<String>, Expected> {
+    let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+    let mounts = words.map(mount_point).try_fold(Vec::new(), |mut all, point| {
+        all.extend(Some(point?).filter(|point| !all.contains(point)));
+        Some(all)
+    });
+    mounts.filter(|mounts| (1..=limits::MOUNTS).contains(&mounts.len())).ok_or_else(|| {
+        format!(
+            "1 to {} mount points such as / /boot, each of at most {} bytes, with \\040 for a space in one",
+            limits::MOUNTS,
+            limits::MOUNT_POINT
+        )
+        .into()
+    })
+}
+
+fn mount_point(word: &str) -> Option<String> {
+    let path = String::from_utf8(unescaped(word.as_bytes()).collect()).ok()?;
+    let path = match path.trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    };
+    (word.starts_with('/') && path.len() <= limits::MOUNT_POINT && !path.contains(char::is_control))
+        .then(|| path.to_owned())
+}
+
+/// `[name] enabled interval`, and `[cpu] enabled percpu interval`.
+fn wanted(r: &mut Reading<'_>, name: FigureName) -> Option<Wanted> {
+    let (section, switch) = name.switch();
+    let mut on = None;
+    r.set(section, switch, &mut on, |text| boolean(text).map(Some));
+    let mut enabled = true;
+    if switch != ENABLED {
+        r.set(section, ENABLED, &mut enabled, boolean);
+    }
+    let mut interval = Duration::from_secs(name.about().1);
+    r.set(section, "interval", &mut interval, seconds(TIMER));
+    if let Some(line) = r.section_line(section).filter(|_| !on.is_some_and(|on| on || switch == ENABLED)) {
+        r.warn(line, format!("[{section}]: has no effect without {switch}=yes"));
+    }
+    (enabled && on == Some(true)).then_some(Wanted { name, interval })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_stand_between_spaces_commas_and_lines_and_each_counts_once() {
+        assert_eq!(
+            mounts("/, /boot/\n/media/pi/USB\\040DISK /boot").unwrap(),
+            ["/", "/boot", "/media/pi/USB DISK"]
+        );
+        assert_eq!(mounts("//").unwrap(), ["/"]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_paths_or_too_long_is_refused_with_what_was_expected() {
+        let many: String = (0..=limits::MOUNTS).map(|n| format!("/{n} ")).collect();
+        let long = "/".to_owned() + &"x".repeat(limits::MOUNT_POINT);
+        for wrong in ["", " , ", "boot", "/ boot", "/a\\012b", "/\\377", &many, &long] {
+            assert!(mounts(wrong).unwrap_err().contains("1 to 16 mount points"), "{wrong:?}");
+        }
+        assert_eq!(mounts(many.rsplit_once("/").unwrap().0).unwrap().len(), limits::MOUNTS);
+    }
+}

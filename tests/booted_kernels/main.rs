@@ -1,0 +1,125 @@
+//! The binaries of `boards/build` on Debian kernels that an emulated machine boots: no system call is the
+//! host's, as under qemu's user mode. See `boot`, `init` and `guest.c` beside this file.
+#![cfg(feature = "agent")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use support::agent::Config;
+use support::broker::Broker;
+use support::consumer::{Message, Tap};
+use support::process::{Process, Stream};
+use support::reports::sequence;
+
+/// For fetching a kernel, booting it in emulation, and two runs of the agent.
+const A_WHILE: Duration = Duration::from_secs(400);
+/// 2100-01-01, which 32 bits of seconds do not reach.
+const LATE: u64 = 4_102_444_800;
+
+/// What a machine said and sent.
+struct Booted {
+    said: Vec<String>,
+    /// Under a filter that answers ENOSYS to system calls newer than 3.1 (3.7 on ARM64).
+    on_an_old_kernel: Vec<Message>,
+    /// In the year 2100.
+    late: Vec<Message>,
+}
+
+impl Booted {
+    fn with(target: &str) -> Self {
+        let broker = Broker::shared();
+        let vhost = broker.vhost();
+        let pika = Tap::new(broker.port, &vhost).pika();
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let config = dir.path().join("psistats.conf");
+        let settings = Config::new(broker.port, &vhost).set("server", "host", "10.0.2.2");
+        fs::write(&config, settings.set("app", "primary_timer", "0.1").to_string()).unwrap();
+        let boot = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/booted_kernels/boot");
+        let mut machine = Process::start(Command::new(boot).arg(target).arg(&config));
+        assert!(machine.wait(A_WHILE).success(), "{:#?}", machine.lines());
+        let said = machine.lines_of(Stream::Stdout);
+
+        // The agent's last word is how many the broker has confirmed.
+        let counts: Vec<usize> = said
+            .iter()
+            .filter(|line| line.contains("connection=Away"))
+            .map(|line| value_after(line, "confirmed=").parse().unwrap())
+            .collect();
+        let [old, late] = counts[..] else { panic!("{said:#?}") };
+        assert!(old >= 20 && late >= 20, "{said:#?}");
+        let mut messages = pika.take(old + late, A_WHILE).iter().map(Message::of_pika).collect::<Vec<_>>();
+        let late = messages.split_off(old);
+        Self { said, on_an_old_kernel: messages, late }
+    }
+
+    /// What the line `guest: NAME ...` says.
+    fn fact(&self, name: &str) -> &str {
+        let start = format!("guest: {name} ");
+        let line = self.said.iter().find(|line| line.starts_with(&start));
+        &line.unwrap_or_else(|| panic!("no {start:?} in {:#?}", self.said))[start.len()..]
+    }
+
+    /// Each run's reports are whole, in order, of the machine and of its time.
+    fn check(&self, machine: &str) {
+        assert!(self.fact("kernel").ends_with(machine), "{}", self.fact("kernel"));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        for (reports, from, until) in
+            [(&self.on_an_old_kernel, now - A_WHILE.as_secs(), now + 60), (&self.late, LATE, LATE + 300)]
+        {
+            for (report, number) in reports.iter().zip(1..) {
+                assert_eq!(report.routing_key, "psistats.guest");
+                assert_eq!(report.body["hostname"], "guest");
+                assert!(
+                    report.message_id.as_deref().unwrap().starts_with(self.fact("boot_id")),
+                    "{report:?}"
+                );
+                assert_eq!(sequence(report), number);
+                assert!((from..until).contains(&report.timestamp.unwrap()), "{report:?}");
+                assert!((0.0..=100.0).contains(&report.body["mem"].as_f64().unwrap()), "{report:?}");
+                assert!(number == 1 || report.body["cpu"].is_f64(), "{report:?}");
+            }
+            let first = &reports[0].body;
+            let uptime: f64 = self.fact("uptime").parse().unwrap();
+            assert!((0.0..uptime).contains(&first["uptime"].as_f64().unwrap()), "{first}");
+            assert_eq!(first["ipaddr"], serde_json::json!(["10.0.2.15"]));
+        }
+        let resident = self.said.iter().filter(|line| line.starts_with("guest: resident"));
+        let resident: Vec<u32> =
+            resident.map(|line| value_after(line, "resident ").parse().unwrap()).collect();
+        assert!(resident.len() == 2 && resident.iter().all(|kib| *kib < 1024), "{resident:?} KiB");
+    }
+}
+
+/// The word after `key`.
+fn value_after<'a>(line: &'a str, key: &str) -> &'a str {
+    line.split_once(key)
+        .and_then(|(_, rest)| rest.split_whitespace().next())
+        .unwrap_or_else(|| panic!("{line}"))
+}
+
+#[test]
+#[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
+fn a_pi_zero_publishes_by_old_system_calls_and_after_2038_and_tells_its_temperature() {
+    let booted = Booted::with("arm-unknown-linux-musleabihf");
+    booted.check("armv6l");
+    assert_eq!(booted.fact("model"), "Raspberry Pi Zero");
+    let millidegrees: f64 = booted.fact("temperature").parse().unwrap();
+    assert_eq!(booted.late[0].body["cpu_temp"].as_f64().unwrap(), millidegrees / 1000.0);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
+fn debians_kernel_for_armv7_lets_it_publish_by_old_system_calls_and_after_2038() {
+    Booted::with("armv7-unknown-linux-musleabihf").check("armv7l");
+}
+
+#[test]
+#[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
+fn debians_kernel_for_arm64_lets_it_publish_by_old_system_calls_and_after_2038() {
+    Booted::with("aarch64-unknown-linux-musl").check("aarch64");
+}

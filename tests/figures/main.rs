@@ -1,0 +1,89 @@
+//! The further figures of a report: when they are due, what a missing source costs, and each against
+//! programs that others wrote. One file for each group of figures.
+//!
+//! What needs Debian's python3-psutil is ignored by a plain `cargo test`, and fails without it.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/boards.rs"]
+mod support;
+
+mod board;
+mod card;
+mod cpu_freq;
+mod disk;
+mod fan;
+mod load;
+mod os;
+mod percpu;
+mod pressure;
+mod rates;
+mod schedule;
+mod sensors;
+mod swap;
+mod throttled;
+mod wifi;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use psistats::agent::figures::Tick;
+use psistats::agent::sampler::Sampler;
+use serde_json::Value;
+use support::{START, Tree, open_sampler, tick};
+
+/// The report of `sampler` at the start.
+fn first(sampler: &mut Sampler) -> Value {
+    serde_json::from_slice(sampler.report(tick(0, true))).unwrap()
+}
+
+/// The report of `sampler` that is due some time after the start.
+fn after(sampler: &mut Sampler, time: Duration) -> Value {
+    let at = START + time;
+    serde_json::from_slice(sampler.report(Tick { unix_ms: 0, now: at, due: at, secondary: true })).unwrap()
+}
+
+/// The figure `name` of `tree`'s first report, where a section of its name enables it.
+fn figure(tree: &Tree, name: &str) -> Value {
+    with_configuration(tree.path(), name, &format!("[{name}]\nenabled=yes\n"))
+}
+
+/// The figure `name` of the running machine.
+fn live(name: &str) -> Value {
+    with_configuration(Path::new("/"), name, &format!("[{name}]\nenabled=yes\n"))
+}
+
+/// The figure `name` of the first report under `root`.
+fn with_configuration(root: &Path, name: &str, configuration: &str) -> Value {
+    let mut sampler = open_sampler(root, configuration);
+    sampler.prime(START);
+    let mut report = first(&mut sampler);
+    report.as_object_mut().unwrap().remove(name).unwrap_or_else(|| panic!("{name} is not in {report}"))
+}
+
+/// What `expression`, of Python with psutil, is as JSON.
+fn psutil(expression: &str) -> Value {
+    python(&format!("import json, os, psutil\nprint(json.dumps({expression}))\n"))
+}
+
+/// The JSON that `script` prints.
+fn python(script: &str) -> Value {
+    let mut python = Command::new("/usr/bin/python3")
+        .args(["-W", "ignore", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("/usr/bin/python3: {error}; apt-get install python3-psutil"));
+    python.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = python.wait_with_output().unwrap();
+    assert!(output.status.success(), "the oracle failed; is python3-psutil installed?");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[track_caller]
+fn assert_near(ours: &Value, theirs: &Value, tolerance: f64) {
+    let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
+    assert!((ours - theirs).abs() <= tolerance, "ours {ours}, the oracle's {theirs} +- {tolerance}");
+}

@@ -1,0 +1,152 @@
+//! What the packages say to people, compared with what the program says.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use psistats::config::figures::FigureName;
+
+use crate::{root, text};
+
+const PSISTATS: &str = env!("CARGO_BIN_EXE_psistats");
+
+fn debian(name: &str) -> String {
+    fs::read_to_string(root("boards/debian").join(name)).unwrap()
+}
+
+/// A manual page as a terminal shows it, without hyphenation.
+fn manual(name: &str) -> String {
+    let page = root("boards/debian").join(name);
+    text(
+        Command::new("man")
+            .args(["--nh", "--nj", "-l"])
+            .arg(page)
+            .env("MANWIDTH", "200")
+            .env("LC_ALL", "C.UTF-8"),
+    )
+}
+
+#[test]
+#[ignore = "needs man: tests/run"]
+fn the_manual_page_has_every_command_option_and_signal_that_help_has() {
+    let page = manual("psistats.1");
+    let help = text(Command::new(PSISTATS).arg("--help"));
+    // What is described: the first column.
+    let described = help.lines().filter_map(|line| line.strip_prefix("  ")?.split("  ").next());
+    let words: Vec<_> = described.flat_map(|words| words.split([' ', ','])).collect();
+    let is_option = |word: &str| word.starts_with("--") || word.starts_with("SIG");
+    let is_command = |word: &str| help.contains(&format!("\n  {word}  "));
+    let mut named = 0;
+    for word in words.into_iter().filter(|word| is_option(word) || is_command(word)) {
+        assert!(page.contains(word), "{word} is not in psistats.1");
+        named += 1;
+    }
+    assert!(named > 20, "{named} words of\n{help}");
+}
+
+#[test]
+#[ignore = "needs man: tests/run"]
+fn the_manual_page_of_the_configuration_has_the_keys_that_the_readme_has() {
+    let page = manual("psistats.conf.5");
+    let readme = fs::read_to_string(root("README.md")).unwrap();
+    let rows = readme.lines().skip_while(|line| *line != "| section | key | default | |").skip(2);
+    let mut keys = 0;
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let [_, section, names, ..] = row.split('|').map(str::trim).collect::<Vec<_>>()[..] else {
+            panic!("{row}")
+        };
+        assert!(section.is_empty() || page.contains(&format!("[{section}]")), "[{section}]");
+        for key in names.split(", ").map(|key| key.trim_end_matches("[]")) {
+            assert!(page.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == key), "{key}");
+            keys += 1;
+        }
+    }
+    assert!(keys > 25, "{keys} keys");
+}
+
+#[test]
+#[ignore = "needs man: tests/run"]
+fn the_readme_and_the_manual_page_have_every_further_figure_and_its_default_interval() {
+    let readme = fs::read_to_string(root("README.md")).unwrap();
+    let rows = readme.lines().skip_while(|line| *line != "| figure | interval | value |").skip(2);
+    let told: Vec<_> = rows
+        .map_while(|row| row.strip_prefix("| `")?.split_once("` | "))
+        .map(|(name, rest)| (name, rest.split(' ').next().unwrap()))
+        .collect();
+    let page = manual("psistats.conf.5");
+    for name in FigureName::ALL {
+        let (section, switch) = name.switch();
+        let configuration = format!("[{section}]\n{switch}=yes\n");
+        let (settings, _) = psistats::config::parse(configuration.as_bytes(), Path::new("c")).unwrap();
+        let interval = settings.figures.wanted[0].interval.as_secs().to_string();
+        assert!(told.contains(&(name.as_str(), &interval)), "{name:?}: {told:?}");
+        let head = format!("[{section}]");
+        assert!(page.contains(&head), "{head}");
+        assert!(switch != "enabled" || page.contains(&format!("{head} ({interval})")), "{head} ({interval})");
+    }
+    assert_eq!(told.len(), FigureName::ALL.len());
+}
+
+#[test]
+fn the_example_of_the_manual_page_and_the_installed_configuration_are_ones_that_psistats_accepts() {
+    let page = debian("psistats.conf.5");
+    let example = &page[page.find(".nf\n").unwrap() + 4..page.find(".fi\n").unwrap()];
+    let directory = tempfile::tempdir().unwrap();
+    let password = directory.path().join("password");
+    fs::write(&password, "secret\n").unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    let example = example.replace("/etc/psistats.password", password.to_str().unwrap());
+    let file = directory.path().join("psistats.conf");
+    for configuration in [example, debian("psistats.conf")] {
+        fs::write(&file, configuration).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let output = Command::new(PSISTATS).args(["check-config", "--config"]).arg(&file).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(said, format!("{}: ok\n", file.display()));
+    }
+}
+
+#[test]
+fn the_installed_configuration_says_what_the_original_documents_but_for_its_log_file() {
+    let python = "import configparser, json, sys
+def read(file):
+    parser = configparser.RawConfigParser()
+    parser.read_file(open(file))
+    return {section: dict(parser.items(section)) for section in parser.sections()}
+documented, installed = map(read, sys.argv[1:])
+logging = [section for section in documented if section.startswith(('logg', 'handler', 'formatter'))]
+assert len(logging) == 6, logging
+for section in logging: del documented[section]
+assert documented == installed, (documented, installed)
+";
+    let files = ["tests/fixtures/config/documented.conf", "boards/debian/psistats.conf"].map(root);
+    text(Command::new("/usr/bin/python3").args(["-c", python]).args(files));
+}
+
+#[test]
+fn called_as_chasar_it_says_that_this_version_has_no_chasar() {
+    let directory = tempfile::tempdir().unwrap();
+    let chasar = directory.path().join("chasar");
+    std::os::unix::fs::symlink(PSISTATS, &chasar).unwrap();
+    for words in [&["clientnode", "start"][..], &["start"], &[]] {
+        let output = Command::new(&chasar).args(words).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("has no commands of chasar yet"), "{said}");
+    }
+}
+
+#[test]
+fn the_licence_in_the_package_is_that_of_the_source() {
+    let words =
+        |text: &str| text.split_whitespace().filter(|word| *word != ".").collect::<Vec<_>>().join(" ");
+    let licence = fs::read_to_string(root("LICENSE")).unwrap();
+    let (title, rest) = licence.split_once("\n\n").unwrap();
+    let (holder, terms) = rest.split_once("\n\n").unwrap();
+    assert_eq!(title, "MIT License");
+    let copyright = words(&debian("copyright"));
+    let holder = holder.strip_prefix("Copyright (c) ").unwrap();
+    assert!(copyright.contains(&format!("Copyright: {holder}")), "{copyright}");
+    assert!(copyright.contains(&words(terms)), "{copyright}");
+}
