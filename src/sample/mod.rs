@@ -20,6 +20,7 @@ pub mod net_dev;
 pub mod os_release;
 pub mod pressure;
 pub mod process;
+pub mod route;
 pub mod stat;
 pub mod thermal;
 pub mod throttled;
