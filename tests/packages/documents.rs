@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
+
+use psistats::config::figures::FigureName;
 
 use crate::{root, text};
 
@@ -54,12 +57,35 @@ fn the_manual_page_of_the_configuration_has_the_keys_that_the_readme_has() {
             panic!("{row}")
         };
         assert!(section.is_empty() || page.contains(&format!("[{section}]")), "[{section}]");
-        for key in names.split(", ") {
+        for key in names.split(", ").map(|key| key.trim_end_matches("[]")) {
             assert!(page.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == key), "{key}");
             keys += 1;
         }
     }
     assert!(keys > 25, "{keys} keys");
+}
+
+#[test]
+#[ignore = "needs man: tests/run"]
+fn the_readme_and_the_manual_page_have_every_further_figure_and_its_default_interval() {
+    let readme = fs::read_to_string(root("README.md")).unwrap();
+    let rows = readme.lines().skip_while(|line| *line != "| figure | interval | value |").skip(2);
+    let told: Vec<_> = rows
+        .map_while(|row| row.strip_prefix("| `")?.split_once("` | "))
+        .map(|(name, rest)| (name, rest.split(' ').next().unwrap()))
+        .collect();
+    let page = manual("psistats.conf.5");
+    for name in FigureName::ALL {
+        let (section, switch) = name.switch();
+        let configuration = format!("[{section}]\n{switch}=yes\n");
+        let (settings, _) = psistats::config::parse(configuration.as_bytes(), Path::new("c")).unwrap();
+        let interval = settings.figures.wanted[0].interval.as_secs().to_string();
+        assert!(told.contains(&(name.as_str(), &interval)), "{name:?}: {told:?}");
+        let head = format!("[{section}]");
+        assert!(page.contains(&head), "{head}");
+        assert!(switch != "enabled" || page.contains(&format!("{head} ({interval})")), "{head} ({interval})");
+    }
+    assert_eq!(told.len(), FigureName::ALL.len());
 }
 
 #[test]
