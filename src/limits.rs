@@ -48,6 +48,10 @@ pub const CORES: usize = 128;
 /// name in a report.
 pub const KERNEL_VALUE: usize = 128;
 
+/// Bytes of a program's name: the kernel's have 15, whole ones of files up to 255, of which few are
+/// longer than this.
+pub const PROCESS_NAME: usize = 128;
+
 /// Bytes of the path of a kernel file under the root (`sys/class/hwmon/hwmon255/temp1_input`).
 pub const KERNEL_PATH: usize = 64;
 

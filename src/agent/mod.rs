@@ -11,6 +11,7 @@ pub mod thermometer;
 pub mod hwmon;
 pub mod mailbox;
 pub mod addresses;
+pub mod processes;
 pub mod figures;
 pub mod sampler;
 // The broker:

@@ -40,6 +40,16 @@ impl Root {
         openat(directory.as_fd(), name, flags, Mode::empty()).map(File::from)
     }
 
+    /// Opens the directory `name`.
+    ///
+    /// # Errors
+    /// As `openat(2)`.
+    pub fn directory(&self, name: &str) -> Result<OwnedFd, Errno> {
+        let directory = self.directory.as_ref().map_err(|errno| *errno)?;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        openat(directory.as_fd(), name, flags, Mode::empty())
+    }
+
     /// The last part of what the link `name` points to. None where it is no link, or no text.
     pub fn link(&self, name: &str) -> Option<String> {
         let target = readlinkat(self.directory.as_ref().ok()?.as_fd(), name).ok()?;

@@ -1,6 +1,7 @@
 //! Counters to figures to JSON.
 
 mod board;
+pub mod chasar;
 pub mod deltas;
 pub mod disk;
 mod fan;

@@ -19,6 +19,7 @@ const NLM_F_REQUEST: u16 = 0x001;
 const NLM_F_DUMP: u16 = 0x300;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_BROADCAST: u16 = 4;
 const AF_INET: u8 = 2;
 
 /// Bytes of a message's header (`struct nlmsghdr`), and of a request: a header and a
@@ -30,6 +31,19 @@ const REQUEST: u32 = 16 + 8;
 #[derive(Clone, Debug, Default)]
 pub struct Addresses {
     list: Vec<Ipv4Addr, { limits::ADDRESSES }>,
+    /// Of the same number.
+    networks: Vec<Network, { limits::ADDRESSES }>,
+}
+
+/// Where an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The number of the interface.
+    pub interface: u32,
+    /// The mask of the network.
+    pub netmask: Ipv4Addr,
+    /// What reaches all of it.
+    pub broadcast: Option<Ipv4Addr>,
 }
 
 impl Addresses {
@@ -38,9 +52,20 @@ impl Addresses {
         &self.list
     }
 
+    /// The addresses, and where each is.
+    pub fn with_networks(&self) -> impl Iterator<Item = (Ipv4Addr, Network)> + Clone {
+        self.list.iter().copied().zip(self.networks.iter().copied())
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         self.list.clear();
+        self.networks.clear();
+    }
+
+    /// Adds one; false where there is no room.
+    fn add(&mut self, address: Ipv4Addr, network: Network) -> bool {
+        self.list.push(address).is_ok() && self.networks.push(network).is_ok()
     }
 }
 
@@ -108,8 +133,8 @@ pub fn parse(datagram: &[u8], sequence: u32, found: &mut Addresses) -> Result<Pr
                 };
             }
             RTM_NEWADDR => {
-                let Some(address) = address(body)? else { continue };
-                if address != Ipv4Addr::LOCALHOST && found.list.push(address).is_err() {
+                let Some((address, network)) = address(body)? else { continue };
+                if address != Ipv4Addr::LOCALHOST && !found.add(address, network) {
                     return Ok(Progress::Full);
                 }
             }
@@ -121,23 +146,28 @@ pub fn parse(datagram: &[u8], sequence: u32, found: &mut Addresses) -> Result<Pr
 
 /// The interface's own address in a `RTM_NEWADDR`: `IFA_LOCAL`; on a point-to-point link
 /// `IFA_ADDRESS` is the other end's.
-fn address(mut body: Reader<'_>) -> Result<Option<Ipv4Addr>, Error> {
-    let [family, ..] = body.array::<8>()?;
+fn address(mut body: Reader<'_>) -> Result<Option<(Ipv4Addr, Network)>, Error> {
+    let [family, prefix, _flags, _scope] = body.array()?;
+    let interface = u32_ne(&mut body)?;
     if family != AF_INET {
         return Ok(None);
     }
-    let mut address = None;
+    let [mut local, mut address, mut broadcast] = [None; 3];
     while !body.is_empty() {
         let length = u16_ne(&mut body)?;
         let kind = u16_ne(&mut body)?;
         let mut value = padded(&mut body, usize::from(length), 4)?;
-        match kind {
-            IFA_LOCAL => address = Some(value.array::<4>()?.into()),
-            IFA_ADDRESS if address.is_none() => address = Some(value.array::<4>()?.into()),
-            _ => {}
-        }
+        let field = match kind {
+            IFA_LOCAL => &mut local,
+            IFA_ADDRESS => &mut address,
+            IFA_BROADCAST => &mut broadcast,
+            _ => continue,
+        };
+        *field = Some(Ipv4Addr::from(value.array::<4>()?));
     }
-    Ok(address)
+    let host = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+    let network = Network { interface, netmask: Ipv4Addr::from(!host), broadcast };
+    Ok(local.or(address).map(|address| (address, network)))
 }
 
 /// Takes what follows a header of `header` bytes, `length` bytes with it, and the padding behind.
@@ -198,6 +228,20 @@ mod tests {
         assert_eq!(parse(&message(RTM_NEWADDR, 4, &old), 5, &mut found), Ok(Progress::More));
         assert_eq!(parse(&message(NLMSG_DONE, 5, &[0; 4]), 5, &mut found), Ok(Progress::Done));
         assert_eq!(found.as_slice(), [Ipv4Addr::new(192, 0, 2, 2), Ipv4Addr::new(198, 51, 100, 7)]);
+    }
+
+    #[test]
+    fn an_address_comes_with_its_interface_mask_and_broadcast() {
+        for (prefix, mask) in [(24, [255, 255, 255, 0]), (32, [255; 4]), (0, [0; 4]), (200, [255; 4])] {
+            let mut body = new_address(&[(2, &[192, 0, 2, 2]), (4, &[192, 0, 2, 255])]);
+            body[1] = prefix;
+            let mut found = Addresses::default();
+            parse(&message(RTM_NEWADDR, 5, &body), 5, &mut found).unwrap();
+            let broadcast = Some(Ipv4Addr::new(192, 0, 2, 255));
+            let network =
+                Network { interface: u32::from_ne_bytes([2, 0, 0, 0]), netmask: mask.into(), broadcast };
+            assert_eq!(found.with_networks().collect::<Vec<_>>(), [(Ipv4Addr::new(192, 0, 2, 2), network)]);
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub mod mountinfo;
 pub mod net_dev;
 pub mod os_release;
 pub mod pressure;
+pub mod process;
+pub mod route;
 pub mod stat;
 pub mod thermal;
 pub mod throttled;
