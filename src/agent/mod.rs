@@ -11,9 +11,13 @@ pub mod thermometer;
 pub mod hwmon;
 pub mod mailbox;
 pub mod addresses;
+pub mod cores;
+pub mod memory;
 pub mod processes;
+pub mod system;
 pub mod figures;
 pub mod sampler;
+pub mod chasar;
 // The broker:
 pub mod reactor;
 pub mod context;

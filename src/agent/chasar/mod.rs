@@ -1,0 +1,5 @@
+//! chasar's client node.
+
+mod clock;
+pub mod collector;
+mod interface;
