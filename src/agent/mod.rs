@@ -24,6 +24,7 @@ pub mod context;
 pub mod resolve;
 pub mod connect;
 pub mod attempts;
+pub mod wire;
 pub mod publisher;
 // The program:
 pub mod localtime;
