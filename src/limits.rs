@@ -48,6 +48,13 @@ pub const CORES: usize = 128;
 /// name in a report.
 pub const KERNEL_VALUE: usize = 128;
 
+/// Bytes received from a master node and not yet looked at. The longest subscription or command.
+pub const ZMTP_RECV: usize = 2048;
+
+/// Bytes waiting for a master node, which are the high-water mark: two of the largest messages, some
+/// twenty of a board's.
+pub const ZMTP_SEND: usize = 2 * CHASAR_MESSAGE;
+
 /// Processes that a chasar client node keeps account of: a board has 100 to 200.
 pub const PROCESSES: usize = 1024;
 
