@@ -48,6 +48,19 @@ pub const CORES: usize = 128;
 /// name in a report.
 pub const KERNEL_VALUE: usize = 128;
 
+/// Bytes received from a master node and not yet looked at. The longest subscription or command.
+pub const ZMTP_RECV: usize = 2048;
+
+/// Bytes waiting for a master node, which are the high-water mark: two of the largest messages, some
+/// twenty of a board's.
+pub const ZMTP_SEND: usize = 2 * CHASAR_MESSAGE;
+
+/// Processes that a chasar client node keeps account of: a board has 100 to 200.
+pub const PROCESSES: usize = 1024;
+
+/// Bytes of a chasar message: a process takes about 100.
+pub const CHASAR_MESSAGE: usize = 128 * 1024;
+
 /// Bytes of a program's name: the kernel's have 15, whole ones of files up to 255, of which few are
 /// longer than this.
 pub const PROCESS_NAME: usize = 128;

@@ -38,6 +38,9 @@ pub trait Link {
     /// The first `n` bytes of [`Link::outgoing`] were taken by the transport.
     fn sent(&mut self, n: usize, now: Instant);
 
+    /// The transport has ended. The event of the end follows.
+    fn disconnected(&mut self);
+
     /// When [`Link::timed_out`] is due at the latest, if ever. Moves with everything that happens;
     /// it has passed while an event waits that no received byte has brought.
     fn deadline(&self) -> Option<Instant>;

@@ -19,7 +19,7 @@ const STRANGERS: [(&str, &[&str]); 4] = [
 ];
 
 /// In the agent, protocols are for those that hold a connection.
-const PUBLISHERS: [&str; 2] = ["publisher", "attempts"];
+const PUBLISHERS: [&str; 3] = ["publisher", "attempts", "node"];
 
 /// A file of `src`: its path there, and its text without tests and comments.
 struct Source {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
 
+use super::chasar;
 use super::configuration::Configuration;
 use super::listing;
 use super::notify::Manager;
@@ -21,6 +22,7 @@ const VERSION: &str = concat!("psistats ", env!("CARGO_PKG_VERSION"));
 const USAGE: &str = "\
 Usage: psistats start|start-local|stop|restart|status|check-config|sensors
                 [--config FILE] [--root DIR]
+       psistats chasar ...
        psistats --help | --version";
 
 const HELP: &str = "\
@@ -37,6 +39,7 @@ Commands:
   check-config  Read the configuration, and list what is wrong with it as FILE:LINE.
   sensors       List the sensors of this machine as a section [sensors], which can be pasted into
                 the configuration as it is. The configuration is not read.
+  chasar        Send to a chasar master node: see chasar --help.
   --start, --start-console (start-local), --stop, --restart and --status mean the same.
 
 Options, before or after the command:
@@ -66,7 +69,11 @@ Exit codes:
 
 /// Runs the program with its arguments, the program's name first.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let invocation = match parse(lexopt::Parser::from_iter(args)) {
+    let mut parser = lexopt::Parser::from_iter(args);
+    if is_chasar(&mut parser) {
+        return ExitCode::from(chasar(parser));
+    }
+    let invocation = match parse(parser) {
         Ok(invocation) => invocation,
         Err(error) => {
             complain(format_args!("{error}\n{USAGE}"));
@@ -85,6 +92,24 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Version => answer(VERSION),
         Command::Daemon => daemon(invocation),
     })
+}
+
+/// Whether it is called as chasar, by a link or as `psistats chasar`.
+fn is_chasar(parser: &mut lexopt::Parser) -> bool {
+    let by_link = parser.bin_name().is_some_and(|name| Path::new(name).ends_with("chasar"));
+    by_link || parser.raw_args().is_ok_and(|mut args| args.next_if(|arg| arg == "chasar").is_some())
+}
+
+fn chasar(mut parser: lexopt::Parser) -> u8 {
+    match chasar::cli::parse(&mut parser) {
+        Ok(chasar::cli::Command::ClientNode(master)) => code(chasar::cli::client_node(master)),
+        Ok(chasar::cli::Command::Help) => answer(chasar::cli::help(VERSION)),
+        Ok(chasar::cli::Command::Version) => answer(VERSION),
+        Err(error) => {
+            complain(format_args!("{error}\n{}", chasar::cli::USAGE));
+            2
+        }
+    }
 }
 
 const DONE: u8 = 0;
@@ -132,10 +157,6 @@ struct Invocation {
 fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
     let mut invocation = Invocation { command: Command::Help, config: None, root: "/".into(), stdout: false };
     let mut command = None;
-    // Its commands would mean something else than ours of the same names.
-    if parser.bin_name().is_some_and(|name| Path::new(name).ends_with("chasar")) {
-        return Err(format!("{VERSION} has no commands of chasar yet; by its own name it is psistats").into());
-    }
     while let Some(arg) = parser.next()? {
         let named = match &arg {
             // Whoever asks for help gets it, whatever else stands there.

@@ -1,7 +1,7 @@
 //! Connects, publishes what lies in the outbox, and begins anew whenever that ends.
 
 use std::future::poll_fn;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,10 +12,10 @@ use smol::future::{or, yield_now};
 
 use super::LOG_AMQP;
 use super::attempts::{Attempts, Failure};
-use super::connect;
 use super::context::{Connection, Shared};
 use super::reactor::{Source, Timer, either};
 use super::resolve::Resolver;
+use super::wire;
 use crate::amqp::delivery::{self, Envelope};
 use crate::amqp::{self, Buffers, Client, Event, Exchange, Options, Queue};
 use crate::config::Settings;
@@ -23,9 +23,6 @@ use crate::config::settings::Host;
 use crate::limits;
 use crate::link::Link;
 use crate::time::Instant;
-
-/// Until a name server has answered.
-const RESOLVE: Duration = Duration::from_secs(10);
 
 /// From a stop to our Close, for what can still be confirmed. With the Close itself under 2 s.
 const FLUSH: Duration = Duration::from_millis(900);
@@ -129,25 +126,9 @@ impl Session<'_, '_> {
     }
 
     async fn connect(&self, resolver: &mut Resolver<'_>) -> Result<Option<Source<'_, TcpStream>>, Failure> {
-        let late = async {
-            self.timer.until(self.shared.reactor.now() + RESOLVE).await;
-            let text = format!(
-                "no answer from a name server within {} s; check /etc/resolv.conf",
-                RESOLVE.as_secs()
-            );
-            Err(io::Error::new(io::ErrorKind::TimedOut, text))
-        };
-        let addresses = or(resolver.resolve(self.host), late).await.map_err(Failure::Resolve)?;
         let heartbeat = Duration::from_secs(u64::from(self.settings.server.heartbeat));
         let dead_after = if heartbeat.is_zero() { Duration::from_secs(120) } else { heartbeat * 2 };
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match connect::tcp(self.shared.reactor, address, dead_after).await {
-                Ok(stream) => return Ok(Some(stream)),
-                Err(error) => last = error,
-            }
-        }
-        Err(Failure::Transport(last))
+        wire::connect(self.shared.reactor, self.timer, resolver, self.host, dead_after).await.map(Some)
     }
 
     /// Ready when a pass has something to do.
@@ -158,11 +139,9 @@ impl Session<'_, '_> {
         stream: &Source<'_, TcpStream>,
         deadline: Option<Instant>,
     ) -> Poll<()> {
-        let readable = stream.poll_readable(cx);
-        let writable = if client.outgoing().is_empty() { Poll::Pending } else { stream.poll_writable(cx) };
         let due = self.timer.poll_at(deadline, cx);
         let told = self.shared.poll_publishing(cx, || true);
-        either(either(readable, writable), either(due, told))
+        either(wire::poll(client, stream, cx), either(due, told))
     }
 
     /// Does everything that can be done without waiting. The end, once it has come.
@@ -177,7 +156,7 @@ impl Session<'_, '_> {
         if client.deadline().is_some_and(|at| at <= now) {
             client.timed_out(now);
         }
-        receive(client, stream, now)?;
+        wire::receive(client, stream, now).map_err(Failure::Transport)?;
         loop {
             // One statement, so that the outbox is free again for what follows.
             let event = delivery::settle(client, &mut self.shared.outbox.borrow_mut(), now);
@@ -185,7 +164,7 @@ impl Session<'_, '_> {
                 None => break,
                 Some(Event::Ended(result)) => {
                     // The last words, a Close or Close-Ok, are a courtesy.
-                    let _ = transmit(client, stream, now);
+                    let _ = wire::transmit(client, stream, now);
                     return Ok(Some(result));
                 }
                 Some(event) => self.on_event(&event, attempts),
@@ -194,7 +173,7 @@ impl Session<'_, '_> {
         self.end_if_asked(client, flush_until, now);
         loop {
             delivery::publish_waiting(client, &mut self.shared.outbox.borrow_mut(), self.envelope(), now);
-            if !transmit(client, stream, now)? {
+            if !wire::transmit(client, stream, now).map_err(Failure::Transport)? {
                 return Ok(None);
             }
         }
@@ -276,46 +255,4 @@ impl Session<'_, '_> {
 
 fn same_connection(a: &Settings, b: &Settings) -> bool {
     a.server == b.server && a.exchange == b.exchange && a.queue == b.queue
-}
-
-/// Reads once, if there may be something.
-fn receive(client: &mut Client<'_>, stream: &Source<'_, TcpStream>, now: Instant) -> Result<(), Failure> {
-    if !stream.is_readable() {
-        return Ok(());
-    }
-    match stream.read(client.recv_space(), |mut stream, buf| stream.read(buf)) {
-        Ok(0) => client.disconnected(),
-        Ok(n) => client.received(n, now),
-        Err(error) => transport(client, error)?,
-    }
-    Ok(())
-}
-
-/// Writes once, if anything waits and may be taken. Whether another time may make sense.
-fn transmit(client: &mut Client<'_>, stream: &Source<'_, TcpStream>, now: Instant) -> Result<bool, Failure> {
-    if client.outgoing().is_empty() || !stream.is_writable() {
-        return Ok(false);
-    }
-    match stream.write(client.outgoing(), |mut stream, buf| stream.write(buf)) {
-        Ok(n) => client.sent(n, now),
-        Err(error) => {
-            // The end of the connection is for the next pass to tell; a socket that has failed
-            // counts as writable, and would take this for ever.
-            transport(client, error)?;
-            return Ok(false);
-        }
-    }
-    Ok(stream.is_writable())
-}
-
-/// What an error of the socket means: nothing, the end (which the client explains best), or itself.
-fn transport(client: &mut Client<'_>, error: io::Error) -> Result<(), Failure> {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(()),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-            client.disconnected();
-            Ok(())
-        }
-        _ => Err(Failure::Transport(error)),
-    }
 }

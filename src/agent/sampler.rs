@@ -3,15 +3,14 @@
 //! After [`Sampler::open`] nothing is allocated: a report is made of a few `pread(2)`, and at
 //! secondary ticks a dump of addresses, in buffers that live as long as the sampler.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use log::{debug, info};
 use nix::sys::utsname::uname;
-use nix::unistd::{SysconfVar, sysconf};
 
 use super::addresses::AddressReader;
 use super::figures::{Figures, Tick};
+use super::memory::Memory;
 use super::source::{Failure, Root, Source, Watch};
 use super::thermometer::Thermometer;
 use crate::config::Settings;
@@ -19,9 +18,7 @@ use crate::limits;
 use crate::report::{CpuRate, Report, percent};
 use crate::sample::addresses::Addresses;
 use crate::sample::stat::CpuTimes;
-use crate::sample::{
-    Fixed, Hundredths, Tenths, Thousandths, boot_id, hostname, meminfo, stat, uptime, zoneinfo,
-};
+use crate::sample::{Fixed, Hundredths, Tenths, Thousandths, boot_id, hostname, stat, uptime};
 use crate::time::Instant;
 
 /// Makes the reports of one machine.
@@ -30,12 +27,10 @@ pub struct Sampler {
     root: Root,
     hostname: String,
     boot_id: String,
-    page_bytes: u64,
     timestamps: bool,
 
     stat: Source,
-    meminfo: Source,
-    zoneinfo: Source,
+    memory: Memory,
     uptime: Source,
     /// None: `[cpu_temp] enabled=no`.
     thermometer: Option<Thermometer>,
@@ -72,16 +67,13 @@ impl Sampler {
         for (name, label) in thermometer.iter().flat_map(Thermometer::sensors) {
             debug!("candidate for cpu_temp: {} ({label})", root.path(name).display());
         }
-        let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
         Self {
             hostname: machine_name(&root),
             boot_id: read_name(&root, "proc/sys/kernel/random/boot_id", boot_id::parse)
                 .unwrap_or_else(|| "no-boot-id".into()),
-            page_bytes: page_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(4096),
             timestamps: settings.message.timestamp,
             stat: Source::open(&root, "proc/stat"),
-            meminfo: Source::open(&root, "proc/meminfo"),
-            zoneinfo: Source::open(&root, "proc/zoneinfo"),
+            memory: Memory::open(&root),
             uptime: Source::open(&root, "proc/uptime"),
             thermometer,
             addresses,
@@ -147,14 +139,14 @@ impl Sampler {
 
     /// A descriptor may be what fails: of a driver that was unloaded, or that was not loaded yet.
     fn reopen_missing(&mut self) {
-        for (watch, source) in [
-            (&self.cpu_watch, &mut self.stat),
-            (&self.mem_watch, &mut self.meminfo),
-            (&self.uptime_watch, &mut self.uptime),
-        ] {
-            if watch.is_missing() {
-                source.reopen(&self.root);
-            }
+        if self.cpu_watch.is_missing() {
+            self.stat.reopen(&self.root);
+        }
+        if self.mem_watch.is_missing() {
+            self.memory.reopen(&self.root);
+        }
+        if self.uptime_watch.is_missing() {
+            self.uptime.reopen(&self.root);
         }
         if let Some(thermometer) = &mut self.thermometer
             && self.cpu_temp_watch.is_missing()
@@ -170,22 +162,9 @@ impl Sampler {
     }
 
     fn memory(&mut self, secondary: bool) -> Option<Tenths> {
-        let info = self.meminfo.read(&mut self.text, 0);
-        let info = info.and_then(|text| meminfo::parse(text).ok_or(Failure::Content));
-        let info = self.mem_watch.pass(info, || self.root.path(self.meminfo.name()), secondary)?;
-        let low_watermark = if info.wants_low_watermark() { self.low_watermark_bytes() } else { None };
-        let used = info.total_bytes.saturating_sub(info.available(low_watermark));
-        Some(percent(used, info.total_bytes))
-    }
-
-    /// The sum of the zones' low watermarks. None where it is missing, as psutil goes on without it, or endless.
-    fn low_watermark_bytes(&mut self) -> Option<u64> {
-        let mut pages = Some(0_u64);
-        let read = self.zoneinfo.pieces(&mut self.text, limits::ZONEINFO, |text| {
-            pages = pages.and_then(|sum| sum.checked_add(zoneinfo::low_pages(text)?));
-            if pages.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        read.ok().and(pages)?.checked_mul(self.page_bytes)
+        let read = self.memory.read(&mut self.text, |_| ());
+        let (bytes, ()) = self.mem_watch.pass(read, || self.root.path(self.memory.name()), secondary)?;
+        Some(percent(bytes.total.saturating_sub(bytes.available), bytes.total))
     }
 
     fn temperature(&mut self, secondary: bool) -> Option<Option<Thousandths>> {
@@ -211,7 +190,7 @@ impl Sampler {
 
 /// The host name in `root`; else that of the running system, with `?` for bytes that are no text;
 /// else `localhost`.
-fn machine_name(root: &Root) -> String {
+pub(super) fn machine_name(root: &Root) -> String {
     read_name(root, "proc/sys/kernel/hostname", hostname::parse)
         .or_else(|| {
             let system = uname().ok()?;

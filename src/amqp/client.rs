@@ -176,12 +176,6 @@ impl<'a> Client<'a> {
         self.close_with(Err(error), now);
     }
 
-    /// The transport has ended. Leads to [`Event::Ended`].
-    pub fn disconnected(&mut self) {
-        let error = self.receiver.disconnected().unwrap_or(Error::Disconnected(self.step));
-        self.end(Err(error));
-    }
-
     /// The end is near: its result is that of a Close that is under way, else `result`.
     fn end(&mut self, result: Result<(), Error>) {
         self.life = match core::mem::replace(&mut self.life, Life::Ended) {
@@ -463,6 +457,11 @@ impl Link for Client<'_> {
             self.sent_at = now;
             self.waiting_since = now;
         }
+    }
+
+    fn disconnected(&mut self) {
+        let error = self.receiver.disconnected().unwrap_or(Error::Disconnected(self.step));
+        self.end(Err(error));
     }
 
     fn deadline(&self) -> Option<Instant> {

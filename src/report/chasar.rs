@@ -2,20 +2,22 @@
 
 use core::net::Ipv4Addr;
 
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::sample::process::Status;
+use super::disk::Usage;
+use super::{Members, Sequence};
 use crate::sample::{Fixed, Tenths};
 
 /// Six decimals: percentages of memory, which are small.
 pub type Millionths = Fixed<1_000_000>;
 
-/// One message, key for key as the original's.
+/// One message, key for key as the original's: `A` are [`Ipv4Interface`]s, `C` percentages of cores, `P`
+/// names and [`Process`]es.
 ///
 /// A figure whose source failed is null.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Message<'a> {
+#[derive(Clone, Debug, Serialize)]
+#[serde(bound = "Sequence<A>: Serialize, Sequence<C>: Serialize, Members<P>: Serialize")]
+pub struct Message<'a, A, C, P> {
     /// `YYYY-MM-DD HH:MM:SS.ffffff` in UTC.
     pub computer_utc_clock: &'a str,
     /// The same by the machine's time zone.
@@ -25,15 +27,15 @@ pub struct Message<'a> {
     /// Of the interface, `60:03:08:9e:98:b6`.
     pub mac_address: Option<&'a str>,
     /// The addresses of the interface.
-    pub ipv4_interfaces: &'a [Ipv4Interface],
+    pub ipv4_interfaces: Sequence<A>,
     /// The processors.
-    pub cpu: Cpu<'a>,
+    pub cpu: Cpu<Sequence<C>>,
     /// The memory.
     pub memory: Option<Memory>,
     /// The file system of `/`.
     pub disk: Option<Disk>,
-    /// The processes.
-    pub process: Processes<'a>,
+    /// The processes, by their names: each name once.
+    pub process: Members<P>,
 }
 
 /// An address of an interface.
@@ -48,10 +50,10 @@ pub struct Ipv4Interface {
 }
 
 /// Time in use.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Cpu<'a> {
+#[derive(Clone, Debug, Serialize)]
+pub struct Cpu<C> {
     /// Percent of each core since the last message; null for one that is off.
-    pub percent_used: &'a [Option<Tenths>],
+    pub percent_used: C,
 }
 
 /// Bytes of memory.
@@ -78,56 +80,28 @@ pub struct Disk {
     pub percent_used: Tenths,
 }
 
+impl From<Usage> for Disk {
+    fn from(usage: Usage) -> Self {
+        let Usage { total, used, free, percent } = usage;
+        Self { total_bytes: total, total_bytes_used: used, total_bytes_free: free, percent_used: percent }
+    }
+}
+
 /// One process.
-#[derive(Clone, Copy, Debug)]
-pub struct Process<'a> {
-    /// The program's name.
-    pub name: &'a str,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Process {
     /// Process id.
     pub pid: u32,
-    /// What it is about.
-    pub status: Status,
+    /// What it is about, as psutil says it.
+    pub status: &'static str,
     /// Percent of one core's time since the last message.
     pub percent_cpu_used: Tenths,
     /// Percent of all memory that it holds.
     pub percent_memory_used: Millionths,
 }
 
-impl Serialize for Process<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Value {
-            pid: u32,
-            status: &'static str,
-            percent_cpu_used: Tenths,
-            percent_memory_used: Millionths,
-        }
-        let Self { pid, status, percent_cpu_used, percent_memory_used, .. } = *self;
-        Value { pid, status: status.as_str(), percent_cpu_used, percent_memory_used }.serialize(serializer)
-    }
-}
-
-/// Processes by their names, each name once.
-#[derive(Clone, Copy)]
-pub struct Processes<'a> {
-    /// How many there are.
-    pub count: usize,
-    /// The one of a number below `count`; none: it is left out.
-    pub at: &'a dyn Fn(usize) -> Option<Process<'a>>,
-}
-
-impl core::fmt::Debug for Processes<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Processes").field("count", &self.count).finish_non_exhaustive()
-    }
-}
-
-impl Serialize for Processes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for process in (0..self.count).filter_map(|n| (self.at)(n)) {
-            map.serialize_entry(process.name, &process)?;
-        }
-        map.end()
-    }
+/// `part` in percent of `whole`, with six decimals; 0 where `whole` is 0.
+pub fn percent_of(part: u64, whole: u64) -> Millionths {
+    let millionths = u128::from(part) * 100_000_000 / u128::from(whole.max(1));
+    Fixed(i64::try_from(millionths).unwrap_or(i64::MAX))
 }

@@ -112,6 +112,16 @@ impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)> + Clone> Serialize f
     }
 }
 
+/// Values as a JSON array.
+#[derive(Clone, Debug)]
+pub struct Sequence<I>(pub I);
+
+impl<V: Serialize, I: Iterator<Item = V> + Clone> Serialize for Sequence<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
+    }
+}
+
 /// As the shortest number that reads as this one: with at most 15 digits (uptimes of 300,000
 /// years) exactly these digits, at least one decimal, and no zeros after it.
 impl<const PER_UNIT: u32> Serialize for Fixed<PER_UNIT> {

@@ -114,6 +114,26 @@ pub fn swap(text: &[u8]) -> Option<Swap> {
     Some(Swap { total_bytes: field(b"SwapTotal:")?, free_bytes: field(b"SwapFree:")? })
 }
 
+/// Bytes in use without buffers and cache, as psutil counts them: all but what is free, `Buffers`, `Cached`
+/// and `SReclaimable`; in containers where that is less than nothing, all but what is free. None where
+/// `MemTotal` or `MemFree` is missing.
+pub fn used_bytes(text: &[u8]) -> Option<u64> {
+    let [mut total, mut free, mut cache] = [None, None, Some(0_u64)];
+    for line in lines(text) {
+        let mut words = words(line);
+        let Some(name) = words.next() else { continue };
+        let mut value = || kibibytes(words.next()?);
+        match name {
+            b"MemTotal:" => total = Some(value()?),
+            b"MemFree:" => free = Some(value()?),
+            b"Buffers:" | b"Cached:" | b"SReclaimable:" => cache = cache?.checked_add(value()?),
+            _ => {}
+        }
+    }
+    let without_free = total?.saturating_sub(free?);
+    Some(without_free.checked_sub(cache?).unwrap_or(without_free))
+}
+
 /// A number of KiB, in bytes.
 fn kibibytes(word: &[u8]) -> Option<u64> {
     decimal(word)?.checked_mul(1024).filter(|bytes| *bytes <= MAX_BYTES)

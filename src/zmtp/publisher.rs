@@ -99,11 +99,6 @@ impl<'a> Publisher<'a> {
         Outcome::Queued
     }
 
-    /// The transport has ended. Leads to [`Event::Ended`].
-    pub fn disconnected(&mut self) {
-        self.session.disconnected();
-    }
-
     /// Moves what the session wants to say behind the messages that wait.
     fn flush_control(&mut self, now: Instant) {
         let control = self.session.control();
@@ -182,6 +177,10 @@ impl Link for Publisher<'_> {
             self.send.sent(n);
             self.moved_at = now;
         }
+    }
+
+    fn disconnected(&mut self) {
+        self.session.disconnected();
     }
 
     fn deadline(&self) -> Option<Instant> {

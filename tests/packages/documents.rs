@@ -125,15 +125,21 @@ assert documented == installed, (documented, installed)
 }
 
 #[test]
-fn called_as_chasar_it_says_that_this_version_has_no_chasar() {
+fn called_as_chasar_it_takes_the_commands_of_chasar_and_no_others() {
     let directory = tempfile::tempdir().unwrap();
     let chasar = directory.path().join("chasar");
     std::os::unix::fs::symlink(PSISTATS, &chasar).unwrap();
-    for words in [&["clientnode", "start"][..], &["start"], &[]] {
+    assert!(text(Command::new(&chasar).arg("--help")).contains("clientnode start"));
+    for (words, expected) in [
+        (&["start"][..], "expected clientnode start"),
+        (&[], "expected clientnode start"),
+        (&["clientnode", "start", "10.0.0.1", "0"], "expected a port from 1 to 65535, got 0"),
+        (&["masternode", "start"], "the master node is not in this version"),
+    ] {
         let output = Command::new(&chasar).args(words).output().unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("has no commands of chasar yet"), "{said}");
+        assert!(said.contains(expected), "{said}");
     }
 }
 

@@ -23,7 +23,7 @@ mod disk;
 mod diskio;
 mod fan;
 mod hddspace;
-mod mounts;
+pub mod mounts;
 mod net;
 mod os;
 mod percpu;

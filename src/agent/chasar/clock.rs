@@ -1,0 +1,59 @@
+//! Both clocks, as Python's `str(datetime)` has them.
+
+use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use heapless::String;
+
+use crate::agent::localtime::Zone;
+
+/// `YYYY-MM-DD HH:MM:SS.ffffff`.
+pub type Stamp = String<32>;
+
+/// What `clock` says in `zone`, with microseconds.
+pub fn stamp(clock: SystemTime, zone: &Zone) -> Stamp {
+    let micros = match clock.duration_since(UNIX_EPOCH) {
+        Ok(since) => i128::try_from(since.as_micros()).unwrap_or(i128::MAX),
+        Err(before) => -i128::try_from(before.duration().as_micros()).unwrap_or(i128::MAX),
+    };
+    let seconds = i64::try_from(micros.div_euclid(1_000_000)).unwrap_or(i64::MAX);
+    let time = zone.at(seconds);
+    let mut stamp = Stamp::new();
+    // 26 characters, of the years 1 to 9999.
+    let _ = write!(
+        stamp,
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
+        time.year(),
+        time.month(),
+        time.month_day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        micros.rem_euclid(1_000_000)
+    );
+    stamp
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_stamp_has_six_decimals_before_1970_too() {
+        let at = |micros| UNIX_EPOCH + Duration::from_micros(micros);
+        assert_eq!(stamp(at(1_473_636_385_771_686), &Zone::utc()), "2016-09-11 23:26:25.771686");
+        assert_eq!(stamp(at(5), &Zone::utc()), "1970-01-01 00:00:00.000005");
+        assert_eq!(stamp(UNIX_EPOCH - Duration::from_micros(1), &Zone::utc()), "1969-12-31 23:59:59.999999");
+    }
+
+    #[test]
+    fn local_time_is_that_of_the_zone_at_that_time_of_the_year() {
+        let zone = Zone::named("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let at = |seconds| stamp(UNIX_EPOCH + Duration::from_secs(seconds), &zone);
+        assert_eq!(at(1_711_846_799), "2024-03-31 01:59:59.000000");
+        assert_eq!(at(1_711_846_800), "2024-03-31 03:00:00.000000");
+        assert_eq!(at(1_729_994_400), "2024-10-27 03:00:00.000000");
+    }
+}

@@ -1,0 +1,75 @@
+//! The network interface that a client node tells of.
+
+use heapless::String;
+
+use crate::agent::source::{Root, Source, read_at};
+use crate::limits;
+use crate::sample::{route, text};
+
+/// The name of an interface (`IFNAMSIZ` is 16, its end with it).
+type Name = String<15>;
+/// `60:03:08:9e:98:b6`; other links than Ethernet have up to 20 bytes.
+type Mac = String<64>;
+
+/// The interface with the default route, or the one that is configured.
+#[derive(Debug)]
+pub struct Interface {
+    configured: Option<Name>,
+    route: Source,
+    now: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: Name,
+    number: u32,
+    mac: Mac,
+}
+
+impl Interface {
+    /// `configured`, or the one that the default route goes by at the time.
+    pub fn open(root: &Root, configured: Option<&str>) -> Self {
+        let configured = configured.and_then(|name| Name::try_from(name).ok());
+        Self { configured, route: Source::open(root, "proc/net/route"), now: None }
+    }
+
+    /// Finds out which it is.
+    pub fn find(&mut self, root: &Root, buf: &mut [u8]) {
+        let name = match &self.configured {
+            Some(name) => Some(name.clone()),
+            None => {
+                let routes = self.route.read(buf, 0).ok();
+                routes.and_then(route::default_interface).and_then(|name| Name::try_from(name).ok())
+            }
+        };
+        let is_known = |known: &Known| name.as_ref() == Some(&known.name);
+        if !self.now.as_ref().is_some_and(is_known) {
+            self.now = name.and_then(|name| known(root, name, buf));
+        }
+    }
+
+    /// Its number in the kernel.
+    pub fn number(&self) -> Option<u32> {
+        self.now.as_ref().map(|known| known.number)
+    }
+
+    /// Its hardware address.
+    pub fn mac(&self) -> Option<&str> {
+        self.now.as_ref().map(|known| known.mac.as_str())
+    }
+}
+
+/// What sysfs says of an interface (Documentation/ABI/testing/sysfs-class-net).
+fn known(root: &Root, name: Name, buf: &mut [u8]) -> Option<Known> {
+    let number = attribute(root, &name, "ifindex", buf)?.parse().ok()?;
+    let mac = Mac::try_from(attribute(root, &name, "address", buf)?).ok()?;
+    Some(Known { name, number, mac })
+}
+
+fn attribute<'b>(root: &Root, name: &str, attribute: &str, buf: &'b mut [u8]) -> Option<&'b str> {
+    let mut path = String::<{ limits::KERNEL_PATH }>::new();
+    for part in ["sys/class/net/", name, "/", attribute] {
+        path.push_str(part).ok()?;
+    }
+    text(read_at(&root.file(&path).ok()?, buf, 0).ok()?)
+}

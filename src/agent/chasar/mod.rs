@@ -1,0 +1,7 @@
+//! chasar's client node.
+
+pub mod cli;
+mod clock;
+pub mod collector;
+mod interface;
+pub mod node;
