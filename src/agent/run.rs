@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -100,7 +100,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     });
     let watch = Watch { shared: &shared, manager: &manager, signals, configuration, background };
     let watch = pin!(watch.run());
-    let result = reactor.block_on(LocalExecutor::new().run(or(work, watch)))?;
+    let result = drive(&reactor, pin!(or(work, watch)))?;
     if !stdout {
         info!("{}", shared.standing());
         let pending = shared.outbox.borrow().counters().pending;
@@ -113,6 +113,17 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
         Err(error) if stdout && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Runs everything there is to do on this thread. One function for all programs: the executor is in it once.
+///
+/// # Errors
+/// As [`Reactor::block_on`].
+pub fn drive(
+    reactor: &Reactor,
+    everything: Pin<&mut dyn Future<Output = io::Result<()>>>,
+) -> io::Result<io::Result<()>> {
+    reactor.block_on(LocalExecutor::new().run(everything))
 }
 
 fn install_logging(settings: &Settings, background: bool) -> Result<(), logging::Error> {

@@ -100,8 +100,8 @@ pub struct Process {
     pub percent_memory_used: Millionths,
 }
 
-/// `part` in percent of `whole`, with six decimals; 0 where `whole` is 0.
+/// `part` in percent of `whole`, with six decimals; a `whole` of 0 counts as 1.
+#[allow(clippy::cast_possible_truncation, reason = "a float becomes the nearest integer there is")]
 pub fn percent_of(part: u64, whole: u64) -> Millionths {
-    let millionths = u128::from(part) * 100_000_000 / u128::from(whole.max(1));
-    Fixed(i64::try_from(millionths).unwrap_or(i64::MAX))
+    Fixed((part as f64 / whole.max(1) as f64 * 100_000_000.0) as i64)
 }

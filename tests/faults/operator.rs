@@ -106,7 +106,7 @@ fn fault_16_a_revoked_permission_is_one_clear_error_and_a_slow_retry() {
     // It may still bind its queue, but not publish. A channel remembers what it was permitted.
     permit("psistats[.].*");
     broker.ctl(&["close_all_connections", "--vhost", &vhost, "maintenance"]);
-    let line = agent.wait_for_line("403", PATIENCE);
+    let line = agent.wait_for_line("with 403", PATIENCE);
     for part in
         ["ERROR", "closed the channel with 403 ACCESS_REFUSED", "lacks a permission", "set_permissions"]
     {
@@ -117,7 +117,7 @@ fn fault_16_a_revoked_permission_is_one_clear_error_and_a_slow_retry() {
     assert!(wait_s >= 30.0, "{line}");
     let away = counters(&agent);
     wait_until(&agent, "sampling", |c| c.sampled > away.sampled + 20);
-    assert_eq!(agent.lines().iter().filter(|line| line.contains("403")).count(), 1);
+    assert_eq!(agent.lines().iter().filter(|line| line.contains("with 403")).count(), 1);
 
     permit(".*");
     agent.reload(&config);
@@ -137,14 +137,14 @@ fn fault_18_an_exclusive_queue_held_by_another_is_retried_then_an_error_and_take
     let config = Config::new(broker.port, &vhost).set("server", "heartbeat", 1);
     let mut holder = started(&config);
     let mut other = Agent::start(&config, &[]);
-    let first = other.wait_for_line("405", PATIENCE);
+    let first = other.wait_for_line("with 405", PATIENCE);
     for part in ["INFO", &queue_name(), "another connection holds this exclusive queue", "a second psistats"]
     {
         assert!(first.contains(part), "{part} is missing in: {first}");
     }
     // Past three heartbeats it is no ghost of our own.
     let last = other.wait_for_line("ERROR", PATIENCE);
-    assert!(last.contains("405") && last.contains("stop the other one"), "{last}");
+    assert!(last.contains("with 405") && last.contains("stop the other one"), "{last}");
     let away = counters(&other);
     assert_eq!((away.confirmed, away.pending), (0, away.sampled));
 

@@ -178,13 +178,14 @@ fn an_exchange_that_is_missing_and_not_to_be_declared_is_named() {
         ),
         &[],
     );
-    let line = agent.wait_for_line("404", PATIENCE);
-    for words in ["while publishing", "no exchange 'psistats'", "create it where [exchange] declare=no"] {
+    let line = agent.wait_for_line("no exchange 'psistats'", PATIENCE);
+    for words in ["404 ", "while publishing", "create it where [exchange] declare=no"] {
         assert!(line.contains(words), "no {words:?} in {line}");
     }
     let messages = Tap::new(stage.broker.port, &stage.vhost).open();
     assert!(messages.take(1, PATIENCE)[0].message_id.as_ref().unwrap().ends_with("-1"));
-    let warnings = agent.lines().iter().filter(|l| l.contains("404") && !l.starts_with("DEBUG")).count();
+    let warnings =
+        agent.lines().iter().filter(|l| l.contains("no exchange") && !l.starts_with("DEBUG")).count();
     assert_eq!(warnings, 1, "{:#?}", agent.lines());
 }
 
@@ -213,7 +214,7 @@ fn fault_18_an_exclusive_queue_that_is_held_is_tried_soon_for_three_heartbeats_a
     }
     assert!(wait_s(&first) < 1.0, "{first}");
     assert!(wait_s(&last) >= 30.0, "{last}");
-    let told = second.lines().iter().filter(|l| l.contains("405") && !l.starts_with("DEBUG")).count();
+    let told = second.lines().iter().filter(|l| l.contains("with 405") && !l.starts_with("DEBUG")).count();
     assert_eq!(told, 2, "each once: {:#?}", second.lines());
     assert!(stage.proxy.accepted() >= 4, "tried on meanwhile: {:#?}", second.lines());
 

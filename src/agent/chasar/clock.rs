@@ -12,11 +12,14 @@ pub type Stamp = String<32>;
 
 /// What `clock` says in `zone`, with microseconds.
 pub fn stamp(clock: SystemTime, zone: &Zone) -> Stamp {
-    let micros = match clock.duration_since(UNIX_EPOCH) {
-        Ok(since) => i128::try_from(since.as_micros()).unwrap_or(i128::MAX),
-        Err(before) => -i128::try_from(before.duration().as_micros()).unwrap_or(i128::MAX),
+    let whole = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+    let (seconds, micros) = match clock.duration_since(UNIX_EPOCH) {
+        Ok(since) => (whole(since.as_secs()), since.subsec_micros()),
+        Err(before) => match (whole(before.duration().as_secs()), before.duration().subsec_micros()) {
+            (seconds, 0) => (-seconds, 0),
+            (seconds, micros) => (-seconds - 1, 1_000_000 - micros),
+        },
     };
-    let seconds = i64::try_from(micros.div_euclid(1_000_000)).unwrap_or(i64::MAX);
     let time = zone.at(seconds);
     let mut stamp = Stamp::new();
     // 26 characters, of the years 1 to 9999.
@@ -29,7 +32,7 @@ pub fn stamp(clock: SystemTime, zone: &Zone) -> Stamp {
         time.hour(),
         time.minute(),
         time.second(),
-        micros.rem_euclid(1_000_000)
+        micros
     );
     stamp
 }

@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use log::{error, info, warn};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use smol::LocalExecutor;
 use smol::future::or;
 
 use super::collector::{self, Collector};
@@ -66,7 +65,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let collector = Collector::open(options.root, options.told);
     let mut node = Node { reactor: &reactor, options, collector, sent: 0, dropped: 0 };
     let stopped = pin!(stopped(&signals));
-    let result = reactor.block_on(LocalExecutor::new().run(or(stopped, node.run())))?;
+    let result = run::drive(&reactor, pin!(or(stopped, node.run())))?;
     info!("stopping; {}", Counters(&node));
     result
 }
