@@ -1,6 +1,6 @@
 //! The processes of this machine, in a table that is allocated once.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::mem;
@@ -95,10 +95,11 @@ impl ProcessTable {
         order.clear();
         order.extend(0..u16::try_from(now.len()).unwrap_or(u16::MAX));
         // By process id in the table, and the later one first here.
-        order.sort_unstable_by(|a, b| name(a).cmp(&name(b)).then(b.cmp(a)));
+        sort(order, &|a, b| name(a).cmp(&name(b)).then(b.cmp(a)));
         order.dedup_by(|later, first| name(later) == name(first));
         if order.len() > most {
-            order.sort_unstable_by_key(|index| Reverse(at(index).map(Process::usage)));
+            let usage = |index| at(index).map(Process::usage);
+            sort(order, &|a, b| usage(b).cmp(&usage(a)));
             order.truncate(most);
         }
         self.order.iter().filter_map(|index| self.now.get(usize::from(*index)))
@@ -141,7 +142,6 @@ impl ProcessTable {
             };
             self.was_full |= !put(&mut self.now, process);
         }
-        self.now.sort_unstable_by_key(|process| process.pid);
         self.scanned = true;
         if self.was_full && !mem::replace(&mut self.cut_told, true) {
             let capacity = self.now.capacity();
@@ -166,19 +166,26 @@ impl Proc {
     }
 }
 
+/// Sorts in place. Not generic: sorting is much code.
+fn sort(order: &mut [u16], compare: &dyn Fn(&u16, &u16) -> Ordering) {
+    order.sort_unstable_by(compare);
+}
+
 /// Puts a process into the table; where that is full, in the place of the one that uses least, which
 /// may be itself. False: there was one too many.
 fn put(table: &mut Vec<Process>, process: Process) -> bool {
-    if table.len() < table.capacity() {
-        table.push(process);
-        return true;
+    let is_full = table.len() == table.capacity();
+    if is_full {
+        let least = table.iter().enumerate().min_by_key(|(_, process)| process.usage());
+        match least {
+            Some((at, least)) if least.usage() < process.usage() => drop(table.remove(at)),
+            _ => return false,
+        }
     }
-    if let Some(least) = table.iter_mut().min_by_key(|process| process.usage())
-        && least.usage() < process.usage()
-    {
-        *least = process;
-    }
-    false
+    // By process id, which is the kernel's order too: at the end.
+    let at = table.partition_point(|other| other.pid < process.pid);
+    table.insert(at, process);
+    !is_full
 }
 
 /// What a file of a process says, as much as fits.

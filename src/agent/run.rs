@@ -230,6 +230,27 @@ fn unix_ms(clock: SystemTime) -> i64 {
     }
 }
 
+/// The next signal's number.
+///
+/// # Errors
+/// As `read(2)` of a signalfd.
+pub async fn next_signal(signals: &Source<'_, SignalFd>) -> io::Result<i32> {
+    loop {
+        signals.readable().await;
+        let mut signal = 0;
+        let read = signals.read(&mut [0], |signals, _| {
+            let info = signals.read_signal()?.ok_or(io::ErrorKind::WouldBlock)?;
+            signal = i32::try_from(info.ssi_signo).unwrap_or_default();
+            Ok(1)
+        });
+        match read {
+            Ok(_) => return Ok(signal),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Waits for signals and does what they ask for.
 struct Watch<'s, 'r> {
     shared: &'s Shared<'r>,
@@ -244,7 +265,7 @@ impl Watch<'_, '_> {
     async fn run(mut self) -> io::Result<()> {
         let timer = self.shared.reactor.timer()?;
         loop {
-            match self.next().await? {
+            match next_signal(&self.signals).await? {
                 SIGHUP => {
                     let (manager, now) = (self.manager, self.shared.reactor.now());
                     manager.reloading(now, || self.reload());
@@ -259,24 +280,6 @@ impl Watch<'_, '_> {
         timer.until(self.shared.reactor.now() + STOP).await;
         warn!("the connection could not be closed in time");
         Ok(())
-    }
-
-    /// The next signal's number.
-    async fn next(&self) -> io::Result<i32> {
-        loop {
-            self.signals.readable().await;
-            let mut signal = 0;
-            let read = self.signals.read(&mut [0], |signals, _| {
-                let info = signals.read_signal()?.ok_or(io::ErrorKind::WouldBlock)?;
-                signal = i32::try_from(info.ssi_signo).unwrap_or_default();
-                Ok(1)
-            });
-            match read {
-                Ok(_) => return Ok(signal),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// Takes over the configuration as it is now, all of it or, where it is wrong, nothing.

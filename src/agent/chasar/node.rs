@@ -72,20 +72,9 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
 
 /// Ready at the first signal that ends a program.
 async fn stopped(signals: &Source<'_, SignalFd>) -> io::Result<()> {
-    loop {
-        signals.readable().await;
-        let mut signal = 0;
-        let read = signals.read(&mut [0], |signals, _| {
-            let info = signals.read_signal()?.ok_or(io::ErrorKind::WouldBlock)?;
-            signal = i32::try_from(info.ssi_signo).unwrap_or_default();
-            Ok(1)
-        });
-        match read {
-            Ok(_) if signal == Signal::SIGTERM as i32 || signal == Signal::SIGINT as i32 => return Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-            _ => {}
-        }
-    }
+    let ends = [Signal::SIGTERM as i32, Signal::SIGINT as i32];
+    while !ends.contains(&run::next_signal(signals).await?) {}
+    Ok(())
 }
 
 struct Node<'a, 'r> {
