@@ -98,7 +98,7 @@ impl ProcessTable {
         sort(order, &|a, b| name(a).cmp(&name(b)).then(b.cmp(a)));
         order.dedup_by(|later, first| name(later) == name(first));
         if order.len() > most {
-            let usage = |index| at(index).map(Process::usage);
+            let usage = |index: &u16| at(index).map(Process::usage);
             sort(order, &|a, b| usage(b).cmp(&usage(a)));
             order.truncate(most);
         }
