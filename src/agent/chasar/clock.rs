@@ -1,6 +1,5 @@
 //! Both clocks, as Python's `str(datetime)` has them.
 
-use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use heapless::String;
@@ -22,18 +21,22 @@ pub fn stamp(clock: SystemTime, zone: &Zone) -> Stamp {
     };
     let time = zone.at(seconds);
     let mut stamp = Stamp::new();
-    // 26 characters, of the years 1 to 9999.
-    let _ = write!(
-        stamp,
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
-        time.year(),
-        time.month(),
-        time.month_day(),
-        time.hour(),
-        time.minute(),
-        time.second(),
-        micros
-    );
+    // 26 characters: the year is one of 1 to 9999.
+    for (value, digits, end) in [
+        (time.year().unsigned_abs(), 4, "-"),
+        (time.month().into(), 2, "-"),
+        (time.month_day().into(), 2, " "),
+        (time.hour().into(), 2, ":"),
+        (time.minute().into(), 2, ":"),
+        (time.second().into(), 2, "."),
+        (micros, 6, ""),
+    ] {
+        for place in (0..digits).rev() {
+            let digit = value / 10_u32.pow(place) % 10;
+            let _ = stamp.push(char::from_digit(digit, 10).unwrap_or('?'));
+        }
+        let _ = stamp.push_str(end);
+    }
     stamp
 }
 

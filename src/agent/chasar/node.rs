@@ -9,7 +9,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
-use log::{error, info, warn};
+use log::{Level, info, log, warn};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use smol::future::or;
@@ -139,11 +139,8 @@ impl Node<'_, '_> {
             // An outage is a line, not a line an attempt.
             if line != said {
                 let seconds = wait.as_secs() + 1;
-                if slow {
-                    error!("{line}; next attempt within {seconds} s");
-                } else {
-                    warn!("{line}; next attempt within {seconds} s");
-                }
+                let level = if slow { Level::Error } else { Level::Warn };
+                log!(level, "{line}; next attempt within {seconds} s");
                 said = line;
             }
             timer.until(self.reactor.now() + wait).await;
