@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
 
+#[cfg(feature = "chasar")]
 use super::chasar;
 use super::configuration::Configuration;
 use super::listing;
@@ -100,6 +101,7 @@ fn is_chasar(parser: &mut lexopt::Parser) -> bool {
     by_link || parser.raw_args().is_ok_and(|mut args| args.next_if(|arg| arg == "chasar").is_some())
 }
 
+#[cfg(feature = "chasar")]
 fn chasar(mut parser: lexopt::Parser) -> u8 {
     match chasar::cli::parse(&mut parser) {
         Ok(chasar::cli::Command::ClientNode(master)) => code(chasar::cli::client_node(master)),
@@ -110,6 +112,12 @@ fn chasar(mut parser: lexopt::Parser) -> u8 {
             2
         }
     }
+}
+
+#[cfg(not(feature = "chasar"))]
+fn chasar(_: lexopt::Parser) -> u8 {
+    complain("chasar is not in this build: cargo build --release makes one that has it");
+    2
 }
 
 const DONE: u8 = 0;

@@ -17,6 +17,7 @@ pub mod processes;
 pub mod system;
 pub mod figures;
 pub mod sampler;
+#[cfg(feature = "chasar")]
 pub mod chasar;
 // The broker:
 pub mod reactor;
