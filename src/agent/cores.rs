@@ -11,6 +11,7 @@ use crate::sample::{Tenths, stat};
 /// The cores of `/proc/stat`.
 #[derive(Debug)]
 pub struct Cores {
+    figure: &'static str,
     source: Source,
     /// By number, as far as one was ever online.
     all: Vec<Core, { limits::CORES }>,
@@ -26,9 +27,9 @@ struct Core {
 }
 
 impl Cores {
-    /// Opens `/proc/stat`.
-    pub fn open(root: &Root) -> Self {
-        Self { source: Source::open(root, "proc/stat"), all: Vec::new(), told: false }
+    /// Opens `/proc/stat`, for `figure`.
+    pub fn open(root: &Root, figure: &'static str) -> Self {
+        Self { figure, source: Source::open(root, "proc/stat"), all: Vec::new(), told: false }
     }
 
     /// Where it is read, under the root.
@@ -65,7 +66,7 @@ impl Cores {
         self.all.iter_mut().filter(|core| !core.online).for_each(|core| *core = Core::default());
         if more && !self.told {
             self.told = true;
-            warn!("/proc/stat: cores from number {} on are left out", limits::CORES);
+            warn!("{}: cores from number {} on are left out", self.figure, limits::CORES);
         }
         if self.all.iter().any(|core| core.online) { Ok(()) } else { Err(Failure::Content) }
     }

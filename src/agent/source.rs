@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -90,8 +89,7 @@ impl From<Errno> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // As everything else says it. nix has texts of its own, of 6 KB.
-            Self::Errno(errno) => write!(f, "{}", io::Error::from(*errno)),
+            Self::Errno(errno) => write!(f, "{} ({errno:?})", errno.desc()),
             Self::Content => f.write_str("no such figure in its content"),
             Self::NotMounted => f.write_str("nothing is mounted there"),
             Self::Waits => f.write_str(

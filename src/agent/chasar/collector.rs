@@ -61,7 +61,7 @@ impl Collector {
         Self {
             hostname: sampler::machine_name(&root),
             zone: Zone::local(),
-            cores: Cores::open(&root),
+            cores: Cores::open(&root, "cpu"),
             memory: Memory::open(&root),
             mounts: Table::open(&root, "disk"),
             disk: Space::at("/"),

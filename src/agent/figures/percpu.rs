@@ -13,7 +13,7 @@ pub struct PerCpu(Cores);
 impl PerCpu {
     /// Opens `/proc/stat`.
     pub fn open(root: &Root) -> Self {
-        Self(Cores::open(root))
+        Self(Cores::open(root, "percpu"))
     }
 }
 
