@@ -4,13 +4,14 @@
 
 #[path = "support/boards.rs"]
 mod support;
+#[path = "support/python.rs"]
+mod python;
 
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use psistats::agent::chasar::collector::{Collector, Options};
+use python::{assert_near, python};
 use serde_json::{Value, json};
 use support::{START, Tree};
 
@@ -25,26 +26,6 @@ fn of(root: &Path, options: Options<'_>) -> Value {
     let mut collector = Collector::open(root, options);
     collector.prime(START);
     message(&mut collector, UNIX_EPOCH + Duration::from_micros(1_473_636_385_771_686))
-}
-
-/// What `script`, of Python with psutil, prints as JSON.
-fn python(script: &str) -> Value {
-    let mut python = Command::new("/usr/bin/python3")
-        .args(["-W", "ignore", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("/usr/bin/python3: apt-get install python3-psutil");
-    python.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let output = python.wait_with_output().unwrap();
-    assert!(output.status.success(), "the oracle failed; is python3-psutil installed?");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-#[track_caller]
-fn assert_near(ours: &Value, theirs: &Value, tolerance: f64) {
-    let (a, b) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
-    assert!((a - b).abs() <= tolerance, "ours {a}, the oracle's {b} +- {tolerance}");
 }
 
 #[test]

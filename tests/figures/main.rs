@@ -7,6 +7,8 @@
 
 #[path = "../support/boards.rs"]
 mod support;
+#[path = "../support/python.rs"]
+mod python;
 
 mod board;
 mod card;
@@ -24,13 +26,12 @@ mod swap;
 mod throttled;
 mod wifi;
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use psistats::agent::figures::Tick;
 use psistats::agent::sampler::Sampler;
+use python::{assert_near, python};
 use serde_json::Value;
 use support::{START, Tree, open_sampler, tick};
 
@@ -66,24 +67,4 @@ fn with_configuration(root: &Path, name: &str, configuration: &str) -> Value {
 /// What `expression`, of Python with psutil, is as JSON.
 fn psutil(expression: &str) -> Value {
     python(&format!("import json, os, psutil\nprint(json.dumps({expression}))\n"))
-}
-
-/// The JSON that `script` prints.
-fn python(script: &str) -> Value {
-    let mut python = Command::new("/usr/bin/python3")
-        .args(["-W", "ignore", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("/usr/bin/python3: {error}; apt-get install python3-psutil"));
-    python.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let output = python.wait_with_output().unwrap();
-    assert!(output.status.success(), "the oracle failed; is python3-psutil installed?");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-#[track_caller]
-fn assert_near(ours: &Value, theirs: &Value, tolerance: f64) {
-    let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
-    assert!((ours - theirs).abs() <= tolerance, "ours {ours}, the oracle's {theirs} +- {tolerance}");
 }

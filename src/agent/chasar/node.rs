@@ -66,7 +66,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let mut node = Node { reactor: &reactor, options, collector, sent: 0, dropped: 0 };
     let stopped = pin!(stopped(&signals));
     let result = run::drive(&reactor, pin!(or(stopped, node.run())))?;
-    info!("stopping; {}", Counters(&node));
+    info!("stopping; sent={} dropped={}", node.sent, node.dropped);
     result
 }
 
@@ -83,15 +83,6 @@ struct Node<'a, 'r> {
     collector: Collector,
     sent: u64,
     dropped: u64,
-}
-
-/// What became of the messages.
-struct Counters<'n, 'a, 'r>(&'n Node<'a, 'r>);
-
-impl Display for Counters<'_, '_, '_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sent={} dropped={}", self.0.sent, self.0.dropped)
-    }
 }
 
 /// Why a connection came to an end.
