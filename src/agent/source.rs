@@ -12,6 +12,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 
+use crate::limits;
+
 /// The directory that `proc`, `sys` and `dev` are in: `/`, or a captured tree.
 ///
 /// Held open, so that a file that went away is opened again by a short relative name, which needs
@@ -38,6 +40,16 @@ impl Root {
         // Without O_NONBLOCK a FIFO in a captured tree would hang here.
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
         openat(directory.as_fd(), name, flags, Mode::empty()).map(File::from)
+    }
+
+    /// Opens the file whose name is `parts` in a row. None also where that is longer than
+    /// [`limits::KERNEL_PATH`].
+    pub fn file_of(&self, parts: &[&str]) -> Option<File> {
+        let mut path = heapless::String::<{ limits::KERNEL_PATH }>::new();
+        for part in parts {
+            path.push_str(part).ok()?;
+        }
+        self.file(&path).ok()
     }
 
     /// Opens the directory `name`.

@@ -3,7 +3,6 @@
 use heapless::String;
 
 use crate::agent::source::{Root, Source, read_at};
-use crate::limits;
 use crate::sample::{route, text};
 
 /// The name of an interface (`IFNAMSIZ` is 16, its end with it).
@@ -67,9 +66,6 @@ fn known(root: &Root, name: Name, buf: &mut [u8]) -> Option<Known> {
 }
 
 fn attribute<'b>(root: &Root, name: &str, attribute: &str, buf: &'b mut [u8]) -> Option<&'b str> {
-    let mut path = String::<{ limits::KERNEL_PATH }>::new();
-    for part in ["sys/class/net/", name, "/", attribute] {
-        path.push_str(part).ok()?;
-    }
-    text(read_at(&root.file(&path).ok()?, buf, 0).ok()?)
+    let file = root.file_of(&["sys/class/net/", name, "/", attribute])?;
+    text(read_at(&file, buf, 0).ok()?)
 }

@@ -2,7 +2,7 @@
 
 use heapless::Vec;
 
-use super::{Figure, Reading, open_of};
+use super::{Figure, Reading};
 use crate::agent::source::{Failure, Root, read_at};
 use crate::bytes::Short;
 use crate::report::hardware::{Card, CardText};
@@ -57,6 +57,6 @@ impl Figure for Cards {
 
 /// The content of `/sys/block/BLOCK/device/NAME`.
 fn attribute<'b>(root: &Root, block: &str, name: &str, buf: &'b mut [u8]) -> Option<&'b [u8]> {
-    let file = open_of(root, &[DIRECTORY, "/", block, "/device/", name])?;
+    let file = root.file_of(&[DIRECTORY, "/", block, "/device/", name])?;
     read_at(&file, buf, 0).ok()
 }

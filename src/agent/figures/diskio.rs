@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Crowd, Figure, Reading, open_of};
+use super::{Crowd, Figure, Reading};
 use crate::agent::source::{Failure, Root, Source};
 use crate::bytes::Short;
 use crate::limits;
@@ -80,5 +80,5 @@ impl Figure for DiskIo {
 /// partitions; loop, ram, zram, dm and md have no `device`: what they do, a disk does for them). psutil
 /// tells storage devices from virtual ones by this too.
 fn is_whole_disk(root: &Root, name: &str) -> bool {
-    open_of(root, &["sys/block/", name, "/device"]).is_some()
+    root.file_of(&["sys/block/", name, "/device"]).is_some()
 }

@@ -4,7 +4,6 @@
 //! and its JSON are in `sample` and `report`.
 
 use std::fmt;
-use std::fs::File;
 use std::time::Duration;
 
 use log::warn;
@@ -12,7 +11,6 @@ use log::warn;
 use super::source::{Failure, Root, Watch};
 use crate::bytes::Short;
 use crate::config::figures::{self, FigureName, Wanted};
-use crate::limits;
 use crate::report;
 use crate::time::{Instant, Periodic};
 
@@ -59,16 +57,9 @@ trait Figure {
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short>;
 }
 
-/// By its source alone: what is in all the tables would take kilobytes of code.
-impl fmt::Debug for dyn Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.source())
-    }
-}
-
 /// What a figure may use while it is read.
 struct Reading<'a> {
-    /// Room for kernel text, [`limits::KERNEL_FILE`] bytes.
+    /// Room for kernel text, [`KERNEL_FILE`](crate::limits::KERNEL_FILE) bytes.
     text: &'a mut [u8],
     /// By the monotonic clock.
     now: Instant,
@@ -140,15 +131,6 @@ impl Crowd {
             warn!("{figure}: there are more than {limit} of them; reports have the first");
         }
     }
-}
-
-/// The file whose name under the root is `parts` in a row, opened for a moment.
-fn open_of(root: &Root, parts: &[&str]) -> Option<File> {
-    let mut path = heapless::String::<{ limits::KERNEL_PATH }>::new();
-    for part in parts {
-        path.push_str(part).ok()?;
-    }
-    root.file(&path).ok()
 }
 
 struct Scheduled {
