@@ -27,6 +27,8 @@ pub struct Chasar {
     pub processes: usize,
     /// `send_high_water`: bytes that wait for a master node; allocated once.
     pub send_high_water: usize,
+    /// `bind`: where the master node listens, at `port`: an address of its machine, or `*` for all of them.
+    pub bind: String,
     /// `publish_port`: where the master node takes subscribers.
     pub publish_port: u16,
     /// `publish_high_water`: bytes that wait for a subscriber.
@@ -48,6 +50,7 @@ impl Default for Chasar {
             interface: None,
             processes: limits::PROCESSES,
             send_high_water: limits::ZMTP_SEND,
+            bind: "127.0.0.1".into(),
             publish_port: 6666,
             publish_high_water: 16 * MIB,
             message_bytes: MIB,
@@ -74,6 +77,7 @@ pub(super) fn chasar(r: &mut Reading<'_>) -> Chasar {
     r.set(NAME, "interface", &mut chasar.interface, optional(text(1..=limits::INTERFACE_NAME)));
     r.set(NAME, "processes", &mut chasar.processes, whole(0..=limits::PROCESSES, "processes"));
     r.set(NAME, "send_high_water", &mut chasar.send_high_water, whole(SEND, "bytes"));
+    r.set(NAME, "bind", &mut chasar.bind, text(1..=limits::SHORTSTR));
     r.set(NAME, "publish_port", &mut chasar.publish_port, whole(1..=u16::MAX, "a port"));
     r.set(NAME, "publish_high_water", &mut chasar.publish_high_water, whole(PUBLISH, "bytes"));
     r.set(NAME, "message_bytes", &mut chasar.message_bytes, whole(MESSAGE, "bytes"));

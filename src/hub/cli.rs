@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,10 +24,12 @@ Takes in what boards send about their health.
 Commands:
   masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, * for all
                     of them; 127.0.0.1 without) and PORT (5555 without), and publishes what they send at port 6666 of
-                    the same address, under the topic Chasar-Client.
+                    the same address, under the topic Chasar-Client. The configuration may say otherwise; what stands
+                    here wins over it.
 
 Options, before or after the command:
-  --config FILE  Read the section [chasar] of this psistats.conf.
+  --config FILE  Read the section [chasar] of this file. Without: of the first that exists of ./psistats.conf,
+                 ~/.psistats/psistats.conf and /etc/psistats.conf.
   -h, --help     Print this.
   -V, --version  Print the version.
 
@@ -38,14 +40,19 @@ Signals:
 Exit codes:
   0  done          1  failed          2  wrong command line";
 
-/// The port of a master node.
-const PORT: u16 = 5555;
-
 #[derive(Debug)]
 enum Command {
-    MasterNode { address: IpAddr, port: u16, config: Option<PathBuf> },
+    MasterNode(Invocation),
     Help,
     Version,
+}
+
+/// What wins over the configuration, and where that is.
+#[derive(Debug)]
+struct Invocation {
+    address: Option<String>,
+    port: Option<u16>,
+    config: Option<PathBuf>,
 }
 
 /// Runs the program with its arguments, the program's name first.
@@ -58,7 +65,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let ended = match command {
-        Command::MasterNode { address, port, config } => master_node(address, port, config),
+        Command::MasterNode(invocation) => master_node(invocation),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
     };
@@ -82,19 +89,18 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (address, port) = match words[..] {
-        ["masternode", "start"] => (local, PORT),
+        ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
         ["masternode", "start", word] => match port_of(word) {
-            Ok(port) => (local, port),
-            Err(_) => (address_of(word)?, PORT),
+            Ok(port) => (None, Some(port)),
+            Err(_) => (Some(word.to_owned()), None),
         },
-        ["masternode", "start", address, port] => (address_of(address)?, port_of(port)?),
+        ["masternode", "start", address, port] => (Some(address.to_owned()), Some(port_of(port)?)),
         _ => return Err("expected masternode start".into()),
     };
-    Ok(Command::MasterNode { address, port, config })
+    Ok(Command::MasterNode(Invocation { address, port, config }))
 }
 
 fn port_of(word: &str) -> Result<u16, String> {
@@ -114,9 +120,11 @@ fn address_of(word: &str) -> Result<IpAddr, String> {
     addresses.next().map(|address| address.ip()).ok_or_else(|| wrong(&"the name has no address"))
 }
 
-fn master_node(address: IpAddr, port: u16, config: Option<PathBuf>) -> Result<(), String> {
-    let loaded = config::load(config.as_deref()).map_err(|problems| problems.to_string())?;
+fn master_node(invocation: Invocation) -> Result<(), String> {
+    let loaded = config::load(invocation.config.as_deref()).map_err(|problems| problems.to_string())?;
     let settings = loaded.settings.chasar;
+    let address = address_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
+    let port = invocation.port.unwrap_or(settings.master.port);
     if port == settings.publish_port {
         return Err(format!(
             "port {port} is for subscribers ([chasar] publish_port): give client nodes another"
@@ -124,7 +132,7 @@ fn master_node(address: IpAddr, port: u16, config: Option<PathBuf>) -> Result<()
     }
     logger::install();
     loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
-    master::run(address, port, settings).map_err(|error| error.to_string())
+    master::run(SocketAddr::new(address, port), settings).map_err(|error| error.to_string())
 }
 
 /// Prints on standard output. Nobody listening there is no failure of the command.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::{self, Display};
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -141,17 +141,17 @@ impl Display for Hub {
     }
 }
 
-/// Runs until SIGTERM or SIGINT, with client nodes at `port` of `address`, and subscribers at the port that
-/// `settings` say.
+/// Runs until SIGTERM or SIGINT, with client nodes at `address`, and subscribers at the same but for the port
+/// that `settings` say.
 ///
 /// # Errors
 /// What keeps it from running at all.
-pub fn run(address: IpAddr, port: u16, settings: Chasar) -> io::Result<()> {
+pub fn run(address: SocketAddr, settings: Chasar) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve(address, port, settings))
+    LocalSet::new().block_on(&runtime, serve(address, settings))
 }
 
-async fn serve(address: IpAddr, port: u16, settings: Chasar) -> io::Result<()> {
+async fn serve(address: SocketAddr, settings: Chasar) -> io::Result<()> {
     let (room, limit) = descriptors::raise()?;
     let most = match usize::try_from(settings.connections) {
         Ok(0) | Err(_) => room,
@@ -160,8 +160,8 @@ async fn serve(address: IpAddr, port: u16, settings: Chasar) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut tell = signal(SignalKind::user_defined1())?;
-    let clients = listen(SocketAddr::new(address, port))?;
-    let subscribers = listen(SocketAddr::new(address, settings.publish_port))?;
+    let clients = listen(address)?;
+    let subscribers = listen(SocketAddr::new(address.ip(), settings.publish_port))?;
     info!(
         "master node {}: client nodes at {}, subscribers at {}; room for {most} connections (limit of open files: {limit})",
         env!("CARGO_PKG_VERSION"),

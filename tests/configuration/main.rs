@@ -83,7 +83,7 @@ fn each_documented_key_has_its_effect() {
          [app]\nprimary_timer=0.1\nsecondary_timer=2\nretry_timer=1.5\npidfile=/p\npidfile_timeout=0\n\
          stdin_path=\nstdout_path=/o\nstderr_path=/e\n[cpu_temp]\nenabled=0\n\
          [chasar]\nenabled=yes\nmaster=hub\nport=5554\ninterval=0.5\ninterface=eth0\nprocesses=0\nsend_high_water=200000\n\
-         publish_port=7\npublish_high_water=2097152\nmessage_bytes=1024\nmessages_per_second=0\nconnections=9\n",
+         bind=*\npublish_port=7\npublish_high_water=2097152\nmessage_bytes=1024\nmessages_per_second=0\nconnections=9\n",
     );
     let host = |name: &str, port| Host { name: name.into(), port };
     assert_eq!(s.server.hosts, [host("a", 3), host("b", 1), host("::1", 2)]);
@@ -109,6 +109,7 @@ fn each_documented_key_has_its_effect() {
         interface: Some("eth0".into()),
         processes: 0,
         send_high_water: 200_000,
+        bind: "*".into(),
         publish_port: 7,
         publish_high_water: 2_097_152,
         message_bytes: 1024,
