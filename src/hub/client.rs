@@ -63,7 +63,9 @@ impl Client {
             let mut scratch = hub.scratch.borrow_mut();
             let take = |session: &mut Session, event: Event<'_>| inbox.take(hub, session, &event);
             let Poll::Ready(outcome) = connection.poll_receive(cx, &mut scratch, now, take) else { break };
-            received += outcome?;
+            let bytes = outcome?;
+            hub.moderation.received(bytes);
+            received += bytes;
             if received >= TURN {
                 cx.waker().wake_by_ref();
                 break;

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::time;
 use super::connection::{End, TURN};
 use super::fanout::Fanout;
 use super::guests::{Guests, Place};
+use super::moderation::Moderation;
 use super::{client, descriptors, subscriber};
 use crate::config::chasar::Chasar;
 use crate::time::Instant;
@@ -90,6 +92,8 @@ pub struct Hub {
     pub scratch: RefCell<Box<[u8]>>,
     /// What has happened.
     pub counters: Counters,
+    /// Is told what was received.
+    pub moderation: Arc<Moderation>,
     guests: Rc<Guests>,
     complaints: Cell<Complaints>,
 }
@@ -147,11 +151,14 @@ impl Display for Hub {
 /// # Errors
 /// What keeps it from running at all.
 pub fn run(address: SocketAddr, settings: Chasar) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve(address, settings))
+    let moderation = Arc::new(Moderation::new());
+    let pause = moderation.clone();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().on_thread_park(move || pause.pause()).build()?;
+    LocalSet::new().block_on(&runtime, serve(address, settings, moderation))
 }
 
-async fn serve(address: SocketAddr, settings: Chasar) -> io::Result<()> {
+async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation>) -> io::Result<()> {
     let (room, limit) = descriptors::raise()?;
     let most = match usize::try_from(settings.connections) {
         Ok(0) | Err(_) => room,
@@ -177,6 +184,7 @@ async fn serve(address: SocketAddr, settings: Chasar) -> io::Result<()> {
         counters: Counters::default(),
         guests: Rc::new(Guests::new(most)),
         complaints: Cell::default(),
+        moderation,
         settings,
     });
     let accepting = [

@@ -20,6 +20,7 @@ mod fanout;
 mod guests;
 mod logger;
 mod master;
+mod moderation;
 mod payload;
 mod ring;
 mod subscriber;
