@@ -4,7 +4,7 @@
 //! is stale. The file itself is removed by the holder alone. A newcomer may have opened it just
 //! before, and would then lock a file without a name: hence it looks again after locking.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, process, str, thread};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::OFlag;
 use nix::unistd::Pid;
 
 /// Time between two looks at a lock.
@@ -27,7 +27,7 @@ const LONGEST: usize = 32;
 #[derive(Debug)]
 pub struct Pidfile {
     path: PathBuf,
-    file: Flock<File>,
+    file: File,
 }
 
 impl Pidfile {
@@ -52,11 +52,11 @@ impl Pidfile {
 
     fn take(file: File, path: &Path) -> Result<Attempt, Error> {
         let io = |doing| move |error| Error::Io { doing, path: path.into(), error };
-        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((file, Errno::EWOULDBLOCK)) => return Ok(Attempt::Busy(file)),
-            Err((_, errno)) => return Err(io("lock")(errno.into())),
-        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Attempt::Busy(file)),
+            Err(TryLockError::Error(error)) => return Err(io("lock")(error)),
+        }
         if !is_at(&file, path) {
             return Ok(Attempt::Removed);
         }
@@ -119,8 +119,8 @@ impl Stale {
             Ok(_) => {}
             Err(error) => return Err(Error::Io { doing: "read", path, error }),
         }
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => remove(&file, &path),
+        match file.try_lock() {
+            Ok(()) => remove(&file, &path),
             Err(_in_use_again) => Ok(()),
         }
     }
@@ -234,11 +234,11 @@ fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
 }
 
 fn is_locked(file: &File) -> io::Result<bool> {
-    // A lock belongs to the open file, which clones share; the shared kind lets others look too.
-    match Flock::lock(file.try_clone()?, FlockArg::LockSharedNonblock) {
-        Ok(_) => Ok(false),
-        Err((_, Errno::EWOULDBLOCK)) => Ok(true),
-        Err((_, errno)) => Err(errno.into()),
+    // The shared kind lets others look too.
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -250,7 +250,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-fn remove(file: &Flock<File>, path: &Path) -> Result<(), Error> {
+fn remove(file: &File, path: &Path) -> Result<(), Error> {
     if !is_at(file, path) {
         return Ok(());
     }

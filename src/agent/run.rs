@@ -56,7 +56,7 @@ pub struct Options<'a> {
 
 /// From here on our signals wait until [`run`] asks for them, instead of ending us. To be called
 /// as soon as somebody may send one.
-pub fn hold_signals() -> nix::Result<SigSet> {
+pub fn hold_signals() -> io::Result<SigSet> {
     let signals: SigSet =
         [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect();
     signals.thread_block()?;

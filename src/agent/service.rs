@@ -114,7 +114,7 @@ pub fn stop(path: &Path) -> Result<String, String> {
     match signal::kill(pid, Signal::SIGTERM) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(Errno::EPERM) => return Err(format!("not allowed to stop psistats, pid {pid}: run as root")),
-        Err(error) => return Err(format!("cannot stop psistats, pid {pid}: {error}")),
+        Err(errno) => return Err(format!("cannot stop psistats, pid {pid}: {}", io::Error::from(errno))),
     }
     if running.wait_for_end(GONE_WITHIN).map_err(|error| error.to_string())? {
         Ok(format!("psistats stopped, pid {pid}"))
@@ -141,12 +141,12 @@ pub fn status(path: &Path) -> (u8, String) {
 /// Makes a background process of this one, and the service by the pidfile: standard input on
 /// `stdin_path`, a session of its own, `/` as the working directory.
 pub fn become_service(app: &App) -> Result<Pidfile, Unstarted> {
-    let cannot = |error: Errno| Unstarted::Failed(format!("cannot go into the background: {error}"));
+    let cannot = |error: io::Error| Unstarted::Failed(format!("cannot go into the background: {error}"));
     // Before the terminal is left, so that /dev/tty can be named, as it could be for the original.
     let stdin = open_key("stdin_path", &app.stdin_path, OpenOptions::new().read(true))?;
-    unistd::dup2_stdin(stdin).map_err(cannot)?;
-    unistd::setsid().map_err(cannot)?;
-    unistd::chdir("/").map_err(cannot)?;
+    unistd::dup2_stdin(stdin).map_err(io::Error::from).map_err(cannot)?;
+    unistd::setsid().map_err(io::Error::from).map_err(cannot)?;
+    unistd::chdir("/").map_err(io::Error::from).map_err(cannot)?;
     // From here on somebody can know our number.
     run::hold_signals().map_err(cannot)?;
     Pidfile::acquire(&app.pidfile, app.pidfile_timeout).map_err(|error| match error {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -101,7 +102,8 @@ impl From<Errno> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Errno(errno) => write!(f, "{} ({errno:?})", errno.desc()),
+            // As everything else says it. nix has texts of its own, of 6 KB.
+            Self::Errno(errno) => write!(f, "{}", io::Error::from(*errno)),
             Self::Content => f.write_str("no such figure in its content"),
             Self::NotMounted => f.write_str("nothing is mounted there"),
             Self::Waits => f.write_str(
