@@ -12,6 +12,7 @@ pub mod agent;
 pub mod broker;
 pub mod consumer;
 pub mod memory;
+pub mod namespace;
 pub mod process;
 pub mod proxy;
 pub mod refusing;

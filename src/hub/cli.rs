@@ -1,0 +1,138 @@
+//! The command line of `psistats-hub`.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::Arg::{Long, Short, Value};
+
+use super::{logger, master};
+use crate::config;
+
+const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
+
+const USAGE: &str = "\
+Usage: psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
+       psistats-hub --help | --version";
+
+const HELP: &str = "\
+Takes in what boards send about their health.
+
+Commands:
+  masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, * for all
+                    of them; 127.0.0.1 without) and PORT (5555 without), and publishes what they send at port 6666 of
+                    the same address, under the topic Chasar-Client.
+
+Options, before or after the command:
+  --config FILE  Read the section [chasar] of this psistats.conf.
+  -h, --help     Print this.
+  -V, --version  Print the version.
+
+Signals:
+  SIGTERM, SIGINT  End.
+  SIGUSR1          Write the counters to the log.
+
+Exit codes:
+  0  done          1  failed          2  wrong command line";
+
+/// The port of a master node.
+const PORT: u16 = 5555;
+
+#[derive(Debug)]
+enum Command {
+    MasterNode { address: IpAddr, port: u16, config: Option<PathBuf> },
+    Help,
+    Version,
+}
+
+/// Runs the program with its arguments, the program's name first.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let command = match parse(lexopt::Parser::from_iter(args)) {
+        Ok(command) => command,
+        Err(error) => {
+            complain(format_args!("{error}\n{USAGE}"));
+            return ExitCode::from(2);
+        }
+    };
+    let ended = match command {
+        Command::MasterNode { address, port, config } => master_node(address, port, config),
+        Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
+        Command::Version => answer(VERSION),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            complain(text);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let (mut words, mut config) = (Vec::new(), None);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            Long("config") => config = Some(parser.value()?.into()),
+            Value(word) => words.push(word.to_string_lossy().into_owned()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (address, port) = match words[..] {
+        ["masternode", "start"] => (local, PORT),
+        // The original took a port alone, too.
+        ["masternode", "start", word] => match port_of(word) {
+            Ok(port) => (local, port),
+            Err(_) => (address_of(word)?, PORT),
+        },
+        ["masternode", "start", address, port] => (address_of(address)?, port_of(port)?),
+        _ => return Err("expected masternode start".into()),
+    };
+    Ok(Command::MasterNode { address, port, config })
+}
+
+fn port_of(word: &str) -> Result<u16, String> {
+    match word.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("expected a port from 1 to 65535, got {word}")),
+    }
+}
+
+/// An address, a name of one, or `*`.
+fn address_of(word: &str) -> Result<IpAddr, String> {
+    if word == "*" {
+        return Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    }
+    let wrong = |why: &dyn Display| format!("expected an address of this machine, or *, got {word}: {why}");
+    let mut addresses = (word, 0).to_socket_addrs().map_err(|error| wrong(&error))?;
+    addresses.next().map(|address| address.ip()).ok_or_else(|| wrong(&"the name has no address"))
+}
+
+fn master_node(address: IpAddr, port: u16, config: Option<PathBuf>) -> Result<(), String> {
+    let loaded = config::load(config.as_deref()).map_err(|problems| problems.to_string())?;
+    let settings = loaded.settings.chasar;
+    if port == settings.publish_port {
+        return Err(format!(
+            "port {port} is for subscribers ([chasar] publish_port): give client nodes another"
+        ));
+    }
+    logger::install();
+    loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    master::run(address, port, settings).map_err(|error| error.to_string())
+}
+
+/// Prints on standard output. Nobody listening there is no failure of the command.
+fn answer(text: impl Display) -> Result<(), String> {
+    let _ = writeln!(io::stdout(), "{text}");
+    Ok(())
+}
+
+fn complain(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
