@@ -40,3 +40,6 @@ pub mod config;
 // With std and system calls:
 #[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "hub")]
+#[forbid(unsafe_code)]
+pub mod hub;

@@ -51,9 +51,15 @@ pub const KERNEL_VALUE: usize = 128;
 /// Bytes received from a master node and not yet looked at. The longest subscription or command.
 pub const ZMTP_RECV: usize = 2048;
 
-/// Bytes waiting for a master node, which are the high-water mark: two of the largest messages, some
-/// twenty of a board's.
+/// Bytes waiting for a master node, which are the high-water mark, unless `[chasar] send_high_water=` says
+/// otherwise: two of the largest messages, some twenty of a board's.
 pub const ZMTP_SEND: usize = 2 * CHASAR_MESSAGE;
+
+/// Fewest bytes of that: one of the largest messages with its topic, and room for a PONG.
+pub const ZMTP_SEND_MIN: usize = CHASAR_MESSAGE + 512;
+
+/// Bytes of the name of a network interface (`IFNAMSIZ` is 16, its end with it).
+pub const INTERFACE_NAME: usize = 15;
 
 /// Processes that a chasar client node keeps account of: a board has 100 to 200.
 pub const PROCESSES: usize = 1024;

@@ -1,5 +1,5 @@
 //! The files with which an init system runs us: systemd/psistats.service, systemd/psistats.init.
-#![cfg(feature = "agent")]
+#![cfg(all(feature = "agent", feature = "hub"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
@@ -46,20 +46,26 @@ fn values(key: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "needs systemd: tests/run"]
-fn systemd_itself_rates_the_exposure_of_the_unit_1_5_of_10_or_less() {
-    let unit = file("psistats.service");
-    analyze(&["security", "--offline=true", "--threshold=15", unit.to_str().unwrap()]);
+fn systemd_itself_rates_the_exposure_of_the_units_1_5_of_10_or_less() {
+    for unit in ["psistats.service", "psistats-hub.service"] {
+        analyze(&["security", "--offline=true", "--threshold=15", file(unit).to_str().unwrap()]);
+    }
 }
 
 #[test]
 #[ignore = "needs systemd: tests/run"]
-fn systemd_itself_finds_nothing_wrong_with_the_unit() {
+fn systemd_itself_finds_nothing_wrong_with_the_units() {
     let dir = tempfile::tempdir().unwrap();
-    let installed = dir.path().join("psistats.service");
-    let unit = fs::read_to_string(file("psistats.service")).unwrap();
-    assert!(unit.contains("=/usr/bin/psistats "), "{unit}");
-    fs::write(&installed, unit.replace("/usr/bin/psistats", env!("CARGO_BIN_EXE_psistats"))).unwrap();
-    assert_eq!(analyze(&["verify", "--man=no", installed.to_str().unwrap()]), "");
+    let verified = |name: &str, binary: &str| {
+        let installed = dir.path().join(format!("{name}.service"));
+        let unit = fs::read_to_string(file(&format!("{name}.service"))).unwrap();
+        assert!(unit.contains(&format!("=/usr/bin/{name} ")), "{unit}");
+        fs::write(&installed, unit.replace(&format!("/usr/bin/{name} "), &format!("{binary} "))).unwrap();
+        assert_eq!(analyze(&["verify", "--man=no", installed.to_str().unwrap()]), "");
+        (unit, installed)
+    };
+    verified("psistats-hub", env!("CARGO_BIN_EXE_psistats-hub"));
+    let (unit, installed) = verified("psistats", env!("CARGO_BIN_EXE_psistats"));
     // That it would find something:
     fs::write(&installed, unit.replace("ProtectClock", "ProtectClocks")).unwrap();
     let output = run(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&installed));

@@ -40,7 +40,7 @@ Commands:
   check-config  Read the configuration, and list what is wrong with it as FILE:LINE.
   sensors       List the sensors of this machine as a section [sensors], which can be pasted into
                 the configuration as it is. The configuration is not read.
-  chasar        Send to a chasar master node: see chasar --help.
+  chasar        Send to a chasar master node, or be one: see chasar --help.
   --start, --start-console (start-local), --stop, --restart and --status mean the same.
 
 Options, before or after the command:
@@ -104,7 +104,10 @@ fn is_chasar(parser: &mut lexopt::Parser) -> bool {
 #[cfg(feature = "chasar")]
 fn chasar(mut parser: lexopt::Parser) -> u8 {
     match chasar::cli::parse(&mut parser) {
-        Ok(chasar::cli::Command::ClientNode(master)) => code(chasar::cli::client_node(master)),
+        Ok(chasar::cli::Command::ClientNode { config, words }) => {
+            code(chasar::cli::client_node(config, &words))
+        }
+        Ok(chasar::cli::Command::MasterNode(arguments)) => code(chasar::cli::master_node(arguments)),
         Ok(chasar::cli::Command::Help) => answer(chasar::cli::help(VERSION)),
         Ok(chasar::cli::Command::Version) => answer(VERSION),
         Err(error) => {

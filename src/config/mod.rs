@@ -9,6 +9,7 @@
 
 use std::path::Path;
 
+pub mod chasar;
 pub mod figures;
 mod find;
 pub mod ini;

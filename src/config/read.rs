@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::chasar::chasar;
 use super::figures::figures;
 use super::ini::is_blank;
 use super::loggers;
@@ -32,6 +33,7 @@ pub(super) fn settings(r: &mut Reading<'_>) -> Settings {
         app: app(r),
         cpu_temp: cpu_temp(r),
         figures: figures(r),
+        chasar: chasar(r),
         logging: loggers::logging(r),
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::chasar::Chasar;
 use super::figures::Figures;
 use super::logging::Logging;
 use crate::limits;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub cpu_temp: CpuTemp,
     /// `[load]` and the like: none unless configured.
     pub figures: Figures,
+    /// `[chasar]`
+    pub chasar: Chasar,
     /// `[logging]`, `[handlers]`, `[formatters]` and the sections they name; none of them: `None`.
     pub logging: Option<Logging>,
 }

@@ -122,13 +122,13 @@ pub(super) fn only(fits: bool, expected: &'static str) -> Result<(), Expected> {
 
 /// Hosts between commas; at least one.
 pub(super) fn hosts(text: &str, port: u16) -> Result<Vec<Host>, Expected> {
-    text.split(',').map(|one| host(one.trim(), port)).collect()
+    let hosts = text.split(',').map(|one| host(one.trim(), port)).collect::<Result<_, _>>();
+    hosts.map_err(|one| format!("a host, or hosts between commas, each {one}").into())
 }
 
 /// `name`, `name:port`, `[v6]:port`, `[v6]` or `v6`; `port` where it has none.
 pub(super) fn host(text: &str, port: u16) -> Result<Host, Expected> {
-    split_host(text, port)
-        .ok_or_else(|| "a host, or hosts between commas, each name, name:port or [IPv6 address]:port".into())
+    split_host(text, port).ok_or("name, name:port or [IPv6 address]:port".into())
 }
 
 fn split_host(text: &str, default: u16) -> Option<Host> {

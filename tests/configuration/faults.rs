@@ -35,6 +35,18 @@ fn a_wrong_value_says_where_what_was_expected_and_what_came() {
         ("app", "pidfile=", "the name of a file"),
         ("app", "pidfile_timeout=never", "seconds from 0 to 604800"),
         ("cpu_temp", "enabled=", "yes or no (or true/false, on/off, 1/0)"),
+        ("chasar", "enabled=2", "yes or no (or true/false, on/off, 1/0)"),
+        ("chasar", "master=a,b", "name, name:port or [IPv6 address]:port"),
+        ("chasar", "port=0", "a port from 1 to 65535"),
+        ("chasar", "interval=0", "seconds from 0.001 to 604800"),
+        ("chasar", "interface=enx0123456789abc", "1 to 15 bytes of text on one line, or nothing"),
+        ("chasar", "processes=1025", "processes from 0 to 1024"),
+        ("chasar", "send_high_water=131072", "bytes from 131584 to 67108864"),
+        ("chasar", "publish_port=65536", "a port from 1 to 65535"),
+        ("chasar", "publish_high_water=1048575", "bytes from 1048576 to 1073741824"),
+        ("chasar", "message_bytes=67108865", "bytes from 1024 to 67108864"),
+        ("chasar", "messages_per_second=-1", "messages from 0 to 4294967295"),
+        ("chasar", "connections=many", "connections from 0 to 4294967295"),
         ("logger_root", "level=LOUD", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL, NOTSET"),
     ] {
         let (key, value) = line.split_once('=').unwrap();
@@ -76,6 +88,19 @@ fn queue_types_that_the_broker_would_refuse_are_errors_with_both_lines() {
     );
     let stream = "[queue]\ntype=stream\ndurable=yes\nexclusive=no\nautodelete=no\nttl=\n";
     assert_eq!(settings(stream).queue.kind, Some(QueueKind::Stream));
+}
+
+#[test]
+fn a_message_of_which_no_second_one_can_wait_for_a_subscriber_is_an_error() {
+    assert_eq!(
+        errors("[chasar]\npublish_high_water=1048576\nmessage_bytes=524289\n"),
+        ["f:3: [chasar] message_bytes=524289 needs publish_high_water=1048578 or more, found 1048576"]
+    );
+    assert_eq!(
+        errors("[chasar]\npublish_high_water=2097151\n"),
+        ["f:2: [chasar] message_bytes=1048576 needs publish_high_water=2097152 or more, found 2097151"]
+    );
+    assert_eq!(settings("[chasar]\npublish_high_water=2097152\n").chasar.message_bytes, 1_048_576);
 }
 
 #[test]

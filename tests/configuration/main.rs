@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::ProptestConfig;
+use psistats::config::chasar::Chasar;
 use psistats::config::figures::FigureName;
 use psistats::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
 use psistats::config::sensors::Device;
@@ -80,7 +81,9 @@ fn each_documented_key_has_its_effect() {
          [server]\nhost=a, b:1, [::1]:2\nport=3\npath=v\nuser=u\npass=p;w\nheartbeat=0\n\
          [message]\ntimestamp=yes\npersistent=yes\n[backlog]\nbytes=8192\n\
          [app]\nprimary_timer=0.1\nsecondary_timer=2\nretry_timer=1.5\npidfile=/p\npidfile_timeout=0\n\
-         stdin_path=\nstdout_path=/o\nstderr_path=/e\n[cpu_temp]\nenabled=0\n",
+         stdin_path=\nstdout_path=/o\nstderr_path=/e\n[cpu_temp]\nenabled=0\n\
+         [chasar]\nenabled=yes\nmaster=hub\nport=5554\ninterval=0.5\ninterface=eth0\nprocesses=0\nsend_high_water=200000\n\
+         bind=*\npublish_port=7\npublish_high_water=2097152\nmessage_bytes=1024\nmessages_per_second=0\nconnections=9\n",
     );
     let host = |name: &str, port| Host { name: name.into(), port };
     assert_eq!(s.server.hosts, [host("a", 3), host("b", 1), host("::1", 2)]);
@@ -99,6 +102,23 @@ fn each_documented_key_has_its_effect() {
     let paths = [&s.app.pidfile, &s.app.stdin_path, &s.app.stdout_path, &s.app.stderr_path];
     assert_eq!(paths.map(|path| path.to_str().unwrap()), ["/p", "/dev/null", "/o", "/e"]);
     assert!(!s.cpu_temp.enabled);
+    let chasar = Chasar {
+        enabled: true,
+        master: host("hub", 5554),
+        interval: Duration::from_millis(500),
+        interface: Some("eth0".into()),
+        processes: 0,
+        send_high_water: 200_000,
+        bind: "*".into(),
+        publish_port: 7,
+        publish_high_water: 2_097_152,
+        message_bytes: 1024,
+        messages_per_second: 0,
+        connections: 9,
+    };
+    assert_eq!(s.chasar, chasar);
+    assert_eq!(settings("[chasar]\nmaster=[::1]:9\nport=8\n").chasar.master, host("::1", 9));
+    assert_eq!(settings("[chasar]\ninterface=\n"), Settings::default());
 }
 
 #[test]

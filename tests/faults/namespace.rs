@@ -8,35 +8,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::support::PATIENCE;
-use crate::support::process::Process;
-
-/// A network of its own, which lasts as long as the process that holds it.
-struct Namespace(Process);
-
-impl Namespace {
-    fn new() -> Self {
-        let mut unshare = Command::new("unshare");
-        let process = Process::start(unshare.args(["--net", "sh", "-c", "echo there; exec sleep 1000"]));
-        process.wait_for_line("there", PATIENCE);
-        Self(process)
-    }
-
-    fn path(&self) -> String {
-        format!("/proc/{}/ns/net", self.0.pid())
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", self.path())).arg("--");
-        command
-    }
-
-    fn ip(&self, arguments: &str) {
-        let output = self.command().arg("ip").args(arguments.split(' ')).output().unwrap();
-        assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-}
+use crate::support::namespace::Namespace;
 
 /// The board's machine and the broker's.
 pub struct Cable {

@@ -13,6 +13,7 @@ pub mod broker;
 pub mod consumer;
 pub mod master;
 pub mod memory;
+pub mod namespace;
 pub mod process;
 pub mod proxy;
 pub mod refusing;

@@ -1,42 +1,79 @@
 //! The command line of `chasar`, which is `psistats chasar` too.
 
-use std::path::Path;
-use std::time::Duration;
+use std::env;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process;
 
 use lexopt::Arg::{Long, Short, Value};
 
 use super::collector;
 use super::node::{self, Options};
-use crate::config::settings::Host;
+use crate::agent::configuration::Configuration;
+use crate::config::chasar::Chasar;
 
 /// What it takes.
 pub const USAGE: &str = "\
-Usage: chasar clientnode start [MASTER [PORT]]
+Usage: chasar clientnode start [MASTER [PORT]] [--config FILE]
+       chasar masternode start [ADDRESS] [PORT] [--config FILE]
        chasar --help | --version";
 
 const HELP: &str = "\
-Sends the health of this machine to a master node over ZeroMQ.
+Sends the health of this machine to a master node over ZeroMQ, or is that master node.
 
 Commands:
-  clientnode start  Run in the foreground, and send a message a second to the master node MASTER (a name or an
-                    address; 127.0.0.1 without) at PORT (5555 without).
-  masternode start  The master node: not in this version.
+  clientnode start  Run in the foreground, and send a message a second to the master node MASTER
+                    (a name or an address; 127.0.0.1 without) at PORT (5555 without).
+  masternode start  Run psistats-hub, which is the master node and has a help of its own.
+
+Options:
+  --config FILE  Read the section [chasar] of this configuration, and its logging. Without: of the
+                 first that exists of ./psistats.conf, ~/.psistats/psistats.conf and
+                 /etc/psistats.conf. Words of the command line win over it.
+  -h, --help     Print this.
+  -V, --version  Print the version.
 
 Signals:
-  SIGTERM, SIGINT   End.";
+  SIGTERM, SIGINT  End.";
 
-/// The port at which a master node takes client nodes.
-const PORT: u16 = 5555;
+/// The program that is the master node.
+const HUB: &str = "psistats-hub";
 
 /// What is to be done.
 #[derive(Debug)]
 pub enum Command {
-    /// A client node of this master.
-    ClientNode(Host),
+    /// A client node.
+    ClientNode {
+        /// `--config`
+        config: Option<PathBuf>,
+        /// What wins over the configuration.
+        words: Words,
+    },
+    /// The master node, with these arguments.
+    MasterNode(Vec<OsString>),
     /// `--help`
     Help,
     /// `--version`
     Version,
+}
+
+/// The master as the command line names it.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    name: Option<String>,
+    port: Option<u16>,
+}
+
+impl Words {
+    /// Puts them in place of what is configured.
+    pub fn replace(&self, chasar: &mut Chasar) {
+        if let Some(name) = &self.name {
+            chasar.master.name.clone_from(name);
+        }
+        chasar.master.port = self.port.unwrap_or(chasar.master.port);
+    }
 }
 
 /// Reads what follows the program's name, or `chasar`.
@@ -44,30 +81,35 @@ pub enum Command {
 /// # Errors
 /// What was expected instead.
 pub fn parse(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
-    let mut words: Vec<String> = Vec::new();
+    let (mut found, mut config) = (Vec::new(), None);
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
-            Value(word) => words.push(word.to_string_lossy().into_owned()),
+            Long("config") => config = Some(parser.value()?),
+            Value(word) if found.is_empty() && word == "masternode" => {
+                // What follows is the master node's to check.
+                let config = config.into_iter().flat_map(|file| ["--config".into(), file]);
+                return Ok(Command::MasterNode(config.chain([word]).chain(parser.raw_args()?).collect()));
+            }
+            Value(word) => found.push(word.to_string_lossy().into_owned()),
             other => return Err(other.unexpected()),
         }
     }
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words[..] {
-        ["clientnode", "start"] => Ok(Command::ClientNode(master("127.0.0.1", PORT))),
-        ["clientnode", "start", host] => Ok(Command::ClientNode(master(host, PORT))),
-        ["clientnode", "start", host, port] => match port.parse() {
-            Ok(port) if port > 0 => Ok(Command::ClientNode(master(host, port))),
-            _ => Err(format!("expected a port from 1 to 65535, got {port}").into()),
-        },
-        ["masternode", ..] => Err("the master node is not in this version".into()),
-        _ => Err("expected clientnode start".into()),
+    let mut found = found.into_iter();
+    if [found.next(), found.next()] != [Some("clientnode".into()), Some("start".into())] {
+        return Err("expected clientnode start or masternode start".into());
     }
-}
-
-fn master(name: &str, port: u16) -> Host {
-    Host { name: name.to_owned(), port }
+    let name = found.next();
+    let port = found.next().map(|word| match word.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("expected a port from 1 to 65535, got {word}")),
+    });
+    if let Some(word) = found.next() {
+        return Err(format!("expected no more than MASTER and PORT, got {word}").into());
+    }
+    let words = Words { name, port: port.transpose()? };
+    Ok(Command::ClientNode { config: config.map(PathBuf::from), words })
 }
 
 /// Help, as text.
@@ -75,12 +117,31 @@ pub fn help(version: &str) -> String {
     format!("{version}\n{USAGE}\n\n{HELP}")
 }
 
+/// Becomes the master node.
+///
+/// # Errors
+/// What keeps it from that.
+pub fn master_node(arguments: Vec<OsString>) -> Result<(), String> {
+    let beside = env::current_exe().ok().and_then(|us| Some(us.parent()?.join(HUB)));
+    let program = beside.filter(|program| program.is_file()).unwrap_or_else(|| HUB.into());
+    let error = process::Command::new(&program).args(arguments).exec();
+    Err(match error.kind() {
+        ErrorKind::NotFound => format!(
+            "{HUB}, which is the master node, is neither beside this program nor in the PATH: install the Debian \
+             package {HUB}, or build it with cargo build --release --features hub"
+        ),
+        _ => format!("{}: {error}", program.display()),
+    })
+}
+
 /// Runs a client node.
 ///
 /// # Errors
 /// What keeps it from running.
-pub fn client_node(master: Host) -> Result<(), String> {
-    let told = collector::Options { interface: None, processes: usize::MAX };
-    let options = Options { master, interval: Duration::from_secs(1), root: Path::new("/"), told };
-    node::run(options).map_err(|error| error.to_string())
+pub fn client_node(config: Option<PathBuf>, words: &Words) -> Result<(), String> {
+    let mut loaded = Configuration::new(config).load().map_err(|problems| problems.to_string())?;
+    words.replace(&mut loaded.settings.chasar);
+    let Chasar { interface, processes, .. } = &loaded.settings.chasar;
+    let told = collector::Options { interface: interface.as_deref(), processes: *processes };
+    node::run(&Options { loaded: &loaded, root: Path::new("/"), told }).map_err(|error| error.to_string())
 }

@@ -3,10 +3,11 @@
 use heapless::String;
 
 use crate::agent::source::{Root, Source, read_at};
+use crate::limits;
 use crate::sample::{route, text};
 
-/// The name of an interface (`IFNAMSIZ` is 16, its end with it).
-type Name = String<15>;
+/// The name of an interface.
+type Name = String<{ limits::INTERFACE_NAME }>;
 /// `60:03:08:9e:98:b6`; other links than Ethernet have up to 20 bytes.
 type Mac = String<64>;
 

@@ -20,7 +20,8 @@ use crate::agent::logging::{self, Fallback};
 use crate::agent::reactor::{Reactor, Source, Timer, either};
 use crate::agent::resolve::Resolver;
 use crate::agent::{run, wire};
-use crate::config::settings::Host;
+use crate::config::Loaded;
+use crate::config::chasar::Chasar;
 use crate::limits;
 use crate::link::Link;
 use crate::time::{Backoff, Instant, Periodic};
@@ -41,10 +42,8 @@ const SLOW: Duration = Duration::from_secs(30);
 /// What the command line decided.
 #[derive(Debug)]
 pub struct Options<'a> {
-    /// The master.
-    pub master: Host,
-    /// From one message to the next.
-    pub interval: Duration,
+    /// The configuration, with what the command line says.
+    pub loaded: &'a Loaded,
     /// What `/proc` and `/sys` are below.
     pub root: &'a Path,
     /// What is told.
@@ -55,15 +54,17 @@ pub struct Options<'a> {
 ///
 /// # Errors
 /// What keeps it from running at all.
-pub fn run(options: Options<'_>) -> io::Result<()> {
+pub fn run(options: &Options<'_>) -> io::Result<()> {
     let signals = run::hold_signals()?;
-    logging::install(None, Fallback::Stderr).map_err(io::Error::other)?;
-    info!("psistats {}, chasar client node of {}", env!("CARGO_PKG_VERSION"), options.master);
+    let Loaded { settings, warnings, .. } = options.loaded;
+    logging::install(settings.logging.as_ref(), Fallback::Stderr).map_err(io::Error::other)?;
+    info!("psistats {}, {}", env!("CARGO_PKG_VERSION"), options.loaded.origin());
+    warnings.iter().for_each(|warning| warn!("{warning}"));
     let reactor = Reactor::new()?;
     let signals =
         reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
     let collector = Collector::open(options.root, options.told);
-    let mut node = Node { reactor: &reactor, options, collector, sent: 0, dropped: 0 };
+    let mut node = Node { reactor: &reactor, chasar: &settings.chasar, collector, sent: 0, dropped: 0 };
     let stopped = pin!(stopped(&signals));
     let result = run::drive(&reactor, pin!(or(stopped, node.run())))?;
     info!("stopping; sent={} dropped={}", node.sent, node.dropped);
@@ -79,7 +80,7 @@ async fn stopped(signals: &Source<'_, SignalFd>) -> io::Result<()> {
 
 struct Node<'a, 'r> {
     reactor: &'r Reactor,
-    options: Options<'a>,
+    chasar: &'a Chasar,
     collector: Collector,
     sent: u64,
     dropped: u64,
@@ -111,7 +112,7 @@ impl Node<'_, '_> {
     /// Connects again and again.
     async fn run(&mut self) -> io::Result<()> {
         let mut resolver = Resolver::new(self.reactor)?;
-        let (mut receive, mut send) = (vec![0; limits::ZMTP_RECV], vec![0; limits::ZMTP_SEND]);
+        let (mut receive, mut send) = (vec![0; limits::ZMTP_RECV], vec![0; self.chasar.send_high_water]);
         let timer = self.reactor.timer()?;
         let mut backoff = Backoff::new(RETRY);
         let mut said = String::new();
@@ -126,7 +127,7 @@ impl Node<'_, '_> {
             let slow = matches!(&end, End::Zmtp(error) if error.retry() == Retry::Slow);
             let least = if slow { SLOW } else { Duration::ZERO };
             let wait = backoff.next(fastrand::u32(..), least);
-            let line = format!("{}: {end}", self.options.master);
+            let line = format!("{}: {end}", self.chasar.master);
             // An outage is a line, not a line an attempt.
             if line != said {
                 let seconds = wait.as_secs() + 1;
@@ -140,7 +141,7 @@ impl Node<'_, '_> {
 
     /// One connection, from the name to the end.
     async fn session(&mut self, resolver: &mut Resolver<'_>, timer: &Timer<'_>, buffers: Buffers<'_>) -> End {
-        let (reactor, master) = (self.reactor, &self.options.master);
+        let (reactor, master) = (self.reactor, &self.chasar.master);
         let stream = match wire::connect(reactor, timer, resolver, master, HEARTBEAT * 3).await {
             Ok(stream) => stream,
             Err(failure) => return End::Transport(failure),
@@ -148,7 +149,7 @@ impl Node<'_, '_> {
         let now = reactor.now();
         let mut link = Publisher::new(TOPIC, HEARTBEAT, buffers, now);
         self.collector.prime(now);
-        let mut messages = Periodic::new(now + self.options.interval, self.options.interval);
+        let mut messages = Periodic::new(now + self.chasar.interval, self.chasar.interval);
         loop {
             if let Err(end) = self.pass(&mut link, &stream, &mut messages) {
                 return end;
@@ -174,7 +175,7 @@ impl Node<'_, '_> {
         wire::receive(link, stream, now).map_err(transport)?;
         while let Some(event) = link.poll_event(now) {
             match event {
-                PublisherEvent::Ready => info!("connected to the master node {}", self.options.master),
+                PublisherEvent::Ready => info!("connected to the master node {}", self.chasar.master),
                 PublisherEvent::Wanted(wanted) => {
                     info!("the master node {} messages", if wanted { "wants" } else { "no longer wants" });
                 }

@@ -1,0 +1,97 @@
+//! `[chasar]`: the client node's side, which psistats has, and the master node's, which psistats-hub has.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::read::TIMER;
+use super::reading::Reading;
+use super::settings::Host;
+use super::values::{boolean, host, optional, seconds, text, whole};
+use crate::limits;
+
+const NAME: &str = "chasar";
+
+/// `[chasar]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chasar {
+    /// `enabled`: whether psistats sends to a master node too. The commands of chasar do not ask.
+    pub enabled: bool,
+    /// `master` and `port`: where the master node takes client nodes.
+    pub master: Host,
+    /// `interval`: from one message to the next, 0.001 to 604,800 seconds.
+    pub interval: Duration,
+    /// `interface` that is told of, at most [`limits::INTERFACE_NAME`] bytes; empty: that with the default
+    /// route.
+    pub interface: Option<String>,
+    /// `processes`: most in a message, up to [`limits::PROCESSES`]; 0: none.
+    pub processes: usize,
+    /// `send_high_water`: bytes that wait for a master node; allocated once.
+    pub send_high_water: usize,
+    /// `bind`: where the master node listens, at `port`: an address of its machine, or `*` for all of them.
+    pub bind: String,
+    /// `publish_port`: where the master node takes subscribers.
+    pub publish_port: u16,
+    /// `publish_high_water`: bytes that wait for a subscriber.
+    pub publish_high_water: usize,
+    /// `message_bytes`: longest message that the master node takes; at most half of `publish_high_water`.
+    pub message_bytes: usize,
+    /// `messages_per_second`: what the master node takes from a client node; 0: no limit.
+    pub messages_per_second: u32,
+    /// `connections`: most at the master node; 0: as many as there may be descriptors.
+    pub connections: u32,
+}
+
+impl Default for Chasar {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            master: Host { name: "127.0.0.1".into(), port: 5555 },
+            interval: Duration::from_secs(1),
+            interface: None,
+            processes: limits::PROCESSES,
+            send_high_water: limits::ZMTP_SEND,
+            bind: "127.0.0.1".into(),
+            publish_port: 6666,
+            publish_high_water: 16 * MIB,
+            message_bytes: MIB,
+            messages_per_second: 1000,
+            connections: 0,
+        }
+    }
+}
+
+const MIB: usize = 1024 * 1024;
+const SEND: RangeInclusive<usize> = limits::ZMTP_SEND_MIN..=64 * MIB;
+const PUBLISH: RangeInclusive<usize> = MIB..=1024 * MIB;
+const MESSAGE: RangeInclusive<usize> = 1024..=64 * MIB;
+
+/// Reads the section.
+pub(super) fn chasar(r: &mut Reading<'_>) -> Chasar {
+    let mut chasar = Chasar::default();
+    let Chasar { master, .. } = &mut chasar;
+    r.set(NAME, "port", &mut master.port, whole(1..=u16::MAX, "a port"));
+    let port = master.port;
+    r.set(NAME, "master", master, |text| host(text, port));
+    r.set(NAME, "enabled", &mut chasar.enabled, boolean);
+    r.set(NAME, "interval", &mut chasar.interval, seconds(TIMER));
+    r.set(NAME, "interface", &mut chasar.interface, optional(text(1..=limits::INTERFACE_NAME)));
+    r.set(NAME, "processes", &mut chasar.processes, whole(0..=limits::PROCESSES, "processes"));
+    r.set(NAME, "send_high_water", &mut chasar.send_high_water, whole(SEND, "bytes"));
+    r.set(NAME, "bind", &mut chasar.bind, text(1..=limits::SHORTSTR));
+    r.set(NAME, "publish_port", &mut chasar.publish_port, whole(1..=u16::MAX, "a port"));
+    r.set(NAME, "publish_high_water", &mut chasar.publish_high_water, whole(PUBLISH, "bytes"));
+    r.set(NAME, "message_bytes", &mut chasar.message_bytes, whole(MESSAGE, "bytes"));
+    r.set(NAME, "messages_per_second", &mut chasar.messages_per_second, whole(0..=u32::MAX, "messages"));
+    r.set(NAME, "connections", &mut chasar.connections, whole(0..=u32::MAX, "connections"));
+    // A subscriber that is to lose nothing must be able to wait for one message while it takes another.
+    let needed = chasar.message_bytes.saturating_mul(2);
+    let line = ["message_bytes", "publish_high_water"].iter().find_map(|key| r.entry(NAME, key));
+    if let Some(line) = line.map(|entry| entry.line).filter(|_| chasar.publish_high_water < needed) {
+        let (message, kept) = (chasar.message_bytes, chasar.publish_high_water);
+        let text = format!(
+            "[{NAME}] message_bytes={message} needs publish_high_water={needed} or more, found {kept}"
+        );
+        r.error(line, text);
+    }
+    chasar
+}

@@ -1,0 +1,146 @@
+//! The command line of `psistats-hub`.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::Arg::{Long, Short, Value};
+
+use super::{logger, master};
+use crate::config;
+
+const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
+
+const USAGE: &str = "\
+Usage: psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
+       psistats-hub --help | --version";
+
+const HELP: &str = "\
+Takes in what boards send about their health.
+
+Commands:
+  masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, * for all
+                    of them; 127.0.0.1 without) and PORT (5555 without), and publishes what they send at port 6666 of
+                    the same address, under the topic Chasar-Client. The configuration may say otherwise; what stands
+                    here wins over it.
+
+Options, before or after the command:
+  --config FILE  Read the section [chasar] of this file. Without: of the first that exists of ./psistats.conf,
+                 ~/.psistats/psistats.conf and /etc/psistats.conf.
+  -h, --help     Print this.
+  -V, --version  Print the version.
+
+Signals:
+  SIGTERM, SIGINT  End.
+  SIGUSR1          Write the counters to the log.
+
+Exit codes:
+  0  done          1  failed          2  wrong command line";
+
+#[derive(Debug)]
+enum Command {
+    MasterNode(Invocation),
+    Help,
+    Version,
+}
+
+/// What wins over the configuration, and where that is.
+#[derive(Debug)]
+struct Invocation {
+    address: Option<String>,
+    port: Option<u16>,
+    config: Option<PathBuf>,
+}
+
+/// Runs the program with its arguments, the program's name first.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let command = match parse(lexopt::Parser::from_iter(args)) {
+        Ok(command) => command,
+        Err(error) => {
+            complain(format_args!("{error}\n{USAGE}"));
+            return ExitCode::from(2);
+        }
+    };
+    let ended = match command {
+        Command::MasterNode(invocation) => master_node(invocation),
+        Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
+        Command::Version => answer(VERSION),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            complain(text);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let (mut words, mut config) = (Vec::new(), None);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            Long("config") => config = Some(parser.value()?.into()),
+            Value(word) => words.push(word.to_string_lossy().into_owned()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (address, port) = match words[..] {
+        ["masternode", "start"] => (None, None),
+        // The original took a port alone, too.
+        ["masternode", "start", word] => match port_of(word) {
+            Ok(port) => (None, Some(port)),
+            Err(_) => (Some(word.to_owned()), None),
+        },
+        ["masternode", "start", address, port] => (Some(address.to_owned()), Some(port_of(port)?)),
+        _ => return Err("expected masternode start".into()),
+    };
+    Ok(Command::MasterNode(Invocation { address, port, config }))
+}
+
+fn port_of(word: &str) -> Result<u16, String> {
+    match word.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("expected a port from 1 to 65535, got {word}")),
+    }
+}
+
+/// An address, a name of one, or `*`.
+fn address_of(word: &str) -> Result<IpAddr, String> {
+    if word == "*" {
+        return Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    }
+    let wrong = |why: &dyn Display| format!("expected an address of this machine, or *, got {word}: {why}");
+    let mut addresses = (word, 0).to_socket_addrs().map_err(|error| wrong(&error))?;
+    addresses.next().map(|address| address.ip()).ok_or_else(|| wrong(&"the name has no address"))
+}
+
+fn master_node(invocation: Invocation) -> Result<(), String> {
+    let loaded = config::load(invocation.config.as_deref()).map_err(|problems| problems.to_string())?;
+    let settings = loaded.settings.chasar;
+    let address = address_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
+    let port = invocation.port.unwrap_or(settings.master.port);
+    if port == settings.publish_port {
+        return Err(format!(
+            "port {port} is for subscribers ([chasar] publish_port): give client nodes another"
+        ));
+    }
+    logger::install();
+    loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    master::run(SocketAddr::new(address, port), settings).map_err(|error| error.to_string())
+}
+
+/// Prints on standard output. Nobody listening there is no failure of the command.
+fn answer(text: impl Display) -> Result<(), String> {
+    let _ = writeln!(io::stdout(), "{text}");
+    Ok(())
+}
+
+fn complain(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,209 @@
+//! Publishing: each message once into the ring, and from there to whoever has subscribed.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::task::Waker;
+
+use tokio::sync::Notify;
+
+use super::connection::{Connection, End, try_write};
+use super::ring::Ring;
+use crate::time::Instant;
+use crate::zmtp::{Subscriptions, put_message};
+
+/// The first frame of what is published, by which it is subscribed to.
+pub const TOPIC: &[u8] = b"Chasar-Client";
+
+/// Bytes that a message takes beside its body: two headers of at most 9 bytes, and the topic.
+const FRAMING: usize = 18 + TOPIC.len();
+
+/// After so many published bytes they are written, however many client nodes have more.
+const BATCH: usize = 256 * 1024;
+
+/// One that may have subscribed.
+#[derive(Debug)]
+pub struct Subscriber {
+    /// Its socket and session.
+    pub connection: Connection,
+    /// What it wants.
+    pub subscriptions: Subscriptions,
+    /// To be woken when its socket has no more room, or fails.
+    pub waker: Option<Waker>,
+    /// Whether its socket has no room.
+    pub is_blocked: bool,
+    /// What has failed, for its task to find.
+    pub failed: Option<io::Error>,
+    /// Messages that it has lost, because it took them too slowly.
+    pub dropped: u64,
+    /// The next message of the ring.
+    next: u64,
+    /// Of the message before that, what is still to be written.
+    rest: Vec<u8>,
+    /// Whether it has taken something of late.
+    takes: bool,
+}
+
+/// Ring and subscribers.
+#[derive(Debug)]
+pub struct Fanout {
+    ring: Ring,
+    subscribers: BTreeMap<u64, Subscriber>,
+    /// Bytes published and not yet offered to anybody.
+    unwritten: usize,
+    /// Told when there are some.
+    published: Rc<Notify>,
+}
+
+impl Fanout {
+    /// Nobody yet, and a ring of so many bytes. `published` is told when [`Fanout::flush`] has work.
+    pub fn new(capacity: usize, published: Rc<Notify>) -> Self {
+        Self { ring: Ring::new(capacity), subscribers: BTreeMap::new(), unwritten: 0, published }
+    }
+
+    /// One more, by a number that nobody has.
+    pub fn enter(&mut self, number: u64, connection: Connection) {
+        let subscriber = Subscriber {
+            connection,
+            subscriptions: Subscriptions::new(TOPIC),
+            waker: None,
+            is_blocked: false,
+            failed: None,
+            dropped: 0,
+            next: 0,
+            rest: Vec::new(),
+            takes: false,
+        };
+        self.subscribers.insert(number, subscriber);
+    }
+
+    /// One less.
+    pub fn leave(&mut self, number: u64) -> Option<Subscriber> {
+        self.subscribers.remove(&number)
+    }
+
+    /// That subscriber, and the number of the message that comes next.
+    pub fn subscriber(&mut self, number: u64) -> Option<(&mut Subscriber, &Ring)> {
+        self.subscribers.get_mut(&number).map(|subscriber| (subscriber, &self.ring))
+    }
+
+    /// Publishes a message. It is written with others, soon.
+    pub fn publish(&mut self, body: &[u8]) {
+        if !self.subscribers.values().any(Subscriber::is_served) {
+            return;
+        }
+        if self.unwritten == 0 {
+            self.published.notify_one();
+        }
+        let length = FRAMING + body.len();
+        self.ring.push(length, |w| put_message(w, TOPIC, body));
+        self.unwritten += length;
+        if self.unwritten >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Writes as much as the sockets take.
+    pub fn flush(&mut self) {
+        self.unwritten = 0;
+        let mut all_done = true;
+        for subscriber in self.subscribers.values_mut() {
+            if !subscriber.is_blocked {
+                subscriber.write(&self.ring);
+            }
+            all_done &= !subscriber.is_served() || subscriber.next == self.ring.next();
+        }
+        if all_done {
+            self.ring.clear();
+        }
+    }
+
+    /// Whether nobody has anything to come.
+    pub fn is_done(&self) -> bool {
+        self.subscribers.values().all(|subscriber| {
+            !subscriber.is_served() || (subscriber.next == self.ring.next() && subscriber.rest.is_empty())
+        })
+    }
+
+    /// Messages lost by those who are here.
+    pub fn dropped(&self) -> u64 {
+        self.subscribers.values().map(|subscriber| subscriber.dropped).sum()
+    }
+
+    /// How many of them have subscribed to what is published.
+    pub fn subscribed(&self) -> usize {
+        self.subscribers.values().filter(|subscriber| subscriber.is_served()).count()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.subscribers.len()
+    }
+}
+
+impl Subscriber {
+    /// Whether messages are for it.
+    fn is_served(&self) -> bool {
+        self.failed.is_none() && self.subscriptions.matches()
+    }
+
+    /// From now on it gets what it has subscribed to.
+    pub fn begin(&mut self, ring: &Ring) {
+        self.next = ring.next();
+    }
+
+    /// Writes as much as its socket takes. What fails, or has to wait, is for its task.
+    pub fn write(&mut self, ring: &Ring) {
+        match self.try_write(ring) {
+            Ok(done) => self.is_blocked = !done,
+            Err(error) => self.failed = Some(error),
+        }
+        if (self.is_blocked || self.failed.is_some())
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether there is nothing left to write.
+    fn try_write(&mut self, ring: &Ring) -> io::Result<bool> {
+        loop {
+            // A message that was begun comes first, then what the session has to say.
+            while !self.rest.is_empty() {
+                let Some(n) = try_write(&self.connection.stream, &self.rest)? else { return Ok(false) };
+                self.rest.drain(..n);
+                self.takes = true;
+            }
+            if !self.connection.write_control()? {
+                return Ok(false);
+            }
+            if !self.is_served() {
+                return Ok(true);
+            }
+            if self.next < ring.first() {
+                self.dropped += ring.first() - self.next;
+                self.next = ring.first();
+            }
+            let run = ring.from(self.next);
+            if run.is_empty() {
+                return Ok(true);
+            }
+            let Some(n) = try_write(&self.connection.stream, run)? else { return Ok(false) };
+            let (next, rest) = ring.after(self.next, n);
+            self.next = next;
+            self.rest = rest.to_vec();
+            self.takes = true;
+        }
+    }
+
+    /// Does what is due. That it takes what is written is a sign of life.
+    ///
+    /// # Errors
+    /// When it is the end.
+    pub fn check_time(&mut self, now: Instant) -> Result<(), End> {
+        if std::mem::take(&mut self.takes) {
+            self.connection.session.heard(now);
+        }
+        self.connection.check_time(now)
+    }
+}

@@ -1,0 +1,304 @@
+//! chasar's master node: two listeners, and what all connections share.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::{self, Display};
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use log::{info, warn};
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time;
+
+use super::connection::{End, TURN};
+use super::fanout::Fanout;
+use super::guests::{Guests, Place};
+use super::moderation::Moderation;
+use super::{client, descriptors, subscriber};
+use crate::config::chasar::Chasar;
+use crate::time::Instant;
+use crate::zmtp;
+
+/// After so much silence a peer is asked whether it is there, and after three times that it is not. Peers of
+/// ZMTP 3.0 cannot be asked: TCP asks them.
+pub const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Connections that the system keeps until they are accepted: the most that Linux allows by itself.
+const BACKLOG: u32 = 4096;
+
+/// Bytes that the system receives for a connection and keeps until they are read: what a client node that has
+/// to wait can have sent before, and what ten thousand connections may take of the system's memory.
+const RECEIVE: u32 = 128 * 1024;
+
+/// Before accepting again, where the system has no more descriptors or memory.
+const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// After SIGTERM, for subscribers to take what was published.
+const STOP: Duration = Duration::from_secs(1);
+
+/// After so much silence TCP asks whether a peer is there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Lines a second about peers, of which there are any number.
+const COMPLAINTS: u32 = 5;
+
+/// Time since the start, as the core counts it.
+#[derive(Debug)]
+pub struct Clock(time::Instant);
+
+impl Clock {
+    /// The time is now.
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The same, as tokio counts it.
+    pub fn instant(&self, at: Instant) -> time::Instant {
+        self.0 + at.since(Instant::from_nanos(0)).min(Duration::from_secs(1 << 30))
+    }
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages that were published.
+    pub valid: Cell<u64>,
+    /// Messages that were none.
+    pub invalid: Cell<u64>,
+    /// Messages that subscribers lost who are gone.
+    pub dropped: Cell<u64>,
+    /// Connections that were refused because there were too many.
+    pub refused: Cell<u64>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Hub {
+    /// `[chasar]`
+    pub settings: Chasar,
+    /// The time.
+    pub clock: Clock,
+    /// Publishing.
+    pub fanout: RefCell<Fanout>,
+    /// What is received is looked at in here, within one poll.
+    pub scratch: RefCell<Box<[u8]>>,
+    /// What has happened.
+    pub counters: Counters,
+    /// Is told what was received.
+    pub moderation: Arc<Moderation>,
+    guests: Rc<Guests>,
+    complaints: Cell<Complaints>,
+}
+
+/// Lines about peers in this second.
+#[derive(Clone, Copy, Debug, Default)]
+struct Complaints {
+    since: Instant,
+    said: u32,
+    left_out: u32,
+}
+
+impl Hub {
+    /// Writes a line about a peer to the log, but not more than a few a second.
+    pub fn complain(&self, text: fmt::Arguments<'_>) {
+        let mut complaints = self.complaints.get();
+        let now = self.clock.now();
+        if now.since(complaints.since) >= Duration::from_secs(1) {
+            if complaints.left_out > 0 {
+                warn!("{} more lines like these were left out", complaints.left_out);
+            }
+            complaints = Complaints { since: now, ..Complaints::default() };
+        }
+        if complaints.said < COMPLAINTS {
+            complaints.said += 1;
+            warn!("{text}");
+        } else {
+            complaints.left_out += 1;
+        }
+        self.complaints.set(complaints);
+    }
+}
+
+/// How the master node stands, in one line.
+impl Display for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (fanout, counters) = (self.fanout.borrow(), &self.counters);
+        write!(
+            f,
+            "connections={} subscribers={} subscribed={} messages={} invalid={} dropped={} refused={}",
+            self.guests.here(),
+            fanout.len(),
+            fanout.subscribed(),
+            counters.valid.get(),
+            counters.invalid.get(),
+            counters.dropped.get() + fanout.dropped(),
+            counters.refused.get(),
+        )
+    }
+}
+
+/// Runs until SIGTERM or SIGINT, with client nodes at `address`, and subscribers at the same but for the port
+/// that `settings` say.
+///
+/// # Errors
+/// What keeps it from running at all.
+pub fn run(address: SocketAddr, settings: Chasar) -> io::Result<()> {
+    let moderation = Arc::new(Moderation::new());
+    let pause = moderation.clone();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().on_thread_park(move || pause.pause()).build()?;
+    LocalSet::new().block_on(&runtime, serve(address, settings, moderation))
+}
+
+async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation>) -> io::Result<()> {
+    let (room, limit) = descriptors::raise()?;
+    let most = match usize::try_from(settings.connections) {
+        Ok(0) | Err(_) => room,
+        Ok(most) => room.min(most),
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut tell = signal(SignalKind::user_defined1())?;
+    let clients = listen(address)?;
+    let subscribers = listen(SocketAddr::new(address.ip(), settings.publish_port))?;
+    info!(
+        "master node {}: client nodes at {}, subscribers at {}; room for {most} connections (limit of open files: {limit})",
+        env!("CARGO_PKG_VERSION"),
+        clients.local_addr()?,
+        subscribers.local_addr()?,
+    );
+
+    let published = Rc::new(Notify::new());
+    let hub = Rc::new(Hub {
+        clock: Clock(time::Instant::now()),
+        fanout: RefCell::new(Fanout::new(settings.publish_high_water, published.clone())),
+        scratch: RefCell::new(vec![0; TURN].into_boxed_slice()),
+        counters: Counters::default(),
+        guests: Rc::new(Guests::new(most)),
+        complaints: Cell::default(),
+        moderation,
+        settings,
+    });
+    let accepting = [
+        spawn_local(accept(hub.clone(), clients, Side::Clients)),
+        spawn_local(accept(hub.clone(), subscribers, Side::Subscribers)),
+    ];
+    spawn_local(flush(hub.clone(), published));
+    spawn_local({
+        let hub = hub.clone();
+        async move {
+            while tell.recv().await.is_some() {
+                info!("{hub}");
+            }
+        }
+    });
+    poll_fn(|cx| match (terminate.poll_recv(cx), interrupt.poll_recv(cx)) {
+        (Poll::Pending, Poll::Pending) => Poll::Pending,
+        _ => Poll::Ready(()),
+    })
+    .await;
+    accepting.iter().for_each(|task| task.abort());
+    // What was published is on its way to whoever takes it.
+    let _ = time::timeout(STOP, drained(&hub)).await;
+    info!("stopping; {hub}");
+    Ok(())
+}
+
+/// Listens at `address`. Accepted sockets have these options too.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.set_nodelay(true)?;
+        socket.set_recv_buffer_size(RECEIVE)?;
+        socket.set_keepalive(true)?;
+        setsockopt(&socket, sockopt::TcpKeepIdle, &u32::try_from(KEEPALIVE.as_secs()).unwrap_or(u32::MAX))?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "does another program, or another master node, listen there?",
+            io::ErrorKind::AddrNotAvailable => "give an address of this machine, or 0.0.0.0 for all of them",
+            io::ErrorKind::PermissionDenied => "ports below 1024 are for root: give another",
+            _ => "give another address or port",
+        };
+        io::Error::new(error.kind(), format!("cannot listen at {address}: {error}; {hint}"))
+    })
+}
+
+/// Who connects to a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Clients,
+    Subscribers,
+}
+
+impl Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clients => "client node",
+            Self::Subscribers => "subscriber",
+        })
+    }
+}
+
+/// Takes connections in, each as a task of its own.
+async fn accept(hub: Rc<Hub>, listener: TcpListener, side: Side) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // It has gone again before it was accepted.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(error) => {
+                hub.complain(format_args!("cannot accept a connection: {error}"));
+                time::sleep(EXHAUSTED).await;
+                continue;
+            }
+        };
+        let Some(place) = hub.guests.enter() else {
+            hub.counters.refused.set(hub.counters.refused.get() + 1);
+            hub.complain(format_args!(
+                "{side} {peer} was refused: there are {} connections, which is the most (limit of open files, [chasar] connections)",
+                hub.guests.here()
+            ));
+            continue;
+        };
+        let number = place.number();
+        let task = spawn_local(serve_one(hub.clone(), stream, peer, place, side));
+        hub.guests.end_by(number, task.abort_handle());
+    }
+}
+
+async fn serve_one(hub: Rc<Hub>, stream: TcpStream, peer: SocketAddr, place: Place, side: Side) {
+    let end = match side {
+        Side::Clients => client::serve(hub.clone(), stream, peer, place).await,
+        Side::Subscribers => subscriber::serve(hub.clone(), stream, peer, place).await,
+    };
+    // That somebody comes and goes is no news where there are thousands.
+    if !matches!(end, End::Transport(_) | End::Zmtp(zmtp::Error::Disconnected(_))) {
+        hub.complain(format_args!("{side} {peer}: {end}"));
+    }
+}
+
+/// Writes what was published, after everybody who had something to publish has had a turn.
+async fn flush(hub: Rc<Hub>, published: Rc<Notify>) {
+    loop {
+        published.notified().await;
+        hub.fanout.borrow_mut().flush();
+    }
+}
+
+async fn drained(hub: &Hub) {
+    while !hub.fanout.borrow().is_done() {
+        time::sleep(Duration::from_millis(10)).await;
+    }
+}

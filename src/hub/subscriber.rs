@@ -1,0 +1,122 @@
+//! A subscriber's connection: what it wants is kept account of; what it gets, the fanout writes.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use super::connection::{Connection, End, TURN, wake_at};
+use super::fanout::Subscriber;
+use super::guests::Place;
+use super::master::{HEARTBEAT, Hub};
+use super::ring::Ring;
+use crate::time::Instant;
+use crate::zmtp::{Event, Session, SocketType};
+
+/// Octets of the longest subscription that is taken.
+const SUBSCRIPTION: u64 = 1024;
+
+/// Serves a subscriber until its connection ends.
+pub async fn serve(hub: Rc<Hub>, stream: TcpStream, peer: SocketAddr, place: Place) -> End {
+    let session = Session::new(SocketType::Pub, SUBSCRIPTION, HEARTBEAT, hub.clock.now());
+    hub.fanout.borrow_mut().enter(place.number(), Connection::new(stream, session));
+    let seat = Seat { hub: &hub, place, peer, told: Cell::new(false) };
+    let mut timer = pin!(sleep(HEARTBEAT));
+    poll_fn(|cx| seat.poll(timer.as_mut(), cx)).await
+}
+
+/// A subscriber's seat in the fanout, which it leaves however it ends.
+struct Seat<'h> {
+    hub: &'h Hub,
+    place: Place,
+    peer: SocketAddr,
+    /// Whether it was told that it loses messages.
+    told: Cell<bool>,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if let Some(gone) = self.hub.fanout.borrow_mut().leave(self.place.number()) {
+            let dropped = &self.hub.counters.dropped;
+            dropped.set(dropped.get() + gone.dropped);
+        }
+    }
+}
+
+impl Seat<'_> {
+    fn poll(&self, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<End> {
+        let mut fanout = self.hub.fanout.borrow_mut();
+        let Some((subscriber, ring)) = fanout.subscriber(self.place.number()) else { return Poll::Pending };
+        match self.turn(subscriber, ring, cx) {
+            Ok(at) => {
+                wake_at(timer, &self.hub.clock, at, cx);
+                Poll::Pending
+            }
+            Err(end) => Poll::Ready(end),
+        }
+    }
+
+    /// Does what can be done now, but no more than a turn of it. Gives when there is more to do at the latest.
+    fn turn(&self, subscriber: &mut Subscriber, ring: &Ring, cx: &mut Context<'_>) -> Result<Instant, End> {
+        let now = self.hub.clock.now();
+        subscriber.check_time(now)?;
+        let mut received = 0;
+        loop {
+            let mut scratch = self.hub.scratch.borrow_mut();
+            let Subscriber { connection, subscriptions, .. } = &mut *subscriber;
+            let was_wanted = subscriptions.matches();
+            let take = |_: &mut Session, event: Event<'_>| {
+                match event {
+                    Event::Ready => self.place.is_known(),
+                    Event::Subscribe(prefix) => subscriptions.subscribe(prefix),
+                    Event::Cancel(prefix) => subscriptions.cancel(prefix),
+                    _ => {}
+                }
+                ControlFlow::Continue(())
+            };
+            let Poll::Ready(outcome) = connection.poll_receive(cx, &mut scratch, now, take) else { break };
+            received += outcome?;
+            if !was_wanted {
+                subscriber.begin(ring);
+            }
+            if received >= TURN {
+                cx.waker().wake_by_ref();
+                break;
+            }
+        }
+        self.write(subscriber, ring, cx)?;
+        if subscriber.dropped > 0 && !self.told.replace(true) {
+            self.hub.complain(format_args!(
+                "subscriber {} does not take messages as fast as they come: some are dropped for it",
+                self.peer
+            ));
+        }
+        Ok(subscriber.connection.session.deadline().unwrap_or(now + HEARTBEAT))
+    }
+
+    /// Writes what waits, as far as there is room for it.
+    fn write(&self, subscriber: &mut Subscriber, ring: &Ring, cx: &mut Context<'_>) -> Result<(), End> {
+        // Whoever writes next wakes this task where there is no more room.
+        if subscriber.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            subscriber.waker = Some(cx.waker().clone());
+        }
+        loop {
+            if subscriber.is_blocked && subscriber.connection.stream.poll_write_ready(cx)?.is_pending() {
+                return Ok(());
+            }
+            subscriber.write(ring);
+            if let Some(error) = subscriber.failed.take() {
+                return Err(End::Transport(error));
+            }
+            if !subscriber.is_blocked {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `chasar`: which program it becomes, and whose settings hold.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::place::{Answer, PSISTATS, copy_program};
+
+/// A `psistats-hub` in `folder` that says who it is and how it was called.
+fn hub(folder: &Path, name: &str) {
+    fs::create_dir_all(folder).unwrap();
+    let program = folder.join("psistats-hub");
+    fs::write(&program, format!("#!/bin/sh\necho {name} \"$@\"\n")).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn masternode_becomes_the_psistats_hub_beside_it_or_else_of_the_path_with_the_same_words() {
+    let place = TempDir::new().unwrap();
+    let [bin, links, path] = ["bin", "links", "path"].map(|name| place.path().join(name));
+    fs::create_dir_all(&bin).unwrap();
+    fs::create_dir_all(&links).unwrap();
+    copy_program(&bin.join("psistats"));
+    symlink(bin.join("psistats"), links.join("chasar")).unwrap();
+    let chasar = |words: &[&str]| {
+        Answer::of(
+            Command::new(links.join("chasar")).args(words).env("PATH", format!("{}:/bin", path.display())),
+        )
+    };
+    chasar(&["masternode", "start"]).complains(
+        1,
+        &["neither beside this program nor in the PATH", "Debian package psistats-hub", "--features hub"],
+    );
+    hub(&path, "of-the-path");
+    chasar(&["masternode", "start"]).says(0, "of-the-path masternode start\n");
+    hub(&bin, "beside");
+    chasar(&["--config", "a file", "masternode", "start", "10.0.0.1", "-1", "--config=b"])
+        .says(0, "beside --config a file masternode start 10.0.0.1 -1 --config=b\n");
+    chasar(&["masternode", "--help"]).says(0, "beside masternode --help\n");
+}
+
+/// A client node with this configuration.
+fn client_node(place: &TempDir, configuration: &str) -> Command {
+    let file = place.path().join("f");
+    fs::write(&file, configuration).unwrap();
+    let mut command = Command::new(PSISTATS);
+    command.args(["chasar", "--config"]).arg(&file).args(["clientnode", "start"]);
+    command
+}
+
+#[test]
+fn a_client_node_takes_master_and_logging_from_the_configuration_and_words_win_over_it() {
+    let place = TempDir::new().unwrap();
+    let file = "[chasar]\nmaster=127.0.0.2\nport=1\n[logging]\nkeys=root\n[logger_root]\nhandlers=h\n[handler_h]\n\
+                class=StreamHandler\nargs=(sys.stdout,)\n";
+    for (words, master) in
+        [(&[][..], "127.0.0.2:1"), (&["127.0.0.3"], "127.0.0.3:1"), (&["127.0.0.3", "2"], "127.0.0.3:2")]
+    {
+        let mut node = client_node(&place, file).args(words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+        let line = lines.find_map(|line| line.ok().filter(|line| line.contains("next attempt"))).unwrap();
+        assert!(line.contains(&format!("{master}: ")), "{line}");
+        node.kill().unwrap();
+        node.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_client_node_refuses_a_wrong_configuration_with_file_and_line() {
+    Answer::of(&mut client_node(&TempDir::new().unwrap(), "[chasar]\nprocesses=1025\n"))
+        .complains(1, &["f:2: [chasar] processes: expected processes from 0 to 1024, found \"1025\""]);
+}

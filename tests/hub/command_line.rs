@@ -1,0 +1,95 @@
+//! What the commands say.
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::master::{Master, free_port};
+use crate::raw;
+use crate::support::PATIENCE;
+use crate::support::process::Process;
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_psistats-hub")).args(arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn sigterm_ends_it_in_order_within_2_seconds_also_with_peers_that_do_not_read() {
+    let mut master = Master::start("");
+    let _client = raw::client(master.port);
+    let _subscriber = raw::peer(master.publish_port, 1, "SUB");
+    let begin = Instant::now();
+    master.process.signal(Signal::SIGTERM);
+    let status = master.process.wait(PATIENCE);
+    assert_eq!(status.code(), Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    master.process.wait_for_line("stopping; connections=2", PATIENCE);
+}
+
+#[test]
+fn words_win_over_the_configuration_and_a_port_may_stand_alone() {
+    // Subscribers of any of these would be at 6666: not to be taken here.
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("psistats.conf");
+    let settings = format!("[chasar]\nbind=127.0.0.7\nport={}\npublish_port={}\n", free_port(), free_port());
+    std::fs::write(&config, &settings).unwrap();
+    let port = free_port();
+    let of_file = settings.lines().find_map(|line| line.strip_prefix("port=")).unwrap();
+    for (words, expected) in [
+        (vec![], format!("127.0.0.7:{of_file}")),
+        (vec![port.to_string()], format!("127.0.0.7:{port}")),
+        (vec!["127.0.0.9".into()], format!("127.0.0.9:{of_file}")),
+        (vec!["*".into(), port.to_string()], format!("0.0.0.0:{port}")),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+        command.args(["masternode", "start"]).args(&words).arg("--config").arg(&config);
+        let process = Process::start(&mut command);
+        let line = process.wait_for_line("room for", PATIENCE);
+        assert!(line.contains(&format!("client nodes at {expected},")), "{line}");
+    }
+}
+
+#[test]
+fn what_keeps_it_from_listening_is_said_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (address, port, expected) in [
+        ("127.0.0.1", port.as_str(), "another master node, listen there?"),
+        ("192.0.2.1", "5555", "give an address of this machine"),
+        ("nowhere.invalid", "5555", "expected an address of this machine, or *"),
+        ("127.0.0.1", "6666", "is for subscribers"),
+    ] {
+        let output = run(&["masternode", "start", address, port]);
+        let text = stderr(&output);
+        assert!(text.contains(expected), "{text}");
+        assert!(!output.status.success());
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_told_with_the_right_one() {
+    for (words, expected) in [
+        (&["masternode", "start", "127.0.0.1", "0"][..], "expected a port from 1 to 65535, got 0"),
+        (&["masternode", "stop"], "expected masternode start"),
+        (&["--daemon"], "--daemon"),
+        (&[], "expected masternode start"),
+    ] {
+        let output = run(words);
+        assert_eq!(output.status.code(), Some(2));
+        let text = stderr(&output);
+        assert!(text.contains(expected) && text.contains("Usage: psistats-hub"), "{text}");
+    }
+    let help = run(&["--help"]);
+    assert!(help.status.success() && String::from_utf8(help.stdout).unwrap().contains("SIGUSR1"));
+    let version = run(&["--version"]);
+    assert_eq!(
+        String::from_utf8(version.stdout).unwrap().trim(),
+        concat!("psistats-hub ", env!("CARGO_PKG_VERSION"))
+    );
+}

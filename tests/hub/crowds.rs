@@ -1,0 +1,116 @@
+//! Many peers at once.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::master::Master;
+use crate::raw;
+use crate::support::PATIENCE;
+
+/// Connections that this machine allows both sides to have, 10,000 if it does, for one test at a time.
+fn many() -> (usize, MutexGuard<'static, ()>) {
+    static DESCRIPTORS: Mutex<()> = Mutex::new(());
+    let ours = DESCRIPTORS.lock().unwrap();
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    let many = 10_000.min(most as usize - 500);
+    assert!(many >= 3_500, "the limit of open files, {most}, is too low for this test: ulimit -n 20000");
+    (many, ours)
+}
+
+/// A subscriber to everything.
+fn subscriber(master: &Master) -> TcpStream {
+    let mut stream = raw::peer(master.publish_port, 1, "SUB");
+    stream.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+    master.wait_for("subscribed", |n| n > 0);
+    stream
+}
+
+#[test]
+fn ten_thousand_client_nodes_take_at_most_8_kib_each_and_are_all_heard() {
+    let master = Master::start("");
+    let mut subscriber = subscriber(&master);
+    let begin = master.process.status("VmRSS");
+    let (many, _descriptors) = many();
+    let mut clients: Vec<TcpStream> = Vec::new();
+    // So many at once that the system keeps them until they are accepted.
+    while clients.len() < many {
+        let mut some: Vec<TcpStream> = (0..1000).map(|_| raw::connect(master.port)).collect();
+        for stream in &mut some {
+            stream.write_all(&raw::greeting(1, "NULL")).unwrap();
+            stream.write_all(&raw::ready("PUB")).unwrap();
+        }
+        clients.append(&mut some);
+    }
+    master.wait_for("connections", |n| n == clients.len() as u64 + 1);
+    for (n, stream) in clients.iter_mut().enumerate() {
+        stream.write_all(&raw::status(format!("{{\"n\":{n}}}").as_bytes())).unwrap();
+    }
+    let mut heard = vec![false; clients.len()];
+    for _ in 0..clients.len() {
+        let body: serde_json::Value = serde_json::from_slice(&raw::read_message(&mut subscriber)).unwrap();
+        let n = body["n"].as_u64().unwrap() as usize;
+        assert!(!std::mem::replace(&mut heard[n], true));
+    }
+    let each = (master.process.status("VmRSS") - begin) * 1024 / clients.len() as u64;
+    println!("{} connections, {each} bytes each", clients.len());
+    assert!(each <= 8192, "{each} bytes");
+    drop(clients);
+    master.wait_for("connections", |n| n == 1);
+}
+
+#[test]
+fn fault_39_ten_thousand_half_open_handshakes_are_capped_and_good_peers_unharmed() {
+    let most = 2_000;
+    let master = Master::start(&format!("connections={most}"));
+    let mut subscriber = subscriber(&master);
+    let mut good = raw::client(master.port);
+    let (many, _descriptors) = many();
+    let begin = Instant::now();
+    let mut half_open = Vec::new();
+    for n in 0..many {
+        let mut stream = raw::connect(if n % 2 == 0 { master.port } else { master.publish_port });
+        // Some say nothing, others begin and stop.
+        stream.write_all(&raw::greeting(1, "NULL")[..n % 64]).unwrap();
+        half_open.push(stream);
+        if n % 1000 == 999 {
+            // Those who were here, and those who come now.
+            good.write_all(&raw::status(b"{\"was\":\"here\"}")).unwrap();
+            assert_eq!(raw::read_message(&mut subscriber), b"{\"was\":\"here\"}");
+            let mut comes = raw::client(master.port);
+            comes.write_all(&raw::status(b"{\"comes\":\"now\"}")).unwrap();
+            assert_eq!(raw::read_message(&mut subscriber), b"{\"comes\":\"now\"}");
+        }
+    }
+    assert!(master.counter("connections") <= most / 4 + 3, "a quarter may be in its handshake");
+    assert_eq!(master.counter("refused"), 0);
+    // The deadline of a handshake ends those that are left, which stay connected here.
+    master.wait_for("connections", |n| n == 2);
+    println!("{many} connections, all ended after {:?}", begin.elapsed());
+    drop(half_open);
+    good.write_all(&raw::status(b"{\"still\":\"here\"}")).unwrap();
+    assert_eq!(raw::read_message(&mut subscriber), b"{\"still\":\"here\"}");
+}
+
+#[test]
+fn beyond_its_limit_connections_are_refused_and_told_and_there_is_room_again_when_some_go() {
+    // A soft limit of 40 is raised to the hard one of 60.
+    let master = Master::start_after("ulimit -Sn 40 && ulimit -Hn 60", "");
+    let lines = master.process.lines();
+    assert!(lines[0].ends_with("room for 28 connections (limit of open files: 60)"), "{lines:?}");
+    // Each is through its handshake before the next comes.
+    let mut clients: Vec<TcpStream> = (0..28).map(|_| raw::client(master.port)).collect();
+    raw::assert_closed(raw::connect(master.port));
+    raw::assert_closed(raw::connect(master.publish_port));
+    master.process.wait_for_line("was refused: there are 28 connections", PATIENCE);
+    clients.truncate(20);
+    master.wait_for("connections", |n| n == 20);
+    let mut subscriber = subscriber(&master);
+    clients[0].write_all(&raw::status(b"{\"still\":\"here\"}")).unwrap();
+    assert_eq!(raw::read_message(&mut subscriber), b"{\"still\":\"here\"}");
+    assert_eq!(master.counter("refused"), 2);
+}

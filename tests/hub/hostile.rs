@@ -1,0 +1,200 @@
+//! Peers that are something else, or mean no good. After each, a good one works.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::master::{Master, python};
+use crate::raw;
+use crate::support::PATIENCE;
+
+/// A good client node and a good subscriber that were there before, and stay.
+struct Good {
+    client: TcpStream,
+    subscriber: TcpStream,
+    sent: u64,
+}
+
+impl Good {
+    fn new(master: &Master) -> Self {
+        let mut subscriber = raw::peer(master.publish_port, 1, "SUB");
+        subscriber.write_all(&raw::frame(4, b"\x09SUBSCRIBEChasar-Client")).unwrap();
+        master.wait_for("subscribed", |n| n == 1);
+        Self { client: raw::client(master.port), subscriber, sent: 0 }
+    }
+
+    fn assert_unharmed(&mut self) {
+        self.sent += 1;
+        let body = format!("{{\"good\":{}}}", self.sent);
+        self.client.write_all(&raw::status(body.as_bytes())).unwrap();
+        assert_eq!(raw::read_message(&mut self.subscriber), body.as_bytes());
+    }
+}
+
+/// What is sent by one that ends by it, and how the log names the reason.
+fn breaches() -> Vec<(Vec<u8>, &'static str)> {
+    let ready = |socket| [&raw::greeting(1, "NULL")[..], &raw::ready(socket)].concat();
+    let then = |frames: &[u8]| [&ready("PUB")[..], frames].concat();
+    let mut zmtp_2 = raw::greeting(0, "NULL");
+    zmtp_2[10] = 1;
+    vec![
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "begins with \\\"GET / HTTP"),
+        (vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3], "expected ZeroMQ"),
+        (zmtp_2.to_vec(), "ZMTP 1"),
+        (raw::greeting(1, "PLAIN").to_vec(), "\\\"PLAIN\\\""),
+        (raw::greeting(1, "CURVE").to_vec(), "\\\"CURVE\\\""),
+        (ready("PUSH"), "\\\"PUSH\\\""),
+        (ready("SUB"), "\\\"SUB\\\", expected PUB or XPUB"),
+        ([&raw::greeting(1, "NULL")[..], &raw::frame(0, b"x")].concat(), "may not come now"),
+        (then(&[0xff, 0]), "flags 0xff"),
+        (then(&raw::ready("PUB")), "may not come now"),
+        (then(&raw::frame(4, b"\x09PING")), "lengths do not fit"),
+        (then(&[2, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), "where 4096 are the most"),
+        (then(&raw::frame(0, &[b' '; 4097])), "a frame of 4097 bytes"),
+        (then(&raw::frame(4, b"\x05ERROR\x04gone")), "\\\"gone\\\""),
+        (then(&raw::frame(4, b"\x04PING\0\0").repeat(100_000)), "asks without reading"),
+    ]
+}
+
+#[test]
+fn each_breach_of_protocol_ends_its_own_connection_and_the_log_says_why() {
+    let master = Master::start("message_bytes=4096");
+    let mut good = Good::new(&master);
+    for (bytes, why) in breaches() {
+        let seen = master.process.lines().len();
+        let mut stream = raw::connect(master.port);
+        // It may be closed before all of it is taken.
+        let _ = stream.write_all(&bytes);
+        raw::assert_closed(stream);
+        let why = why.replace("\\\"", "\"");
+        let line = master.process.wait_for_line_after(seen, "client node 127.0.0.1", PATIENCE);
+        assert!(line.contains(&why), "expected {why} in: {line}");
+        good.assert_unharmed();
+        // The log takes five such lines a second.
+        std::thread::sleep(std::time::Duration::from_millis(210));
+    }
+    master.wait_for("connections", |n| n == 2);
+}
+
+#[test]
+fn messages_that_are_no_json_object_are_dropped_and_counted_and_the_rest_goes_on() {
+    let master = Master::start("");
+    let mut good = Good::new(&master);
+    let mut client = raw::client(master.port);
+    let bad = [
+        raw::status(b""),
+        raw::status(b"[1]"),
+        raw::status(b"{\"cpu\":NaN}"),
+        raw::status(b"{} {}"),
+        raw::status(b"{\"a\":\"\xff\"}"),
+        raw::status(&b"[".repeat(500_000)),
+        raw::frame(0, b"{}"),
+        [raw::frame(1, b"status"), raw::frame(1, b"{}"), raw::frame(0, b"{}")].concat(),
+    ];
+    for (n, bytes) in bad.iter().enumerate() {
+        client.write_all(bytes).unwrap();
+        master.wait_for("invalid", |invalid| invalid == n as u64 + 1);
+        good.assert_unharmed();
+        // The same connection's next good message comes through.
+        client.write_all(&raw::status(b"{\"same\":1}")).unwrap();
+        assert_eq!(raw::read_message(&mut good.subscriber), b"{\"same\":1}");
+    }
+    let told =
+        master.process.lines().iter().filter(|line| line.contains("such messages are dropped")).count();
+    assert_eq!(told, 1, "once a connection");
+}
+
+#[test]
+fn bytes_that_nobody_has_thought_of_harm_nobody_else() {
+    let master = Master::start("");
+    let mut good = Good::new(&master);
+    let bytes = prop::collection::vec(any::<u8>(), 0..300);
+    let cases = (0..4_usize, bytes, any::<bool>(), 1..200_usize);
+    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&cases, |(begin, bytes, subscribes, piece)| {
+        let port = if subscribes { master.publish_port } else { master.port };
+        let socket = if subscribes { "SUB" } else { "PUB" };
+        let handshake = [&raw::greeting(1, "NULL")[..], &raw::ready(socket)].concat();
+        // After nothing, a part of the handshake, all of it, or a message's beginning.
+        let mut all = handshake[..handshake.len() * begin.min(2) / 2].to_vec();
+        if begin == 3 {
+            all.extend(raw::frame(1, b"status"));
+        }
+        all.extend(bytes);
+        let mut stream = raw::connect(port);
+        for piece in all.chunks(piece) {
+            if stream.write_all(piece).is_err() {
+                break;
+            }
+        }
+        drop(stream);
+        Ok(())
+    });
+    outcome.unwrap();
+    good.assert_unharmed();
+    master.wait_for("connections", |n| n == 2);
+    good.assert_unharmed();
+}
+
+#[test]
+fn a_message_that_comes_octet_by_octet_comes_through_and_one_that_never_ends_takes_no_memory_by_its_name() {
+    let master = Master::start("message_bytes=67108864\npublish_high_water=268435456");
+    let mut good = Good::new(&master);
+    let mut slow = raw::client(master.port);
+    slow.set_nodelay(true).unwrap();
+    for octet in raw::status(b"{\"slow\":\"0123456789\"}") {
+        slow.write_all(&[octet]).unwrap();
+    }
+    assert_eq!(raw::read_message(&mut good.subscriber), b"{\"slow\":\"0123456789\"}");
+    let before = master.process.status("VmRSS");
+    let named: Vec<TcpStream> = (0..50)
+        .map(|_| {
+            let mut stream = raw::client(master.port);
+            stream.write_all(&raw::frame(1, b"status")).unwrap();
+            // 64 MB are announced, and nothing comes of them.
+            stream.write_all(&[2, 0, 0, 0, 0, 4, 0, 0, 0, b'{']).unwrap();
+            stream
+        })
+        .collect();
+    good.assert_unharmed();
+    assert!(master.process.status("VmRSS") < before + 16 * 1024, "50 times 64 KiB is room enough");
+    drop(named);
+    good.assert_unharmed();
+}
+
+#[test]
+#[ignore = "needs python3-zmq: tests/run"]
+fn fault_40_forged_and_endless_host_names_pass_unchanged_and_take_no_memory() {
+    let master = Master::start("messages_per_second=0");
+    let mut good = Good::new(&master);
+    let before = master.process.status("VmRSS");
+    let program = python(&format!(
+        r#"
+publisher = context.socket(zmq.PUB); publisher.setsockopt(zmq.SNDHWM, 0)
+publisher.connect('tcp://127.0.0.1:{}')
+subscriber = context.socket(zmq.SUB); subscriber.setsockopt(zmq.RCVHWM, 0)
+subscriber.connect('tcp://127.0.0.1:{}')
+subscriber.setsockopt(zmq.SUBSCRIBE, b'Chasar-Client')
+while not subscriber.poll(10): publisher.send_multipart([b'status', b'{{}}'])
+names = ['<script>alert(1)</script>', '\x1b[2J', '../../etc', 'h' * 100000, '\u202eevil'] + ['h%d' % n for n in range(20000)]
+for name in names: publisher.send_multipart([b'status', json.dumps({{'hostname': name}}).encode()])
+publisher.send_multipart([b'status', b'{{"end":1}}'])
+got = []
+while not got or got[-1] != {{'end': 1}}:
+    body = json.loads(subscriber.recv_multipart()[1])
+    if body and 'good' not in body: got.append(body)
+print([body['hostname'] for body in got[:-1]] == names)
+"#,
+        master.port, master.publish_port
+    ));
+    assert_eq!(program.wait_for_line("", PATIENCE), "True");
+    assert!(
+        master.process.status("VmRSS") < before + 24 * 1024,
+        "the ring and some buffers, no table of names"
+    );
+    // What the program sent came here, too.
+    while !raw::read_message(&mut good.subscriber).starts_with(b"{\"end\"") {}
+    good.assert_unharmed();
+}

@@ -1,0 +1,107 @@
+//! Fault 38: subscribers that do not take what they have subscribed to; and client nodes that send too much.
+
+use std::io::Write;
+use std::net::Shutdown;
+use std::thread;
+
+use serde_json::Value;
+
+use crate::master::Master;
+use crate::raw;
+
+/// A message of 30,000 bytes.
+fn large(n: usize) -> Vec<u8> {
+    format!("{{\"n\":{n},\"text\":\"{}\"}}", "x".repeat(30_000)).into_bytes()
+}
+
+fn number(body: &[u8]) -> u64 {
+    serde_json::from_slice::<Value>(body).unwrap()["n"].as_u64().unwrap()
+}
+
+#[test]
+fn fault_38_a_subscriber_that_does_not_read_loses_whole_messages_and_nobody_else_loses_any() {
+    const MESSAGES: usize = 1_500; // 45 MB, and the ring holds 2.
+    let master = Master::start("publish_high_water=2097152\nmessages_per_second=0");
+    let subscribe = || {
+        let mut stream = raw::peer(master.publish_port, 1, "SUB");
+        stream.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+        stream
+    };
+    let (mut frozen, mut good) = (subscribe(), subscribe());
+    master.wait_for("subscribed", |n| n == 2);
+    let mut client = raw::client(master.port);
+    let (token, tokens) = std::sync::mpsc::sync_channel(20);
+    let sender = thread::spawn(move || {
+        for n in 0..MESSAGES {
+            client.write_all(&raw::status(&large(n))).unwrap();
+            // So many may be on their way to the one that reads.
+            token.send(()).unwrap();
+        }
+        client
+    });
+    for n in 0..MESSAGES {
+        assert_eq!(number(&raw::read_message(&mut good)), n as u64, "the good one gets each in order");
+        tokens.recv().unwrap();
+    }
+    let _client = sender.join().unwrap();
+    // What the frozen one finds when it reads again: whole messages, in order, and a gap.
+    let mut last = None;
+    let mut got = 0_u64;
+    while last != Some(MESSAGES as u64 - 1) {
+        let n = number(&raw::read_message(&mut frozen));
+        assert!(last.is_none_or(|last| n > last));
+        last = Some(n);
+        got += 1;
+    }
+    assert!(got < MESSAGES as u64);
+    master.wait_for("dropped", |dropped| dropped == MESSAGES as u64 - got);
+    assert!(master.process.lines().iter().any(|line| line.contains("does not take messages")));
+}
+
+#[test]
+fn a_client_node_that_floods_waits_and_another_is_heard() {
+    let master = Master::start("messages_per_second=50");
+    let mut subscriber = raw::peer(master.publish_port, 1, "SUB");
+    subscriber.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+    master.wait_for("subscribed", |n| n == 1);
+    let flood = raw::client(master.port);
+    let mut writing = flood.try_clone().unwrap();
+    // Ends by an error when the test shuts the socket down.
+    let sender = thread::spawn(move || {
+        let chunk = raw::status(b"{\"from\":\"flood\"}").repeat(1000);
+        while writing.write_all(&chunk).is_ok() {}
+    });
+    let mut good = raw::client(master.port);
+    for n in 0..20 {
+        good.write_all(&raw::status(format!("{{\"n\":{n}}}").as_bytes())).unwrap();
+        let mut flooded = 0;
+        loop {
+            let body: Value = serde_json::from_slice(&raw::read_message(&mut subscriber)).unwrap();
+            if body.get("from").is_none() {
+                assert_eq!(body["n"], n);
+                break;
+            }
+            flooded += 1;
+            assert!(flooded <= 100, "50 a second, and a second of them may have been sent already");
+        }
+    }
+    assert!(master.process.lines().iter().any(|line| line.contains("sends more than 50 messages a second")));
+    flood.shutdown(Shutdown::Both).unwrap();
+    sender.join().unwrap();
+}
+
+#[test]
+#[ignore = "needs python3-zmq: tests/run"]
+fn without_a_limit_a_flood_still_starves_nobody() {
+    let master = Master::start("messages_per_second=0");
+    let flood = raw::client(master.port);
+    let mut writing = flood.try_clone().unwrap();
+    let sender = thread::spawn(move || {
+        let chunk = raw::status(b"[]").repeat(1000);
+        while writing.write_all(&chunk).is_ok() {}
+    });
+    master.wait_for("invalid", |n| n > 1000);
+    master.assert_serves();
+    flood.shutdown(Shutdown::Both).unwrap();
+    sender.join().unwrap();
+}
