@@ -1,6 +1,7 @@
 //! What the commands say.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -92,4 +93,40 @@ fn a_wrong_command_line_is_told_with_the_right_one() {
         String::from_utf8(version.stdout).unwrap().trim(),
         concat!("psistats-hub ", env!("CARGO_PKG_VERSION"))
     );
+}
+
+#[test]
+fn chasar_masternode_becomes_psistats_hub_from_beside_itself_or_the_path_with_all_that_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("psistats.conf");
+    let chasar = folder.path().join("chasar");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_psistats"), &chasar).unwrap();
+    let copied = folder.path().join("psistats");
+    std::fs::copy(env!("CARGO_BIN_EXE_psistats"), &copied).unwrap();
+    let beside = Path::new(env!("CARGO_BIN_EXE_psistats-hub")).parent().unwrap();
+    // By the link; by the other name; from elsewhere, by the PATH.
+    for (program, words, path) in [
+        (chasar.as_path(), &["masternode", "start"][..], "/nowhere"),
+        (Path::new(env!("CARGO_BIN_EXE_psistats")), &["chasar", "masternode", "start"], "/nowhere"),
+        (&copied, &["chasar", "masternode", "start"], beside.to_str().unwrap()),
+    ] {
+        std::fs::write(&config, format!("[chasar]\npublish_port={}\n", free_port())).unwrap();
+        let port = free_port();
+        let mut command = Command::new(program);
+        command.args(words).args(["127.0.0.1", &port.to_string(), "--config"]).arg(&config).env("PATH", path);
+        let mut process = Process::start(&mut command);
+        let line = process.wait_for_line("room for", PATIENCE);
+        assert!(line.contains(&format!(
+            "master node {}: client nodes at 127.0.0.1:{port}",
+            env!("CARGO_PKG_VERSION")
+        )));
+        drop(raw::client(port));
+        process.signal(Signal::SIGTERM);
+        assert_eq!(process.wait(PATIENCE).code(), Some(0));
+    }
+    let output =
+        Command::new(&copied).args(["chasar", "masternode", "start"]).env("PATH", "/nowhere").output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("install the Debian package psistats-hub"), "{}", stderr(&output));
 }
