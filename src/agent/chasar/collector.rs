@@ -36,6 +36,7 @@ pub struct Options<'a> {
 pub struct Collector {
     root: Root,
     hostname: String,
+    utc: Zone,
     zone: Zone,
     cores: Cores,
     memory: Memory,
@@ -60,6 +61,7 @@ impl Collector {
         let capacity = if options.processes == 0 { 0 } else { limits::PROCESSES };
         Self {
             hostname: sampler::machine_name(&root),
+            utc: Zone::utc(),
             zone: Zone::local(),
             cores: Cores::open(&root, "cpu"),
             memory: Memory::open(&root),
@@ -152,7 +154,7 @@ impl Collector {
         let number = self.interface.number();
         let ours = self.found.with_networks().filter(|(_, network)| Some(network.interface) == number);
         let message = Message {
-            computer_utc_clock: &stamp(clock, &Zone::utc()),
+            computer_utc_clock: &stamp(clock, &self.utc),
             computer_clock: &stamp(clock, &self.zone),
             hostname: &self.hostname,
             mac_address: self.interface.mac(),
