@@ -15,6 +15,7 @@ pub mod cores;
 pub mod memory;
 pub mod processes;
 pub mod system;
+pub mod machine;
 pub mod figures;
 pub mod sampler;
 #[cfg(feature = "chasar")]
