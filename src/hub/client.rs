@@ -66,6 +66,7 @@ impl Client {
             let bytes = outcome?;
             hub.moderation.received(bytes);
             received += bytes;
+            inbox.place.keeps(connection.unfinished());
             if received >= TURN {
                 cx.waker().wake_by_ref();
                 break;

@@ -95,6 +95,11 @@ impl Connection {
         Poll::Ready(end.map_or(Ok(received), Err))
     }
 
+    /// Bytes of a frame that was begun.
+    pub fn unfinished(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Reads what a frame that was begun needs, and no more. Grows as its bytes come, not by the size that
     /// the peer has named.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

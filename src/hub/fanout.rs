@@ -152,6 +152,11 @@ impl Subscriber {
         self.next = ring.next();
     }
 
+    /// Bytes of a message that has begun and waits for room.
+    pub fn unfinished(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Writes as much as its socket takes. What fails, or has to wait, is for its task.
     pub fn write(&mut self, ring: &Ring) {
         match self.try_write(ring) {

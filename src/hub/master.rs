@@ -133,7 +133,7 @@ impl Display for Hub {
         let (fanout, counters) = (self.fanout.borrow(), &self.counters);
         write!(
             f,
-            "connections={} subscribers={} subscribed={} messages={} invalid={} dropped={} refused={}",
+            "connections={} subscribers={} subscribed={} messages={} invalid={} dropped={} refused={} evicted={}",
             self.guests.here(),
             fanout.len(),
             fanout.subscribed(),
@@ -141,6 +141,7 @@ impl Display for Hub {
             counters.invalid.get(),
             counters.dropped.get() + fanout.dropped(),
             counters.refused.get(),
+            self.guests.evicted(),
         )
     }
 }
@@ -182,7 +183,7 @@ async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation
         fanout: RefCell::new(Fanout::new(settings.publish_high_water, published.clone())),
         scratch: RefCell::new(vec![0; TURN].into_boxed_slice()),
         counters: Counters::default(),
-        guests: Rc::new(Guests::new(most)),
+        guests: Rc::new(Guests::new(most, settings.message_bytes)),
         complaints: Cell::default(),
         moderation,
         settings,

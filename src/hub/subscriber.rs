@@ -26,7 +26,7 @@ const SUBSCRIPTION: u64 = 1024;
 pub async fn serve(hub: Rc<Hub>, stream: TcpStream, peer: SocketAddr, place: Place) -> End {
     let session = Session::new(SocketType::Pub, SUBSCRIPTION, HEARTBEAT, hub.clock.now());
     hub.fanout.borrow_mut().enter(place.number(), Connection::new(stream, session));
-    let seat = Seat { hub: &hub, place, peer, told: Cell::new(false) };
+    let mut seat = Seat { hub: &hub, place, peer, told: Cell::new(false) };
     let mut timer = pin!(sleep(HEARTBEAT));
     poll_fn(|cx| seat.poll(timer.as_mut(), cx)).await
 }
@@ -50,10 +50,14 @@ impl Drop for Seat<'_> {
 }
 
 impl Seat<'_> {
-    fn poll(&self, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll(&mut self, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<End> {
         let mut fanout = self.hub.fanout.borrow_mut();
         let Some((subscriber, ring)) = fanout.subscriber(self.place.number()) else { return Poll::Pending };
-        match self.turn(subscriber, ring, cx) {
+        let turn = self.turn(subscriber, ring, cx);
+        let unfinished = subscriber.unfinished();
+        drop(fanout);
+        self.place.keeps(unfinished);
+        match turn {
             Ok(at) => {
                 wake_at(timer, &self.hub.clock, at, cx);
                 Poll::Pending

@@ -165,6 +165,33 @@ fn a_message_that_comes_octet_by_octet_comes_through_and_one_that_never_ends_tak
 }
 
 #[test]
+fn messages_that_are_never_ended_take_a_bounded_memory_in_all_and_the_oldest_of_them_go() {
+    let master = Master::start("");
+    let mut good = Good::new(&master);
+    let before = master.process.status("VmRSS");
+    let begun = [raw::frame(1, b"status"), vec![2, 0, 0, 0, 0, 0, 0x0f, 0xff, 0xff], vec![b' '; 1_000_000]];
+    let begun = begun.concat();
+    // 200 MB, and each connection would be allowed its own.
+    let mut unfinished: Vec<TcpStream> = Vec::new();
+    for _ in 0..200 {
+        let mut stream = raw::client(master.port);
+        stream.write_all(&begun).unwrap();
+        unfinished.push(stream);
+    }
+    master.wait_for("connections", |n| n < 75);
+    assert!(master.counter("evicted") > 120);
+    good.assert_unharmed();
+    let grown = master.process.status("VmRSS") - before;
+    assert!(grown < 140 * 1024, "{grown} KiB: twice 64 MiB, where a buffer has just been made larger");
+    raw::assert_closed(unfinished.remove(0));
+    // The last one may go on.
+    let mut last = unfinished.pop().unwrap();
+    last.write_all(&[&[b' '; 0xf_ffff - 1_000_000 - 2][..], b"{}"].concat()).unwrap();
+    assert_eq!(raw::read_message(&mut good.subscriber).len(), 0xf_ffff);
+    good.assert_unharmed();
+}
+
+#[test]
 #[ignore = "needs python3-zmq: tests/run"]
 fn fault_40_forged_and_endless_host_names_pass_unchanged_and_take_no_memory() {
     let master = Master::start("messages_per_second=0");

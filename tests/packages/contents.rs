@@ -17,7 +17,7 @@ const FILES: [&str; 11] = [
     "-rw-r--r-- root/root ./usr/share/doc/psistats/changelog.gz",
     "-rw-r--r-- root/root ./usr/share/doc/psistats/copyright",
     "-rw-r--r-- root/root ./usr/share/lintian/overrides/psistats",
-    "lrwxrwxrwx root/root ./usr/share/man/man1/chasar.1.gz -> psistats.1.gz",
+    "-rw-r--r-- root/root ./usr/share/man/man1/chasar.1.gz",
     "-rw-r--r-- root/root ./usr/share/man/man1/psistats.1.gz",
 ];
 const CONFIGURATION_PAGE: &str = "-rw-r--r-- root/root ./usr/share/man/man5/psistats.conf.5.gz";

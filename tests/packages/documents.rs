@@ -29,9 +29,15 @@ fn manual(name: &str) -> String {
 
 #[test]
 #[ignore = "needs man: tests/run"]
-fn the_manual_page_has_every_command_option_and_signal_that_help_has() {
-    let page = manual("psistats.1");
-    let help = text(Command::new(PSISTATS).arg("--help"));
+fn the_manual_pages_have_every_command_option_and_signal_that_help_has() {
+    assert!(words_of_help_in("psistats.1", &["--help"]) > 20);
+    assert!(words_of_help_in("chasar.1", &["chasar", "--help"]) > 5);
+}
+
+/// How many commands, options and signals the help has, each of which the manual page has too.
+fn words_of_help_in(page_name: &str, help: &[&str]) -> usize {
+    let page = manual(page_name);
+    let help = text(Command::new(PSISTATS).args(help));
     // What is described: the first column.
     let described = help.lines().filter_map(|line| line.strip_prefix("  ")?.split("  ").next());
     let words: Vec<_> = described.flat_map(|words| words.split([' ', ','])).collect();
@@ -39,10 +45,10 @@ fn the_manual_page_has_every_command_option_and_signal_that_help_has() {
     let is_command = |word: &str| help.contains(&format!("\n  {word}  "));
     let mut named = 0;
     for word in words.into_iter().filter(|word| is_option(word) || is_command(word)) {
-        assert!(page.contains(word), "{word} is not in psistats.1");
+        assert!(page.contains(word), "{word} is not in {page_name}");
         named += 1;
     }
-    assert!(named > 20, "{named} words of\n{help}");
+    named
 }
 
 #[test]

@@ -22,6 +22,8 @@ use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::broker::Broker;
 use support::consumer::{Message, Tap};
+use support::master::Master;
+use support::process::Process;
 use support::reports::sequence;
 
 const ARMV6: &str = "arm-unknown-linux-musleabihf";
@@ -49,4 +51,23 @@ fn pika_reads_reports_of(command: &mut Command) {
         assert_eq!(sequence(&report), number);
     }
     assert!(agent.stop().success(), "{:#?}", agent.lines());
+}
+
+/// Lets the client node that `command` becomes send to libzmq, which gets whole messages of this machine.
+fn libzmq_gets_messages_of(command: &mut Command) {
+    let master = Master::start(0);
+    let node = Process::start(command.args([
+        "chasar",
+        "clientnode",
+        "start",
+        "localhost",
+        &master.port.to_string(),
+    ]));
+    for _ in 0..2 {
+        let message = master.message();
+        assert_eq!(message["hostname"], nix::unistd::gethostname().unwrap().to_str().unwrap());
+        assert!(message["memory"]["total_bytes"].as_u64() > Some(0), "{message}");
+        let processes = message["process"].as_object().unwrap();
+        assert!(processes.values().any(|process| process["pid"] == node.pid()), "{message}");
+    }
 }

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::PATIENCE;
 use crate::support::process::{Process, Stream};
-use crate::{ARM64, ARMV6, ARMV7, binary, pika_reads_reports_of};
+use crate::{ARM64, ARMV6, ARMV7, binary, libzmq_gets_messages_of, pika_reads_reports_of};
 
 /// The processor of the Pi 1 and the Pi Zero.
 const ARM1176: [&str; 3] = ["qemu-arm-static", "-cpu", "arm1176"];
@@ -53,6 +53,14 @@ fn reports_are_printed_on_each_processor() {
         let seconds: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
         let told = report["uptime"].as_f64().unwrap();
         assert!((0.0..60.0).contains(&(seconds - told)), "{line} while /proc/uptime says {uptime}");
+    }
+}
+
+#[test]
+#[ignore = "needs python3-zmq, boards/build and qemu: tests/run"]
+fn each_processor_runs_a_client_node_of_chasar() {
+    for (processor, target) in [(ARM1176, ARMV6), (CORTEX_A7, ARMV7), (CORTEX_A53, ARM64)] {
+        libzmq_gets_messages_of(&mut on(processor, &binary(target)));
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod agent;
 pub mod broker;
 pub mod consumer;
+pub mod master;
 pub mod memory;
 pub mod namespace;
 pub mod process;
