@@ -1,4 +1,7 @@
 //! Whether octets are one JSON object (RFC 8259). Nothing is kept of it, so that it takes no memory.
+//!
+//! serde_json answers the same, which the tests use; it takes half as long again, and was the half of what a
+//! message of 30 KB costs the master node (`tests/bench/master`).
 
 use std::slice::Iter;
 

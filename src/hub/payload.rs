@@ -25,8 +25,8 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// Checks a message's body. Its numbers and texts are not kept: any size and depth of them costs time only,
-/// and no more of that than in proportion to the body.
+/// Checks a message's body, in a time in proportion to its length. Objects and arrays may be [`json::DEPTH`]
+/// within each other: subscribers' readers of JSON have limits, too, and some end their program there.
 ///
 /// # Errors
 /// What is wrong with it.
