@@ -34,6 +34,7 @@ pub struct Options<'a> {
 #[derive(Debug)]
 pub struct Collector {
     machine: Rc<RefCell<Machine>>,
+    utc: Zone,
     zone: Zone,
     cores: Cores,
     mounts: Table,
@@ -44,6 +45,7 @@ pub struct Collector {
     cut_told: bool,
     scanned_at: Option<Instant>,
     json: Box<[u8]>,
+    length: usize,
 }
 
 impl Collector {
@@ -65,6 +67,7 @@ impl Collector {
         drop(borrowed);
         Self {
             machine: shared,
+            utc: Zone::utc(),
             zone: Zone::local(),
             cores,
             mounts,
@@ -75,6 +78,7 @@ impl Collector {
             cut_told: false,
             scanned_at: None,
             json: vec![0; limits::CHASAR_MESSAGE].into_boxed_slice(),
+            length: 0,
         }
     }
 
@@ -82,6 +86,11 @@ impl Collector {
     pub fn prime(&mut self, now: Instant) {
         let machine = self.machine.clone();
         self.count(&mut machine.borrow_mut(), now);
+    }
+
+    /// The last message.
+    pub fn last(&self) -> &[u8] {
+        self.json.get(..self.length).unwrap_or_default()
     }
 
     /// One message as JSON. `clock` is the wall clock's time, `now` the monotonic one's.
@@ -96,12 +105,13 @@ impl Collector {
         let Machine { hostname, addresses, text, .. } = machine;
         let found = addresses.as_mut().and_then(|addresses| addresses.ask(Asker::Message, now, text).ok());
         loop {
-            match self.encode(clock, hostname, memory, disk, found, most) {
-                Some(length) => return self.json.get(..length).unwrap_or_default(),
-                // Without processes it fits in any case.
-                None if most == 0 => return &[],
-                None => most = most.min(limits::PROCESSES) / 2,
+            let length = self.encode(clock, hostname, memory, disk, found, most);
+            // Without processes it fits in any case.
+            if length.is_some() || most == 0 {
+                self.length = length.unwrap_or_default();
+                return self.last();
             }
+            most = most.min(limits::PROCESSES) / 2;
             if !self.cut_told {
                 self.cut_told = true;
                 warn!(
@@ -148,7 +158,7 @@ impl Collector {
         let found = found.into_iter().flat_map(Addresses::with_networks);
         let ours = found.filter(|(_, network)| Some(network.interface) == number);
         let message = Message {
-            computer_utc_clock: &stamp(clock, &Zone::utc()),
+            computer_utc_clock: &stamp(clock, &self.utc),
             computer_clock: &stamp(clock, &self.zone),
             hostname,
             mac_address: self.interface.mac(),
