@@ -3,16 +3,16 @@
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use heapless::String;
 use log::warn;
-use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
+use rustix::fs::{RawDir, SeekFrom, seek};
 
 use super::source::{Failure, Root, read_at};
 use crate::limits;
@@ -24,6 +24,9 @@ const CUT: usize = 15;
 
 /// Bytes read of a command line, of which the first word is wanted.
 const COMMAND: usize = 512;
+
+/// Bytes of `/proc`'s listing that are looked at in one go: some 250 processes.
+const LISTING: usize = 8192;
 
 /// A program's name.
 type Name = String<{ limits::PROCESS_NAME }>;
@@ -55,7 +58,7 @@ impl Process {
 /// The processes of the last two scans.
 #[derive(Debug)]
 pub struct ProcessTable {
-    proc: Result<Proc, Errno>,
+    proc: Result<OwnedFd, Errno>,
     /// By process id.
     now: Vec<Process>,
     before: Vec<Process>,
@@ -74,7 +77,7 @@ impl ProcessTable {
     pub fn open(root: &Root, capacity: usize, ticks_per_second: u64, page_bytes: u64) -> Self {
         let capacity = capacity.min(usize::from(u16::MAX));
         Self {
-            proc: Proc::open(root),
+            proc: root.directory("proc"),
             now: Vec::with_capacity(capacity),
             before: Vec::with_capacity(capacity),
             order: Vec::with_capacity(capacity),
@@ -114,10 +117,12 @@ impl ProcessTable {
         self.now.clear();
         let was_full = mem::replace(&mut self.was_full, false);
         let seconds = elapsed.as_secs_f64();
-        let Proc { listing, directory } = self.proc.as_mut().map_err(|errno| *errno)?;
-        // From its beginning each time.
-        for entry in listing.iter() {
-            let entry = entry?;
+        let directory = self.proc.as_ref().map_err(|errno| *errno)?;
+        seek(directory, SeekFrom::Start(0)).map_err(errno)?;
+        let mut listing = [MaybeUninit::uninit(); LISTING];
+        let mut listing = RawDir::new(directory, &mut listing);
+        while let Some(entry) = listing.next() {
+            let entry = entry.map_err(errno)?;
             let Some(pid) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) else {
                 continue;
             };
@@ -151,19 +156,9 @@ impl ProcessTable {
     }
 }
 
-/// `/proc`, to be listed and to open what is in it.
-#[derive(Debug)]
-struct Proc {
-    listing: Dir,
-    directory: OwnedFd,
-}
-
-impl Proc {
-    fn open(root: &Root) -> Result<Self, Errno> {
-        let directory = root.directory("proc")?;
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Ok(Self { listing: Dir::openat(&directory, ".", flags, Mode::empty())?, directory })
-    }
+/// The system's answer, as everything else has it.
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno::from_raw(error.raw_os_error())
 }
 
 /// Sorts in place. Not generic: sorting is much code.

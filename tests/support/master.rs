@@ -44,6 +44,11 @@ while True:
         Self { process, port, read: Cell::new(1) }
     }
 
+    /// Waits until so many have come.
+    pub fn wait_for_messages(&self, number: usize) {
+        self.process.wait_for_lines_of(Stream::Stdout, 1 + number, PATIENCE);
+    }
+
     /// The next message.
     pub fn message(&self) -> Value {
         let number = self.read.get() + 1;

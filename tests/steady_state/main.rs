@@ -4,22 +4,22 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
-    unsafe_code // GlobalAlloc is an unsafe trait: only an allocator sees every allocation
+    clippy::indexing_slicing
 )]
 
+mod chasar;
+mod counting;
+#[path = "../support/mod.rs"]
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::fs;
 use std::os::unix::thread::JoinHandleExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use counting::Counted;
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
 use psistats::agent::configuration::Configuration;
@@ -40,48 +40,10 @@ use support::reports::{Counters, read_past, sequence};
 use support::service_manager::ServiceManager;
 use tempfile::TempDir;
 
-/// The system's allocator, which counts for the threads that asked for it.
-struct Counting;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-thread_local! {
-    static COUNTER: Cell<Option<&'static AtomicU64>> = const { Cell::new(None) };
-}
-
-fn count() {
-    if let Ok(Some(counter)) = COUNTER.try_with(Cell::get) {
-        counter.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-// SAFETY: each call is handed to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 /// The whole agent on a thread of this process, its allocations counted; a service manager listens.
 struct Inside {
     thread: JoinHandle<std::io::Result<()>>,
-    allocations: &'static AtomicU64,
+    allocations: Counted,
     log: PathBuf,
     manager: ServiceManager,
     _dir: TempDir,
@@ -107,9 +69,9 @@ impl Inside {
         fs::write(&file, config.to_string()).unwrap();
         let manager = ServiceManager::at_a_path();
         let socket = manager.socket.clone();
-        let allocations: &AtomicU64 = Box::leak(Box::default());
+        let allocations = Counted::default();
         let thread = thread::spawn(move || {
-            COUNTER.set(Some(allocations));
+            allocations.begin();
             let mut configuration = Configuration::new(Some(file));
             let loaded = configuration.load().unwrap();
             let manager = Manager::new(&socket, Some(Duration::from_millis(30))).unwrap();
@@ -119,7 +81,7 @@ impl Inside {
     }
 
     fn allocations(&self) -> u64 {
-        self.allocations.load(Ordering::SeqCst)
+        self.allocations.so_far()
     }
 
     fn signal(&self, signal: Signal) {
@@ -200,13 +162,12 @@ fn figures_are_read_again_and_looked_for_again_without_one_allocation() {
         sampler.prime(tick(1).now);
         // Tells what is missing.
         sampler.report(tick(2));
-        let allocations: &AtomicU64 = Box::leak(Box::default());
-        COUNTER.set(Some(allocations));
-        for n in 3..100 {
-            sampler.report(tick(n));
-        }
-        COUNTER.set(None);
-        assert_eq!(allocations.load(Ordering::SeqCst), 0, "{board}");
+        let allocations = Counted::over(|| {
+            for n in 3..100 {
+                sampler.report(tick(n));
+            }
+        });
+        assert_eq!(allocations, 0, "{board}");
         let report = std::str::from_utf8(sampler.report(tick(100))).unwrap();
         assert!(report.contains("\"sensors\":") && report.contains("\"fan\":"), "{report}");
     }
