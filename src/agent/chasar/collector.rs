@@ -45,6 +45,7 @@ pub struct Collector {
     cut_told: bool,
     scanned_at: Option<Instant>,
     json: Box<[u8]>,
+    length: usize,
 }
 
 impl Collector {
@@ -77,6 +78,7 @@ impl Collector {
             cut_told: false,
             scanned_at: None,
             json: vec![0; limits::CHASAR_MESSAGE].into_boxed_slice(),
+            length: 0,
         }
     }
 
@@ -84,6 +86,11 @@ impl Collector {
     pub fn prime(&mut self, now: Instant) {
         let machine = self.machine.clone();
         self.count(&mut machine.borrow_mut(), now);
+    }
+
+    /// The last message.
+    pub fn last(&self) -> &[u8] {
+        self.json.get(..self.length).unwrap_or_default()
     }
 
     /// One message as JSON. `clock` is the wall clock's time, `now` the monotonic one's.
@@ -98,12 +105,13 @@ impl Collector {
         let Machine { hostname, addresses, text, .. } = machine;
         let found = addresses.as_mut().and_then(|addresses| addresses.ask(Asker::Message, now, text).ok());
         loop {
-            match self.encode(clock, hostname, memory, disk, found, most) {
-                Some(length) => return self.json.get(..length).unwrap_or_default(),
-                // Without processes it fits in any case.
-                None if most == 0 => return &[],
-                None => most = most.min(limits::PROCESSES) / 2,
+            let length = self.encode(clock, hostname, memory, disk, found, most);
+            // Without processes it fits in any case.
+            if length.is_some() || most == 0 {
+                self.length = length.unwrap_or_default();
+                return self.last();
             }
+            most = most.min(limits::PROCESSES) / 2;
             if !self.cut_told {
                 self.cut_told = true;
                 warn!(
