@@ -114,3 +114,26 @@ fn a_master_that_comes_late_or_again_is_found() {
     again.message();
     stop(&mut node);
 }
+
+#[test]
+#[ignore = "needs root and python3-zmq: tests/run"]
+fn that_other_users_processes_are_hidden_is_told_and_its_own_are_sent() {
+    let master = Master::start(0);
+    let script = "mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    let port = master.port.to_string();
+    let mut unshare = Command::new("unshare");
+    unshare.env("HOME", "/nonexistent").args([
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        env!("CARGO_BIN_EXE_psistats"),
+    ]);
+    let mut node = Process::start(unshare.args(["chasar", "clientnode", "start", "127.0.0.1", &port]));
+    node.wait_for_line("messages tell of this user's processes alone", PATIENCE);
+    let message = master.message();
+    let processes = message["process"].as_object().unwrap();
+    assert!(!processes.is_empty() && processes.values().all(|process| process["pid"] != 1), "{processes:?}");
+    stop(&mut node);
+}
