@@ -11,33 +11,45 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send, socket,
 };
 
+use super::machine::{Asker, Served};
 use super::source::Failure;
 use crate::limits;
 use crate::sample::addresses::{Addresses, Error, Progress, parse, request};
+use crate::time::Instant;
 
 /// Asks the kernel for addresses.
 #[derive(Debug, Default)]
 pub struct AddressReader {
+    served: Served,
+    outcome: Option<Failure>,
+    found: Addresses,
     socket: Option<OwnedFd>,
     sequence: u32,
     cut_told: bool,
 }
 
 impl AddressReader {
-    /// Puts the addresses of this network namespace into `found`. Does not wait: the kernel answers
-    /// a dump while it is asked and read.
+    /// The addresses of this network namespace. Does not wait: the kernel answers a dump while it is
+    /// asked and read.
     ///
     /// # Errors
     /// As `socket(2)`, `send(2)`, `recv(2)`; what the kernel refuses with; or content that is none.
-    /// `found` then holds what came before. The next call begins with a new socket.
-    pub fn read(&mut self, buf: &mut [u8], found: &mut Addresses) -> Result<(), Failure> {
-        found.clear();
+    /// The next reading begins with a new socket.
+    pub fn ask(&mut self, asker: Asker, now: Instant, buf: &mut [u8]) -> Result<&Addresses, Failure> {
+        if self.served.is_over(asker, now) {
+            self.outcome = self.read(buf).err();
+        }
+        self.outcome.map_or(Ok(&self.found), Err)
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> Result<(), Failure> {
+        self.found.clear();
         let socket = match self.socket.take() {
             Some(socket) => socket,
             None => open()?,
         };
         self.sequence = self.sequence.wrapping_add(1);
-        if dump(&socket, self.sequence, buf, found)? == Progress::Done {
+        if dump(&socket, self.sequence, buf, &mut self.found)? == Progress::Done {
             self.socket = Some(socket);
         } else if !self.cut_told {
             self.cut_told = true;

@@ -6,13 +6,14 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::time::Duration;
 
-use log::{debug, error, info, warn};
+use log::{Level, log};
 
 use super::LOG_AMQP;
 use crate::amqp::{self, Retry};
 use crate::config::Settings;
 use crate::config::settings::Host;
 use crate::time::{Backoff, Instant};
+use crate::zmtp;
 
 /// Least wait after an error that somebody has to mend.
 const SLOW: Duration = Duration::from_secs(30);
@@ -28,13 +29,17 @@ pub enum Failure {
     Transport(io::Error),
     /// AMQP.
     Amqp(amqp::Error),
+    /// ZMTP.
+    Zmtp(zmtp::Error),
 }
 
 impl Failure {
-    fn retry(&self) -> Retry {
+    /// How soon another attempt makes sense.
+    pub fn retry(&self) -> Retry {
         match self {
             Self::Amqp(error) => error.retry(),
-            Self::Resolve(_) | Self::Transport(_) => Retry::Soon,
+            Self::Zmtp(error) if error.retry() == zmtp::Retry::Slow => Retry::Slow,
+            Self::Resolve(_) | Self::Transport(_) | Self::Zmtp(_) => Retry::Soon,
         }
     }
 }
@@ -43,24 +48,103 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve(error) => write!(f, "the name cannot be resolved: {error}"),
-            Self::Transport(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                write!(f, "{error}; does RabbitMQ run there and listen on this port?")
-            }
             Self::Transport(error) => write!(f, "{error}"),
             Self::Amqp(error) => write!(f, "{error}"),
+            Self::Zmtp(error) => write!(f, "{error}"),
         }
     }
 }
 
-/// The attempts since the settings were read.
+/// Whom we connect to, for the log.
+pub struct Peer {
+    /// What should run there.
+    pub name: &'static str,
+    /// The target of the lines.
+    pub target: &'static str,
+    /// What becomes of what is made meanwhile.
+    pub meanwhile: &'static str,
+}
+
+const BROKER: Peer = Peer { name: "RabbitMQ", target: LOG_AMQP, meanwhile: ", reports are kept" };
+
+/// Failures in a row: how long to wait after each, and which is worth a line.
+pub struct Outage {
+    failures: u32,
+    backoff: Backoff,
+    /// Hashes of what was said: an outage is a line, not a line an attempt.
+    said: heapless::Vec<u64, SAID>,
+}
+
+impl Outage {
+    /// None so far; `base` is the wait after the first.
+    pub fn new(base: Duration) -> Self {
+        Self { failures: 0, backoff: Backoff::new(base), said: heapless::Vec::new() }
+    }
+
+    /// It is over: the next failure is news again.
+    pub fn worked(&mut self) {
+        self.failures = 0;
+        self.backoff.reset();
+        self.said.clear();
+    }
+
+    /// Says what went wrong with `peer` at `host`, once, and how long to wait before the next attempt: not at
+    /// all where it is `at_once`.
+    pub fn failed(
+        &mut self,
+        peer: &Peer,
+        host: &Host,
+        failure: &Failure,
+        retry: Retry,
+        at_once: bool,
+    ) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let slow = retry == Retry::Slow;
+        let wait = if at_once {
+            Duration::ZERO
+        } else {
+            self.backoff.next(fastrand::u32(..), if slow { SLOW } else { Duration::ZERO })
+        };
+        let mut line = format!("{host}: {failure}");
+        if let Failure::Transport(error) = failure
+            && error.kind() == io::ErrorKind::ConnectionRefused
+        {
+            line += &format!("; does {} run there and listen on this port?", peer.name);
+        }
+        let rounded = wait.saturating_add(Duration::from_millis(50));
+        let (seconds, tenths) = (rounded.as_secs(), rounded.subsec_millis() / 100);
+        let level = match retry {
+            _ if !self.is_news(&line, slow) => Level::Debug,
+            Retry::Slow => Level::Error,
+            Retry::Held => Level::Info,
+            Retry::Soon => Level::Warn,
+        };
+        log!(target: peer.target, level, "{line}; next attempt in {seconds}.{tenths} s{}", peer.meanwhile);
+        wait
+    }
+
+    fn is_news(&mut self, line: &str, slow: bool) -> bool {
+        let mut hasher = DefaultHasher::new();
+        line.hash(&mut hasher);
+        slow.hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.said.contains(&hash) {
+            return false;
+        }
+        if self.said.is_full() {
+            self.said.clear();
+        }
+        let _ = self.said.push(hash);
+        true
+    }
+}
+
+/// The attempts to reach a broker since the settings were read.
 pub struct Attempts {
     /// Attempts in all, which picks the node.
     made: usize,
     /// Failures since a report was confirmed.
-    failures: u32,
-    backoff: Backoff,
-    /// Hashes of what was said since then: an outage is a line, not a line an attempt.
-    said: heapless::Vec<u64, SAID>,
+    outage: Outage,
     /// Since when the queue is held by another connection (405).
     held_since: Option<Instant>,
 }
@@ -68,13 +152,7 @@ pub struct Attempts {
 impl Attempts {
     /// The first attempt is still to come.
     pub fn new(settings: &Settings) -> Self {
-        Self {
-            made: 0,
-            failures: 0,
-            backoff: Backoff::new(settings.app.retry_timer),
-            said: heapless::Vec::new(),
-            held_since: None,
-        }
+        Self { made: 0, outage: Outage::new(settings.app.retry_timer), held_since: None }
     }
 
     /// The node to try: those of a cluster take turns.
@@ -88,41 +166,21 @@ impl Attempts {
 
     /// Failures since a report was confirmed.
     pub fn failures(&self) -> u32 {
-        self.failures
+        self.outage.failures
     }
 
     /// A report was confirmed: the next failure is news again.
     pub fn worked(&mut self) {
-        self.failures = 0;
-        self.backoff.reset();
-        self.said.clear();
+        self.outage.worked();
         self.held_since = None;
     }
 
     /// Says what went wrong, once, and how long to wait before the next attempt.
     pub fn failed(&mut self, failure: &Failure, host: &Host, settings: &Settings, now: Instant) -> Duration {
         self.made += 1;
-        self.failures = self.failures.saturating_add(1);
         let retry = self.retry(failure, settings, now);
         let more_nodes = !self.made.is_multiple_of(settings.server.hosts.len().max(1));
-        let wait = match retry {
-            _ if more_nodes => Duration::ZERO,
-            Retry::Slow => self.backoff.next(fastrand::u32(..), SLOW),
-            Retry::Soon | Retry::Held => self.backoff.next(fastrand::u32(..), Duration::ZERO),
-        };
-        let line = format!("{host}: {failure}");
-        let rounded = wait.saturating_add(Duration::from_millis(50));
-        let (seconds, tenths) = (rounded.as_secs(), rounded.subsec_millis() / 100);
-        if !self.is_news(&line, retry) {
-            debug!(target: LOG_AMQP, "{line}; next attempt in {seconds}.{tenths} s");
-        } else if retry == Retry::Slow {
-            error!(target: LOG_AMQP, "{line}; next attempt in {seconds}.{tenths} s, reports are kept");
-        } else if retry == Retry::Held {
-            info!(target: LOG_AMQP, "{line}; next attempt in {seconds}.{tenths} s, reports are kept");
-        } else {
-            warn!(target: LOG_AMQP, "{line}; next attempt in {seconds}.{tenths} s, reports are kept");
-        }
-        wait
+        self.outage.failed(&BROKER, host, failure, retry, more_nodes)
     }
 
     /// A queue that is still held after three heartbeats is not held by our own ghost: the broker
@@ -139,20 +197,5 @@ impl Attempts {
         };
         let since = *self.held_since.get_or_insert(now);
         if now.since(since) > Duration::from_secs(3 * heartbeat) { Retry::Slow } else { Retry::Held }
-    }
-
-    fn is_news(&mut self, line: &str, retry: Retry) -> bool {
-        let mut hasher = DefaultHasher::new();
-        line.hash(&mut hasher);
-        (retry == Retry::Slow).hash(&mut hasher);
-        let hash = hasher.finish();
-        if self.said.contains(&hash) {
-            return false;
-        }
-        if self.said.is_full() {
-            self.said.clear();
-        }
-        let _ = self.said.push(hash);
-        true
     }
 }

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
 
-#[cfg(feature = "chasar")]
 use super::chasar;
 use super::configuration::Configuration;
 use super::listing;
@@ -101,11 +100,10 @@ fn is_chasar(parser: &mut lexopt::Parser) -> bool {
     by_link || parser.raw_args().is_ok_and(|mut args| args.next_if(|arg| arg == "chasar").is_some())
 }
 
-#[cfg(feature = "chasar")]
 fn chasar(mut parser: lexopt::Parser) -> u8 {
     match chasar::cli::parse(&mut parser) {
         Ok(chasar::cli::Command::ClientNode { config, words }) => {
-            code(chasar::cli::client_node(config, &words))
+            code(foreground(Configuration::of_client_node(config, words), "/".into(), false))
         }
         Ok(chasar::cli::Command::MasterNode(arguments)) => code(chasar::cli::master_node(arguments)),
         Ok(chasar::cli::Command::Help) => answer(chasar::cli::help(VERSION)),
@@ -115,12 +113,6 @@ fn chasar(mut parser: lexopt::Parser) -> u8 {
             2
         }
     }
-}
-
-#[cfg(not(feature = "chasar"))]
-fn chasar(_: lexopt::Parser) -> u8 {
-    complain("chasar is not in this build: cargo build --release makes one that has it");
-    2
 }
 
 const DONE: u8 = 0;
@@ -225,9 +217,13 @@ impl Invocation {
 }
 
 fn start_local(invocation: Invocation) -> Result<(), String> {
+    let root = invocation.root()?;
+    foreground(Configuration::new(invocation.config), root, invocation.stdout)
+}
+
+fn foreground(mut configuration: Configuration, root: PathBuf, stdout: bool) -> Result<(), String> {
     run::hold_signals().map_err(|error| error.to_string())?;
-    let (configuration, loaded) = invocation.configuration()?;
-    let (root, stdout) = (invocation.root()?, invocation.stdout);
+    let loaded = configuration.load().map_err(|problems| problems.to_string())?;
     let manager = Manager::from_environment().map_err(|error| error.to_string())?;
     let options = Options { loaded, configuration, root, stdout, launcher: None, manager };
     run::run(options).map_err(|error| error.to_string())

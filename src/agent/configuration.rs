@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::chasar::cli::Words;
 use crate::config::logging::{SyslogAddress, Target};
 use crate::config::settings::App;
 use crate::config::{self, Loaded, Problems, Settings};
@@ -16,13 +17,25 @@ use crate::config::{self, Loaded, Problems, Settings};
 pub struct Configuration {
     file: Option<PathBuf>,
     directory: PathBuf,
+    client_node: Option<Words>,
 }
 
 impl Configuration {
     /// `explicit` is `--config FILE`; without it the usual places are searched.
     pub fn new(explicit: Option<PathBuf>) -> Self {
         // Where the directory has been removed, nothing relative to it can be opened anyway.
-        Self { file: explicit, directory: env::current_dir().unwrap_or_else(|_| "/".into()) }
+        let directory = env::current_dir().unwrap_or_else(|_| "/".into());
+        Self { file: explicit, directory, client_node: None }
+    }
+
+    /// The same for a client node of chasar alone, with `words` from its command line.
+    pub fn of_client_node(explicit: Option<PathBuf>, words: Words) -> Self {
+        Self { client_node: Some(words), ..Self::new(explicit) }
+    }
+
+    /// Whether it is that of a client node alone.
+    pub fn is_client_node(&self) -> bool {
+        self.client_node.is_some()
     }
 
     /// Reads and checks the configuration; all paths in it come out absolute.
@@ -32,6 +45,9 @@ impl Configuration {
         let mut loaded = config::load(self.file.as_deref())?;
         self.file = loaded.source.as_deref().map(|file| self.directory.join(file));
         anchor(&mut loaded.settings, &self.directory);
+        if let Some(words) = &self.client_node {
+            words.replace(&mut loaded.settings.chasar);
+        }
         Ok(loaded)
     }
 

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
+use super::chasar::collector::Collector;
 use super::reactor::{Notify, Reactor};
 use crate::config::Settings;
 use crate::limits;
@@ -18,27 +18,46 @@ pub enum Connection {
     Away,
     /// Ready to publish.
     Ready,
-    /// The broker wants no publishes for now.
+    /// The broker wants no publishes for now; the master node has not subscribed.
     Blocked,
 }
 
 /// How the agent stands, in one line.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
-    /// What became of the reports.
-    pub counters: Counters,
-    /// How the connection is.
+    /// What became of the reports; none where none are made.
+    pub counters: Option<Counters>,
+    /// How the connection to the broker is.
+    pub connection: Connection,
+    /// What became of the messages to a master node, where that is configured.
+    pub feed: Option<Sent>,
+}
+
+/// What became of the messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// Taken by the connection.
+    pub sent: u64,
+    /// Not taken: beyond the high-water mark.
+    pub dropped: u64,
+    /// How the connection to the master node is.
     pub connection: Connection,
 }
 
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counters { sampled, confirmed, dropped, pending } = self.counters;
-        let connection = self.connection;
-        write!(
-            f,
-            "sampled={sampled} confirmed={confirmed} dropped={dropped} pending={pending} connection={connection:?}"
-        )
+        if let Some(Counters { sampled, confirmed, dropped, pending }) = self.counters {
+            let connection = self.connection;
+            write!(
+                f,
+                "sampled={sampled} confirmed={confirmed} dropped={dropped} pending={pending} connection={connection:?}"
+            )?;
+        }
+        if let Some(Sent { sent, dropped, connection }) = self.feed {
+            f.write_str(if self.counters.is_some() { " chasar: " } else { "" })?;
+            write!(f, "sent={sent} dropped={dropped} connection={connection:?}")?;
+        }
+        Ok(())
     }
 }
 
@@ -46,16 +65,36 @@ impl fmt::Display for Standing {
 pub struct Shared<'r> {
     /// The loop that drives all of it.
     pub reactor: &'r Reactor,
+    /// Whether reports are made: not by a client node of chasar alone.
+    pub reports: bool,
     /// Reports on their way.
     pub outbox: RefCell<Outbox<Box<[u8]>>>,
     /// How the connection is.
     pub connection: Cell<Connection>,
+    /// Messages on their way.
+    pub feed: Feed,
     settings: RefCell<Rc<Settings>>,
     stopping: Cell<bool>,
-    /// Told when the settings have changed or the end is near.
+    /// Told when the settings have changed or the end is near, and when messages are wanted.
     pub sampling: Notify,
     /// Likewise, and when there is a new report.
     pub publishing: Notify,
+}
+
+/// What the sampling and the connection to a master node share.
+pub struct Feed {
+    /// What makes the messages, and keeps the last one; none where no master is configured.
+    pub collector: RefCell<Option<Collector>>,
+    /// Whether the last message has not been taken from there.
+    pub fresh: Cell<bool>,
+    /// How the connection is. Messages are made while it is [`Connection::Ready`].
+    pub connection: Cell<Connection>,
+    /// Messages that the connection has taken.
+    pub sent: Cell<u64>,
+    /// Messages beyond the high-water mark.
+    pub dropped: Cell<u64>,
+    /// Told when the settings have changed or the end is near, and when there is a new message.
+    pub news: Notify,
 }
 
 impl<'r> Shared<'r> {
@@ -66,8 +105,17 @@ impl<'r> Shared<'r> {
     pub fn new(reactor: &'r Reactor, settings: Settings) -> io::Result<Self> {
         Ok(Self {
             reactor,
-            outbox: RefCell::new(Outbox::new(ring(settings.backlog.bytes)?)),
+            reports: true,
+            outbox: RefCell::new(Outbox::new(memory(settings.backlog.bytes, "[backlog] bytes")?)),
             connection: Cell::new(Connection::Away),
+            feed: Feed {
+                collector: RefCell::default(),
+                fresh: Cell::new(false),
+                connection: Cell::new(Connection::Away),
+                sent: Cell::new(0),
+                dropped: Cell::new(0),
+                news: Notify::default(),
+            },
             settings: RefCell::new(Rc::new(settings)),
             stopping: Cell::new(false),
             sampling: Notify::default(),
@@ -83,23 +131,19 @@ impl<'r> Shared<'r> {
 
     /// How the agent stands now.
     pub fn standing(&self) -> Standing {
-        Standing { counters: self.outbox.borrow().counters(), connection: self.connection.get() }
+        let feed = &self.feed;
+        let sent =
+            || Sent { sent: feed.sent.get(), dropped: feed.dropped.get(), connection: feed.connection.get() };
+        Standing {
+            counters: self.reports.then(|| self.outbox.borrow().counters()),
+            connection: self.connection.get(),
+            feed: self.settings.borrow().chasar.enabled.then(sent),
+        }
     }
 
     /// Whether the agent is to end.
     pub fn is_stopping(&self) -> bool {
         self.stopping.get()
-    }
-
-    /// Ready when something was told to the publishing and `relevant` says yes. What is told of no
-    /// relevance is forgotten.
-    pub fn poll_publishing(&self, cx: &Context<'_>, relevant: impl Fn() -> bool) -> Poll<()> {
-        while self.publishing.poll(cx).is_ready() {
-            if relevant() {
-                return Poll::Ready(());
-            }
-        }
-        Poll::Pending
     }
 
     /// From now on these settings hold.
@@ -117,18 +161,17 @@ impl<'r> Shared<'r> {
     fn tell(&self) {
         self.sampling.notify();
         self.publishing.notify();
+        self.feed.news.notify();
     }
 }
 
-/// Memory for the outbox: by `vec!`, because the kernel then gives pages of zeros once they are used,
-/// and no earlier. But `vec!` ends the program where there is none, so that more than the default,
-/// which fits wherever the program does, is asked for on trial first.
-fn ring(bytes: usize) -> io::Result<Box<[u8]>> {
+/// Memory of so many bytes, which `key` asks for: by `vec!`, because the kernel then gives pages of zeros
+/// once they are used, and no earlier. But `vec!` ends the program where there is none, so that more than the
+/// default of the backlog, which fits wherever the program does, is asked for on trial first.
+pub fn memory(bytes: usize, key: &str) -> io::Result<Box<[u8]>> {
     if bytes > limits::BACKLOG_DEFAULT {
         Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
-            let text = format!(
-                "no memory for [backlog] bytes={bytes}: expected less, or a higher limit (ulimit -v)"
-            );
+            let text = format!("no memory for {key}={bytes}: expected less, or a higher limit (ulimit -v)");
             io::Error::new(io::ErrorKind::OutOfMemory, text)
         })?;
     }

@@ -1,6 +1,7 @@
 //! Local time: the one place that knows the time zone.
 
 use std::env;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tz::{DateTime, LocalTimeType, TimeZone};
 
@@ -55,6 +56,19 @@ impl Zone {
     }
 }
 
+/// Microseconds since 1970 by the wall clock, whatever that says: before 1970 they are negative. No deadline
+/// depends on it.
+pub fn unix_micros(clock: SystemTime) -> i64 {
+    let micros = |d: Duration| {
+        let micros = d.as_secs().saturating_mul(1_000_000).saturating_add(d.subsec_micros().into());
+        i64::try_from(micros).unwrap_or(i64::MAX)
+    };
+    match clock.duration_since(UNIX_EPOCH) {
+        Ok(since) => micros(since),
+        Err(before) => -micros(before.duration()),
+    }
+}
+
 /// 0001-01-01 00:00:00 and 9999-12-31 00:00:00, with room for any zone's offset.
 const YEAR_1: i64 = -62_135_510_400;
 const YEAR_9999: i64 = 253_402_214_400;
@@ -67,6 +81,29 @@ const EPOCH: DateTime = match DateTime::from_timespec_and_local(0, 0, LocalTimeT
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn unix_ms(clock: SystemTime) -> i64 {
+        unix_micros(clock) / 1000
+    }
+
+    #[test]
+    fn the_clock_goes_on_after_2038_also_where_a_word_has_32_bits() {
+        // Seconds of the system's own calls: with 32 bits, they fail from then on.
+        assert_eq!(size_of::<nix::libc::time_t>(), 8);
+        assert_eq!(unix_ms(UNIX_EPOCH + Duration::from_millis(4_102_444_800_123)), 4_102_444_800_123);
+    }
+
+    #[test]
+    fn fault_31_stamps_say_what_the_clock_said_also_before_1970_and_where_it_has_no_end() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(unix_ms(UNIX_EPOCH), 0);
+        assert_eq!(unix_ms(UNIX_EPOCH - Duration::from_millis(1500)), -1500);
+        let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        assert_eq!(unix_ms(now), 1_700_000_000_123);
+        assert_eq!(unix_ms(now - day) - unix_ms(now), -86_400_000);
+        let farthest = UNIX_EPOCH.checked_add(Duration::from_secs(i64::MAX as u64)).unwrap();
+        assert_eq!(unix_micros(farthest), i64::MAX);
+    }
 
     #[test]
     fn absurd_times_are_clamped_and_nothing_overflows() {

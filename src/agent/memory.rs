@@ -2,17 +2,38 @@
 
 use std::ops::ControlFlow;
 
+use super::machine::{Asker, Served};
 use super::source::{Failure, Root, Source};
 use super::system;
 use crate::limits;
-use crate::sample::{meminfo, zoneinfo};
+use crate::report::percent;
+use crate::sample::meminfo::{self, Swap};
+use crate::sample::{Tenths, zoneinfo};
+use crate::time::Instant;
 
 /// `/proc/meminfo`, and `/proc/zoneinfo` for kernels that do not tell what is available.
 #[derive(Debug)]
 pub struct Memory {
+    /// Whether somebody wants [`Reading::used_bytes`].
+    pub with_used: bool,
+    /// Whether somebody wants [`Reading::swap`].
+    pub with_swap: bool,
     meminfo: Source,
     zoneinfo: Source,
     page_bytes: u64,
+    served: Served,
+    reading: Result<Reading, Failure>,
+}
+
+/// What a reading says; None: it does not say it, or nobody wants it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// How much there is, and how much of it could be had.
+    pub bytes: Option<Bytes>,
+    /// In use, without buffers and cache.
+    pub used_bytes: Option<u64>,
+    /// Space on disks that memory is put into.
+    pub swap: Option<Swap>,
 }
 
 /// Bytes of memory.
@@ -24,19 +45,28 @@ pub struct Bytes {
     pub available: u64,
 }
 
+impl Bytes {
+    /// Percent that could not be had, as psutil counts it.
+    pub fn percent_used(&self) -> Tenths {
+        percent(self.total.saturating_sub(self.available), self.total)
+    }
+}
+
 impl Memory {
+    /// Where it is read, under the root.
+    pub const NAME: &str = "proc/meminfo";
+
     /// Opens both.
     pub fn open(root: &Root) -> Self {
         Self {
-            meminfo: Source::open(root, "proc/meminfo"),
+            with_used: false,
+            with_swap: false,
+            meminfo: Source::open(root, Self::NAME),
             zoneinfo: Source::open(root, "proc/zoneinfo"),
             page_bytes: system::page_bytes(),
+            served: Served::default(),
+            reading: Err(Failure::Content),
         }
-    }
-
-    /// Where it is read, under the root.
-    pub fn name(&self) -> &'static str {
-        self.meminfo.name()
     }
 
     /// Opens `/proc/meminfo` again.
@@ -44,16 +74,27 @@ impl Memory {
         self.meminfo.reopen(root);
     }
 
-    /// Reads it; what `look` makes of the text of `/proc/meminfo` comes with it.
+    /// What it says.
     ///
     /// # Errors
-    /// Those of `/proc/meminfo`.
-    pub fn read<T>(&self, text: &mut [u8], look: impl FnOnce(&[u8]) -> T) -> Result<(Bytes, T), Failure> {
+    /// Those of reading `/proc/meminfo`.
+    pub fn ask(&mut self, asker: Asker, now: Instant, text: &mut [u8]) -> Result<Reading, Failure> {
+        if self.served.is_over(asker, now) {
+            self.reading = self.read(text);
+        }
+        self.reading
+    }
+
+    fn read(&self, text: &mut [u8]) -> Result<Reading, Failure> {
         let content = self.meminfo.read(text, 0)?;
-        let info = meminfo::parse(content).ok_or(Failure::Content)?;
-        let seen = look(content);
-        let low_watermark = if info.wants_low_watermark() { self.low_watermark_bytes(text) } else { None };
-        Ok((Bytes { total: info.total_bytes, available: info.available(low_watermark) }, seen))
+        let info = meminfo::parse(content);
+        let used_bytes = if self.with_used { meminfo::used_bytes(content) } else { None };
+        let swap = if self.with_swap { meminfo::swap(content) } else { None };
+        let bytes = info.map(|info| {
+            let low = if info.wants_low_watermark() { self.low_watermark_bytes(text) } else { None };
+            Bytes { total: info.total_bytes, available: info.available(low) }
+        });
+        Ok(Reading { bytes, used_bytes, swap })
     }
 
     /// The sum of the zones' low watermarks. None where it is missing, as psutil goes on without it, or

@@ -15,9 +15,9 @@ pub mod cores;
 pub mod memory;
 pub mod processes;
 pub mod system;
+pub mod machine;
 pub mod figures;
 pub mod sampler;
-#[cfg(feature = "chasar")]
 pub mod chasar;
 // The broker:
 pub mod reactor;
@@ -32,6 +32,7 @@ pub mod localtime;
 pub mod logging;
 pub mod configuration;
 pub mod notify;
+pub mod sampling;
 pub mod run;
 pub mod pidfile;
 pub mod service;

@@ -19,7 +19,7 @@ use log::warn;
 use super::context::{Connection, Standing};
 use crate::time::{Instant, Periodic};
 
-/// Bytes of the longest message: a status with four counters of 64 bits.
+/// Bytes of the longest message: a status with six counters of 64 bits.
 const MESSAGE: usize = 256;
 
 /// Shortest time between two signs of life; the loop counts milliseconds.

@@ -74,7 +74,8 @@ pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
             let until = now + attempts.failed(&failure, &host, &settings, now);
             // New settings are tried at once: they are how somebody mends what failed.
             let changed = || shared.is_stopping() || !Rc::ptr_eq(&settings, &shared.settings());
-            poll_fn(|cx| either(timer.poll_at(Some(until), cx), shared.poll_publishing(cx, changed))).await;
+            poll_fn(|cx| either(timer.poll_at(Some(until), cx), shared.publishing.poll_if(cx, changed)))
+                .await;
         }
         let newest = shared.settings();
         if !Rc::ptr_eq(&settings, &newest) {
@@ -103,7 +104,7 @@ impl Session<'_, '_> {
         attempts: &Attempts,
     ) -> Result<(), Failure> {
         let stopped = async {
-            poll_fn(|cx| self.shared.poll_publishing(cx, || self.shared.is_stopping())).await;
+            poll_fn(|cx| self.shared.publishing.poll_if(cx, || self.shared.is_stopping())).await;
             Ok(None)
         };
         // A stop does not wait for a connection that is still being made.
@@ -140,7 +141,7 @@ impl Session<'_, '_> {
         deadline: Option<Instant>,
     ) -> Poll<()> {
         let due = self.timer.poll_at(deadline, cx);
-        let told = self.shared.poll_publishing(cx, || true);
+        let told = self.shared.publishing.poll(cx);
         either(wire::poll(client, stream, cx), either(due, told))
     }
 

@@ -375,6 +375,16 @@ impl Notify {
         keep(&mut self.waker.borrow_mut(), cx);
         Poll::Pending
     }
+
+    /// The same, where `relevant` says yes. What has changed and is of no relevance is forgotten.
+    pub fn poll_if(&self, cx: &Context<'_>, relevant: impl Fn() -> bool) -> Poll<()> {
+        while self.poll(cx).is_ready() {
+            if relevant() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
 }
 
 /// Ready when either is. Both have been asked by then, so that both wake.

@@ -1,13 +1,11 @@
 //! The agent's life: sampling, publishing and signals, joined on one thread.
 
-use std::future::poll_fn;
 use std::io::{self, Write};
 use std::mem;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use log::{error, info, warn};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -16,20 +14,16 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use smol::LocalExecutor;
 use smol::future::{or, try_zip};
 
+use super::chasar::node;
 use super::configuration::Configuration;
 use super::context::Shared;
-use super::figures::Tick;
 use super::logging::{self, Fallback};
 use super::notify::Manager;
-use super::publisher::{self, Identity};
-use super::reactor::{Reactor, Source, either};
-use super::sampler::Sampler;
+use super::publisher;
+use super::reactor::{Reactor, Source};
+use super::sampling::Sampling;
 use super::service::Launcher;
 use crate::config::{Loaded, Settings};
-use crate::time::Periodic;
-
-/// Over what the first report's cpu figure is measured; at most the primary timer.
-const FIRST_INTERVAL: Duration = Duration::from_millis(250);
 
 /// From a stop to the end, whatever the broker does.
 const STOP: Duration = Duration::from_millis(1950);
@@ -77,8 +71,10 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let reactor = Reactor::new()?;
     let signals =
         reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
-    let shared = Shared::new(&reactor, settings)?;
-    let sampling = Sampling::new(&shared, &manager, root);
+    let mut shared = Shared::new(&reactor, settings)?;
+    shared.reports = !configuration.is_client_node();
+    let shared = shared;
+    let sampling = Sampling::new(&shared, &manager, root, stdout);
     let identity = sampling.identity();
     if let Some(launcher) = launcher {
         launcher.ready();
@@ -94,14 +90,20 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
                 keep(&shared, ms, report);
                 Ok(())
             };
-            // Neither is of use without the other.
-            try_zip(sampling.run(keep), publisher::run(&shared, &identity)).await.map(|_| ())
+            let publishing = async {
+                match &identity {
+                    Some(identity) => publisher::run(&shared, identity).await,
+                    None => Ok(()),
+                }
+            };
+            // None is of use without the sampling.
+            try_zip(try_zip(sampling.run(keep), publishing), node::run(&shared)).await.map(|_| ())
         }
     });
     let watch = Watch { shared: &shared, manager: &manager, signals, configuration, background };
     let watch = pin!(watch.run());
     let result = drive(&reactor, pin!(or(work, watch)))?;
-    if !stdout {
+    if !stdout && shared.reports {
         info!("{}", shared.standing());
         let pending = shared.outbox.borrow().counters().pending;
         if pending > 0 {
@@ -115,11 +117,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     }
 }
 
-/// Runs everything there is to do on this thread. One function for all programs: the executor is in it once.
-///
-/// # Errors
-/// As [`Reactor::block_on`].
-pub fn drive(
+/// Runs everything there is to do on this thread.
+fn drive(
     reactor: &Reactor,
     everything: Pin<&mut dyn Future<Output = io::Result<()>>>,
 ) -> io::Result<io::Result<()>> {
@@ -165,76 +164,8 @@ impl Printer {
     }
 }
 
-/// Makes reports at their times.
-struct Sampling<'s, 'r> {
-    shared: &'s Shared<'r>,
-    manager: &'s Manager,
-    root: PathBuf,
-    sampler: Sampler,
-}
-
-impl<'s, 'r> Sampling<'s, 'r> {
-    fn new(shared: &'s Shared<'r>, manager: &'s Manager, root: PathBuf) -> Self {
-        let sampler = Sampler::open(&root, &shared.settings());
-        Self { shared, manager, root, sampler }
-    }
-
-    fn identity(&self) -> Identity {
-        // Sequence numbers start anew with the program, so that the boot alone does not tell two
-        // reports apart.
-        let started_ms = self.shared.reactor.now().as_nanos() / 1_000_000;
-        Identity {
-            hostname: self.sampler.hostname().to_owned(),
-            run: format!("{}-{started_ms:x}", self.sampler.boot_id()),
-        }
-    }
-
-    /// Hands each report, with its sample time, to `deliver`, until the agent stops.
-    async fn run(mut self, mut deliver: impl FnMut(i64, &[u8]) -> io::Result<()>) -> io::Result<()> {
-        let timer = self.shared.reactor.timer()?;
-        self.manager.start(self.shared.reactor.now());
-        loop {
-            let settings = self.shared.settings();
-            self.sampler.prime(self.shared.reactor.now());
-            let period = settings.app.primary_timer;
-            let first = self.shared.reactor.now() + FIRST_INTERVAL.min(period);
-            let mut primary = Periodic::new(first, period);
-            let mut secondary = Periodic::new(first, settings.app.secondary_timer);
-            while Rc::ptr_eq(&settings, &self.shared.settings()) {
-                let report = primary.deadline();
-                let due = self.manager.deadline().map_or(report, |sign| sign.min(report));
-                poll_fn(|cx| either(timer.poll_at(Some(due), cx), self.shared.sampling.poll(cx))).await;
-                if self.shared.is_stopping() {
-                    return Ok(());
-                }
-                let now = self.shared.reactor.now();
-                if primary.due(now) {
-                    let unix_ms = unix_ms(SystemTime::now());
-                    let tick = Tick { unix_ms, now, due: report, secondary: secondary.due(now) };
-                    deliver(unix_ms, self.sampler.report(tick))?;
-                    self.manager.sampled(&self.shared.standing(), tick.secondary);
-                }
-                self.manager.alive(now);
-            }
-            self.sampler = Sampler::open(&self.root, &self.shared.settings());
-        }
-    }
-}
-
-/// What the wall clock says, whatever that is: before 1970 it is negative. No deadline depends on it.
-fn unix_ms(clock: SystemTime) -> i64 {
-    let ms = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-    match clock.duration_since(UNIX_EPOCH) {
-        Ok(since) => ms(since),
-        Err(before) => -ms(before.duration()),
-    }
-}
-
 /// The next signal's number.
-///
-/// # Errors
-/// As `read(2)` of a signalfd.
-pub async fn next_signal(signals: &Source<'_, SignalFd>) -> io::Result<i32> {
+async fn next_signal(signals: &Source<'_, SignalFd>) -> io::Result<i32> {
     loop {
         signals.readable().await;
         let mut signal = 0;
@@ -274,7 +205,11 @@ impl Watch<'_, '_> {
                 _ => break,
             }
         }
-        info!("stopping");
+        if self.shared.reports {
+            info!("stopping");
+        } else {
+            info!("stopping; {}", self.shared.standing());
+        }
         self.manager.stopping();
         self.shared.stop();
         timer.until(self.shared.reactor.now() + STOP).await;
@@ -301,29 +236,5 @@ impl Watch<'_, '_> {
         }
         info!("the configuration was read again");
         self.shared.replace_settings(loaded.settings);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_goes_on_after_2038_also_where_a_word_has_32_bits() {
-        // Seconds of the system's own calls: with 32 bits, they fail from then on.
-        assert_eq!(size_of::<nix::libc::time_t>(), 8);
-        assert_eq!(unix_ms(UNIX_EPOCH + Duration::from_millis(4_102_444_800_123)), 4_102_444_800_123);
-    }
-
-    #[test]
-    fn fault_31_stamps_say_what_the_clock_said_also_before_1970_and_where_it_has_no_end() {
-        let day = Duration::from_secs(86_400);
-        assert_eq!(unix_ms(UNIX_EPOCH), 0);
-        assert_eq!(unix_ms(UNIX_EPOCH - Duration::from_millis(1500)), -1500);
-        let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        assert_eq!(unix_ms(now), 1_700_000_000_123);
-        assert_eq!(unix_ms(now - day) - unix_ms(now), -86_400_000);
-        let farthest = UNIX_EPOCH.checked_add(Duration::from_secs(i64::MAX as u64)).unwrap();
-        assert_eq!(unix_ms(farthest), i64::MAX);
     }
 }

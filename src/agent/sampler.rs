@@ -3,39 +3,38 @@
 //! After [`Sampler::open`] nothing is allocated: a report is made of a few `pread(2)`, and at
 //! secondary ticks a dump of addresses, in buffers that live as long as the sampler.
 
+use std::cell::RefCell;
+use std::net::Ipv4Addr;
 use std::path::Path;
+use std::rc::Rc;
 
 use log::{debug, info};
-use nix::sys::utsname::uname;
 
-use super::addresses::AddressReader;
+use super::cores::Processors;
 use super::figures::{Figures, Tick};
+use super::machine::{Asker, Machine, name_in};
 use super::memory::Memory;
-use super::source::{Failure, Root, Source, Watch};
+use super::source::{Failure, Source, Watch};
 use super::thermometer::Thermometer;
 use crate::config::Settings;
 use crate::limits;
-use crate::report::{CpuRate, Report, percent};
+use crate::report::{CpuRate, Report};
 use crate::sample::addresses::Addresses;
 use crate::sample::stat::CpuTimes;
-use crate::sample::{Fixed, Hundredths, Tenths, Thousandths, boot_id, hostname, stat, uptime};
+use crate::sample::{Fixed, Hundredths, Tenths, Thousandths, boot_id, uptime};
 use crate::time::Instant;
 
 /// Makes the reports of one machine.
 #[derive(Debug)]
 pub struct Sampler {
-    root: Root,
+    machine: Rc<RefCell<Machine>>,
     hostname: String,
     boot_id: String,
     timestamps: bool,
 
-    stat: Source,
-    memory: Memory,
     uptime: Source,
     /// None: `[cpu_temp] enabled=no`.
     thermometer: Option<Thermometer>,
-    /// None under another root than `/`: addresses are not a file.
-    addresses: Option<AddressReader>,
     figures: Figures,
 
     cpu_watch: Watch,
@@ -45,49 +44,52 @@ pub struct Sampler {
     ipaddr_watch: Watch,
 
     cpu: CpuRate,
-    found: Addresses,
     // On the heap, once: in here each future around the sampler would have a copy on the stack.
-    text: Box<[u8]>,
     json: Box<[u8]>,
 }
 
 impl Sampler {
-    /// Opens every source under `root`, which is `/` for the running system. Never fails: a source
-    /// that is missing costs its figure, and is logged when that is first due.
+    /// One of the machine under `root`, which is `/` for the running system, that shares it with nobody.
     pub fn open(root: &Path, settings: &Settings) -> Self {
-        let root = Root::open(root);
-        let addresses = root.is_live().then(AddressReader::default);
-        if addresses.is_none() {
+        Self::of(Machine::open(root), settings)
+    }
+
+    /// Opens every further source of `shared`. Never fails: a source that is missing costs its figure, and
+    /// is logged when that is first due.
+    pub fn of(shared: Rc<RefCell<Machine>>, settings: &Settings) -> Self {
+        let mut borrowed = shared.borrow_mut();
+        let machine = &mut *borrowed;
+        let figures = Figures::open(machine, &settings.figures);
+        let root = &machine.root;
+        if machine.addresses.is_none() {
             info!(
                 "ipaddr stays empty in reports: the addresses of this machine are not those of {}",
                 root.path("").display()
             );
         }
-        let thermometer = settings.cpu_temp.enabled.then(|| Thermometer::find(&root));
+        let thermometer = settings.cpu_temp.enabled.then(|| Thermometer::find(root));
         for (name, label) in thermometer.iter().flat_map(Thermometer::sensors) {
             debug!("candidate for cpu_temp: {} ({label})", root.path(name).display());
         }
+        let hostname = machine.hostname.clone();
+        let boot_id = name_in(root, "proc/sys/kernel/random/boot_id", boot_id::parse);
+        let uptime = Source::open(root, "proc/uptime");
+        drop(borrowed);
         Self {
-            hostname: machine_name(&root),
-            boot_id: read_name(&root, "proc/sys/kernel/random/boot_id", boot_id::parse)
-                .unwrap_or_else(|| "no-boot-id".into()),
+            machine: shared,
+            hostname,
+            boot_id: boot_id.unwrap_or_else(|| "no-boot-id".into()),
             timestamps: settings.message.timestamp,
-            stat: Source::open(&root, "proc/stat"),
-            memory: Memory::open(&root),
-            uptime: Source::open(&root, "proc/uptime"),
+            uptime,
             thermometer,
-            addresses,
-            figures: Figures::open(&root, &settings.figures),
+            figures,
             cpu_watch: Watch::new("cpu"),
             mem_watch: Watch::new("mem"),
             cpu_temp_watch: Watch::new("cpu_temp"),
             uptime_watch: Watch::new("uptime"),
             ipaddr_watch: Watch::new("ipaddr"),
             cpu: CpuRate::default(),
-            found: Addresses::default(),
-            text: vec![0; limits::KERNEL_FILE].into_boxed_slice(),
             json: vec![0; limits::REPORT].into_boxed_slice(),
-            root,
         }
     }
 
@@ -103,108 +105,89 @@ impl Sampler {
 
     /// Reads the counters that the next report is measured against.
     pub fn prime(&mut self, now: Instant) {
-        let times = self.cpu_times(false);
+        let machine = self.machine.clone();
+        let machine = &mut *machine.borrow_mut();
+        let times = self.cpu_times(machine, now, false);
         self.cpu.next(times);
-        self.figures.prime(&self.root, &mut self.text, now);
+        self.figures.prime(machine, now);
     }
 
     /// One report as JSON, without a line end. At a secondary tick it has uptime and addresses too.
     pub fn report(&mut self, tick: Tick) -> &[u8] {
-        let secondary = tick.secondary;
+        let machine = self.machine.clone();
+        let machine = &mut *machine.borrow_mut();
+        let Tick { now, secondary, .. } = tick;
         if secondary {
-            self.reopen_missing();
+            self.reopen_missing(machine);
         }
-        let now = self.cpu_times(secondary);
-        let cpu = self.cpu.next(now);
-        let mem = self.memory(secondary);
-        let cpu_temp = self.temperature(secondary);
-        let uptime = secondary.then(|| self.uptime());
-        if secondary {
-            self.find_addresses();
-        }
+        let times = self.cpu_times(machine, now, secondary);
+        let cpu = self.cpu.next(times);
+        let mem = self.memory(machine, now, secondary);
+        let cpu_temp = self.temperature(machine, secondary);
+        let uptime = secondary.then(|| self.uptime(machine));
         let report = Report {
             hostname: &self.hostname,
             cpu,
             mem,
             cpu_temp,
             uptime,
-            ipaddr: secondary.then_some(self.found.as_slice()),
+            ipaddr: secondary.then(|| addresses(machine, &mut self.ipaddr_watch, now)),
             ts: self.timestamps.then_some(Fixed(tick.unix_ms)),
         };
         // limits::REPORT holds any report; further figures may find no room.
         let length = report.encode(&mut self.json).unwrap_or_default();
-        let length = self.figures.add(&mut self.json, length, tick, &self.root, &mut self.text);
+        let length = self.figures.add(&mut self.json, length, tick, machine);
         self.json.get(..length).unwrap_or_default()
     }
 
     /// A descriptor may be what fails: of a driver that was unloaded, or that was not loaded yet.
-    fn reopen_missing(&mut self) {
+    fn reopen_missing(&mut self, machine: &mut Machine) {
+        let Machine { root, processors, memory, .. } = machine;
         if self.cpu_watch.is_missing() {
-            self.stat.reopen(&self.root);
+            processors.reopen(root);
         }
         if self.mem_watch.is_missing() {
-            self.memory.reopen(&self.root);
+            memory.reopen(root);
         }
         if self.uptime_watch.is_missing() {
-            self.uptime.reopen(&self.root);
+            self.uptime.reopen(root);
         }
         if let Some(thermometer) = &mut self.thermometer
             && self.cpu_temp_watch.is_missing()
         {
-            *thermometer = Thermometer::find(&self.root);
+            *thermometer = Thermometer::find(root);
         }
     }
 
-    fn cpu_times(&mut self, secondary: bool) -> Option<CpuTimes> {
-        let (line, _) = self.text.split_at_mut(limits::CPU_LINE);
-        let times = self.stat.read(line, 0).and_then(|text| stat::parse(text).ok_or(Failure::Content));
-        self.cpu_watch.pass(times, || self.root.path(self.stat.name()), secondary)
+    fn cpu_times(&mut self, machine: &mut Machine, now: Instant, secondary: bool) -> Option<CpuTimes> {
+        let times = machine.processors.all(Asker::Report, now, &mut machine.text);
+        self.cpu_watch.pass(times, || machine.root.path(Processors::NAME), secondary)
     }
 
-    fn memory(&mut self, secondary: bool) -> Option<Tenths> {
-        let read = self.memory.read(&mut self.text, |_| ());
-        let (bytes, ()) = self.mem_watch.pass(read, || self.root.path(self.memory.name()), secondary)?;
-        Some(percent(bytes.total.saturating_sub(bytes.available), bytes.total))
+    fn memory(&mut self, machine: &mut Machine, now: Instant, secondary: bool) -> Option<Tenths> {
+        let read = machine.memory.ask(Asker::Report, now, &mut machine.text);
+        let bytes = read.and_then(|read| read.bytes.ok_or(Failure::Content));
+        let bytes = self.mem_watch.pass(bytes, || machine.root.path(Memory::NAME), secondary)?;
+        Some(bytes.percent_used())
     }
 
-    fn temperature(&mut self, secondary: bool) -> Option<Option<Thousandths>> {
+    fn temperature(&mut self, machine: &mut Machine, secondary: bool) -> Option<Option<Thousandths>> {
         let thermometer = self.thermometer.as_ref()?;
-        let celsius = thermometer.read(&mut self.text);
-        Some(self.cpu_temp_watch.pass(celsius, || self.root.path(thermometer.name()), secondary))
+        let celsius = thermometer.read(&mut machine.text);
+        Some(self.cpu_temp_watch.pass(celsius, || machine.root.path(thermometer.name()), secondary))
     }
 
-    fn uptime(&mut self) -> Option<Hundredths> {
-        let seconds = self.uptime.read(&mut self.text, 0);
+    fn uptime(&mut self, machine: &mut Machine) -> Option<Hundredths> {
+        let seconds = self.uptime.read(&mut machine.text, 0);
         let seconds = seconds.and_then(|text| uptime::parse(text).ok_or(Failure::Content));
-        self.uptime_watch.pass(seconds, || self.root.path(self.uptime.name()), true)
-    }
-
-    fn find_addresses(&mut self) {
-        let Some(addresses) = &mut self.addresses else { return };
-        let outcome = addresses.read(&mut self.text, &mut self.found);
-        if self.ipaddr_watch.pass(outcome, || "rtnetlink".into(), true).is_none() {
-            self.found.clear();
-        }
+        self.uptime_watch.pass(seconds, || machine.root.path(self.uptime.name()), true)
     }
 }
 
-/// The host name in `root`; else that of the running system, with `?` for bytes that are no text;
-/// else `localhost`.
-pub(super) fn machine_name(root: &Root) -> String {
-    read_name(root, "proc/sys/kernel/hostname", hostname::parse)
-        .or_else(|| {
-            let system = uname().ok()?;
-            let name = system.nodename().as_encoded_bytes();
-            let text: String =
-                name.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect();
-            hostname::parse(text.as_bytes()).map(ToString::to_string)
-        })
-        .unwrap_or_else(|| "localhost".into())
-}
-
-/// A name that is read once.
-fn read_name(root: &Root, file: &'static str, parse: fn(&[u8]) -> Option<&str>) -> Option<String> {
-    let mut text = [0; limits::KERNEL_VALUE];
-    let text = Source::open(root, file).read(&mut text, 0).ok()?;
-    parse(text).map(ToString::to_string)
+/// The addresses; none where they cannot be read.
+fn addresses<'m>(machine: &'m mut Machine, watch: &mut Watch, now: Instant) -> &'m [Ipv4Addr] {
+    let Machine { addresses, text, .. } = machine;
+    let Some(addresses) = addresses else { return &[] };
+    let found = addresses.ask(Asker::Report, now, text);
+    watch.pass(found, || "rtnetlink".into(), true).map_or(&[], Addresses::as_slice)
 }

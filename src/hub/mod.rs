@@ -18,6 +18,7 @@ mod connection;
 mod descriptors;
 mod fanout;
 mod guests;
+mod json;
 mod logger;
 mod master;
 mod moderation;

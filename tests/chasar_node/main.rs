@@ -3,6 +3,7 @@
 #![cfg(feature = "agent")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod both;
 mod faults;
 #[allow(dead_code, clippy::cast_possible_truncation)] // the hub's tests use all of it
 #[path = "../hub/raw.rs"]

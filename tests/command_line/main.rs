@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod background;
-#[cfg(feature = "chasar")]
 mod chasar;
 mod life;
 mod pidfile;

@@ -13,6 +13,7 @@ mod support;
 
 mod contents;
 mod documents;
+mod hub;
 mod life;
 mod systemd;
 mod tree;

@@ -4,14 +4,11 @@ use std::env;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process;
 
 use lexopt::Arg::{Long, Short, Value};
 
-use super::collector;
-use super::node::{self, Options};
-use crate::agent::configuration::Configuration;
 use crate::config::chasar::Chasar;
 
 /// What it takes.
@@ -36,7 +33,9 @@ Options:
   -V, --version  Print the version.
 
 Signals:
-  SIGTERM, SIGINT  End.";
+  SIGTERM, SIGINT  End.
+  SIGHUP           Read the configuration again; where it is wrong, keep the present one.
+  SIGUSR1          Write the counters to the log.";
 
 /// The program that is the master node.
 const HUB: &str = "psistats-hub";
@@ -67,8 +66,9 @@ pub struct Words {
 }
 
 impl Words {
-    /// Puts them in place of what is configured.
+    /// Puts them in place of what is configured, and switches it on.
     pub fn replace(&self, chasar: &mut Chasar) {
+        chasar.enabled = true;
         if let Some(name) = &self.name {
             chasar.master.name.clone_from(name);
         }
@@ -132,16 +132,4 @@ pub fn master_node(arguments: Vec<OsString>) -> Result<(), String> {
         ),
         _ => format!("{}: {error}", program.display()),
     })
-}
-
-/// Runs a client node.
-///
-/// # Errors
-/// What keeps it from running.
-pub fn client_node(config: Option<PathBuf>, words: &Words) -> Result<(), String> {
-    let mut loaded = Configuration::new(config).load().map_err(|problems| problems.to_string())?;
-    words.replace(&mut loaded.settings.chasar);
-    let Chasar { interface, processes, .. } = &loaded.settings.chasar;
-    let told = collector::Options { interface: interface.as_deref(), processes: *processes };
-    node::run(&Options { loaded: &loaded, root: Path::new("/"), told }).map_err(|error| error.to_string())
 }

@@ -1,24 +1,18 @@
 //! Both clocks, as Python's `str(datetime)` has them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use heapless::String;
 
-use crate::agent::localtime::Zone;
+use crate::agent::localtime::{Zone, unix_micros};
 
 /// `YYYY-MM-DD HH:MM:SS.ffffff`.
 pub type Stamp = String<32>;
 
 /// What `clock` says in `zone`, with microseconds.
 pub fn stamp(clock: SystemTime, zone: &Zone) -> Stamp {
-    let whole = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-    let (seconds, micros) = match clock.duration_since(UNIX_EPOCH) {
-        Ok(since) => (whole(since.as_secs()), since.subsec_micros()),
-        Err(before) => match (whole(before.duration().as_secs()), before.duration().subsec_micros()) {
-            (seconds, 0) => (-seconds, 0),
-            (seconds, micros) => (-seconds - 1, 1_000_000 - micros),
-        },
-    };
+    let micros = unix_micros(clock);
+    let (seconds, micros) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
     let time = zone.at(seconds);
     let mut stamp = Stamp::new();
     // 26 characters: the year is one of 1 to 9999.
@@ -29,7 +23,7 @@ pub fn stamp(clock: SystemTime, zone: &Zone) -> Stamp {
         (time.hour().into(), 2, ":"),
         (time.minute().into(), 2, ":"),
         (time.second().into(), 2, "."),
-        (micros, 6, ""),
+        (u32::try_from(micros).unwrap_or_default(), 6, ""),
     ] {
         for place in (0..digits).rev() {
             let digit = value / 10_u32.pow(place) % 10;
@@ -42,7 +36,7 @@ pub fn stamp(clock: SystemTime, zone: &Zone) -> Stamp {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 

@@ -1,25 +1,24 @@
 //! Makes the messages of one machine, in memory that is allocated at the start.
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use log::warn;
 
 use super::clock::stamp;
 use super::interface::Interface;
-use crate::agent::addresses::AddressReader;
 use crate::agent::cores::Cores;
 use crate::agent::figures::mounts::{Space, Table};
 use crate::agent::localtime::Zone;
-use crate::agent::memory::Memory;
+use crate::agent::machine::{Asker, Machine};
 use crate::agent::processes::ProcessTable;
-use crate::agent::source::Root;
-use crate::agent::{sampler, system};
+use crate::agent::system;
 use crate::limits;
 use crate::report::chasar::{self, Cpu, Ipv4Interface, Message, Process, percent_of};
-use crate::report::{Members, Sequence, json_of, percent};
+use crate::report::{Members, Sequence, json_of};
 use crate::sample::addresses::Addresses;
-use crate::sample::meminfo;
 use crate::time::Instant;
 
 /// What is told beside the obvious.
@@ -34,78 +33,85 @@ pub struct Options<'a> {
 /// Collects what a message tells.
 #[derive(Debug)]
 pub struct Collector {
-    root: Root,
-    hostname: String,
+    machine: Rc<RefCell<Machine>>,
     utc: Zone,
     zone: Zone,
     cores: Cores,
-    memory: Memory,
     mounts: Table,
     disk: Option<Space>,
     interface: Interface,
-    addresses: Option<AddressReader>,
-    found: Addresses,
     processes: ProcessTable,
     most: usize,
     cut_told: bool,
     scanned_at: Option<Instant>,
-    text: Box<[u8]>,
     json: Box<[u8]>,
+    length: usize,
 }
 
 impl Collector {
-    /// Opens every source under `root`, which is `/` for the running system. Never fails: a source that
-    /// is missing costs its figure.
+    /// One of the machine under `root`, which is `/` for the running system, that shares it with nobody.
     pub fn open(root: &Path, options: Options<'_>) -> Self {
-        let root = Root::open(root);
+        Self::of(Machine::open(root), options)
+    }
+
+    /// Opens every further source of `shared`. Never fails: a source that is missing costs its figure.
+    pub fn of(shared: Rc<RefCell<Machine>>, options: Options<'_>) -> Self {
+        let mut borrowed = shared.borrow_mut();
+        let Machine { root, processors, memory, .. } = &mut *borrowed;
+        memory.with_used = true;
+        let cores = Cores::of(processors, Asker::Message, "cpu");
+        let mounts = Table::open(root, "disk");
+        let interface = Interface::open(root, options.interface);
         let capacity = if options.processes == 0 { 0 } else { limits::PROCESSES };
+        let processes = ProcessTable::open(root, capacity, system::ticks_per_second(), system::page_bytes());
+        drop(borrowed);
         Self {
-            hostname: sampler::machine_name(&root),
+            machine: shared,
             utc: Zone::utc(),
             zone: Zone::local(),
-            cores: Cores::open(&root, "cpu"),
-            memory: Memory::open(&root),
-            mounts: Table::open(&root, "disk"),
+            cores,
+            mounts,
             disk: Space::at("/"),
-            interface: Interface::open(&root, options.interface),
-            addresses: root.is_live().then(AddressReader::default),
-            found: Addresses::default(),
-            processes: ProcessTable::open(&root, capacity, system::ticks_per_second(), system::page_bytes()),
+            interface,
+            processes,
             most: options.processes,
             cut_told: false,
             scanned_at: None,
-            text: vec![0; limits::KERNEL_FILE].into_boxed_slice(),
             json: vec![0; limits::CHASAR_MESSAGE].into_boxed_slice(),
-            root,
+            length: 0,
         }
     }
 
     /// Reads the counters that the next message is measured against.
     pub fn prime(&mut self, now: Instant) {
-        let _ = self.cores.read(&mut self.text);
-        self.scan(now);
+        let machine = self.machine.clone();
+        self.count(&mut machine.borrow_mut(), now);
+    }
+
+    /// The last message.
+    pub fn last(&self) -> &[u8] {
+        self.json.get(..self.length).unwrap_or_default()
     }
 
     /// One message as JSON. `clock` is the wall clock's time, `now` the monotonic one's.
     pub fn message(&mut self, clock: SystemTime, now: Instant) -> &[u8] {
-        let _ = self.cores.read(&mut self.text);
-        self.scan(now);
-        self.interface.find(&self.root, &mut self.text);
-        if let Some(addresses) = &mut self.addresses
-            && addresses.read(&mut self.text, &mut self.found).is_err()
-        {
-            self.found.clear();
-        }
-        let memory = self.read_memory();
-        let disk = self.read_disk();
+        let machine = self.machine.clone();
+        let machine = &mut *machine.borrow_mut();
+        self.count(machine, now);
+        self.interface.find(&machine.root, &mut machine.text);
+        let disk = self.read_disk(&mut machine.text);
         let mut most = self.most;
+        let memory = read_memory(machine, now);
+        let Machine { hostname, addresses, text, .. } = machine;
+        let found = addresses.as_mut().and_then(|addresses| addresses.ask(Asker::Message, now, text).ok());
         loop {
-            match self.encode(clock, memory, disk, most) {
-                Some(length) => return self.json.get(..length).unwrap_or_default(),
-                // Without processes it fits in any case.
-                None if most == 0 => return &[],
-                None => most = most.min(limits::PROCESSES) / 2,
+            let length = self.encode(clock, hostname, memory, disk, found, most);
+            // Without processes it fits in any case.
+            if length.is_some() || most == 0 {
+                self.length = length.unwrap_or_default();
+                return self.last();
             }
+            most = most.min(limits::PROCESSES) / 2;
             if !self.cut_told {
                 self.cut_told = true;
                 warn!(
@@ -116,29 +122,24 @@ impl Collector {
         }
     }
 
-    fn scan(&mut self, now: Instant) {
+    /// Reads what is told as the difference to the message before.
+    fn count(&mut self, machine: &mut Machine, now: Instant) {
+        let Machine { processors, text, .. } = machine;
+        // Where it fails each core is null.
+        let _ = self.cores.read(processors, now, text);
         if self.most > 0 {
             let elapsed = self.scanned_at.replace(now).map_or(Duration::ZERO, |before| now.since(before));
             // Without /proc there are no processes to tell of.
-            let _ = self.processes.scan(&mut self.text, elapsed);
+            let _ = self.processes.scan(text, elapsed);
         }
     }
 
-    fn read_memory(&mut self) -> Option<chasar::Memory> {
-        let (bytes, used) = self.memory.read(&mut self.text, meminfo::used_bytes).ok()?;
-        Some(chasar::Memory {
-            total_bytes: bytes.total,
-            total_bytes_used: used?,
-            percent_used: percent(bytes.total.saturating_sub(bytes.available), bytes.total),
-        })
-    }
-
-    fn read_disk(&mut self) -> Option<chasar::Disk> {
+    fn read_disk(&mut self, text: &mut [u8]) -> Option<chasar::Disk> {
         if !self.mounts.is_live() {
             return None;
         }
         let disk = self.disk.as_mut()?;
-        self.mounts.survey(&mut self.text, std::slice::from_mut(disk)).ok()?;
+        self.mounts.survey(text, std::slice::from_mut(disk)).ok()?;
         disk.ask().ok().map(chasar::Disk::from)
     }
 
@@ -146,17 +147,20 @@ impl Collector {
     fn encode(
         &mut self,
         clock: SystemTime,
+        hostname: &str,
         memory: Option<chasar::Memory>,
         disk: Option<chasar::Disk>,
+        found: Option<&Addresses>,
         most: usize,
     ) -> Option<usize> {
         let total = memory.map_or(0, |memory| memory.total_bytes);
         let number = self.interface.number();
-        let ours = self.found.with_networks().filter(|(_, network)| Some(network.interface) == number);
+        let found = found.into_iter().flat_map(Addresses::with_networks);
+        let ours = found.filter(|(_, network)| Some(network.interface) == number);
         let message = Message {
             computer_utc_clock: &stamp(clock, &self.utc),
             computer_clock: &stamp(clock, &self.zone),
-            hostname: &self.hostname,
+            hostname,
             mac_address: self.interface.mac(),
             ipv4_interfaces: Sequence(ours.map(|(addr, network)| Ipv4Interface {
                 addr,
@@ -178,4 +182,14 @@ impl Collector {
         };
         json_of(&message, &mut self.json).ok()
     }
+}
+
+fn read_memory(machine: &mut Machine, now: Instant) -> Option<chasar::Memory> {
+    let read = machine.memory.ask(Asker::Message, now, &mut machine.text).ok()?;
+    let bytes = read.bytes?;
+    Some(chasar::Memory {
+        total_bytes: bytes.total,
+        total_bytes_used: read.used_bytes?,
+        percent_used: bytes.percent_used(),
+    })
 }

@@ -1,31 +1,23 @@
-//! A client node's life: a connection to the master, and a message a second while somebody there wants
-//! them.
+//! The connection to a master node: made again and again, and a message whenever the sampling has made one.
 
-use std::fmt::{self, Display};
 use std::future::poll_fn;
 use std::io;
 use std::net::TcpStream;
-use std::path::Path;
-use std::pin::pin;
-use std::time::{Duration, SystemTime};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use log::{Level, info, log, warn};
-use nix::sys::signal::Signal;
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use log::{info, warn};
 use smol::future::or;
 
-use super::collector::{self, Collector};
-use crate::agent::attempts::Failure;
-use crate::agent::logging::{self, Fallback};
-use crate::agent::reactor::{Reactor, Source, Timer, either};
+use crate::agent::attempts::{Failure, Outage, Peer};
+use crate::agent::context::{Connection, Shared, memory};
+use crate::agent::reactor::{Source, Timer, either};
 use crate::agent::resolve::Resolver;
-use crate::agent::{run, wire};
-use crate::config::Loaded;
+use crate::agent::wire;
 use crate::config::chasar::Chasar;
 use crate::limits;
 use crate::link::Link;
-use crate::time::{Backoff, Instant, Periodic};
-use crate::zmtp::{Buffers, Error, Outcome, Publisher, PublisherEvent, Retry};
+use crate::zmtp::{Buffers, Outcome, Publisher, PublisherEvent};
 
 /// The first frame of every message, by which the master subscribes.
 const TOPIC: &[u8] = b"status";
@@ -33,175 +25,141 @@ const TOPIC: &[u8] = b"status";
 /// After so much silence the master is asked whether it is there; libzmq itself asks nobody.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Before the first further attempt to connect.
+/// Before the first further attempt to connect: what the master misses meanwhile nobody keeps.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Least wait where somebody has to change something.
-const SLOW: Duration = Duration::from_secs(30);
+const MASTER: Peer = Peer { name: "a master node", target: module_path!(), meanwhile: "" };
 
-/// What the command line decided.
-#[derive(Debug)]
-pub struct Options<'a> {
-    /// The configuration, with what the command line says.
-    pub loaded: &'a Loaded,
-    /// What `/proc` and `/sys` are below.
-    pub root: &'a Path,
-    /// What is told.
-    pub told: collector::Options<'a>,
-}
-
-/// Runs until SIGTERM or SIGINT.
+/// Sends to the master that is configured, as long as one is, until the agent stops.
 ///
 /// # Errors
-/// What keeps it from running at all.
-pub fn run(options: &Options<'_>) -> io::Result<()> {
-    let signals = run::hold_signals()?;
-    let Loaded { settings, warnings, .. } = options.loaded;
-    logging::install(settings.logging.as_ref(), Fallback::Stderr).map_err(io::Error::other)?;
-    info!("psistats {}, {}", env!("CARGO_PKG_VERSION"), options.loaded.origin());
-    warnings.iter().for_each(|warning| warn!("{warning}"));
-    let reactor = Reactor::new()?;
-    let signals =
-        reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
-    let collector = Collector::open(options.root, options.told);
-    let mut node = Node { reactor: &reactor, chasar: &settings.chasar, collector, sent: 0, dropped: 0 };
-    let stopped = pin!(stopped(&signals));
-    let result = run::drive(&reactor, pin!(or(stopped, node.run())))?;
-    info!("stopping; sent={} dropped={}", node.sent, node.dropped);
-    result
-}
-
-/// Ready at the first signal that ends a program.
-async fn stopped(signals: &Source<'_, SignalFd>) -> io::Result<()> {
-    let ends = [Signal::SIGTERM as i32, Signal::SIGINT as i32];
-    while !ends.contains(&run::next_signal(signals).await?) {}
+/// Where the memory that is configured cannot be had.
+pub async fn run(shared: &Shared<'_>) -> io::Result<()> {
+    while !shared.is_stopping() {
+        let settings = shared.settings();
+        if settings.chasar.enabled {
+            feed(shared, &settings.chasar).await?;
+        } else {
+            poll_fn(|cx| shared.feed.news.poll(cx)).await;
+        }
+    }
     Ok(())
 }
 
-struct Node<'a, 'r> {
-    reactor: &'r Reactor,
-    chasar: &'a Chasar,
-    collector: Collector,
-    sent: u64,
-    dropped: u64,
-}
-
-/// Why a connection came to an end.
-enum End {
-    /// Name or TCP.
-    Transport(Failure),
-    /// ZMTP.
-    Zmtp(Error),
-}
-
-impl Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Transport(Failure::Transport(error))
-                if error.kind() == io::ErrorKind::ConnectionRefused =>
-            {
-                write!(f, "{error}; does a master node run there and listen on this port?")
-            }
-            Self::Transport(failure) => write!(f, "{failure}"),
-            Self::Zmtp(error) => write!(f, "{error}"),
+/// Connects again and again, while these settings hold.
+async fn feed(shared: &Shared<'_>, chasar: &Chasar) -> io::Result<()> {
+    let mut resolver = Resolver::new(shared.reactor)?;
+    let mut receive = vec![0; limits::ZMTP_RECV];
+    let mut send = memory(chasar.send_high_water, "[chasar] send_high_water")?;
+    let timer = shared.reactor.timer()?;
+    let session = Session { shared, chasar, timer: &timer };
+    let mut outage = Outage::new(RETRY);
+    while session.is_current() {
+        let sent = shared.feed.sent.get();
+        let buffers = Buffers { receive: &mut receive, send: &mut send };
+        let outcome = session.run(&mut resolver, buffers).await;
+        shared.feed.connection.set(Connection::Away);
+        if shared.feed.sent.get() > sent {
+            outage.worked();
+        }
+        if let Err(failure) = outcome {
+            let retry = failure.retry();
+            let wait = outage.failed(&MASTER, &chasar.master, &failure, retry, false);
+            let until = shared.reactor.now() + wait;
+            poll_fn(|cx| either(timer.poll_at(Some(until), cx), session.poll_end(cx))).await;
         }
     }
+    Ok(())
 }
 
-impl Node<'_, '_> {
-    /// Connects again and again.
-    async fn run(&mut self) -> io::Result<()> {
-        let mut resolver = Resolver::new(self.reactor)?;
-        let (mut receive, mut send) = (vec![0; limits::ZMTP_RECV], vec![0; self.chasar.send_high_water]);
-        let timer = self.reactor.timer()?;
-        let mut backoff = Backoff::new(RETRY);
-        let mut said = String::new();
-        loop {
-            let sent = self.sent;
-            let buffers = Buffers { receive: &mut receive, send: &mut send };
-            let end = self.session(&mut resolver, &timer, buffers).await;
-            if self.sent > sent {
-                backoff.reset();
-                said.clear();
-            }
-            let slow = matches!(&end, End::Zmtp(error) if error.retry() == Retry::Slow);
-            let least = if slow { SLOW } else { Duration::ZERO };
-            let wait = backoff.next(fastrand::u32(..), least);
-            let line = format!("{}: {end}", self.chasar.master);
-            // An outage is a line, not a line an attempt.
-            if line != said {
-                let seconds = wait.as_secs() + 1;
-                let level = if slow { Level::Error } else { Level::Warn };
-                log!(level, "{line}; next attempt within {seconds} s");
-                said = line;
-            }
-            timer.until(self.reactor.now() + wait).await;
-        }
+/// One connection, from the name to the end.
+struct Session<'s, 'r> {
+    shared: &'s Shared<'r>,
+    chasar: &'s Chasar,
+    timer: &'s Timer<'r>,
+}
+
+impl Session<'_, '_> {
+    fn is_current(&self) -> bool {
+        !self.shared.is_stopping() && self.shared.settings().chasar == *self.chasar
     }
 
-    /// One connection, from the name to the end.
-    async fn session(&mut self, resolver: &mut Resolver<'_>, timer: &Timer<'_>, buffers: Buffers<'_>) -> End {
-        let (reactor, master) = (self.reactor, &self.chasar.master);
-        let stream = match wire::connect(reactor, timer, resolver, master, HEARTBEAT * 3).await {
-            Ok(stream) => stream,
-            Err(failure) => return End::Transport(failure),
+    /// Ready when there are other settings, or the end is near.
+    fn poll_end(&self, cx: &Context<'_>) -> Poll<()> {
+        self.shared.feed.news.poll_if(cx, || !self.is_current())
+    }
+
+    async fn run(&self, resolver: &mut Resolver<'_>, buffers: Buffers<'_>) -> Result<(), Failure> {
+        let Self { shared, chasar, timer } = self;
+        let ended = async {
+            poll_fn(|cx| self.poll_end(cx)).await;
+            Ok(None)
         };
-        let now = reactor.now();
-        let mut link = Publisher::new(TOPIC, HEARTBEAT, buffers, now);
-        self.collector.prime(now);
-        let mut messages = Periodic::new(now + self.chasar.interval, self.chasar.interval);
-        loop {
-            if let Err(end) = self.pass(&mut link, &stream, &mut messages) {
-                return end;
-            }
-            let due = Some(messages.deadline());
-            let due = [link.deadline(), due].into_iter().flatten().min();
-            poll_fn(|cx| either(wire::poll(&link, &stream, cx), timer.poll_at(due, cx))).await;
+        let connected = async {
+            wire::connect(shared.reactor, timer, resolver, &chasar.master, HEARTBEAT * 3).await.map(Some)
+        };
+        let Some(stream) = or(ended, connected).await? else { return Ok(()) };
+        let mut link = Publisher::new(TOPIC, HEARTBEAT, buffers, shared.reactor.now());
+        shared.feed.fresh.set(false);
+        while self.is_current() {
+            self.pass(&mut link, &stream)?;
+            let due = link.deadline();
+            poll_fn(|cx| {
+                let told = either(timer.poll_at(due, cx), shared.feed.news.poll(cx));
+                either(wire::poll(&link, &stream, cx), told)
+            })
+            .await;
         }
+        Ok(())
     }
 
     /// Does everything that can be done without waiting.
-    fn pass(
-        &mut self,
-        link: &mut Publisher<'_>,
-        stream: &Source<'_, TcpStream>,
-        messages: &mut Periodic,
-    ) -> Result<(), End> {
-        let transport = |error| End::Transport(Failure::Transport(error));
-        let now = self.reactor.now();
+    fn pass(&self, link: &mut Publisher<'_>, stream: &Source<'_, TcpStream>) -> Result<(), Failure> {
+        let now = self.shared.reactor.now();
         if link.deadline().is_some_and(|at| at <= now) {
             link.timed_out(now);
         }
-        wire::receive(link, stream, now).map_err(transport)?;
+        wire::receive(link, stream, now).map_err(Failure::Transport)?;
         while let Some(event) = link.poll_event(now) {
             match event {
-                PublisherEvent::Ready => info!("connected to the master node {}", self.chasar.master),
+                PublisherEvent::Ready => {
+                    info!("connected to the master node {}", self.chasar.master);
+                    self.is(Connection::Blocked);
+                }
                 PublisherEvent::Wanted(wanted) => {
                     info!("the master node {} messages", if wanted { "wants" } else { "no longer wants" });
+                    self.is(if wanted { Connection::Ready } else { Connection::Blocked });
                 }
                 PublisherEvent::Ended(error) => {
                     // The last words are a courtesy.
                     let _ = wire::transmit(link, stream, now);
-                    return Err(End::Zmtp(error));
+                    return Err(Failure::Zmtp(error));
                 }
             }
         }
-        if messages.due(now) && link.is_wanted() {
-            self.send(link, now);
+        let feed = &self.shared.feed;
+        if feed.fresh.take()
+            && let Some(collector) = &*feed.collector.borrow()
+        {
+            match link.publish(collector.last(), now) {
+                Outcome::Queued => feed.sent.set(feed.sent.get() + 1),
+                Outcome::Dropped => {
+                    if feed.dropped.replace(feed.dropped.get() + 1) == 0 {
+                        warn!(
+                            "the master node does not take messages as fast as they come: some are dropped"
+                        );
+                    }
+                }
+                Outcome::Unwanted => {}
+            }
         }
-        while wire::transmit(link, stream, now).map_err(transport)? {}
+        while wire::transmit(link, stream, now).map_err(Failure::Transport)? {}
         Ok(())
     }
 
-    fn send(&mut self, link: &mut Publisher<'_>, now: Instant) {
-        let message = self.collector.message(SystemTime::now(), now);
-        if link.publish(message, now) == Outcome::Queued {
-            self.sent += 1;
-            return;
-        }
-        if self.dropped == 0 {
-            warn!("the master node does not take messages as fast as they come: some are dropped");
-        }
-        self.dropped += 1;
+    /// The sampling makes messages while they are wanted.
+    fn is(&self, connection: Connection) {
+        self.shared.feed.connection.set(connection);
+        self.shared.sampling.notify();
     }
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use log::warn;
 
+use super::cores::Processors;
+use super::machine::Machine;
+use super::memory::Memory;
 use super::source::{Failure, Root, Watch};
 use crate::bytes::Short;
 use crate::config::figures::{self, FigureName, Wanted};
@@ -21,13 +24,14 @@ mod disk;
 mod diskio;
 mod fan;
 mod hddspace;
+mod load;
 pub mod mounts;
 mod net;
 mod os;
 mod percpu;
 mod pressure;
 mod sensors;
-mod single;
+mod swap;
 mod throttled;
 mod wifi;
 
@@ -39,8 +43,9 @@ trait Figure {
     /// What it is read from, under the root.
     fn source(&self) -> &str;
 
-    /// Opens anew what may have gone away or come since, without an allocation.
-    fn reopen(&mut self, root: &Root);
+    /// Opens anew what may have gone away or come since, without an allocation. What reports have too
+    /// they open anew themselves.
+    fn reopen(&mut self, _: &Root) {}
 
     /// Whether a part of it could not be read, which may come back when it is opened anew.
     fn is_incomplete(&self) -> bool {
@@ -65,6 +70,17 @@ struct Reading<'a> {
     now: Instant,
     /// For what is opened for a moment only.
     root: &'a Root,
+    /// What reports and messages have too.
+    processors: &'a mut Processors,
+    /// Likewise.
+    memory: &'a mut Memory,
+}
+
+impl<'a> Reading<'a> {
+    fn of(machine: &'a mut Machine, now: Instant) -> Self {
+        let Machine { root, text, processors, memory, .. } = machine;
+        Self { text, now, root, processors, memory }
+    }
 }
 
 /// When a report is made.
@@ -88,30 +104,24 @@ pub struct Figures {
 
 impl Figures {
     /// Opens the sources of those that are wanted.
-    pub fn open(root: &Root, settings: &figures::Figures) -> Self {
-        Self { all: settings.wanted.iter().map(|wanted| Scheduled::open(root, settings, *wanted)).collect() }
+    pub fn open(machine: &mut Machine, settings: &figures::Figures) -> Self {
+        let wanted = settings.wanted.iter();
+        Self { all: wanted.map(|wanted| Scheduled::open(machine, settings, *wanted)).collect() }
     }
 
     /// Reads what the first report is measured against.
-    pub fn prime(&mut self, root: &Root, text: &mut [u8], now: Instant) {
+    pub fn prime(&mut self, machine: &mut Machine, now: Instant) {
         for scheduled in &mut self.all {
-            scheduled.figure.prime(Reading { text, now, root });
+            scheduled.figure.prime(Reading::of(machine, now));
         }
     }
 
     /// Adds those that are due to the report that `json` begins with and that is `length` bytes long.
     /// Returns its new length.
-    pub fn add(
-        &mut self,
-        json: &mut [u8],
-        mut length: usize,
-        tick: Tick,
-        root: &Root,
-        text: &mut [u8],
-    ) -> usize {
+    pub fn add(&mut self, json: &mut [u8], mut length: usize, tick: Tick, machine: &mut Machine) -> usize {
         for figure in &mut self.all {
             if figure.is_due(tick.due) {
-                length = figure.add(json, length, tick, root, text);
+                length = figure.add(json, length, tick, machine);
             }
         }
         length
@@ -151,11 +161,12 @@ impl fmt::Debug for Scheduled {
 }
 
 impl Scheduled {
-    fn open(root: &Root, settings: &figures::Figures, wanted: Wanted) -> Self {
+    fn open(machine: &mut Machine, settings: &figures::Figures, wanted: Wanted) -> Self {
+        let root = &machine.root;
         let figure: Box<dyn Figure> = match wanted.name {
-            FigureName::Load => Box::new(single::load(root)),
-            FigureName::PerCpu => Box::new(percpu::PerCpu::open(root)),
-            FigureName::Swap => Box::new(single::swap(root)),
+            FigureName::Load => Box::new(load::Load::open(root)),
+            FigureName::PerCpu => Box::new(percpu::PerCpu::of(&mut machine.processors)),
+            FigureName::Swap => Box::new(swap::Swap::of(&mut machine.memory)),
             FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
             FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
             FigureName::Board => Box::new(board::Board::open(root)),
@@ -177,14 +188,14 @@ impl Scheduled {
         self.timer.get_or_insert_with(|| Periodic::new(due, self.wanted.interval)).due(due)
     }
 
-    fn add(&mut self, json: &mut [u8], length: usize, tick: Tick, root: &Root, text: &mut [u8]) -> usize {
+    fn add(&mut self, json: &mut [u8], length: usize, tick: Tick, machine: &mut Machine) -> usize {
         // What is seldom read may tell each time that it is back.
         let tell = tick.secondary || self.wanted.interval >= SELDOM;
         if tell && (self.watch.is_missing() || self.figure.is_incomplete()) {
-            self.figure.reopen(root);
+            self.figure.reopen(&machine.root);
         }
-        let outcome = self.figure.read(Reading { text, now: tick.now, root });
-        let found = self.watch.pass(outcome, || root.path(self.figure.source()), tell).is_some();
+        let outcome = self.figure.read(Reading::of(machine, tick.now));
+        let found = self.watch.pass(outcome, || machine.root.path(self.figure.source()), tell).is_some();
         let key = self.wanted.name.as_str();
         let longer = report::add(json, length, key, |buf| {
             if found { self.figure.encode(buf) } else { report::json_of(&None::<u8>, buf) }

@@ -1,8 +1,9 @@
 //! `percpu`: how busy each core was since the report before.
 
 use super::{Figure, Reading};
-use crate::agent::cores::Cores;
-use crate::agent::source::{Failure, Root};
+use crate::agent::cores::{Cores, Processors};
+use crate::agent::machine::Asker;
+use crate::agent::source::Failure;
 use crate::bytes::Short;
 use crate::report::{Sequence, json_of};
 
@@ -11,19 +12,15 @@ use crate::report::{Sequence, json_of};
 pub struct PerCpu(Cores);
 
 impl PerCpu {
-    /// Opens `/proc/stat`.
-    pub fn open(root: &Root) -> Self {
-        Self(Cores::open(root, "percpu"))
+    /// Those of `processors`.
+    pub fn of(processors: &mut Processors) -> Self {
+        Self(Cores::of(processors, Asker::Figure, "percpu"))
     }
 }
 
 impl Figure for PerCpu {
     fn source(&self) -> &str {
-        self.0.name()
-    }
-
-    fn reopen(&mut self, root: &Root) {
-        self.0.reopen(root);
+        Processors::NAME
     }
 
     fn prime(&mut self, reading: Reading<'_>) {
@@ -32,7 +29,7 @@ impl Figure for PerCpu {
     }
 
     fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        self.0.read(reading.text)
+        self.0.read(reading.processors, reading.now, reading.text)
     }
 
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
