@@ -42,7 +42,7 @@ fn sub_that_says(then: &[u8]) -> Octets {
 /// messages there.
 fn is_told_and_survived(node: &mut Process, port: u16, told: &str, gone: impl FnOnce()) {
     let line = node.wait_for_line(told, PATIENCE);
-    assert!(line.contains("next attempt within"), "{line}");
+    assert!(line.contains("next attempt in"), "{line}");
     gone();
     let master = Master::start(port);
     master.message();
