@@ -17,6 +17,18 @@ use core::fmt;
 use crate::bytes::{Short, Writer};
 use crate::time::Instant;
 
+/// After a link has ended: how soon another attempt makes sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The cause may pass by itself.
+    Soon,
+    /// After half a minute at least: somebody has to change something.
+    Slow,
+    /// What is wanted is held by another connection (AMQP's 405). By our own ghost that passes within
+    /// three heartbeats; by somebody else it stays.
+    Held,
+}
+
 /// A protocol endpoint without I/O. See the module for how to drive it.
 pub trait Link {
     /// What the owner learns.

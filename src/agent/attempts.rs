@@ -9,9 +9,10 @@ use std::time::Duration;
 use log::{Level, log};
 
 use super::LOG_AMQP;
-use crate::amqp::{self, Retry};
+use crate::amqp;
 use crate::config::Settings;
 use crate::config::settings::Host;
+use crate::link::Retry;
 use crate::time::{Backoff, Instant};
 use crate::zmtp;
 
@@ -38,8 +39,8 @@ impl Failure {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Amqp(error) => error.retry(),
-            Self::Zmtp(error) if error.retry() == zmtp::Retry::Slow => Retry::Slow,
-            Self::Resolve(_) | Self::Transport(_) | Self::Zmtp(_) => Retry::Soon,
+            Self::Zmtp(error) => error.retry(),
+            Self::Resolve(_) | Self::Transport(_) => Retry::Soon,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The agent: the core on one thread of smol.
 //!
 //! [`cli`] reads the command line and lets [`service`] start, stop or ask; [`run`] joins what lives
-//! as long as the agent does: sampling, publishing and signals, over one [`reactor`]. They share
+//! as long as the agent does: sampling, its connections and signals, over one [`reactor`]. They share
 //! [`context`], and nothing else.
 
 // What the kernel says:

@@ -22,11 +22,11 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::time::Instant;
 
-/// Descriptors at once: the signals, the resolver's bell, one socket, and one more while that one
-/// is replaced.
+/// Descriptors at once: the signals, and for broker and master node the resolver's bell, one socket, and
+/// one more while that one is replaced.
 const SOURCES: usize = 8;
 
-/// Deadlines at once: the sampling, the connection, the stop, and room for as many again.
+/// Deadlines at once: the sampling, the two connections, the stop, and room for as many again.
 const TIMERS: usize = 8;
 
 /// Longest wait, after which the deadlines are looked at again: a day. `epoll_wait` counts

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::method::Id;
 use crate::bytes::Text;
+use crate::link::Retry;
 
 /// What the client was about when something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,18 +55,6 @@ pub enum Scope {
     Channel,
     /// The whole connection.
     Connection,
-}
-
-/// How soon another attempt makes sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// After `retry_timer`: the cause may pass by itself.
-    Soon,
-    /// After half a minute at least: somebody has to change something.
-    Slow,
-    /// The queue is exclusive and held (405). By our own ghost that passes within three
-    /// heartbeats; by somebody else it stays.
-    Held,
 }
 
 /// Why the connection ended.

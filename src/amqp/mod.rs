@@ -30,8 +30,9 @@ mod client;
 pub mod delivery;
 
 pub use crate::bytes::Text;
+pub use crate::link::Retry;
 pub use client::{Client, Event, Publish};
-pub use error::{Error, Peer, Retry, Scope, Step};
+pub use error::{Error, Peer, Scope, Step};
 pub use options::{Buffers, Exchange, Options, Queue};
 pub use properties::Properties;
 

@@ -4,6 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::bytes::Text;
+use crate::link::Retry;
 
 /// What the session was about when something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +25,6 @@ impl fmt::Display for Step {
             Self::Ready => "connected",
         })
     }
-}
-
-/// How soon another attempt makes sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// The cause may pass by itself.
-    Soon,
-    /// After half a minute at least: somebody has to change something.
-    Slow,
 }
 
 /// Why the connection ended.

@@ -22,7 +22,8 @@ mod publisher;
 mod session;
 mod subscriptions;
 
-pub use error::{Error, Peer, Retry, Step};
+pub use crate::link::Retry;
+pub use error::{Error, Peer, Step};
 pub use frame::put_message;
 pub use publisher::{Buffers, Event as PublisherEvent, Outcome, Publisher};
 pub use session::{Event, HANDSHAKE, Session, SocketType};

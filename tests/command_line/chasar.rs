@@ -74,3 +74,13 @@ fn a_client_node_refuses_a_wrong_configuration_with_file_and_line() {
     Answer::of(&mut client_node(&TempDir::new().unwrap(), "[chasar]\nprocesses=1025\n"))
         .complains(1, &["f:2: [chasar] processes: expected processes from 0 to 1024, found \"1025\""]);
 }
+
+#[test]
+fn memory_that_is_not_to_be_had_for_messages_ends_a_client_node_with_the_key() {
+    let place = TempDir::new().unwrap();
+    let node = client_node(&place, "[chasar]\nport=1\nsend_high_water=67108864\n");
+    let mut limited = Command::new("prlimit");
+    limited.arg("--as=50331648").arg(node.get_program()).args(node.get_args());
+    Answer::of(&mut limited)
+        .complains(1, &["no memory for [chasar] send_high_water=67108864: expected less"]);
+}

@@ -32,6 +32,7 @@ use support::PATIENCE;
 use support::agent::Config;
 use support::broker::Broker;
 use support::consumer::Tap;
+use support::master::Master;
 use support::memory::Memory;
 use support::process::Process;
 use support::proxy::{Direction, Proxy};
@@ -190,6 +191,28 @@ fn an_outage_is_sampled_into_the_ring_and_over_its_end_without_one_allocation() 
     assert_eq!(after.sampled, after.confirmed + after.dropped + after.pending);
     let refusals = agent.lines().iter().filter(|line| line.contains("refused")).count();
     assert_eq!(refusals, 1, "{:?}", agent.lines());
+    agent.stop();
+}
+
+#[test]
+#[ignore = "needs python3-zmq: tests/run"]
+fn reports_and_messages_to_a_master_node_are_made_without_one_allocation() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let nobody = Refusing::new();
+    let master = Master::start(0);
+    let config = Config::new(nobody.port, "/")
+        .set("app", "retry_timer", 3600) // the next attempt allocates: not within this test
+        .set("chasar", "enabled", "yes")
+        .set("chasar", "port", master.port)
+        .set("chasar", "interval", "0.01");
+    let agent = Inside::start(&config);
+
+    master.wait_for_messages(20);
+    let before = agent.wait_for("first reports", |c| c.sampled > 20);
+    let allocations = agent.allocations();
+    master.wait_for_messages(300);
+    let after = agent.wait_for("reports", |c| c.sampled > before.sampled + 200);
+    assert_eq!(agent.allocations() - allocations, 0, "allocations while {before:?} became {after:?}");
     agent.stop();
 }
 

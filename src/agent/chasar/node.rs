@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use log::{info, warn};
+use log::{error, info, warn};
 use smol::future::or;
 
 use crate::agent::attempts::{Failure, Outage, Peer};
@@ -33,15 +33,20 @@ const MASTER: Peer = Peer { name: "a master node", target: module_path!(), meanw
 /// Sends to the master that is configured, as long as one is, until the agent stops.
 ///
 /// # Errors
-/// Where the memory that is configured cannot be had.
+/// Where a client node alone cannot have the memory that is configured: the reports of another go on.
 pub async fn run(shared: &Shared<'_>) -> io::Result<()> {
     while !shared.is_stopping() {
         let settings = shared.settings();
         if settings.chasar.enabled {
-            feed(shared, &settings.chasar).await?;
-        } else {
-            poll_fn(|cx| shared.feed.news.poll(cx)).await;
+            match feed(shared, &settings.chasar).await {
+                Ok(()) => continue,
+                Err(error) if !shared.reports => return Err(error),
+                Err(error) => {
+                    error!("{error}; nothing is sent to the master node {}", settings.chasar.master)
+                }
+            }
         }
+        poll_fn(|cx| shared.feed.news.poll(cx)).await;
     }
     Ok(())
 }
