@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod both;
+mod faults;
+mod subscriptions;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::io::Write;
-use std::net::TcpListener;
+use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,11 +21,48 @@ use support::PATIENCE;
 use support::master::Master;
 use support::process::Process;
 use support::refusing::Refusing;
+use tempfile::TempDir;
 
-/// A client node of the master at `port`.
-fn node(port: u16) -> Process {
+/// A client node and its configuration.
+struct Node {
+    process: Process,
+    place: TempDir,
+}
+
+impl Deref for Node {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Node {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+impl Node {
+    /// Configured by other lines from now on, for which it connects anew, at once.
+    fn reload(&self, lines: &str) {
+        fs::write(self.place.path().join("psistats.conf"), format!("[chasar]\n{lines}\n")).unwrap();
+        self.process.signal(Signal::SIGHUP);
+    }
+}
+
+/// A client node of the master at `port`, with these lines in its `[chasar]`.
+fn node_with(port: u16, lines: &str) -> Node {
+    let place = TempDir::new().unwrap();
+    let config = place.path().join("psistats.conf");
+    fs::write(&config, format!("[chasar]\n{lines}\n")).unwrap();
+    let port = port.to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
-    Process::start(command.args(["chasar", "clientnode", "start", "127.0.0.1"]).arg(port.to_string()))
+    command.args(["chasar", "clientnode", "start", "127.0.0.1", &port, "--config"]).arg(config);
+    let process = Process::start(&mut command);
+    // It has read its configuration by then.
+    process.wait_for_line("psistats.conf", PATIENCE);
+    Node { process, place }
 }
 
 /// SIGTERM; it ends well and soon.
@@ -51,7 +90,8 @@ fn a_master_of_libzmq_gets_a_message_a_second_with_all_keys() {
         assert_eq!(message.as_object().unwrap().len(), 9);
         assert_eq!(message["hostname"], nix::unistd::gethostname().unwrap().to_str().unwrap());
         let us = message["process"].as_object().unwrap().values();
-        assert!(us.into_iter().any(|process| process["pid"] == node.pid()), "it is among its processes");
+        // Of client nodes the one with the highest id stands.
+        assert!(us.into_iter().any(|process| process["pid"] == std::process::id()), "this is among them");
     }
     let clocks: Vec<&str> = messages.iter().map(|m| m["computer_utc_clock"].as_str().unwrap()).collect();
     assert!(clocks.is_sorted() && clocks[0] != clocks[2], "{clocks:?}");
@@ -63,7 +103,7 @@ fn a_master_of_libzmq_gets_a_message_a_second_with_all_keys() {
 fn a_master_that_comes_late_or_again_is_found() {
     let nobody = Refusing::new();
     let port = nobody.port;
-    let mut node = node(port);
+    let mut node = node_with(port, "");
     node.wait_for_line("does a master node run there", PATIENCE);
     drop(nobody);
     let master = Master::start(port);
@@ -76,12 +116,24 @@ fn a_master_that_comes_late_or_again_is_found() {
 }
 
 #[test]
-fn a_peer_that_is_no_master_is_named_as_what_it_is_and_ends_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut node = node(listener.local_addr().unwrap().port());
-    let (mut stream, _) = listener.accept().unwrap();
-    stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
-    let line = node.wait_for_line("expected ZeroMQ", PATIENCE);
-    assert!(line.contains("HTTP/1.1 400 Bad") && line.contains("check the port"), "{line}");
+#[ignore = "needs root and python3-zmq: tests/run"]
+fn that_other_users_processes_are_hidden_is_told_and_its_own_are_sent() {
+    let master = Master::start(0);
+    let script = "mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    let port = master.port.to_string();
+    let mut unshare = Command::new("unshare");
+    unshare.env("HOME", "/nonexistent").args([
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        env!("CARGO_BIN_EXE_psistats"),
+    ]);
+    let mut node = Process::start(unshare.args(["chasar", "clientnode", "start", "127.0.0.1", &port]));
+    node.wait_for_line("messages tell of this user's processes alone", PATIENCE);
+    let message = master.message();
+    let processes = message["process"].as_object().unwrap();
+    assert!(!processes.is_empty() && processes.values().all(|process| process["pid"] != 1), "{processes:?}");
     stop(&mut node);
 }

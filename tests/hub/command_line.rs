@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::master::{Master, free_port};
-use crate::raw;
 use crate::support::PATIENCE;
 use crate::support::process::Process;
+use crate::support::raw;
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_psistats-hub")).args(arguments).output().unwrap()

@@ -8,8 +8,8 @@ use std::time::Instant;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::master::Master;
-use crate::raw;
 use crate::support::PATIENCE;
+use crate::support::raw;
 
 /// Connections that this machine allows both sides to have, 10,000 if it does, for one test at a time.
 fn many() -> (usize, MutexGuard<'static, ()>) {

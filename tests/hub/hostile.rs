@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::master::{Master, python};
-use crate::raw;
 use crate::support::PATIENCE;
+use crate::support::raw;
 
 /// A good client node and a good subscriber that were there before, and stay.
 struct Good {

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::Command;
 
 use crate::master::{Master, message, python};
-use crate::raw;
 use crate::support::PATIENCE;
 use crate::support::process::{Process, Stream};
+use crate::support::raw;
 
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]

@@ -13,6 +13,5 @@ mod crowds;
 mod hostile;
 mod libzmq;
 mod master;
-mod raw;
 mod seed;
 mod slow;

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::master::Master;
-use crate::raw;
+use crate::support::raw;
 
 /// A message of 30,000 bytes.
 fn large(n: usize) -> Vec<u8> {

@@ -14,9 +14,13 @@ use psistats::agent::chasar::collector::{Collector, Options};
 use psistats::limits;
 use tempfile::TempDir;
 
-use crate::ALONE;
 use crate::counting::Counted;
+use crate::support::PATIENCE;
+use crate::support::agent::Config;
+use crate::support::broker::Broker;
+use crate::support::consumer::Tap;
 use crate::support::master::Master;
+use crate::{ALONE, Inside};
 
 /// A machine with so many processes, of names that the kernel has cut.
 fn crowd(processes: usize) -> TempDir {
@@ -76,4 +80,25 @@ fn a_client_node_sends_five_hundred_messages_without_one_allocation() {
     assert_eq!(allocations.so_far() - before, 0, "allocations over 500 messages");
     pthread_kill(node.as_pthread_t(), Signal::SIGTERM).unwrap();
     assert_eq!(node.join().unwrap(), format!("{:?}", ExitCode::SUCCESS));
+}
+
+#[test]
+#[ignore = "needs RabbitMQ and python3-zmq: tests/run"]
+fn one_agent_that_feeds_a_broker_and_a_master_allocates_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let (broker, master) = (Broker::shared(), Master::start(0));
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let config = Config::new(broker.port, &vhost)
+        .set("chasar", "enabled", "yes")
+        .set("chasar", "port", master.port)
+        .set("chasar", "interval", "0.01");
+    let agent = Inside::start(&config);
+    reading.take(200, PATIENCE);
+    master.wait_for_messages(100);
+    let (before, messages) = (agent.allocations(), master.count());
+    reading.take(500, PATIENCE);
+    master.wait_for_messages(messages + 300);
+    assert_eq!(agent.allocations() - before, 0, "allocations over 500 reports and 300 messages");
+    agent.stop();
 }

@@ -2,11 +2,15 @@
 
 use std::cell::Cell;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::PATIENCE;
 use super::process::{Process, Stream};
+
+/// A client node that has found somebody else at its master's port waits up to a minute.
+const LATEST: Duration = PATIENCE.saturating_mul(2);
 
 /// Prints each message that it gets.
 pub struct Master {
@@ -27,12 +31,13 @@ impl Master {
     pub fn with(port: u16, socket: &str) -> Self {
         let script = format!(
             "
-import zmq
+import signal, zmq
 context = zmq.Context()
 {socket}
 port = {port} or socket.bind_to_random_port('tcp://127.0.0.1')
 if {port}: socket.bind('tcp://127.0.0.1:{port}')
 print(port, flush=True)
+if socket.type != zmq.SUB: signal.pause()
 while True:
     topic, body = socket.recv_multipart()
     assert topic == b'status', topic
@@ -49,11 +54,16 @@ while True:
         self.process.wait_for_lines_of(Stream::Stdout, 1 + number, PATIENCE);
     }
 
+    /// How many have come.
+    pub fn count(&self) -> usize {
+        self.process.lines_of(Stream::Stdout).len() - 1
+    }
+
     /// The next message.
     pub fn message(&self) -> Value {
         let number = self.read.get() + 1;
         self.read.set(number);
-        let line = self.process.wait_for_lines_of(Stream::Stdout, number, PATIENCE).pop().unwrap();
+        let line = self.process.wait_for_lines_of(Stream::Stdout, number, LATEST).pop().unwrap();
         serde_json::from_str(&line).unwrap()
     }
 }

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod namespace;
 pub mod process;
 pub mod proxy;
+pub mod raw;
 pub mod refusing;
 pub mod reports;
 pub mod scripted;

@@ -64,6 +64,11 @@ impl Collector {
         let interface = Interface::open(root, options.interface);
         let capacity = if options.processes == 0 { 0 } else { limits::PROCESSES };
         let processes = ProcessTable::open(root, capacity, system::ticks_per_second(), system::page_bytes());
+        if capacity > 0 && root.is_live() && root.file_of(&["proc/1/stat"]).is_none() {
+            warn!(
+                "messages tell of this user's processes alone, the others are hidden: by ProtectProc= of the unit (systemctl edit), or by hidepid of /proc"
+            );
+        }
         drop(borrowed);
         Self {
             machine: shared,

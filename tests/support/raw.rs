@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use crate::support::PATIENCE;
+use super::PATIENCE;
 
 /// `FF 8*0 7F 03 MINOR NULL`, padded.
 pub fn greeting(minor: u8, mechanism: &str) -> [u8; 64] {
