@@ -112,7 +112,8 @@ fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
     let deadline = Instant::now() + PATIENCE;
     let trace = loop {
         let so_far = fs::read_to_string(&trace).unwrap();
-        if so_far.contains(&format!("{} +++ exited", agent.pid())) {
+        // A number has a column, which it may not fill.
+        if so_far.contains(&format!("{:<5} +++ exited", agent.pid())) {
             break so_far;
         }
         assert!(Instant::now() < deadline, "strace does not end: {so_far}");
