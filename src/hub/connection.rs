@@ -15,7 +15,7 @@ use crate::time::Instant;
 use crate::zmtp::{self, Event, Session};
 
 /// Bytes that are received at once, and in one turn: then others have theirs.
-pub const TURN: usize = 64 * 1024;
+pub const TURN: usize = 256 * 1024;
 
 /// Bytes that a connection may keep allocated while nothing waits in them.
 const KEPT: usize = 1024;
@@ -72,22 +72,29 @@ impl Connection {
     ) -> Poll<Result<usize, End>> {
         let mut received = 0;
         let begun = !self.rest.is_empty();
-        if self.session.needs(&self.rest) > self.rest.len() {
-            let read = if begun { self.poll_rest(cx) } else { poll_read(&mut self.stream, cx, scratch) };
-            received = ready!(read)?;
+        let needed = self.session.needs(&self.rest);
+        if needed > self.rest.len() {
+            // Of a frame that was begun no more than the rest of it, so that what follows is looked at in place.
+            let most = if begun { needed - self.rest.len() } else { scratch.len() }.min(scratch.len());
+            received = ready!(poll_read(&mut self.stream, cx, scratch.get_mut(..most).unwrap_or_default()))?;
             match received {
                 0 => self.session.disconnected(),
                 _ => self.session.heard(now),
             }
         }
+        let came = scratch.get(..received).unwrap_or_default();
+        if begun {
+            // It grows as its bytes come, not by the size that the peer has named.
+            self.rest.extend_from_slice(came);
+        }
         let Self { session, rest, .. } = self;
-        let input = if begun { rest.as_slice() } else { scratch.get(..received).unwrap_or_default() };
+        let input = if begun { rest.as_slice() } else { came };
         let (left, end) = decode(session, input, take);
         let looked_at = input.len() - left;
         if begun {
             rest.drain(..looked_at);
         } else {
-            rest.extend_from_slice(scratch.get(looked_at..received).unwrap_or_default());
+            rest.extend_from_slice(came.get(looked_at..).unwrap_or_default());
         }
         if rest.is_empty() && rest.capacity() > KEPT {
             *rest = Vec::new();
@@ -98,21 +105,6 @@ impl Connection {
     /// Bytes of a frame that was begun.
     pub fn unfinished(&self) -> usize {
         self.rest.len()
-    }
-
-    /// Reads what a frame that was begun needs, and no more. Grows as its bytes come, not by the size that
-    /// the peer has named.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let had = self.rest.len();
-        let missing = self.session.needs(&self.rest).saturating_sub(had);
-        self.rest.resize(had + missing.min(TURN), 0);
-        let read = poll_read(&mut self.stream, cx, self.rest.get_mut(had..).unwrap_or_default());
-        let received = match &read {
-            Poll::Ready(Ok(n)) => *n,
-            _ => 0,
-        };
-        self.rest.truncate(had + received);
-        read
     }
 
     /// Does what is due.
