@@ -60,6 +60,17 @@ impl Default for Chasar {
     }
 }
 
+/// A port as a word of the command line.
+///
+/// # Errors
+/// What was expected.
+pub fn port(word: &str) -> Result<u16, String> {
+    match word.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("expected a port from 1 to 65535, got {word}")),
+    }
+}
+
 const MIB: usize = 1024 * 1024;
 const SEND: RangeInclusive<usize> = limits::ZMTP_SEND_MIN..=64 * MIB;
 const PUBLISH: RangeInclusive<usize> = MIB..=1024 * MIB;

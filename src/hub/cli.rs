@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::{logger, master};
-use crate::config;
+use crate::config::{self, chasar::port};
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
 
@@ -93,21 +93,14 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let (address, port) = match words[..] {
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
-        ["masternode", "start", word] => match port_of(word) {
+        ["masternode", "start", word] => match port(word) {
             Ok(port) => (None, Some(port)),
             Err(_) => (Some(word.to_owned()), None),
         },
-        ["masternode", "start", address, port] => (Some(address.to_owned()), Some(port_of(port)?)),
+        ["masternode", "start", address, word] => (Some(address.to_owned()), Some(port(word)?)),
         _ => return Err("expected masternode start".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
-}
-
-fn port_of(word: &str) -> Result<u16, String> {
-    match word.parse() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => Err(format!("expected a port from 1 to 65535, got {word}")),
-    }
 }
 
 /// An address, a name of one, or `*`.

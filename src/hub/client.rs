@@ -116,11 +116,11 @@ impl Inbox {
         let checked = if self.frames == 2 { payload::check(body) } else { Err(Invalid::Frames) };
         match checked {
             Ok(()) => {
-                hub.counters.valid.set(hub.counters.valid.get() + 1);
+                hub.counters.valid.update(|n| n + 1);
                 hub.fanout.borrow_mut().publish(body);
             }
             Err(invalid) => {
-                hub.counters.invalid.set(hub.counters.invalid.get() + 1);
+                hub.counters.invalid.update(|n| n + 1);
                 if !self.told {
                     self.told = true;
                     hub.complain(format_args!(

@@ -2,7 +2,7 @@
 //! may leave unfinished.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use tokio::task::AbortHandle;
@@ -28,7 +28,7 @@ struct State {
     /// How to end each connection, by its number; none until its task has begun.
     here: BTreeMap<u64, Option<AbortHandle>>,
     /// Those in their handshake, the oldest first.
-    new: BTreeMap<u64, ()>,
+    new: BTreeSet<u64>,
     /// Connection and bytes of each message that has begun, the oldest first.
     unfinished: BTreeMap<u64, (u64, usize)>,
     /// Their bytes in all.
@@ -64,12 +64,12 @@ impl Guests {
             return None;
         }
         if state.new.len() >= (self.most / HANDSHAKES).max(1)
-            && let Some((oldest, ())) = state.new.pop_first()
+            && let Some(oldest) = state.new.pop_first()
         {
             state.end(oldest);
         }
         state.here.insert(number, None);
-        state.new.insert(number, ());
+        state.new.insert(number);
         Some(Place { guests: self.clone(), number, unfinished: None })
     }
 
@@ -124,14 +124,13 @@ impl Place {
     /// So many bytes of a message are kept until it ends. Where those of all connections are too many, the
     /// message that has been unfinished for longest goes, with its connection.
     pub fn keeps(&mut self, bytes: usize) {
-        if bytes == 0 && self.unfinished.is_none() {
+        if bytes == 0 {
+            if let Some(unfinished) = self.unfinished.take() {
+                self.guests.state.borrow_mut().finish(unfinished);
+            }
             return;
         }
         let mut state = self.guests.state.borrow_mut();
-        if bytes == 0 {
-            self.unfinished.take().into_iter().for_each(|unfinished| state.finish(unfinished));
-            return;
-        }
         let unfinished = *self.unfinished.get_or_insert_with(|| self.guests.next_number());
         let before = state.unfinished.insert(unfinished, (self.number, bytes)).map_or(0, |(_, bytes)| bytes);
         state.bytes = state.bytes + bytes - before;

@@ -266,7 +266,7 @@ async fn accept(hub: Rc<Hub>, listener: TcpListener, side: Side) {
             }
         };
         let Some(place) = hub.guests.enter() else {
-            hub.counters.refused.set(hub.counters.refused.get() + 1);
+            hub.counters.refused.update(|n| n + 1);
             hub.complain(format_args!(
                 "{side} {peer} was refused: there are {} connections, which is the most (limit of open files, [chasar] connections)",
                 hub.guests.here()

@@ -43,8 +43,7 @@ struct Seat<'h> {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         if let Some(gone) = self.hub.fanout.borrow_mut().leave(self.place.number()) {
-            let dropped = &self.hub.counters.dropped;
-            dropped.set(dropped.get() + gone.dropped);
+            self.hub.counters.dropped.update(|n| n + gone.dropped);
         }
     }
 }

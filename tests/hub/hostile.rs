@@ -6,8 +6,9 @@ use std::net::TcpStream;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::master::{Master, python};
+use crate::master::Master;
 use crate::support::PATIENCE;
+use crate::support::master::python;
 use crate::support::raw;
 
 /// A good client node and a good subscriber that were there before, and stay.

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::Command;
 
-use crate::master::{Master, message, python};
+use crate::master::{Master, message};
 use crate::support::PATIENCE;
+use crate::support::master::python;
 use crate::support::process::{Process, Stream};
 use crate::support::raw;
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::PATIENCE;
+use crate::support::master::python;
 use crate::support::process::{Process, Stream};
 
 /// A port that nobody listens at, from below those that the system gives to connections, of which these tests
@@ -115,12 +116,6 @@ while True:
             self.port
         ))
     }
-}
-
-/// A program that is connected by libzmq. Unbuffered, and it ends with the test.
-pub fn python(script: &str) -> Process {
-    let script = format!("import json, sys, time, zmq\ncontext = zmq.Context()\n{script}");
-    Process::start(Command::new("/usr/bin/python3").args(["-u", "-W", "ignore", "-c", &script]))
 }
 
 /// The body of the `n`th message that a subscriber prints.

@@ -12,6 +12,12 @@ use super::process::{Process, Stream};
 /// A client node that has found somebody else at its master's port waits up to a minute.
 const LATEST: Duration = PATIENCE.saturating_mul(2);
 
+/// A Python program with a `context` of libzmq, whose lines come at once.
+pub fn python(script: &str) -> Process {
+    let script = format!("import json, signal, sys, time, zmq\ncontext = zmq.Context()\n{script}");
+    Process::start(Command::new("/usr/bin/python3").args(["-u", "-W", "ignore", "-c", &script]))
+}
+
 /// Prints each message that it gets.
 pub struct Master {
     /// To be stopped, continued, or read.
@@ -31,20 +37,18 @@ impl Master {
     pub fn with(port: u16, socket: &str) -> Self {
         let script = format!(
             "
-import signal, zmq
-context = zmq.Context()
 {socket}
 port = {port} or socket.bind_to_random_port('tcp://127.0.0.1')
 if {port}: socket.bind('tcp://127.0.0.1:{port}')
-print(port, flush=True)
+print(port)
 if socket.type != zmq.SUB: signal.pause()
 while True:
     topic, body = socket.recv_multipart()
     assert topic == b'status', topic
-    print(body.decode(), flush=True)
+    print(body.decode())
 "
         );
-        let process = Process::start(Command::new("/usr/bin/python3").args(["-W", "ignore", "-c", &script]));
+        let process = python(&script);
         let port = process.wait_for_lines_of(Stream::Stdout, 1, PATIENCE)[0].parse().unwrap();
         Self { process, port, read: Cell::new(1) }
     }

@@ -9,7 +9,7 @@ use std::process;
 
 use lexopt::Arg::{Long, Short, Value};
 
-use crate::config::chasar::Chasar;
+use crate::config::chasar::{Chasar, port};
 
 /// What it takes.
 pub const USAGE: &str = "\
@@ -101,10 +101,7 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
         return Err("expected clientnode start or masternode start".into());
     }
     let name = found.next();
-    let port = found.next().map(|word| match word.parse() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => Err(format!("expected a port from 1 to 65535, got {word}")),
-    });
+    let port = found.next().map(|word| port(&word));
     if let Some(word) = found.next() {
         return Err(format!("expected no more than MASTER and PORT, got {word}").into());
     }

@@ -147,7 +147,7 @@ impl Session<'_, '_> {
             && let Some(collector) = &*feed.collector.borrow()
         {
             match link.publish(collector.last(), now) {
-                Outcome::Queued => feed.sent.set(feed.sent.get() + 1),
+                Outcome::Queued => feed.sent.update(|n| n + 1),
                 Outcome::Dropped => {
                     if feed.dropped.replace(feed.dropped.get() + 1) == 0 {
                         warn!(
