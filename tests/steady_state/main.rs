@@ -264,7 +264,7 @@ fn descriptors(process: &Process) -> usize {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn once_a_name_is_resolved_there_is_one_thread_below_3_mib_that_wakes_at_most_three_times_a_second() {
+fn once_a_name_is_resolved_there_is_one_thread_of_little_memory_that_wakes_at_most_three_times_a_second() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -282,7 +282,8 @@ fn once_a_name_is_resolved_there_is_one_thread_below_3_mib_that_wakes_at_most_th
     assert_eq!((threads, agent.process.status("Threads")), (1, 1));
     assert!(wakes <= 30, "{wakes} context switches for 10 reports, one a second");
     let memory = Memory::of(&agent.process);
-    assert!(memory.resident < 3 * 1024, "{memory:?} KiB");
+    // libc comes to this; `static_binaries` has the bar of what boards get, where there is none.
+    assert!(memory.own < 1536, "{memory:?} KiB");
 }
 
 #[test]
@@ -300,7 +301,8 @@ fn a_thousand_reports_leave_the_memory_of_the_release_build_as_it_was() {
     read_past(&reading, 300);
     let before = Memory::of(&agent.process);
     read_past(&reading, 1300);
-    assert_eq!(Memory::of(&agent.process), before, "KiB");
+    let after = Memory::of(&agent.process);
+    assert_eq!((after.anonymous, after.data), (before.anonymous, before.data), "KiB");
 }
 
 #[test]
