@@ -40,7 +40,7 @@ fn it_has_its_files_and_lintian_finds_nothing_but_what_is_overridden_with_a_reas
 #[test]
 #[ignore = "needs boards/package --hub and tests/packages/tree: tests/run"]
 fn under_systemd_it_serves_the_client_node_of_the_package_psistats_and_leaves_nothing_when_purged() {
-    let tree = installed("amd64", "systemd");
+    let tree = installed("amd64", "systemd-offline");
     fs::copy(package(), tree.path("/root/hub.deb")).unwrap();
     tree.does("dpkg -i /root/hub.deb");
     tree.until("systemctl is-active psistats-hub");

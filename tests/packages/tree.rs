@@ -13,6 +13,8 @@ use crate::support::process::{Process, Stream};
 pub struct Tree {
     /// Its init, as the machine outside counts.
     init: u32,
+    /// It has a network of its own.
+    offline: bool,
     _life: Process,
 }
 
@@ -30,9 +32,10 @@ impl Tree {
         assert!(tree.is_dir(), "{} is missing: tests/packages/tree make {architecture}", tree.display());
         let life =
             Process::start(Command::new(root("tests/packages/tree")).args(["live", architecture, init]));
-        let init = life.wait_for_lines_of(Stream::Stdout, 1, PATIENCE).remove(0);
-        let tree = Self { init: init.parse().unwrap(), _life: life };
-        if init == "systemd" {
+        let pid = life.wait_for_lines_of(Stream::Stdout, 1, PATIENCE).remove(0);
+        let offline = init == "systemd-offline";
+        let tree = Self { init: pid.parse().unwrap(), offline, _life: life };
+        if init.starts_with("systemd") {
             tree.until("systemctl is-active multi-user.target");
         }
         tree
@@ -46,7 +49,9 @@ impl Tree {
     /// Runs lines of its own shell, as root, and with nobody's environment.
     pub fn run(&self, script: &str) -> Answer {
         let output = Command::new("nsenter")
-            .args(["-t", &self.init.to_string(), "-U", "-m", "-p", "-C", "-r", "-w", "--"])
+            .args(["-t", &self.init.to_string(), "-U", "-m", "-p", "-C", "-r", "-w"])
+            .args(self.offline.then_some("-n"))
+            .arg("--")
             .args(["/bin/sh", "-ec", script])
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -76,8 +81,12 @@ impl Tree {
     #[track_caller]
     pub fn until(&self, condition: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while self.run(condition).code != Some(0) {
-            assert!(Instant::now() < deadline, "waited in vain for {condition}");
+        loop {
+            let answer = self.run(condition);
+            if answer.code == Some(0) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {condition}: {}", answer.text);
             thread::sleep(Duration::from_millis(50));
         }
     }
