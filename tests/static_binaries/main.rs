@@ -13,6 +13,7 @@ mod support;
 
 mod kernel;
 mod memory;
+mod panics;
 mod processors;
 
 use std::path::PathBuf;
