@@ -1,6 +1,7 @@
-//! Every capacity of the program, with its unit and its reason.
+//! The capacities of what is measured and of what is sent, each with its unit and its reason.
 //!
-//! Fixed memory means that each buffer has a size that somebody chose; here they are all chosen.
+//! Fixed memory means that each buffer has a size that somebody chose. What one file alone uses is chosen
+//! there; so is what the hub has, whose memory is not fixed, but bounded by what `[chasar]` says.
 
 /// Bytes of one encoded report. A report of the seed is about 120 bytes, one with every further
 /// figure of a board about 2,000; the rest is room for [`ADDRESSES`] addresses and for what a server

@@ -1,5 +1,8 @@
 //! The machine as reports and chasar's messages see it: what both are made of is opened once, and read at
 //! most once at a time.
+//!
+//! The space of file systems is not here: each who tells of it asks at places of its own, reports once a
+//! minute, and looks at the table of mounts for those.
 
 use std::cell::RefCell;
 use std::path::Path;

@@ -12,7 +12,9 @@
 mod support;
 
 mod kernel;
+mod masters;
 mod memory;
+mod panics;
 mod processors;
 
 use std::path::PathBuf;
@@ -33,9 +35,18 @@ const X86_64: &str = "x86_64-unknown-linux-musl";
 
 /// What `boards/build` has made for `target`.
 fn binary(target: &str) -> PathBuf {
-    let path =
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/boards")).join(target).join("psistats");
-    assert!(path.is_file(), "{} is missing: boards/build {target}", path.display());
+    made(target, "psistats", "")
+}
+
+/// What `boards/build --hub` has.
+fn hub(target: &str) -> PathBuf {
+    made(target, "psistats-hub", "--hub ")
+}
+
+fn made(target: &str, program: &str, option: &str) -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/boards");
+    let path: PathBuf = [folder, target, program].iter().collect();
+    assert!(path.is_file(), "{} is missing: boards/build {option}{target}", path.display());
     path
 }
 

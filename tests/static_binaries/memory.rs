@@ -2,10 +2,15 @@
 
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
+use crate::support::PATIENCE;
 use crate::support::agent::{Agent, Config};
 use crate::support::broker::Broker;
 use crate::support::consumer::Tap;
+use crate::support::master::Master;
 use crate::support::memory::Memory;
+use crate::support::process::Process;
 use crate::support::proxy::{Direction, Proxy};
 use crate::support::reports::{Counters, read_past};
 use crate::{ARMV6, X86_64, binary};
@@ -38,4 +43,27 @@ fn the_static_binary_is_resident_with_less_than_1_mib_after_its_whole_backlog_wa
     assert_eq!(agent.status("Threads"), 1);
     println!("{memory:?} KiB");
     assert!(memory.resident < 1024, "{memory:?} KiB");
+}
+
+#[test]
+#[ignore = "needs python3-zmq and boards/build: tests/run"]
+fn a_client_node_is_resident_with_less_than_1_5_mib_after_its_whole_queue_was_in_use() {
+    let master =
+        Master::with(0, "socket = context.socket(zmq.SUB); socket.rcvbuf = 4096; socket.subscribe(b'')");
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("psistats.conf");
+    std::fs::write(&config, "[chasar]\ninterval=0.002\n").unwrap();
+    let port = master.port.to_string();
+    let words = ["chasar", "clientnode", "start", "localhost", &port, "--config"];
+    let node = Process::start(Command::new(binary(X86_64)).args(words).arg(config));
+
+    master.message();
+    master.process.signal(Signal::SIGSTOP);
+    node.wait_for_line("does not take messages as fast as they come", PATIENCE);
+    master.process.signal(Signal::SIGCONT);
+    master.wait_for_messages(master.count() + 500);
+    let memory = Memory::of(&node);
+    assert_eq!(node.status("Threads"), 1);
+    println!("{memory:?} KiB");
+    assert!(memory.resident < 1536, "{memory:?} KiB");
 }

@@ -11,13 +11,14 @@ use crate::support::process::{Process, Stream};
 use crate::{ARM64, ARMV6, ARMV7, binary, libzmq_gets_messages_of, pika_reads_reports_of};
 
 /// The processor of the Pi 1 and the Pi Zero.
-const ARM1176: [&str; 3] = ["qemu-arm-static", "-cpu", "arm1176"];
+pub const ARM1176: [&str; 3] = ["qemu-arm-static", "-cpu", "arm1176"];
 /// That of the Pi 2.
 const CORTEX_A7: [&str; 3] = ["qemu-arm-static", "-cpu", "cortex-a7"];
 /// That of the Pi 3.
-const CORTEX_A53: [&str; 3] = ["qemu-aarch64-static", "-cpu", "cortex-a53"];
+pub const CORTEX_A53: [&str; 3] = ["qemu-aarch64-static", "-cpu", "cortex-a53"];
 
-fn on(processor: [&str; 3], program: &Path) -> Command {
+/// `program` on `processor`.
+pub fn on(processor: [&str; 3], program: &Path) -> Command {
     let mut command = Command::new(processor[0]);
     command.args(&processor[1..]).arg(program);
     command

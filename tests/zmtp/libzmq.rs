@@ -1,54 +1,21 @@
 //! libzmq (through Debian's python3-zmq) over TCP, in both directions.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use psistats::link::Link;
 use psistats::zmtp::{Error, Outcome, PublisherEvent};
 
 use crate::endpoints::{Subscriber, events, publisher};
+use crate::support::PATIENCE;
+use crate::support::master::python;
+use crate::support::process::{Process, Stream};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A Python program with a socket of libzmq, which says on its standard output what it sees.
-struct Python {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Python {
-    fn start(script: &str) -> Self {
-        let script = format!("import sys, time, zmq\ncontext = zmq.Context()\n{script}");
-        let mut child = Command::new("/usr/bin/python3")
-            .args(["-u", "-W", "ignore", "-c", &script])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("/usr/bin/python3: {error}; apt-get install python3-zmq"));
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        assert!(line.ends_with('\n'), "it ended after \"{line}\"; is python3-zmq installed?");
-        line.trim_end().to_owned()
-    }
-
-    /// Connects to the port that it says.
-    fn connect(&mut self) -> TcpStream {
-        let port: u16 = self.line().parse().unwrap();
-        TcpStream::connect(("127.0.0.1", port)).unwrap()
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+/// A connection to the port that a program says first.
+fn connect(python: &Process) -> TcpStream {
+    let port = &python.wait_for_lines_of(Stream::Stdout, 1, PATIENCE)[0];
+    TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap()
 }
 
 /// A time and what the core's clock says then.
@@ -105,7 +72,7 @@ fn publish(
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]
 fn a_sub_of_libzmq_receives_what_we_publish_also_after_a_late_subscription() {
-    let mut python = Python::start(
+    let python = python(
         "
 socket = context.socket(zmq.SUB)
 print(socket.bind_to_random_port('tcp://127.0.0.1'))
@@ -117,19 +84,20 @@ for _ in range(50):
 time.sleep(3600)
 ",
     );
-    let mut stream = python.connect();
+    let mut stream = connect(&python);
     let (queued, told) = publish(&mut stream, Duration::from_millis(2), |queued| queued == 60);
     assert_eq!(queued, 60, "{told:?}");
     assert_eq!(told, [PublisherEvent::Ready, PublisherEvent::Wanted(true)]);
-    for n in 0..50 {
-        assert_eq!(python.line(), format!("status {{\"n\":{n}}}"));
+    let lines = python.wait_for_lines_of(Stream::Stdout, 1 + 50, PATIENCE);
+    for (n, line) in lines[1..].iter().enumerate() {
+        assert_eq!(*line, format!("status {{\"n\":{n}}}"));
     }
 }
 
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]
 fn the_heartbeats_of_libzmq_are_answered_so_that_it_stays() {
-    let mut python = Python::start(
+    let python = python(
         "
 socket = context.socket(zmq.SUB)
 socket.setsockopt(zmq.HEARTBEAT_IVL, 50)
@@ -143,11 +111,11 @@ for _ in range(3):
 print('disconnected' if monitor.poll(0) else 'connected')
 ",
     );
-    let mut stream = python.connect();
+    let mut stream = connect(&python);
     // Half a second apart, so that only heartbeats keep it.
     publish(&mut stream, Duration::from_millis(500), |queued| queued == 4);
-    let lines: Vec<String> = (0..4).map(|_| python.line()).collect();
-    assert_eq!(lines, ["{\"n\":0}", "{\"n\":1}", "{\"n\":2}", "connected"]);
+    let lines = python.wait_for_lines_of(Stream::Stdout, 1 + 4, PATIENCE);
+    assert_eq!(lines[1..], ["{\"n\":0}", "{\"n\":1}", "{\"n\":2}", "connected"]);
 }
 
 #[test]
@@ -156,7 +124,7 @@ fn what_pubs_of_libzmq_send_to_our_sub_arrives_whole() {
     for socket in ["PUB", "XPUB"] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let _python = Python::start(&format!(
+        let _python = python(&format!(
             "
 socket = context.socket(zmq.{socket})
 socket.connect('tcp://127.0.0.1:{port}')
@@ -192,14 +160,14 @@ while True:
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]
 fn a_socket_of_libzmq_that_does_not_fit_is_told_as_such() {
-    let mut python = Python::start(
+    let python = python(
         "
 socket = context.socket(zmq.PULL)
 print(socket.bind_to_random_port('tcp://127.0.0.1'))
 time.sleep(3600)
 ",
     );
-    let (_, told) = publish(&mut python.connect(), Duration::from_millis(10), |_| false);
+    let (_, told) = publish(&mut connect(&python), Duration::from_millis(10), |_| false);
     let [PublisherEvent::Ended(error)] = &told[..] else { panic!("{told:?}") };
     let text = error.to_string();
     assert!(text.contains("socket"), "{text}");
