@@ -135,6 +135,18 @@ fn the_interface_is_that_of_the_default_route_or_the_one_that_is_configured() {
     }
 }
 
+#[test]
+fn an_interface_that_was_replaced_by_another_of_its_name_is_told_as_it_is_now() {
+    let tree = Tree::new();
+    tree.put("sys/class/net/usb0/address", "b8:27:eb:00:00:01\n");
+    tree.put("sys/class/net/usb0/ifindex", "2\n");
+    let mut collector = Collector::open(tree.path(), Options { interface: Some("usb0"), ..ALL });
+    assert_eq!(message(&mut collector, UNIX_EPOCH)["mac_address"], "b8:27:eb:00:00:01");
+    tree.put("sys/class/net/usb0/address", "b8:27:eb:00:00:02\n");
+    tree.put("sys/class/net/usb0/ifindex", "7\n");
+    assert_eq!(message(&mut collector, UNIX_EPOCH)["mac_address"], "b8:27:eb:00:00:02");
+}
+
 /// A tree with so many processes, of names of the longest kind, each with as many pages as its number.
 fn crowd(processes: u32) -> Tree {
     let tree = Tree::new();

@@ -150,6 +150,22 @@ fn a_number_that_another_process_has_got_is_not_measured_against_the_first() {
 }
 
 #[test]
+fn one_that_could_not_be_looked_at_for_a_while_has_not_used_its_whole_life_since() {
+    let tree = Tree::new();
+    put(&tree, 7, "a", 5, 0, 10);
+    put(&tree, 8, "b", 700, 0, 10);
+    let mut table = table(tree.path(), 16);
+    scan(&mut table, SECOND);
+    // As where there is no descriptor left.
+    tree.put("proc/7/stat", "");
+    assert!(!scan(&mut table, SECOND).contains_key(&7));
+    put(&tree, 7, "a", 5, 500_000, 10);
+    put(&tree, 9, "young", 900, 50, 10);
+    let found = scan(&mut table, SECOND);
+    assert_eq!((found[&7].cpu.0, found[&9].cpu.0), (0, 500));
+}
+
+#[test]
 fn of_processes_with_one_name_the_highest_id_stands() {
     let tree = Tree::new();
     for pid in [3, 100, 20] {

@@ -13,15 +13,18 @@ impl Zone {
     /// The zone of the `TZ` variable, else of `/etc/localtime`, else UTC.
     pub fn local() -> Self {
         let zone = match env::var("TZ") {
-            Ok(name) => TimeZone::from_posix_tz(&name),
-            Err(_) => TimeZone::local(),
+            Ok(name) => Self::named(&name),
+            Err(_) => TimeZone::local().map(Self),
         };
-        zone.map_or_else(|_| Self::utc(), Self)
+        zone.unwrap_or_else(|_| Self::utc())
     }
 
-    /// The zone that `TZ=name` means: a file below `/usr/share/zoneinfo` or a POSIX rule.
+    /// The zone that `TZ=name` means: a file below `/usr/share/zoneinfo` or a POSIX rule. One that has
+    /// summer time and no dates for it has those of the United States, as glibc takes it.
     pub fn named(name: &str) -> Result<Self, tz::Error> {
-        TimeZone::from_posix_tz(name).map(Self)
+        let with_dates =
+            |error| TimeZone::from_posix_tz(&format!("{name},M3.2.0,M11.1.0")).map_err(|_| error);
+        TimeZone::from_posix_tz(name).or_else(with_dates).map(Self)
     }
 
     /// Coordinated Universal Time.
@@ -124,6 +127,14 @@ mod tests {
             let time = Zone::utc().at(unix_seconds);
             assert_eq!((time.year(), time.month(), time.month_day()), date);
         }
+    }
+
+    #[test]
+    fn summer_time_without_dates_is_glibcs() {
+        let zone = Zone::named("NZST-12NZDT").unwrap();
+        let (january, july) = (1_704_067_200, 1_720_000_000);
+        assert_eq!((zone.offset(january), zone.offset(july)), (12 * 3600, 13 * 3600));
+        assert!(Zone::named("Nowhere/Land").is_err());
     }
 
     #[test]

@@ -64,8 +64,9 @@ pub struct ProcessTable {
     before: Vec<Process>,
     /// Places in `now`, for [`ProcessTable::distinct`].
     order: Vec<u16>,
-    scanned: bool,
-    was_full: bool,
+    /// When the youngest one ever found has started, as [`process::Process::started`]; none before the first
+    /// scan.
+    youngest: Option<u64>,
     cut_told: bool,
     ticks_per_second: u64,
     page_bytes: u64,
@@ -81,8 +82,7 @@ impl ProcessTable {
             now: Vec::with_capacity(capacity),
             before: Vec::with_capacity(capacity),
             order: Vec::with_capacity(capacity),
-            scanned: false,
-            was_full: false,
+            youngest: None,
             cut_told: false,
             ticks_per_second: ticks_per_second.max(1),
             page_bytes,
@@ -115,7 +115,7 @@ impl ProcessTable {
     pub fn scan(&mut self, text: &mut [u8], elapsed: Duration) -> Result<(), Failure> {
         mem::swap(&mut self.now, &mut self.before);
         self.now.clear();
-        let was_full = mem::replace(&mut self.was_full, false);
+        let (youngest, mut is_full) = (self.youngest, false);
         let seconds = elapsed.as_secs_f64();
         let directory = self.proc.as_ref().map_err(|errno| *errno)?;
         seek(directory, SeekFrom::Start(0)).map_err(errno)?;
@@ -132,10 +132,12 @@ impl ProcessTable {
             let old = old.ok().and_then(|at| self.before.get(at)).filter(|old| old.started == found.started);
             let spent = match old {
                 Some(old) => found.ticks.saturating_sub(old.ticks),
-                // It has not been seen because it is new, or because there was no room for it.
-                None if self.scanned && !was_full => found.ticks,
+                // All that a new one has used, it has used since. An older one has not been seen, because there
+                // was no room for it, or no descriptor to look at it.
+                None if youngest.is_some_and(|youngest| found.started > youngest) => found.ticks,
                 None => 0,
             };
+            self.youngest = self.youngest.max(Some(found.started));
             let process = Process {
                 pid,
                 name: name(directory, pid, found.name, old.map(|old| &old.name)),
@@ -145,10 +147,9 @@ impl ProcessTable {
                 started: found.started,
                 ticks: found.ticks,
             };
-            self.was_full |= !put(&mut self.now, process);
+            is_full |= !put(&mut self.now, process);
         }
-        self.scanned = true;
-        if self.was_full && !mem::replace(&mut self.cut_told, true) {
+        if is_full && !mem::replace(&mut self.cut_told, true) {
             let capacity = self.now.capacity();
             warn!("more than {capacity} processes: messages have those that use most");
         }

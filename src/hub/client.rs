@@ -56,7 +56,6 @@ impl Client {
     fn turn(&mut self, hub: &Hub, cx: &mut Context<'_>) -> Result<Instant, End> {
         let now = hub.clock.now();
         let Self { connection, inbox } = self;
-        connection.check_time(now)?;
         inbox.pace.pass(now);
         let mut received = 0;
         while inbox.pace.is_open() {
@@ -72,6 +71,12 @@ impl Client {
                 break;
             }
         }
+        if !inbox.pace.is_open() {
+            // It is not listened to: that nothing is heard of it is no silence of its own.
+            connection.session.heard(now);
+        }
+        // After what has come meanwhile was received: this program may have been stopped.
+        connection.check_time(now)?;
         if !connection.write_control()? && connection.stream.poll_write_ready(cx)?.is_ready() {
             cx.waker().wake_by_ref();
         }
@@ -103,6 +108,9 @@ impl Inbox {
                 if !more {
                     self.message(hub, body);
                     self.frames = 0;
+                }
+                // Of a message that has too many, each counts: it may have no end.
+                if !more || self.frames > 2 {
                     return self.pace.count(hub, self.peer);
                 }
             }

@@ -77,9 +77,12 @@ impl Fanout {
         self.subscribers.insert(number, subscriber);
     }
 
-    /// One less.
-    pub fn leave(&mut self, number: u64) -> Option<Subscriber> {
-        self.subscribers.remove(&number)
+    /// One less. Gives the messages that it has lost, those that still waited for it included.
+    pub fn leave(&mut self, number: u64) -> u64 {
+        self.subscribers.remove(&number).map_or(0, |mut gone| {
+            gone.skip(self.ring.next());
+            gone.dropped
+        })
     }
 
     /// That subscriber, and the number of the message that comes next.
@@ -108,7 +111,9 @@ impl Fanout {
         self.unwritten = 0;
         let mut all_done = true;
         for subscriber in self.subscribers.values_mut() {
-            if !subscriber.is_blocked {
+            if subscriber.is_blocked {
+                subscriber.skip_lost(&self.ring);
+            } else {
                 subscriber.write(&self.ring);
             }
             all_done &= !subscriber.is_served() || subscriber.next == self.ring.next();
@@ -185,10 +190,7 @@ impl Subscriber {
             if !self.is_served() {
                 return Ok(true);
             }
-            if self.next < ring.first() {
-                self.dropped += ring.first() - self.next;
-                self.next = ring.first();
-            }
+            self.skip(ring.first());
             let run = ring.from(self.next);
             if run.is_empty() {
                 return Ok(true);
@@ -198,6 +200,27 @@ impl Subscriber {
             self.next = next;
             self.rest = rest.to_vec();
             self.takes = true;
+        }
+    }
+
+    /// The ring may have moved on while it takes nothing.
+    fn skip_lost(&mut self, ring: &Ring) {
+        let had_lost_none = self.dropped == 0;
+        self.skip(ring.first());
+        if had_lost_none
+            && self.dropped > 0
+            && let Some(waker) = &self.waker
+        {
+            // It has that to tell.
+            waker.wake_by_ref();
+        }
+    }
+
+    /// What it has subscribed to is lost to it as far as the message of that number.
+    fn skip(&mut self, number: u64) {
+        if self.subscriptions.matches() {
+            self.dropped += number.saturating_sub(self.next);
+            self.next = self.next.max(number);
         }
     }
 

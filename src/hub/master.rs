@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::{self, Display};
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -254,13 +255,21 @@ impl Display for Side {
 
 /// Takes connections in, each as a task of its own.
 async fn accept(hub: Rc<Hub>, listener: TcpListener, side: Side) {
+    let mut is_exhausted = false;
     loop {
         let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
+            Ok(accepted) => {
+                is_exhausted = false;
+                accepted
+            }
             // It has gone again before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
-                hub.complain(format_args!("cannot accept a connection: {error}"));
+                if !mem::replace(&mut is_exhausted, true) {
+                    hub.complain(format_args!(
+                        "cannot accept a connection: {error}; tried again until it works"
+                    ));
+                }
                 time::sleep(EXHAUSTED).await;
                 continue;
             }

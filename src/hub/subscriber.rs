@@ -42,9 +42,8 @@ struct Seat<'h> {
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        if let Some(gone) = self.hub.fanout.borrow_mut().leave(self.place.number()) {
-            self.hub.counters.dropped.update(|n| n + gone.dropped);
-        }
+        let lost = self.hub.fanout.borrow_mut().leave(self.place.number());
+        self.hub.counters.dropped.update(|n| n + lost);
     }
 }
 
@@ -68,7 +67,6 @@ impl Seat<'_> {
     /// Does what can be done now, but no more than a turn of it. Gives when there is more to do at the latest.
     fn turn(&self, subscriber: &mut Subscriber, ring: &Ring, cx: &mut Context<'_>) -> Result<Instant, End> {
         let now = self.hub.clock.now();
-        subscriber.check_time(now)?;
         let mut received = 0;
         loop {
             let mut scratch = self.hub.scratch.borrow_mut();
@@ -84,15 +82,17 @@ impl Seat<'_> {
                 ControlFlow::Continue(())
             };
             let Poll::Ready(outcome) = connection.poll_receive(cx, &mut scratch, now, take) else { break };
-            received += outcome?;
             if !was_wanted {
                 subscriber.begin(ring);
             }
+            received += outcome?;
             if received >= TURN {
                 cx.waker().wake_by_ref();
                 break;
             }
         }
+        // After what has come meanwhile was received: this program may have been stopped.
+        subscriber.check_time(now)?;
         self.write(subscriber, ring, cx)?;
         if subscriber.dropped > 0 && !self.told.replace(true) {
             self.hub.complain(format_args!(

@@ -10,6 +10,9 @@ pub const LONG: u8 = 0b010;
 /// A command, and no message.
 pub const COMMAND: u8 = 0b100;
 
+/// Octets of the longest header: flags, and a size of 8.
+pub const HEADER: usize = 9;
+
 /// What stands before a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {

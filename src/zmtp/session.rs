@@ -17,7 +17,7 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Octets of what the session itself wants to send: greeting, READY, PING, a few PONGs.
 const CONTROL: usize = 256;
 
-/// Intervals of silence after which the peer is dead.
+/// Intervals of silence after which the peer is dead: after the first it is asked.
 const DEAD: u32 = 3;
 
 /// What this side is.
@@ -95,7 +95,8 @@ pub struct Session {
     heartbeat: Duration,
     /// What the peer's PING asks for: so much silence of its own means that it is dead.
     ttl: Option<Duration>,
-    pinged: bool,
+    /// Since when an answer is waited for.
+    asked_at: Option<Instant>,
     started: Instant,
     heard_at: Instant,
 }
@@ -114,7 +115,7 @@ impl Session {
             control: Vec::new(),
             heartbeat,
             ttl: None,
-            pinged: false,
+            asked_at: None,
             started: now,
             heard_at: now,
         };
@@ -135,7 +136,7 @@ impl Session {
     /// Something was received, whatever it is.
     pub fn heard(&mut self, now: Instant) {
         self.heard_at = now;
-        self.pinged = false;
+        self.asked_at = None;
     }
 
     /// The next event of `input`, which moves on past what it is made of. None: more is to be received.
@@ -161,10 +162,11 @@ impl Session {
     pub fn needs(&self, input: &[u8]) -> usize {
         match self.step {
             Step::Greeting => greeting::LENGTH,
-            _ => match frame::header(input) {
-                // Within the limit, or decode has ended it.
-                Ok(Some(header)) => header.octets + usize::try_from(header.size).unwrap_or(usize::MAX / 2),
-                _ => 9,
+            _ => match self.frame(input) {
+                Ok(Some((_, length))) => length,
+                Ok(None) => frame::HEADER,
+                // It is refused for what is there.
+                Err(_) => 0,
             },
         }
     }
@@ -221,7 +223,7 @@ impl Session {
                 Timer::Handshake => self.end(Error::HandshakeTimeout(self.step)),
                 Timer::Silent(time) => self.end(Error::Silent(time)),
                 Timer::Ping => {
-                    self.pinged = true;
+                    self.asked_at = Some(now);
                     let ttl = (self.heartbeat * DEAD).as_millis() / 100;
                     let ttl = u16::try_from(ttl).unwrap_or(u16::MAX);
                     self.send(|w| command::put_ping(w, ttl));
@@ -235,14 +237,25 @@ impl Session {
             return [Some((self.started + HANDSHAKE, Timer::Handshake)), None];
         }
         let beats = (!self.heartbeat.is_zero() && self.minor > 0).then_some(self.heartbeat);
-        let silent = |time: Duration| (self.heard_at + time, Timer::Silent(time));
         [
-            beats.map(|beat| match self.pinged {
-                true => silent(beat * DEAD),
-                false => (self.heard_at + beat, Timer::Ping),
+            beats.map(|beat| match self.asked_at {
+                // Counted from the question: where we were stopped meanwhile, it may have come late.
+                Some(asked_at) => (asked_at + beat * (DEAD - 1), Timer::Silent(beat * DEAD)),
+                None => (self.heard_at + beat, Timer::Ping),
             }),
-            self.ttl.map(silent),
+            self.ttl.map(|ttl| (self.heard_at + ttl, Timer::Silent(ttl))),
         ]
+    }
+
+    /// The header at the start of `input`, once all of it is there, and octets of the whole frame.
+    fn frame(&self, input: &[u8]) -> Result<Option<(Header, usize)>, Peer> {
+        let Some(header) = frame::header(input)? else { return Ok(None) };
+        let limit = if header.command { command::LONGEST as u64 } else { self.limit };
+        let length = usize::try_from(header.size).ok().and_then(|size| size.checked_add(header.octets));
+        match length.filter(|_| header.size <= limit) {
+            Some(length) => Ok(Some((header, length))),
+            None => Err(Peer::TooLong { size: header.size, limit }),
+        }
     }
 
     fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Next<'i>, Error> {
@@ -255,13 +268,7 @@ impl Session {
             self.send(|w| command::put_ready(w, socket));
             return Ok(Next::Nothing);
         }
-        let Some(header) = frame::header(input)? else { return Ok(Next::Incomplete) };
-        let limit = if header.command { command::LONGEST as u64 } else { self.limit };
-        if header.size > limit {
-            return Err(Peer::TooLong { size: header.size, limit }.into());
-        }
-        // Within the limit it fits.
-        let length = header.octets + usize::try_from(header.size).unwrap_or_default();
+        let Some((header, length)) = self.frame(input)? else { return Ok(Next::Incomplete) };
         let Some((frame, rest)) = input.split_at_checked(length) else { return Ok(Next::Incomplete) };
         *input = rest;
         let body = frame.get(header.octets..).unwrap_or_default();

@@ -2,8 +2,10 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -61,6 +63,33 @@ fn ten_thousand_client_nodes_take_at_most_8_kib_each_and_are_all_heard() {
     assert!(each <= 8192, "{each} bytes");
     drop(clients);
     master.wait_for("connections", |n| n == 1);
+}
+
+#[test]
+fn fault_37_without_descriptors_it_goes_on_says_so_once_and_takes_in_those_who_waited() {
+    let master = Master::start("");
+    let mut subscriber = subscriber(&master);
+    let mut good = raw::client(master.port);
+    let limit = |descriptors: usize| {
+        let pid = master.process.pid().to_string();
+        let limit = format!("--nofile={descriptors}:");
+        assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
+    };
+    limit(5);
+    let late: Vec<TcpStream> = [master.port, master.publish_port].map(raw::connect).into();
+    // Many tries of both listeners long.
+    master.process.wait_for_line("cannot accept a connection", PATIENCE);
+    for n in 0..20 {
+        good.write_all(&raw::status(format!("{{\"n\":{n}}}").as_bytes())).unwrap();
+        assert_eq!(raw::read_message(&mut subscriber), format!("{{\"n\":{n}}}").as_bytes());
+        thread::sleep(Duration::from_millis(50));
+    }
+    let told = master.process.lines().iter().filter(|line| line.contains("cannot accept")).count();
+    assert!(told <= 2, "{told}: once for each listener");
+    limit(500);
+    master.wait_for("connections", |n| n == 4);
+    drop(late);
+    raw::client(master.port);
 }
 
 #[test]

@@ -80,6 +80,19 @@ fn each_breach_of_protocol_ends_its_own_connection_and_the_log_says_why() {
 }
 
 #[test]
+fn an_impossible_frame_behind_messages_that_have_to_wait_ends_its_own_connection_and_no_other() {
+    let master = Master::start("messages_per_second=1");
+    let mut good = Good::new(&master);
+    let mut client = raw::client(master.port);
+    let impossible = [2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    client.write_all(&[&raw::status(b"{}")[..], &impossible].concat()).unwrap();
+    assert_eq!(raw::read_message(&mut good.subscriber), b"{}");
+    master.process.wait_for_line("a frame of 18446744073709551615 bytes", PATIENCE);
+    raw::assert_closed(client);
+    good.assert_unharmed();
+}
+
+#[test]
 fn messages_that_are_no_json_object_are_dropped_and_counted_and_the_rest_goes_on() {
     let master = Master::start("");
     let mut good = Good::new(&master);

@@ -7,6 +7,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::master::Master;
+use crate::support::PATIENCE;
 use crate::support::raw;
 
 /// A message of 30,000 bytes.
@@ -44,6 +45,9 @@ fn fault_38_a_subscriber_that_does_not_read_loses_whole_messages_and_nobody_else
         tokens.recv().unwrap();
     }
     let _client = sender.join().unwrap();
+    // Its losses are known before it reads again, if it ever does.
+    master.wait_for("dropped", |dropped| dropped > 0);
+    assert!(master.process.lines().iter().any(|line| line.contains("does not take messages")));
     // What the frozen one finds when it reads again: whole messages, in order, and a gap.
     let mut last = None;
     let mut got = 0_u64;
@@ -55,7 +59,25 @@ fn fault_38_a_subscriber_that_does_not_read_loses_whole_messages_and_nobody_else
     }
     assert!(got < MESSAGES as u64);
     master.wait_for("dropped", |dropped| dropped == MESSAGES as u64 - got);
-    assert!(master.process.lines().iter().any(|line| line.contains("does not take messages")));
+}
+
+#[test]
+fn what_waited_for_a_subscriber_that_goes_is_counted_as_dropped() {
+    const MESSAGES: u64 = 1_000; // 30 MB, and the ring holds them all.
+    let master = Master::start("publish_high_water=67108864\nmessages_per_second=0");
+    let mut frozen = raw::peer(master.publish_port, 1, "SUB");
+    frozen.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+    master.wait_for("subscribed", |n| n == 1);
+    let mut client = raw::client(master.port);
+    for n in 0..MESSAGES {
+        client.write_all(&raw::status(&large(n as usize))).unwrap();
+    }
+    master.wait_for("messages", |n| n == MESSAGES);
+    assert_eq!(master.counter("dropped"), 0);
+    drop(frozen);
+    master.wait_for("subscribers", |n| n == 0);
+    let dropped = master.counter("dropped");
+    assert!((100..MESSAGES).contains(&dropped), "{dropped}: all but what the system holds for it");
 }
 
 #[test]
@@ -88,6 +110,30 @@ fn a_client_node_that_floods_waits_and_another_is_heard() {
     assert!(master.process.lines().iter().any(|line| line.contains("sends more than 50 messages a second")));
     flood.shutdown(Shutdown::Both).unwrap();
     sender.join().unwrap();
+}
+
+#[test]
+fn who_has_to_wait_is_not_held_for_silent_meanwhile() {
+    let master = Master::start("messages_per_second=1");
+    let mut subscriber = raw::peer(master.publish_port, 1, "SUB");
+    subscriber.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+    master.wait_for("subscribed", |n| n == 1);
+    let mut client = raw::client(master.port);
+    // Dead after 0.3 s of silence, and there is a second from one message to the next.
+    let ping = raw::frame(4, b"\x04PING\0\x03");
+    let messages = (0..3).map(|n| raw::status(format!("{{\"n\":{n}}}").as_bytes()));
+    client.write_all(&[ping, messages.collect::<Vec<_>>().concat()].concat()).unwrap();
+    for n in 0..3 {
+        assert_eq!(number(&raw::read_message(&mut subscriber)), n);
+    }
+}
+
+#[test]
+fn frames_of_a_message_without_end_count_as_messages_for_the_limit() {
+    let master = Master::start("messages_per_second=100");
+    let mut client = raw::client(master.port);
+    client.write_all(&raw::frame(1, b"x").repeat(1000)).unwrap();
+    master.process.wait_for_line("sends more than 100 messages a second", PATIENCE);
 }
 
 #[test]

@@ -152,3 +152,16 @@ fn who_asks_without_reading_is_cut_off() {
     }
     assert_eq!(subscriber.ended, Some(Error::Peer(Peer::Flood)));
 }
+
+#[test]
+fn of_a_frame_that_is_refused_no_more_is_needed_than_what_it_is_refused_for() {
+    let mut subscriber = Subscriber::new(START);
+    subscriber.receive(&[&greeting(1)[..], &ready("PUB")].concat(), START);
+    let session = &subscriber.session;
+    assert_eq!(session.needs(&[0]), 9);
+    assert_eq!(session.needs(&[0, 5]), 2 + 5);
+    for refused in [&[2, 255, 255, 255, 255, 255, 255, 255, 255][..], &[6, 0, 0, 0, 0, 0, 0, 16, 0], &[0xff]]
+    {
+        assert!(session.needs(refused) <= refused.len(), "{refused:?}");
+    }
+}

@@ -48,6 +48,17 @@ fn who_does_not_answer_a_ping_is_dead_after_three_intervals() {
 }
 
 #[test]
+fn after_a_stop_of_our_own_the_peer_is_asked_and_has_the_time_to_answer() {
+    let mut pair = Pair::connected(b"");
+    let now = START + HEARTBEAT * 10;
+    pair.publisher.timed_out(now);
+    assert_eq!(pair.publisher.deadline(), Some(now + HEARTBEAT * 2));
+    pair.exchange(now);
+    assert_eq!(pair.publisher.deadline(), Some(now + HEARTBEAT));
+    assert!(pair.told.iter().all(|event| !matches!(event, PublisherEvent::Ended(_))));
+}
+
+#[test]
 fn a_peer_of_3_0_is_not_asked_but_what_it_never_takes_ends_the_connection() {
     let mut publisher = publisher(START);
     give(&mut publisher, &[&greeting(0)[..], &ready("SUB"), b"\0\x01\x01"].concat(), START);

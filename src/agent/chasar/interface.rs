@@ -21,9 +21,9 @@ pub struct Interface {
 
 #[derive(Debug)]
 struct Known {
-    name: Name,
     number: u32,
-    mac: Mac,
+    /// None where the link has none, as a tunnel's.
+    mac: Option<Mac>,
 }
 
 impl Interface {
@@ -42,10 +42,8 @@ impl Interface {
                 routes.and_then(route::default_interface).and_then(|name| Name::try_from(name).ok())
             }
         };
-        let is_known = |known: &Known| name.as_ref() == Some(&known.name);
-        if !self.now.as_ref().is_some_and(is_known) {
-            self.now = name.and_then(|name| known(root, name, buf));
-        }
+        // Each time: one that was pulled out and put in again has another number, and may have another address.
+        self.now = name.and_then(|name| known(root, &name, buf));
     }
 
     /// Its number in the kernel.
@@ -55,18 +53,38 @@ impl Interface {
 
     /// Its hardware address.
     pub fn mac(&self) -> Option<&str> {
-        self.now.as_ref().map(|known| known.mac.as_str())
+        self.now.as_ref()?.mac.as_deref()
     }
 }
 
 /// What sysfs says of an interface (Documentation/ABI/testing/sysfs-class-net).
-fn known(root: &Root, name: Name, buf: &mut [u8]) -> Option<Known> {
-    let number = attribute(root, &name, "ifindex", buf)?.parse().ok()?;
-    let mac = Mac::try_from(attribute(root, &name, "address", buf)?).ok()?;
-    Some(Known { name, number, mac })
+fn known(root: &Root, name: &str, buf: &mut [u8]) -> Option<Known> {
+    let number = attribute(root, name, "ifindex", buf)?.parse().ok()?;
+    let mac = attribute(root, name, "address", buf).and_then(|mac| Mac::try_from(mac).ok());
+    Some(Known { number, mac })
 }
 
 fn attribute<'b>(root: &Root, name: &str, attribute: &str, buf: &'b mut [u8]) -> Option<&'b str> {
     let file = root.file_of(&["sys/class/net/", name, "/", attribute])?;
     text(read_at(&file, buf, 0).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_interface_without_a_hardware_address_is_still_that_of_its_addresses() {
+        let tree = tempfile::tempdir().unwrap();
+        let of_tunnel = tree.path().join("sys/class/net/tun0");
+        fs::create_dir_all(&of_tunnel).unwrap();
+        fs::write(of_tunnel.join("ifindex"), "4\n").unwrap();
+        fs::write(of_tunnel.join("address"), "\n").unwrap();
+        let root = Root::open(tree.path());
+        let mut interface = Interface::open(&root, Some("tun0"));
+        interface.find(&root, &mut [0; 64]);
+        assert_eq!((interface.number(), interface.mac()), (Some(4), None));
+    }
 }
