@@ -80,9 +80,14 @@ impl Fanout {
     /// One less. Gives the messages that it has lost, those that still waited for it included.
     pub fn leave(&mut self, number: u64) -> u64 {
         self.subscribers.remove(&number).map_or(0, |mut gone| {
-            gone.skip(self.ring.next());
+            gone.give_up(&self.ring);
             gone.dropped
         })
+    }
+
+    /// Nothing is written any more: what still waits for those who are here is lost.
+    pub fn end(&mut self) {
+        self.subscribers.values_mut().for_each(|subscriber| subscriber.give_up(&self.ring));
     }
 
     /// That subscriber, and the number of the message that comes next.
@@ -214,6 +219,13 @@ impl Subscriber {
             // It has that to tell.
             waker.wake_by_ref();
         }
+    }
+
+    /// All that waits for it is lost to it, the message that has begun included.
+    fn give_up(&mut self, ring: &Ring) {
+        self.dropped += u64::from(!self.rest.is_empty());
+        self.rest.clear();
+        self.skip(ring.next());
     }
 
     /// What it has subscribed to is lost to it as far as the message of that number.

@@ -210,6 +210,7 @@ async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation
     accepting.iter().for_each(|task| task.abort());
     // What was published is on its way to whoever takes it.
     let _ = time::timeout(STOP, drained(&hub)).await;
+    hub.fanout.borrow_mut().end();
     info!("stopping; {hub}");
     Ok(())
 }

@@ -59,9 +59,15 @@ impl Master {
     pub fn counter(&self, name: &str) -> u64 {
         let seen = self.process.lines().len();
         self.process.signal(Signal::SIGUSR1);
-        let line = self.process.wait_for_line_after(seen, "connections=", PATIENCE);
-        let value = line.split(' ').find_map(|word| word.strip_prefix(&format!("{name}=")));
-        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {line}"))
+        counter(name, &self.process.wait_for_line_after(seen, "connections=", PATIENCE))
+    }
+
+    /// The same, of its last line.
+    pub fn stop_and_count(&mut self, name: &str) -> u64 {
+        self.process.signal(Signal::SIGTERM);
+        let line = self.process.wait_for_line("stopping; ", PATIENCE);
+        assert!(self.process.wait(PATIENCE).success(), "{:?}", self.process.lines());
+        counter(name, &line)
     }
 
     /// Waits until a counter is as `wanted`.
@@ -116,6 +122,11 @@ while True:
             self.port
         ))
     }
+}
+
+fn counter(name: &str, line: &str) -> u64 {
+    let value = line.split(' ').find_map(|word| word.strip_prefix(&format!("{name}=")));
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {line}"))
 }
 
 /// The body of the `n`th message that a subscriber prints.
