@@ -25,9 +25,9 @@ const HELP: &str = "\
 Takes in what boards send about their health.
 
 Commands:
-  masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, * for all
-                    of them; 127.0.0.1 without) and PORT (5555 without), and publishes what they send at port 6666 of
-                    the same address, under the topic Chasar-Client. The configuration may say otherwise; what stands
+  masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, '*' for
+                    all of them; 127.0.0.1 without) and PORT (5555 without), and publishes what they send at port 6666
+                    of the same address, under the topic Chasar-Client. The configuration may say otherwise; what stands
                     here wins over it.
 
 Options, before or after the command:
