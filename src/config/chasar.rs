@@ -71,6 +71,22 @@ pub fn port(word: &str) -> Result<u16, String> {
     }
 }
 
+/// A master node's name or address as a word of the command line, where the port is a word of its own.
+///
+/// # Errors
+/// What was expected. A number alone is a port in the wrong place, though a resolver takes it for an address.
+pub fn master(word: &str) -> Result<String, String> {
+    match host(word, 0) {
+        Ok(Host { name, port: 0 }) if !is_number(word) => Ok(name),
+        _ => Err(format!("expected MASTER, a name or an address, before PORT, got \"{word}\"")),
+    }
+}
+
+/// Whether it is a number, and so no address.
+pub fn is_number(word: &str) -> bool {
+    word.parse::<u64>().is_ok()
+}
+
 const MIB: usize = 1024 * 1024;
 const SEND: RangeInclusive<usize> = limits::ZMTP_SEND_MIN..=64 * MIB;
 const PUBLISH: RangeInclusive<usize> = MIB..=1024 * MIB;

@@ -10,7 +10,10 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::{logger, master};
-use crate::config::{self, chasar::port};
+use crate::config::{
+    self,
+    chasar::{is_number, port},
+};
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
 
@@ -22,9 +25,9 @@ const HELP: &str = "\
 Takes in what boards send about their health.
 
 Commands:
-  masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, * for all
-                    of them; 127.0.0.1 without) and PORT (5555 without), and publishes what they send at port 6666 of
-                    the same address, under the topic Chasar-Client. The configuration may say otherwise; what stands
+  masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, '*' for
+                    all of them; 127.0.0.1 without) and PORT (5555 without), and publishes what they send at port 6666
+                    of the same address, under the topic Chasar-Client. The configuration may say otherwise; what stands
                     here wins over it.
 
 Options, before or after the command:
@@ -93,11 +96,12 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let (address, port) = match words[..] {
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
-        ["masternode", "start", word] => match port(word) {
-            Ok(port) => (None, Some(port)),
-            Err(_) => (Some(word.to_owned()), None),
-        },
+        ["masternode", "start", word] if is_number(word) => (None, Some(port(word)?)),
+        ["masternode", "start", address] => (Some(address.to_owned()), None),
         ["masternode", "start", address, word] => (Some(address.to_owned()), Some(port(word)?)),
+        ["masternode", "start", _, _, word, ..] => {
+            return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
+        }
         _ => return Err("expected masternode start".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))

@@ -100,6 +100,20 @@ fn a_master_of_libzmq_gets_a_message_a_second_with_all_keys() {
 
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]
+fn an_interface_that_is_not_there_is_told_once_and_messages_go_without_it() {
+    let master = Master::start(0);
+    let mut node = node_with(master.port, "interface=eht0\ninterval=0.1");
+    for _ in 0..3 {
+        assert_eq!(master.message()["mac_address"], Value::Null);
+    }
+    stop(&mut node);
+    let told =
+        node.lines().iter().filter(|line| line.contains("[chasar] interface=eht0: there is none")).count();
+    assert_eq!(told, 1, "{:#?}", node.lines());
+}
+
+#[test]
+#[ignore = "needs python3-zmq: tests/run"]
 fn a_master_that_comes_late_or_again_is_found() {
     let nobody = Refusing::new();
     let port = nobody.port;

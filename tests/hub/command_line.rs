@@ -77,6 +77,10 @@ fn what_keeps_it_from_listening_is_said_with_what_to_do() {
 fn a_wrong_command_line_is_told_with_the_right_one() {
     for (words, expected) in [
         (&["masternode", "start", "127.0.0.1", "0"][..], "expected a port from 1 to 65535, got 0"),
+        // Alone, a number is a port, and no address: 0 would be all of them.
+        (&["masternode", "start", "0"], "expected a port from 1 to 65535, got 0"),
+        (&["masternode", "start", "99999"], "expected a port from 1 to 65535, got 99999"),
+        (&["masternode", "start", "a", "1", "b"], "expected no more than ADDRESS and PORT, got b"),
         (&["masternode", "stop"], "expected masternode start"),
         (&["--daemon"], "--daemon"),
         (&[], "expected masternode start"),

@@ -140,6 +140,13 @@ fn called_as_chasar_it_takes_the_commands_of_chasar_and_no_others() {
         (&["start"][..], "expected clientnode start or masternode start"),
         (&[], "expected clientnode start or masternode start"),
         (&["clientnode", "start", "10.0.0.1", "0"], "expected a port from 1 to 65535, got 0"),
+        (
+            &["clientnode", "start", "5555"],
+            "expected MASTER, a name or an address, before PORT, got \"5555\"",
+        ),
+        (&["clientnode", "start", "10.0.0.1:5555"], "before PORT, got \"10.0.0.1:5555\""),
+        (&["clientnode", "start", "tcp://10.0.0.1"], "before PORT, got \"tcp://10.0.0.1\""),
+        (&["clientnode", "start", ""], "before PORT, got \"\""),
         (&["clientnode", "start", "a", "1", "b"], "expected no more than MASTER and PORT, got b"),
     ] {
         let output = Command::new(&chasar).args(words).output().unwrap();

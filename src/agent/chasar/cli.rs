@@ -9,7 +9,7 @@ use std::process;
 
 use lexopt::Arg::{Long, Short, Value};
 
-use crate::config::chasar::{Chasar, port};
+use crate::config::chasar::{Chasar, master, port};
 
 /// What it takes.
 pub const USAGE: &str = "\
@@ -25,7 +25,7 @@ Commands:
                     (a name or an address; 127.0.0.1 without) at PORT (5555 without).
   masternode start  Run psistats-hub, which is the master node and has a help of its own.
 
-Options:
+Options, before or after the command:
   --config FILE  Read the section [chasar] of this configuration, and its logging. Without: of the
                  first that exists of ./psistats.conf, ~/.psistats/psistats.conf and
                  /etc/psistats.conf. Words of the command line win over it.
@@ -35,7 +35,10 @@ Options:
 Signals:
   SIGTERM, SIGINT  End.
   SIGHUP           Read the configuration again; where it is wrong, keep the present one.
-  SIGUSR1          Write the counters to the log.";
+  SIGUSR1          Write the counters to the log.
+
+Exit codes:
+  0  done          1  failed          2  wrong command line";
 
 /// The program that is the master node.
 const HUB: &str = "psistats-hub";
@@ -100,7 +103,7 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
     if [found.next(), found.next()] != [Some("clientnode".into()), Some("start".into())] {
         return Err("expected clientnode start or masternode start".into());
     }
-    let name = found.next();
+    let name = found.next().map(|word| master(&word)).transpose()?;
     let port = found.next().map(|word| port(&word));
     if let Some(word) = found.next() {
         return Err(format!("expected no more than MASTER and PORT, got {word}").into());

@@ -1,6 +1,7 @@
 //! The network interface that a client node tells of.
 
 use heapless::String;
+use log::warn;
 
 use crate::agent::source::{Root, Source, read_at};
 use crate::limits;
@@ -17,6 +18,7 @@ pub struct Interface {
     configured: Option<Name>,
     route: Source,
     now: Option<Known>,
+    absence_told: bool,
 }
 
 #[derive(Debug)]
@@ -30,7 +32,7 @@ impl Interface {
     /// `configured`, or the one that the default route goes by at the time.
     pub fn open(root: &Root, configured: Option<&str>) -> Self {
         let configured = configured.and_then(|name| Name::try_from(name).ok());
-        Self { configured, route: Source::open(root, "proc/net/route"), now: None }
+        Self { configured, route: Source::open(root, "proc/net/route"), now: None, absence_told: false }
     }
 
     /// Finds out which it is.
@@ -44,6 +46,12 @@ impl Interface {
         };
         // Each time: one that was pulled out and put in again has another number, and may have another address.
         self.now = name.and_then(|name| known(root, &name, buf));
+        if let Some(name) = self.configured.as_ref().filter(|_| self.now.is_none() && !self.absence_told) {
+            warn!(
+                "[chasar] interface={name}: there is none of this name; messages go without addresses until there is"
+            );
+        }
+        self.absence_told = self.now.is_none();
     }
 
     /// Its number in the kernel.
