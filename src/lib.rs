@@ -38,6 +38,9 @@ pub mod zmtp;
 #[forbid(unsafe_code)]
 pub mod config;
 // With std and system calls:
+#[cfg(any(feature = "agent", feature = "hub"))]
+#[forbid(unsafe_code)]
+pub mod output;
 #[cfg(feature = "agent")]
 pub mod agent;
 #[cfg(feature = "hub")]

@@ -16,6 +16,7 @@ use super::run::{self, Options};
 use super::service::{self, Launcher, Started, Unstarted};
 use super::source::Root;
 use crate::config::Loaded;
+use crate::output::complain;
 
 const VERSION: &str = concat!("psistats ", env!("CARGO_PKG_VERSION"));
 
@@ -184,9 +185,10 @@ fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
                 invocation.stdout = true;
                 continue;
             }
-            Value(word) => {
-                Command::named(word).ok_or_else(|| format!("expected a command, got {}", word.display()))?
-            }
+            Value(word) => Command::named(word).ok_or_else(|| {
+                let expected = if command.is_none() { "a command" } else { "no more than one command" };
+                format!("expected {expected}, got {}", word.display())
+            })?,
             Short(_) | Long(_) => return Err(arg.unexpected()),
         };
         if command.replace(named).is_some() {
@@ -334,8 +336,4 @@ fn code(end: Result<(), String>) -> u8 {
 fn answer(text: impl Display) -> u8 {
     let _ = writeln!(io::stdout(), "{text}");
     DONE
-}
-
-fn complain(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

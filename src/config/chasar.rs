@@ -82,6 +82,24 @@ pub fn master(word: &str) -> Result<String, String> {
     }
 }
 
+/// Where a master node listens, as a word of the command line.
+///
+/// # Errors
+/// What was expected.
+pub fn bind(word: &str) -> Result<String, String> {
+    listener(word).ok_or_else(|| format!("expected {LISTENER}, got \"{word}\""))
+}
+
+const LISTENER: &str = "an address of this machine, or *, without a port";
+
+fn listener(text: &str) -> Option<String> {
+    match host(text, 0) {
+        _ if text == "*" => Some(text.to_owned()),
+        Ok(Host { name, port: 0 }) if !is_number(text) => Some(name),
+        _ => None,
+    }
+}
+
 /// Whether it is a number, and so no address.
 pub fn is_number(word: &str) -> bool {
     word.parse::<u64>().is_ok()
@@ -104,7 +122,7 @@ pub(super) fn chasar(r: &mut Reading<'_>) -> Chasar {
     r.set(NAME, "interface", &mut chasar.interface, optional(text(1..=limits::INTERFACE_NAME)));
     r.set(NAME, "processes", &mut chasar.processes, whole(0..=limits::PROCESSES, "processes"));
     r.set(NAME, "send_high_water", &mut chasar.send_high_water, whole(SEND, "bytes"));
-    r.set(NAME, "bind", &mut chasar.bind, text(1..=limits::SHORTSTR));
+    r.set(NAME, "bind", &mut chasar.bind, |text| listener(text).ok_or(LISTENER.into()));
     r.set(NAME, "publish_port", &mut chasar.publish_port, whole(1..=u16::MAX, "a port"));
     r.set(NAME, "publish_high_water", &mut chasar.publish_high_water, whole(PUBLISH, "bytes"));
     r.set(NAME, "message_bytes", &mut chasar.message_bytes, whole(MESSAGE, "bytes"));

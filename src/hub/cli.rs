@@ -10,10 +10,9 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::{logger, master};
-use crate::config::{
-    self,
-    chasar::{is_number, port},
-};
+use crate::config;
+use crate::config::chasar::{bind, is_number, port};
+use crate::output::complain;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
 
@@ -38,6 +37,7 @@ Options, before or after the command:
 
 Signals:
   SIGTERM, SIGINT  End.
+  SIGHUP           Nothing: the configuration is read at the start alone.
   SIGUSR1          Write the counters to the log.
 
 Exit codes:
@@ -97,8 +97,8 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
         ["masternode", "start", word] if is_number(word) => (None, Some(port(word)?)),
-        ["masternode", "start", address] => (Some(address.to_owned()), None),
-        ["masternode", "start", address, word] => (Some(address.to_owned()), Some(port(word)?)),
+        ["masternode", "start", address] => (Some(bind(address)?), None),
+        ["masternode", "start", address, word] => (Some(bind(address)?), Some(port(word)?)),
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
@@ -136,8 +136,4 @@ fn master_node(invocation: Invocation) -> Result<(), String> {
 fn answer(text: impl Display) -> Result<(), String> {
     let _ = writeln!(io::stdout(), "{text}");
     Ok(())
-}
-
-fn complain(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

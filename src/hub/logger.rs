@@ -1,12 +1,19 @@
 //! The log: lines on standard error, where systemd's journal takes them up.
 
-use std::io::{self, Write as _};
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
-struct Stderr;
+use crate::output::write_stream;
 
-static STDERR: Stderr = Stderr;
+struct Stderr {
+    /// Lines that nobody took since the one before.
+    lost: AtomicU64,
+}
+
+static STDERR: Stderr = Stderr { lost: AtomicU64::new(0) };
 
 /// From now on what is logged is written.
 pub fn install() {
@@ -21,12 +28,22 @@ impl Log for Stderr {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            // In one piece; where nobody reads it, nothing else fails.
-            let line = format!("psistats-hub {} {}\n", record.level(), record.args());
-            let _ = io::stderr().write_all(line.as_bytes());
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let lost = self.lost.load(Ordering::Relaxed);
+        if lost > 0 && write(Level::Warn, format_args!("{lost} lines are missing here: nobody took them")) {
+            self.lost.fetch_sub(lost, Ordering::Relaxed);
+        }
+        if !write(record.level(), *record.args()) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn flush(&self) {}
+}
+
+/// Whether it was taken. Nothing waits for whoever does not read.
+fn write(level: Level, text: fmt::Arguments<'_>) -> bool {
+    write_stream(io::stderr(), format!("psistats-hub {level} {text}\n").as_bytes()).is_ok()
 }

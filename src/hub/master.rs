@@ -169,6 +169,7 @@ async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut tell = signal(SignalKind::user_defined1())?;
+    let mut reload = signal(SignalKind::hangup())?;
     let clients = listen(address)?;
     let subscribers = listen(SocketAddr::new(address.ip(), settings.publish_port))?;
     info!(
@@ -202,6 +203,13 @@ async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation
             }
         }
     });
+    spawn_local(async move {
+        while reload.recv().await.is_some() {
+            warn!(
+                "SIGHUP changes nothing: the configuration is read at the start alone, so restart the service"
+            );
+        }
+    });
     poll_fn(|cx| match (terminate.poll_recv(cx), interrupt.poll_recv(cx)) {
         (Poll::Pending, Poll::Pending) => Poll::Pending,
         _ => Poll::Ready(()),
@@ -230,7 +238,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     bound().map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => "does another program, or another master node, listen there?",
-            io::ErrorKind::AddrNotAvailable => "give an address of this machine, or 0.0.0.0 for all of them",
+            io::ErrorKind::AddrNotAvailable => "give an address of this machine, or * for all of them",
             io::ErrorKind::PermissionDenied => "ports below 1024 are for root: give another",
             _ => "give another address or port",
         };

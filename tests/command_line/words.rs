@@ -43,6 +43,7 @@ fn a_wrong_command_line_says_what_was_expected() {
         ),
         (&["run"], &["expected a command, got run", "Usage"]),
         (&["start", "stop"], &["expected one command, got two", "Usage"]),
+        (&["check-config", "my.conf"], &["expected no more than one command, got my.conf", "Usage"]),
         (&["--nonsense"], &["--nonsense", "Usage"]),
         (&["-x"], &["-x", "Usage"]),
         (&["start", "--config"], &["--config", "Usage"]),

@@ -44,6 +44,8 @@ fn a_wrong_value_says_where_what_was_expected_and_what_came() {
         ("chasar", "send_high_water=131072", "bytes from 131584 to 67108864"),
         ("chasar", "publish_port=65536", "a port from 1 to 65535"),
         ("chasar", "publish_high_water=1048575", "bytes from 1048576 to 1073741824"),
+        ("chasar", "bind=127.0.0.1:5555", "an address of this machine, or *, without a port"),
+        ("chasar", "bind=0", "an address of this machine, or *, without a port"),
         ("chasar", "message_bytes=67108865", "bytes from 1024 to 67108864"),
         ("chasar", "messages_per_second=-1", "messages from 0 to 4294967295"),
         ("chasar", "connections=many", "connections from 0 to 4294967295"),

@@ -80,6 +80,7 @@ fn a_wrong_command_line_is_told_with_the_right_one() {
         // Alone, a number is a port, and no address: 0 would be all of them.
         (&["masternode", "start", "0"], "expected a port from 1 to 65535, got 0"),
         (&["masternode", "start", "99999"], "expected a port from 1 to 65535, got 99999"),
+        (&["masternode", "start", "127.0.0.1:5555"], "or *, without a port, got \"127.0.0.1:5555\""),
         (&["masternode", "start", "a", "1", "b"], "expected no more than ADDRESS and PORT, got b"),
         (&["masternode", "stop"], "expected masternode start"),
         (&["--daemon"], "--daemon"),

@@ -12,6 +12,7 @@ mod command_line;
 mod crowds;
 mod hostile;
 mod libzmq;
+mod log;
 mod master;
 mod seed;
 mod slow;

@@ -1,16 +1,14 @@
 //! Where lines are written: log files that rotate, and the standard streams.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Seek, SeekFrom};
-use std::os::fd::AsFd;
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf, absolute};
 
-use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::rotate::{Schedule, put_aside, remove_oldest, shift};
+use crate::output::write_whole;
 
 /// A log file that is appended to.
 ///
@@ -155,44 +153,4 @@ impl LogFile {
 fn append_to(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new().append(true).create(true).custom_flags(flags.bits()).open(path)
-}
-
-/// Writes `line` to a standard stream in one piece, or not at all where that would wait for a
-/// reader that does not read.
-///
-/// The stream is shared with whoever started us, so it cannot be made non-blocking: that it takes
-/// a line is asked for before. A pipe that is ready takes 4096 bytes (pipe(7), `PIPE_BUF`).
-pub fn write_stream(stream: impl AsFd, line: &[u8]) -> io::Result<()> {
-    let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
-    if poll(&mut ready, PollTimeout::ZERO) == Ok(0) {
-        return Err(Errno::EAGAIN.into());
-    }
-    Ok(write_whole(stream, line)?)
-}
-
-/// A write that ended early.
-struct Stopped {
-    /// Bytes that were written before.
-    after: usize,
-    why: io::Error,
-}
-
-impl From<Stopped> for io::Error {
-    fn from(stopped: Stopped) -> Self {
-        stopped.why
-    }
-}
-
-/// One `write(2)`, and more only where that took less than all.
-fn write_whole(to: impl AsFd, line: &[u8]) -> Result<(), Stopped> {
-    let mut after = 0;
-    while let Some(rest) = line.get(after..).filter(|rest| !rest.is_empty()) {
-        match nix::unistd::write(&to, rest) {
-            Ok(0) => return Err(Stopped { after, why: ErrorKind::WriteZero.into() }),
-            Ok(n) => after += n,
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Stopped { after, why: errno.into() }),
-        }
-    }
-    Ok(())
 }

@@ -6,13 +6,14 @@ use std::{io, process};
 
 use log::{LevelFilter, Metadata, Record};
 
-use super::file::{LogFile, write_stream};
+use super::file::LogFile;
 use super::format::{Entry, Line, unix_seconds, write_entry};
 use super::rotate::Schedule;
 use super::syslog::{DAEMON, DEV_LOG, Syslog, priority};
 use super::{Error, Fallback};
 use crate::agent::localtime::Zone;
 use crate::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, SyslogAddress, Target};
+use crate::output::write_stream;
 
 /// One configuration at work.
 #[derive(Debug)]
