@@ -1,4 +1,4 @@
-//! Where lines are written: log files that rotate, and the standard streams.
+//! Log files that rotate, and are found again where others move them.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
