@@ -26,8 +26,7 @@ fn many() -> (usize, MutexGuard<'static, ()>) {
 
 /// A subscriber to everything.
 fn subscriber(master: &Master) -> TcpStream {
-    let mut stream = raw::peer(master.publish_port, 1, "SUB");
-    stream.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+    let stream = raw::subscriber(master.publish_port, "");
     master.wait_for("subscribed", |n| n > 0);
     stream
 }

@@ -9,6 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::master::Master;
 use crate::support::PATIENCE;
 use crate::support::master::python;
+use crate::support::memory::Memory;
 use crate::support::raw;
 
 /// A good client node and a good subscriber that were there before, and stay.
@@ -20,8 +21,7 @@ struct Good {
 
 impl Good {
     fn new(master: &Master) -> Self {
-        let mut subscriber = raw::peer(master.publish_port, 1, "SUB");
-        subscriber.write_all(&raw::frame(4, b"\x09SUBSCRIBEChasar-Client")).unwrap();
+        let subscriber = raw::subscriber(master.publish_port, "Chasar-Client");
         master.wait_for("subscribed", |n| n == 1);
         Self { client: raw::client(master.port), subscriber, sent: 0 }
     }
@@ -162,7 +162,7 @@ fn a_message_that_comes_octet_by_octet_comes_through_and_one_that_never_ends_tak
         slow.write_all(&[octet]).unwrap();
     }
     assert_eq!(raw::read_message(&mut good.subscriber), b"{\"slow\":\"0123456789\"}");
-    let before = master.process.status("VmRSS");
+    let before = Memory::of(&master.process).anonymous;
     let named: Vec<TcpStream> = (0..50)
         .map(|_| {
             let mut stream = raw::client(master.port);
@@ -174,7 +174,7 @@ fn a_message_that_comes_octet_by_octet_comes_through_and_one_that_never_ends_tak
         .collect();
     good.assert_unharmed();
     assert!(
-        master.process.status("VmRSS") < before + 2048,
+        Memory::of(&master.process).anonymous < before + 2048,
         "KiB: nothing is taken for what is only announced"
     );
     drop(named);

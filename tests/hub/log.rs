@@ -55,8 +55,7 @@ fn a_log_that_nobody_reads_holds_nothing_up_and_says_later_how_many_lines_are_mi
         stray.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         raw::assert_closed(stray);
     }
-    let mut subscriber = raw::peer(publish_port, 1, "SUB");
-    subscriber.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+    let mut subscriber = raw::subscriber(publish_port, "");
     let mut client = raw::client(port);
     let body = loop {
         client.write_all(&raw::status(b"{}")).unwrap();

@@ -23,11 +23,7 @@ fn number(body: &[u8]) -> u64 {
 fn fault_38_a_subscriber_that_does_not_read_loses_whole_messages_and_nobody_else_loses_any() {
     const MESSAGES: usize = 1_500; // 45 MB, and the ring holds 2.
     let master = Master::start("publish_high_water=2097152\nmessages_per_second=0");
-    let subscribe = || {
-        let mut stream = raw::peer(master.publish_port, 1, "SUB");
-        stream.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
-        stream
-    };
+    let subscribe = || raw::subscriber(master.publish_port, "");
     let (mut frozen, mut good) = (subscribe(), subscribe());
     master.wait_for("subscribed", |n| n == 2);
     let mut client = raw::client(master.port);
@@ -64,8 +60,7 @@ fn fault_38_a_subscriber_that_does_not_read_loses_whole_messages_and_nobody_else
 /// A master node with 30 MB, in a ring that has room for all of it, for a subscriber that reads nothing.
 fn with_a_frozen_subscriber(messages: u64) -> (Master, TcpStream) {
     let master = Master::start("publish_high_water=67108864\nmessages_per_second=0");
-    let mut frozen = raw::peer(master.publish_port, 1, "SUB");
-    frozen.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+    let frozen = raw::subscriber(master.publish_port, "");
     master.wait_for("subscribed", |n| n == 1);
     let mut client = raw::client(master.port);
     for n in 0..messages {
@@ -100,8 +95,7 @@ fn a_stop_tells_what_was_still_waiting_and_what_came_through_is_the_rest() {
 #[test]
 fn a_client_node_that_floods_waits_and_another_is_heard() {
     let master = Master::start("messages_per_second=50");
-    let mut subscriber = raw::peer(master.publish_port, 1, "SUB");
-    subscriber.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+    let mut subscriber = raw::subscriber(master.publish_port, "");
     master.wait_for("subscribed", |n| n == 1);
     let flood = raw::client(master.port);
     let mut writing = flood.try_clone().unwrap();
@@ -132,8 +126,7 @@ fn a_client_node_that_floods_waits_and_another_is_heard() {
 #[test]
 fn who_has_to_wait_is_not_held_for_silent_meanwhile() {
     let master = Master::start("messages_per_second=1");
-    let mut subscriber = raw::peer(master.publish_port, 1, "SUB");
-    subscriber.write_all(&raw::frame(4, b"\x09SUBSCRIBE")).unwrap();
+    let mut subscriber = raw::subscriber(master.publish_port, "");
     master.wait_for("subscribed", |n| n == 1);
     let mut client = raw::client(master.port);
     // Dead after 0.3 s of silence, and there is a second from one message to the next.

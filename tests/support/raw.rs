@@ -64,6 +64,13 @@ pub fn client(port: u16) -> TcpStream {
     stream
 }
 
+/// A subscriber to whatever begins so.
+pub fn subscriber(port: u16, prefix: &str) -> TcpStream {
+    let mut stream = peer(port, 1, "SUB");
+    stream.write_all(&frame(4, &[b"\x09SUBSCRIBE", prefix.as_bytes()].concat())).unwrap();
+    stream
+}
+
 /// Flags and body of the next frame.
 pub fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
     let mut flags = [0];
