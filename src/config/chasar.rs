@@ -74,12 +74,9 @@ pub fn port(word: &str) -> Result<u16, String> {
 /// A master node's name or address as a word of the command line, where the port is a word of its own.
 ///
 /// # Errors
-/// What was expected. A number alone is a port in the wrong place, though a resolver takes it for an address.
+/// What was expected.
 pub fn master(word: &str) -> Result<String, String> {
-    match host(word, 0) {
-        Ok(Host { name, port: 0 }) if !is_number(word) => Ok(name),
-        _ => Err(format!("expected MASTER, a name or an address, before PORT, got \"{word}\"")),
-    }
+    address(word).ok_or_else(|| format!("expected MASTER, a name or an address, before PORT, got \"{word}\""))
 }
 
 /// Where a master node listens, as a word of the command line.
@@ -93,11 +90,14 @@ pub fn bind(word: &str) -> Result<String, String> {
 const LISTENER: &str = "an address of this machine, or *, without a port";
 
 fn listener(text: &str) -> Option<String> {
-    match host(text, 0) {
-        _ if text == "*" => Some(text.to_owned()),
-        Ok(Host { name, port: 0 }) if !is_number(text) => Some(name),
-        _ => None,
-    }
+    if text == "*" { Some(text.to_owned()) } else { address(text) }
+}
+
+/// A name or an address, without a port. A number alone is none, though a resolver takes it for one: it is a
+/// port in the wrong place.
+fn address(text: &str) -> Option<String> {
+    let host = host(text, 0).ok().filter(|host| host.port == 0 && !is_number(text));
+    host.map(|host| host.name)
 }
 
 /// Whether it is a number, and so no address.
