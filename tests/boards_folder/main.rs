@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/boards.rs"]
+#[path = "../support/boards.rs"]
 mod fixtures;
+#[path = "../support/mod.rs"]
 mod support;
+
+mod install;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
