@@ -1,6 +1,9 @@
 //! Networks of a test's own.
 
+use std::fs;
 use std::process::Command;
+
+use nix::sched::{CloneFlags, unshare};
 
 use super::PATIENCE;
 use super::process::Process;
@@ -31,5 +34,16 @@ impl Namespace {
     pub fn ip(&self, arguments: &str) {
         let output = self.command().arg("ip").args(arguments.split(' ')).output().unwrap();
         assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Moves this thread, and whatever it starts from now on, into a network of its own, where the kernel keeps
+/// some 64 KB of what a reader does not read, and not megabytes: how long it takes to fill that would depend on
+/// how busy the machine is.
+pub fn enter_one_with_small_buffers() {
+    unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
+    for buffers in ["tcp_wmem", "tcp_rmem"] {
+        fs::write(format!("/proc/sys/net/ipv4/{buffers}"), "4096 32768 32768").unwrap();
     }
 }
