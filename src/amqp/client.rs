@@ -329,10 +329,11 @@ impl<'a> Client<'a> {
         }
         self.frame_max = agreed;
         self.receiver.set_frame_max(agreed);
+        // §4.2.7: the server proposes, Tune-Ok decides, and 0 there is no heartbeat. A server that proposes
+        // none still answers those that it is asked for.
         let ours = self.options.heartbeat_s;
-        self.heartbeat_s =
-            if ours == 0 || heartbeat == 0 { ours.max(heartbeat) } else { ours.min(heartbeat) };
-        let heartbeat_s = self.heartbeat_s;
+        let heartbeat_s = if heartbeat == 0 { ours } else { ours.min(heartbeat) };
+        self.heartbeat_s = heartbeat_s;
         self.method(0, now, |w| method::tune_ok(w, CHANNEL, agreed, heartbeat_s));
         self.step = Step::VirtualHost;
         let vhost = self.options.vhost;

@@ -13,7 +13,7 @@ pub struct Options<'a> {
     pub vhost: &'a str,
     /// Shown in the broker's listing of connections.
     pub connection_name: &'a str,
-    /// Heartbeat to propose, seconds; 0: none.
+    /// Longest heartbeat, seconds; 0: none, whatever the broker proposes.
     pub heartbeat_s: u16,
     /// Where to publish.
     pub exchange: Exchange<'a>,
