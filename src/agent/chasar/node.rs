@@ -35,10 +35,11 @@ const MASTER: Peer = Peer { name: "a master node", target: module_path!(), meanw
 /// # Errors
 /// Where a client node alone cannot have the memory that is configured: the reports of another go on.
 pub async fn run(shared: &Shared<'_>) -> io::Result<()> {
+    let mut resolver = Resolver::new(shared.reactor);
     while !shared.is_stopping() {
         let settings = shared.settings();
         if settings.chasar.enabled {
-            match feed(shared, &settings.chasar).await {
+            match feed(shared, &mut resolver, &settings.chasar).await {
                 Ok(()) => continue,
                 Err(error) if !shared.reports => return Err(error),
                 Err(error) => {
@@ -52,8 +53,7 @@ pub async fn run(shared: &Shared<'_>) -> io::Result<()> {
 }
 
 /// Connects again and again, while these settings hold.
-async fn feed(shared: &Shared<'_>, chasar: &Chasar) -> io::Result<()> {
-    let mut resolver = Resolver::new(shared.reactor)?;
+async fn feed(shared: &Shared<'_>, resolver: &mut Resolver<'_>, chasar: &Chasar) -> io::Result<()> {
     let mut receive = vec![0; limits::ZMTP_RECV];
     let mut send = memory(chasar.send_high_water, "[chasar] send_high_water")?;
     let timer = shared.reactor.timer()?;
@@ -62,7 +62,7 @@ async fn feed(shared: &Shared<'_>, chasar: &Chasar) -> io::Result<()> {
     while session.is_current() {
         let sent = shared.feed.sent.get();
         let buffers = Buffers { receive: &mut receive, send: &mut send };
-        let outcome = session.run(&mut resolver, buffers).await;
+        let outcome = session.run(resolver, buffers).await;
         shared.feed.connection.set(Connection::Away);
         if shared.feed.sent.get() > sent {
             outage.worked();
