@@ -35,17 +35,9 @@ const CONFIRMS_TOGETHER: Duration = Duration::from_millis(2);
 /// Passes over one connection before the other futures have their turn.
 const PASSES_IN_A_ROW: u32 = 16;
 
-/// Who publishes.
-pub struct Identity {
-    /// Host name: the queue's name and the routing key end in it.
-    pub hostname: String,
-    /// What every message id begins with: the boot's id and the program's start.
-    pub run: String,
-}
-
-/// Publishes until the agent stops.
-pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
-    let mut resolver = Resolver::new(shared.reactor)?;
+/// Publishes until the agent stops. Every message id begins with `run`.
+pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
+    let mut resolver = Resolver::new(shared.reactor);
     let (mut receive, mut send) = (vec![0; limits::AMQP_RECV], vec![0; limits::AMQP_SEND]);
     let timer = shared.reactor.timer()?;
     let mut settings = shared.settings();
@@ -53,11 +45,13 @@ pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
     while !shared.is_stopping() {
         let host = attempts.host(&settings);
         let confirmed = shared.outbox.borrow().counters().confirmed;
-        let routing_key = format!("{}.{}", settings.queue.prefix, identity.hostname);
+        let hostname = shared.hostname();
+        let routing_key = format!("{}.{hostname}", settings.queue.prefix);
         let session = Session {
             shared,
             settings: &settings,
-            identity,
+            run,
+            hostname: &hostname,
             host: &host,
             routing_key: &routing_key,
             timer: &timer,
@@ -90,7 +84,8 @@ pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
 struct Session<'s, 'r> {
     shared: &'s Shared<'r>,
     settings: &'s Settings,
-    identity: &'s Identity,
+    run: &'s str,
+    hostname: &'s str,
     host: &'s Host,
     routing_key: &'s str,
     timer: &'s Timer<'r>,
@@ -103,12 +98,12 @@ impl Session<'_, '_> {
         buffers: Buffers<'_>,
         attempts: &Attempts,
     ) -> Result<(), Failure> {
-        let stopped = async {
-            poll_fn(|cx| self.shared.publishing.poll_if(cx, || self.shared.is_stopping())).await;
+        let ended = async {
+            poll_fn(|cx| self.shared.publishing.poll_if(cx, || !self.is_current())).await;
             Ok(None)
         };
-        // A stop does not wait for a connection that is still being made.
-        let Some(stream) = or(stopped, self.connect(resolver)).await? else { return Ok(()) };
+        // Neither a stop nor other settings wait for a connection that is still being made.
+        let Some(stream) = or(ended, self.connect(resolver)).await? else { return Ok(()) };
         let mut client = Client::new(self.options(), buffers, self.shared.reactor.now());
         let mut flush_until = None;
         loop {
@@ -206,8 +201,8 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Closes in order when the agent stops, after what can be confirmed soon; and when the
-    /// settings of this connection have changed.
+    /// Closes in order when the agent stops, after what can be confirmed soon; and when this connection is not
+    /// that of the settings any more.
     fn end_if_asked(&self, client: &mut Client<'_>, flush_until: &mut Option<Instant>, now: Instant) {
         if self.shared.is_stopping() {
             let until = *flush_until.get_or_insert(now + FLUSH);
@@ -216,14 +211,21 @@ impl Session<'_, '_> {
                 client.close(now);
                 *flush_until = None;
             }
-        } else if !same_connection(self.settings, &self.shared.settings()) {
+        } else if !self.is_current() {
             client.close(now);
         }
     }
 
+    /// Whether the agent goes on, and would make this connection as it is.
+    fn is_current(&self) -> bool {
+        let (ours, now) = (self.settings, self.shared.settings());
+        let same = ours.server == now.server && ours.exchange == now.exchange && ours.queue == now.queue;
+        same && *self.hostname == *self.shared.hostname() && !self.shared.is_stopping()
+    }
+
     fn envelope(&self) -> Envelope<'_> {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
-        Envelope { run: &self.identity.run, persistent }
+        Envelope { run: self.run, persistent }
     }
 
     fn options(&self) -> Options<'_> {
@@ -252,8 +254,4 @@ impl Session<'_, '_> {
             routing_key: self.routing_key,
         }
     }
-}
-
-fn same_connection(a: &Settings, b: &Settings) -> bool {
-    a.server == b.server && a.exchange == b.exchange && a.queue == b.queue
 }
