@@ -1,5 +1,7 @@
 //! Connects, publishes what lies in the outbox, and begins anew whenever that ends.
 
+use std::cell::Cell;
+use std::fmt::Arguments;
 use std::future::poll_fn;
 use std::io;
 use std::net::TcpStream;
@@ -7,11 +9,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use log::{info, warn};
+use log::{Level, info};
 use smol::future::{or, yield_now};
 
 use super::LOG_AMQP;
-use super::attempts::{Attempts, Failure};
+use super::attempts::{Attempts, Failure, Lines};
 use super::context::{Connection, Shared};
 use super::reactor::{Source, Timer, either};
 use super::resolve::Resolver;
@@ -55,9 +57,12 @@ pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
             host: &host,
             routing_key: &routing_key,
             timer: &timer,
+            lines: Lines::new(shared.reactor, LOG_AMQP),
+            unroutable: Cell::new(false),
         };
         let buffers = Buffers { receive: &mut receive, send: &mut send };
         let outcome = session.run(&mut resolver, buffers, &attempts).await;
+        session.lines.tell_left_out();
         shared.connection.set(Connection::Away);
         shared.outbox.borrow_mut().rewind();
         if shared.outbox.borrow().counters().confirmed > confirmed {
@@ -89,6 +94,9 @@ struct Session<'s, 'r> {
     host: &'s Host,
     routing_key: &'s str,
     timer: &'s Timer<'r>,
+    lines: Lines<'r>,
+    /// Reports come back, since no queue is bound.
+    unroutable: Cell<bool>,
 }
 
 impl Session<'_, '_> {
@@ -176,6 +184,7 @@ impl Session<'_, '_> {
     }
 
     fn on_event(&self, event: &Event, attempts: &Attempts) {
+        let host = self.host;
         match event {
             Event::Ready { heartbeat_s } => {
                 // Blocked may have come during the declarations, and holds.
@@ -184,21 +193,45 @@ impl Session<'_, '_> {
                 }
                 info!(
                     target: LOG_AMQP,
-                    "connected to {} after {} failed attempts, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
-                    self.host, attempts.failures(), self.settings.exchange.name, self.routing_key,
+                    "connected to {host} after {} failed attempts, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
+                    attempts.failures(), self.settings.exchange.name, self.routing_key,
+                );
+            }
+            Event::Returned { code, text } => {
+                self.unroutable.set(true);
+                self.is(
+                    Connection::Blocked,
+                    format_args!(
+                        "{host}: reports come back ({code} {text}): no queue is bound to exchange \"{}\" for \"{}\"; bind one, or set [queue] declare=yes. They are kept, and the oldest is tried now and then",
+                        self.settings.exchange.name, self.routing_key,
+                    ),
+                );
+            }
+            Event::Confirmed { .. } if self.unroutable.take() => {
+                self.is(
+                    Connection::Ready,
+                    format_args!("{host}: a queue is bound, which takes reports again"),
                 );
             }
             Event::Blocked(reason) => {
-                self.shared.connection.set(Connection::Blocked);
-                warn!(target: LOG_AMQP, "{} takes no reports for now ({reason}); they are kept", self.host);
+                self.is(
+                    Connection::Blocked,
+                    format_args!("{host} takes no reports for now ({reason}); they are kept"),
+                );
             }
             Event::Unblocked => {
-                self.shared.connection.set(Connection::Ready);
-                info!(target: LOG_AMQP, "{} takes reports again", self.host);
+                self.is(Connection::Ready, format_args!("{host} takes reports again"));
             }
             // The outbox knows; the end is pass()'s.
             Event::Confirmed { .. } | Event::Refused { .. } | Event::Ended(_) => {}
         }
+    }
+
+    /// The connection is so from now on, as `line` says.
+    fn is(&self, connection: Connection, line: Arguments<'_>) {
+        self.shared.connection.set(connection);
+        let level = if connection == Connection::Ready { Level::Info } else { Level::Warn };
+        self.lines.say(level, line);
     }
 
     /// Closes in order when the agent stops, after what can be confirmed soon; and when this connection is not
@@ -229,13 +262,14 @@ impl Session<'_, '_> {
     }
 
     fn options(&self) -> Options<'_> {
-        let Settings { server, exchange, queue, .. } = self.settings;
+        let Settings { server, exchange, queue, app, .. } = self.settings;
         Options {
             user: &server.user,
             password: server.pass.reveal(),
             vhost: &server.vhost,
             connection_name: self.routing_key,
             heartbeat_s: server.heartbeat,
+            retry: app.retry_timer,
             exchange: Exchange {
                 name: &exchange.name,
                 kind: &exchange.kind,
