@@ -192,6 +192,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
 
     /// The connection is gone: everything unconfirmed is unsent again, and tickets begin anew.
     pub fn rewind(&mut self) {
+        self.send_again();
+        self.last_ticket = 0;
+        self.dropped_ticket = 0;
+    }
+
+    /// Everything unconfirmed is unsent again, on the same connection: tickets go on.
+    pub fn send_again(&mut self) {
         let mut at = self.head;
         for _ in 0..self.count {
             if self.ticket(at) != SETTLED {
@@ -202,8 +209,6 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
         self.cursor = self.head;
         self.unsent = self.count;
         self.in_flight = 0;
-        self.last_ticket = 0;
-        self.dropped_ticket = 0;
     }
 
     /// Marks what `ticket` names among the reports in flight with `answer`.
@@ -393,6 +398,23 @@ mod tests {
         assert_eq!(o.unsent(), None);
         o.confirm(3, true).unwrap();
         assert_eq!(o.counters(), Counters { sampled: 4, confirmed: 4, dropped: 0, pending: 0 });
+    }
+
+    #[test]
+    fn what_is_sent_again_on_the_same_connection_has_later_tickets() {
+        let mut o = outbox(4);
+        for ticket in 1..=3 {
+            o.push(0, b"xxxx").unwrap();
+            send(&mut o, ticket);
+        }
+        o.confirm(2, false).unwrap();
+        o.refuse(3, true).unwrap();
+        assert_eq!(o.in_flight(), 0);
+        o.send_again();
+        assert_eq!([send(&mut o, 4), send(&mut o, 5)], [1, 3]);
+        assert_eq!(o.confirm(3, false), Err(UnknownTicket));
+        o.confirm(5, true).unwrap();
+        assert_eq!(o.counters(), Counters { sampled: 3, confirmed: 3, dropped: 0, pending: 0 });
     }
 
     #[test]

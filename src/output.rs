@@ -7,6 +7,9 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+/// What a pipe that is ready takes at once (pipe(7)).
+const PIPE_BUF: usize = 4096;
+
 /// Says on standard error why a command has failed. Nobody listening there changes nothing.
 pub fn complain(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
@@ -50,4 +53,17 @@ pub fn write_whole(to: impl AsFd, line: &[u8]) -> Result<(), Stopped> {
         }
     }
     Ok(())
+}
+
+/// Writes as much of `bytes` to a standard stream as it takes without a wait for its reader: 0 where that is
+/// nothing. As at [`write_stream`], what is ready takes 4096 bytes; of more, the rest might wait.
+pub fn write_some(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut ready, PollTimeout::ZERO) == Ok(0) {
+        return Ok(0);
+    }
+    match nix::unistd::write(&stream, bytes.get(..PIPE_BUF).unwrap_or(bytes)) {
+        Err(Errno::EINTR | Errno::EAGAIN) => Ok(0),
+        written => Ok(written?),
+    }
 }

@@ -1,4 +1,4 @@
-//! Monotonic instants and the backoff between attempts.
+//! Monotonic instants, the backoff between attempts, and how often something is told.
 //!
 //! The core reads no clock: whoever drives it passes the time in.
 
@@ -126,6 +126,35 @@ impl Backoff {
     }
 }
 
+/// Lines of a log in a second that a peer can bring about.
+const LINES: u32 = 5;
+
+/// What a peer can bring about as often as it likes is not told as often.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quota {
+    since: Instant,
+    used: u32,
+    left_out: u64,
+}
+
+impl Quota {
+    /// Whether another line at `now` is to be left out, and is counted.
+    pub fn is_used_up(&mut self, now: Instant) -> bool {
+        if self.used == 0 || now.since(self.since) >= Duration::from_secs(1) {
+            (self.since, self.used) = (now, 0);
+        }
+        let used_up = self.used >= LINES;
+        self.left_out += u64::from(used_up);
+        self.used += u32::from(!used_up);
+        used_up
+    }
+
+    /// How many lines were left out since this was asked last.
+    pub fn take_left_out(&mut self) -> u64 {
+        core::mem::take(&mut self.left_out)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +205,16 @@ mod tests {
                 assert!(backoff.next(random, floor) >= floor);
             }
         }
+    }
+
+    #[test]
+    fn five_lines_a_second_are_told_and_the_others_counted() {
+        let mut quota = Quota::default();
+        let told = (0..3000).filter(|ms| !quota.is_used_up(at(*ms))).count();
+        assert_eq!(told, 15);
+        assert_eq!(quota.take_left_out(), 2985);
+        assert_eq!(quota.take_left_out(), 0);
+        assert!((3000..10_000).step_by(200).all(|ms| !quota.is_used_up(at(ms))));
     }
 
     #[test]

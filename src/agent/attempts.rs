@@ -1,19 +1,21 @@
 //! Which node is tried next, when, and what of it is worth a line in the log.
 
+use std::cell::Cell;
 use std::collections::hash_map::DefaultHasher;
-use std::fmt;
+use std::fmt::{self, Arguments};
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::time::Duration;
 
-use log::{Level, log};
+use log::{Level, log, warn};
 
 use super::LOG_AMQP;
+use super::reactor::Reactor;
 use crate::amqp;
 use crate::config::Settings;
 use crate::config::settings::Host;
 use crate::link::Retry;
-use crate::time::{Backoff, Instant};
+use crate::time::{Backoff, Instant, Quota};
 use crate::zmtp;
 
 /// Least wait after an error that somebody has to mend.
@@ -68,6 +70,41 @@ pub struct Peer {
 
 const BROKER: Peer = Peer { name: "RabbitMQ", target: LOG_AMQP, meanwhile: ", reports are kept" };
 
+/// Lines about what a peer does on a connection, which it may do as often as it likes.
+pub struct Lines<'r> {
+    reactor: &'r Reactor,
+    target: &'static str,
+    quota: Cell<Quota>,
+}
+
+impl<'r> Lines<'r> {
+    /// Lines of `target`.
+    pub fn new(reactor: &'r Reactor, target: &'static str) -> Self {
+        Self { reactor, target, quota: Cell::default() }
+    }
+
+    /// Says `line`, or counts it where there were many in this second.
+    pub fn say(&self, level: Level, line: Arguments<'_>) {
+        let mut quota = self.quota.get();
+        let used_up = quota.is_used_up(self.reactor.now());
+        self.quota.set(quota);
+        if !used_up {
+            self.tell_left_out();
+            log!(target: self.target, level, "{line}");
+        }
+    }
+
+    /// Says how many lines were left out, where there are any.
+    pub fn tell_left_out(&self) {
+        let mut quota = self.quota.get();
+        let left_out = quota.take_left_out();
+        self.quota.set(quota);
+        if left_out > 0 {
+            warn!(target: self.target, "{left_out} more lines like these were left out");
+        }
+    }
+}
+
 /// Failures in a row: how long to wait after each, and which is worth a line.
 pub struct Outage {
     failures: u32,
@@ -117,8 +154,7 @@ impl Outage {
         let level = match retry {
             _ if !self.is_news(&line, slow) => Level::Debug,
             Retry::Slow => Level::Error,
-            Retry::Held => Level::Info,
-            Retry::Soon => Level::Warn,
+            Retry::Held | Retry::Soon => Level::Warn,
         };
         log!(target: peer.target, level, "{line}; next attempt in {seconds}.{tenths} s{}", peer.meanwhile);
         wait

@@ -67,6 +67,8 @@ pub struct Shared<'r> {
     pub reactor: &'r Reactor,
     /// Whether reports are made: not by a client node of chasar alone.
     pub reports: bool,
+    /// The host name, by which the queue and the routing key are called as the reports' bodies are.
+    hostname: RefCell<Rc<str>>,
     /// Reports on their way.
     pub outbox: RefCell<Outbox<Box<[u8]>>>,
     /// How the connection is.
@@ -106,6 +108,7 @@ impl<'r> Shared<'r> {
         Ok(Self {
             reactor,
             reports: true,
+            hostname: RefCell::new(Rc::default()),
             outbox: RefCell::new(Outbox::new(memory(settings.backlog.bytes, "[backlog] bytes")?)),
             connection: Cell::new(Connection::Away),
             feed: Feed {
@@ -127,6 +130,19 @@ impl<'r> Shared<'r> {
     /// [`Rc::ptr_eq`].
     pub fn settings(&self) -> Rc<Settings> {
         self.settings.borrow().clone()
+    }
+
+    /// The host name of now.
+    pub fn hostname(&self) -> Rc<str> {
+        self.hostname.borrow().clone()
+    }
+
+    /// From now on reports are of a machine of that name.
+    pub fn replace_hostname(&self, hostname: &str) {
+        if **self.hostname.borrow() != *hostname {
+            *self.hostname.borrow_mut() = hostname.into();
+            self.publishing.notify();
+        }
     }
 
     /// How the agent stands now.

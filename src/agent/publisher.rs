@@ -1,5 +1,7 @@
 //! Connects, publishes what lies in the outbox, and begins anew whenever that ends.
 
+use std::cell::Cell;
+use std::fmt::Arguments;
 use std::future::poll_fn;
 use std::io;
 use std::net::TcpStream;
@@ -7,11 +9,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use log::{info, warn};
+use log::{Level, info};
 use smol::future::{or, yield_now};
 
 use super::LOG_AMQP;
-use super::attempts::{Attempts, Failure};
+use super::attempts::{Attempts, Failure, Lines};
 use super::context::{Connection, Shared};
 use super::reactor::{Source, Timer, either};
 use super::resolve::Resolver;
@@ -35,17 +37,9 @@ const CONFIRMS_TOGETHER: Duration = Duration::from_millis(2);
 /// Passes over one connection before the other futures have their turn.
 const PASSES_IN_A_ROW: u32 = 16;
 
-/// Who publishes.
-pub struct Identity {
-    /// Host name: the queue's name and the routing key end in it.
-    pub hostname: String,
-    /// What every message id begins with: the boot's id and the program's start.
-    pub run: String,
-}
-
-/// Publishes until the agent stops.
-pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
-    let mut resolver = Resolver::new(shared.reactor)?;
+/// Publishes until the agent stops. Every message id begins with `run`.
+pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
+    let mut resolver = Resolver::new(shared.reactor);
     let (mut receive, mut send) = (vec![0; limits::AMQP_RECV], vec![0; limits::AMQP_SEND]);
     let timer = shared.reactor.timer()?;
     let mut settings = shared.settings();
@@ -53,17 +47,22 @@ pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
     while !shared.is_stopping() {
         let host = attempts.host(&settings);
         let confirmed = shared.outbox.borrow().counters().confirmed;
-        let routing_key = format!("{}.{}", settings.queue.prefix, identity.hostname);
+        let hostname = shared.hostname();
+        let routing_key = format!("{}.{hostname}", settings.queue.prefix);
         let session = Session {
             shared,
             settings: &settings,
-            identity,
+            run,
+            hostname: &hostname,
             host: &host,
             routing_key: &routing_key,
             timer: &timer,
+            lines: Lines::new(shared.reactor, LOG_AMQP),
+            unroutable: Cell::new(false),
         };
         let buffers = Buffers { receive: &mut receive, send: &mut send };
         let outcome = session.run(&mut resolver, buffers, &attempts).await;
+        session.lines.tell_left_out();
         shared.connection.set(Connection::Away);
         shared.outbox.borrow_mut().rewind();
         if shared.outbox.borrow().counters().confirmed > confirmed {
@@ -90,10 +89,14 @@ pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
 struct Session<'s, 'r> {
     shared: &'s Shared<'r>,
     settings: &'s Settings,
-    identity: &'s Identity,
+    run: &'s str,
+    hostname: &'s str,
     host: &'s Host,
     routing_key: &'s str,
     timer: &'s Timer<'r>,
+    lines: Lines<'r>,
+    /// Reports come back, since no queue is bound.
+    unroutable: Cell<bool>,
 }
 
 impl Session<'_, '_> {
@@ -103,12 +106,12 @@ impl Session<'_, '_> {
         buffers: Buffers<'_>,
         attempts: &Attempts,
     ) -> Result<(), Failure> {
-        let stopped = async {
-            poll_fn(|cx| self.shared.publishing.poll_if(cx, || self.shared.is_stopping())).await;
+        let ended = async {
+            poll_fn(|cx| self.shared.publishing.poll_if(cx, || !self.is_current())).await;
             Ok(None)
         };
-        // A stop does not wait for a connection that is still being made.
-        let Some(stream) = or(stopped, self.connect(resolver)).await? else { return Ok(()) };
+        // Neither a stop nor other settings wait for a connection that is still being made.
+        let Some(stream) = or(ended, self.connect(resolver)).await? else { return Ok(()) };
         let mut client = Client::new(self.options(), buffers, self.shared.reactor.now());
         let mut flush_until = None;
         loop {
@@ -181,6 +184,7 @@ impl Session<'_, '_> {
     }
 
     fn on_event(&self, event: &Event, attempts: &Attempts) {
+        let host = self.host;
         match event {
             Event::Ready { heartbeat_s } => {
                 // Blocked may have come during the declarations, and holds.
@@ -189,25 +193,49 @@ impl Session<'_, '_> {
                 }
                 info!(
                     target: LOG_AMQP,
-                    "connected to {} after {} failed attempts, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
-                    self.host, attempts.failures(), self.settings.exchange.name, self.routing_key,
+                    "connected to {host} after {} failed attempts, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
+                    attempts.failures(), self.settings.exchange.name, self.routing_key,
+                );
+            }
+            Event::Returned { code, text } => {
+                self.unroutable.set(true);
+                self.is(
+                    Connection::Blocked,
+                    format_args!(
+                        "{host}: reports come back ({code} {text}): no queue is bound to exchange \"{}\" for \"{}\"; bind one, or set [queue] declare=yes. They are kept, and the oldest is tried now and then",
+                        self.settings.exchange.name, self.routing_key,
+                    ),
+                );
+            }
+            Event::Confirmed { .. } if self.unroutable.take() => {
+                self.is(
+                    Connection::Ready,
+                    format_args!("{host}: a queue is bound, which takes reports again"),
                 );
             }
             Event::Blocked(reason) => {
-                self.shared.connection.set(Connection::Blocked);
-                warn!(target: LOG_AMQP, "{} takes no reports for now ({reason}); they are kept", self.host);
+                self.is(
+                    Connection::Blocked,
+                    format_args!("{host} takes no reports for now ({reason}); they are kept"),
+                );
             }
             Event::Unblocked => {
-                self.shared.connection.set(Connection::Ready);
-                info!(target: LOG_AMQP, "{} takes reports again", self.host);
+                self.is(Connection::Ready, format_args!("{host} takes reports again"));
             }
             // The outbox knows; the end is pass()'s.
             Event::Confirmed { .. } | Event::Refused { .. } | Event::Ended(_) => {}
         }
     }
 
-    /// Closes in order when the agent stops, after what can be confirmed soon; and when the
-    /// settings of this connection have changed.
+    /// The connection is so from now on, as `line` says.
+    fn is(&self, connection: Connection, line: Arguments<'_>) {
+        self.shared.connection.set(connection);
+        let level = if connection == Connection::Ready { Level::Info } else { Level::Warn };
+        self.lines.say(level, line);
+    }
+
+    /// Closes in order when the agent stops, after what can be confirmed soon; and when this connection is not
+    /// that of the settings any more.
     fn end_if_asked(&self, client: &mut Client<'_>, flush_until: &mut Option<Instant>, now: Instant) {
         if self.shared.is_stopping() {
             let until = *flush_until.get_or_insert(now + FLUSH);
@@ -216,24 +244,32 @@ impl Session<'_, '_> {
                 client.close(now);
                 *flush_until = None;
             }
-        } else if !same_connection(self.settings, &self.shared.settings()) {
+        } else if !self.is_current() {
             client.close(now);
         }
     }
 
+    /// Whether the agent goes on, and would make this connection as it is.
+    fn is_current(&self) -> bool {
+        let (ours, now) = (self.settings, self.shared.settings());
+        let same = ours.server == now.server && ours.exchange == now.exchange && ours.queue == now.queue;
+        same && *self.hostname == *self.shared.hostname() && !self.shared.is_stopping()
+    }
+
     fn envelope(&self) -> Envelope<'_> {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
-        Envelope { run: &self.identity.run, persistent }
+        Envelope { run: self.run, persistent }
     }
 
     fn options(&self) -> Options<'_> {
-        let Settings { server, exchange, queue, .. } = self.settings;
+        let Settings { server, exchange, queue, app, .. } = self.settings;
         Options {
             user: &server.user,
             password: server.pass.reveal(),
             vhost: &server.vhost,
             connection_name: self.routing_key,
             heartbeat_s: server.heartbeat,
+            retry: app.retry_timer,
             exchange: Exchange {
                 name: &exchange.name,
                 kind: &exchange.kind,
@@ -252,8 +288,4 @@ impl Session<'_, '_> {
             routing_key: self.routing_key,
         }
     }
-}
-
-fn same_connection(a: &Settings, b: &Settings) -> bool {
-    a.server == b.server && a.exchange == b.exchange && a.queue == b.queue
 }

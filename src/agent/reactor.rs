@@ -214,13 +214,13 @@ impl Wake for Woken {
 }
 
 /// A descriptor that the reactor watches.
-pub struct Source<'r, T> {
+pub struct Source<'r, T: AsFd> {
     reactor: &'r Reactor,
     index: usize,
     inner: T,
 }
 
-impl<T> Source<'_, T> {
+impl<T: AsFd> Source<'_, T> {
     /// The descriptor's owner.
     pub fn get_ref(&self) -> &T {
         &self.inner
@@ -293,9 +293,10 @@ impl<T> Source<'_, T> {
     }
 }
 
-impl<T> Drop for Source<'_, T> {
-    /// Gives the slot back. The descriptor itself leaves epoll when its owner closes it.
+impl<T: AsFd> Drop for Source<'_, T> {
+    /// Gives the slot back, to which the descriptor, should somebody else own it too, has nothing to say then.
     fn drop(&mut self) {
+        let _ = self.reactor.epoll.delete(&self.inner);
         self.with_slot(|slot| *slot = Slot::default());
     }
 }
@@ -444,6 +445,20 @@ mod tests {
         let notify = Notify::default();
         notify.notify();
         reactor.block_on(poll_fn(|cx| notify.poll(cx))).unwrap();
+    }
+
+    #[test]
+    fn who_gets_a_slot_hears_nothing_of_a_descriptor_that_had_it_and_lives_on() {
+        let reactor = Reactor::new().unwrap();
+        let (mut peer, first) = UnixStream::pair().unwrap();
+        let first = Arc::new(first);
+        drop(reactor.watch(first.clone()).unwrap());
+        let (_silent, second) = UnixStream::pair().unwrap();
+        let second = reactor.watch(second).unwrap();
+        peer.write_all(b"late").unwrap();
+        let timer = reactor.timer().unwrap();
+        reactor.block_on(timer.until(reactor.now() + Duration::from_millis(1))).unwrap();
+        assert!(!second.is_readable());
     }
 
     #[test]

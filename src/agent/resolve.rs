@@ -1,11 +1,12 @@
 //! Names to addresses, on a thread that lives only for that.
 //!
 //! `getaddrinfo(3)` blocks, for half a minute where no name server answers; sampling must not wait
-//! for it. There is never more than one such thread: one that hangs is waited for by the attempts
-//! that follow.
+//! for it. A resolver never has more than one such thread: one that hangs is waited for by the attempts that
+//! follow. So there is one resolver for each peer, and it lives as long as the program.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -24,22 +25,29 @@ const STACK: usize = 256 * 1024;
 /// Addresses of a name, in the resolver's order.
 pub type Addresses = Vec<SocketAddr, ADDRESSES>;
 
-/// What the thread leaves behind.
-#[derive(Default)]
-struct Answer(Mutex<Option<io::Result<Addresses>>>);
+/// What the thread leaves behind, and the bell that it rings then.
+struct Answer {
+    found: Mutex<Option<io::Result<Addresses>>>,
+    bell: EventFd,
+}
+
+impl AsFd for Answer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
 
 /// Resolves one name at a time.
 pub struct Resolver<'r> {
-    bell: Source<'r, Arc<EventFd>>,
+    reactor: &'r Reactor,
     /// The name that a thread is at work on, and where its answer will lie.
-    running: Option<(Host, Arc<Answer>)>,
+    running: Option<(Host, Source<'r, Arc<Answer>>)>,
 }
 
 impl<'r> Resolver<'r> {
-    /// A resolver that rings `reactor`.
-    pub fn new(reactor: &'r Reactor) -> io::Result<Self> {
-        let bell = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
-        Ok(Self { bell: reactor.watch(Arc::new(bell))?, running: None })
+    /// A resolver whose threads ring `reactor`.
+    pub fn new(reactor: &'r Reactor) -> Self {
+        Self { reactor, running: None }
     }
 
     /// The addresses of `host`. May be dropped while it waits; the thread's answer then serves
@@ -49,34 +57,33 @@ impl<'r> Resolver<'r> {
             return Ok(Addresses::from_iter([SocketAddr::new(address, host.port)]));
         }
         loop {
-            let answer = match &self.running {
-                Some((_, answer)) => answer.clone(),
-                None => self.start(host)?,
+            let (name, answer) = match self.running.take() {
+                Some(running) => self.running.insert(running),
+                None => self.running.insert((host.clone(), self.start(host)?)),
             };
-            let result = loop {
-                if let Some(result) = answer.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                    break result;
-                }
-                self.bell.readable().await;
-                let _ = self.bell.read(&mut [0; 8], |bell, _| Ok(bell.read().map(|_| 8)?));
-            };
+            // It is rung once.
+            answer.readable().await;
+            let found = answer.get_ref().found.lock().unwrap_or_else(PoisonError::into_inner).take();
             // An answer for another name is of no use: an earlier attempt gave up on it.
-            if self.running.take().is_some_and(|(name, _)| name == *host) {
-                return result;
+            let is_ours = name == host;
+            self.running = None;
+            if is_ours && let Some(found) = found {
+                return found;
             }
         }
     }
 
-    fn start(&mut self, host: &Host) -> io::Result<Arc<Answer>> {
-        let answer = Arc::new(Answer::default());
-        let (name, theirs, bell) = (host.clone(), answer.clone(), self.bell.get_ref().clone());
+    fn start(&self, host: &Host) -> io::Result<Source<'r, Arc<Answer>>> {
+        let bell = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+        let answer = Arc::new(Answer { found: Mutex::new(None), bell });
+        let (name, theirs) = (host.clone(), answer.clone());
+        let answer = self.reactor.watch(answer)?;
         thread::Builder::new().name("resolver".into()).stack_size(STACK).spawn(move || {
             let found = (name.name.as_str(), name.port).to_socket_addrs();
             let found = found.map(|addresses| addresses.take(ADDRESSES).collect());
-            *theirs.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-            let _ = bell.write(1);
+            *theirs.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            let _ = theirs.bell.write(1);
         })?;
-        self.running = Some((host.clone(), answer.clone()));
         Ok(answer)
     }
 }

@@ -1,18 +1,16 @@
 //! The agent's life: sampling, publishing and signals, joined on one thread.
 
-use std::io::{self, Write};
+use std::io;
 use std::mem;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use log::{error, info, warn};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use smol::LocalExecutor;
-use smol::future::{or, try_zip};
+use smol::future::{or, try_zip, yield_now};
 
 use super::chasar::node;
 use super::configuration::Configuration;
@@ -24,6 +22,7 @@ use super::reactor::{Reactor, Source};
 use super::sampling::Sampling;
 use super::service::Launcher;
 use crate::config::{Loaded, Settings};
+use crate::{limits, output};
 
 /// From a stop to the end, whatever the broker does.
 const STOP: Duration = Duration::from_millis(1950);
@@ -75,7 +74,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     shared.reports = !configuration.is_client_node();
     let shared = shared;
     let sampling = Sampling::new(&shared, &manager, root, stdout);
-    let identity = sampling.identity();
+    let run_id = sampling.run_id();
     if let Some(launcher) = launcher {
         launcher.ready();
     }
@@ -83,7 +82,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     // Pinned here: each combinator around a future would move a copy of it on the stack.
     let work = pin!(async {
         if stdout {
-            let mut printer = Printer::default();
+            let line = Vec::with_capacity(limits::REPORT + 1);
+            let mut printer = Printer { line, ..Printer::default() };
             sampling.run(|_, report| printer.print(report)).await
         } else {
             let keep = |ms, report: &[u8]| {
@@ -91,8 +91,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
                 Ok(())
             };
             let publishing = async {
-                match &identity {
-                    Some(identity) => publisher::run(&shared, identity).await,
+                match &run_id {
+                    Some(run_id) => publisher::run(&shared, run_id).await,
                     None => Ok(()),
                 }
             };
@@ -139,28 +139,46 @@ fn keep(shared: &Shared<'_>, unix_ms: i64, report: &[u8]) {
     shared.publishing.notify();
 }
 
-/// Prints reports as lines on standard output.
+/// Prints reports as lines on standard output, each whole, also into a pipe as soon as it is made.
 #[derive(Default)]
 struct Printer {
-    full: bool,
+    /// The line that was begun last, and how much of it is written.
+    line: Vec<u8>,
+    written: usize,
+    /// Reports that came before it could be ended.
+    dropped: u64,
 }
 
 impl Printer {
-    /// Prints a report, or drops it where whoever reads has left no room: a stop must not wait for
-    /// them.
+    /// Prints a report, or drops it where whoever reads has left no room for the one before: a stop must not
+    /// wait for them.
     fn print(&mut self, report: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        if poll(&mut [PollFd::new(out.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO) == Ok(0) {
-            if !mem::replace(&mut self.full, true) {
-                warn!("standard output is full: reports are dropped until somebody reads it");
+        if !self.write()? {
+            if self.dropped == 0 {
+                warn!("standard output is full: reports are dropped until it is read");
             }
+            self.dropped += 1;
             return Ok(());
         }
-        self.full = false;
-        // Line by line, also into a pipe: whoever reads wants it now.
-        out.write_all(report)?;
-        out.write_all(b"\n")?;
-        out.flush()
+        if self.dropped > 0 {
+            warn!("standard output is read again: {} reports were dropped", mem::take(&mut self.dropped));
+        }
+        self.line.clear();
+        self.line.extend_from_slice(report);
+        self.line.push(b'\n');
+        self.written = 0;
+        self.write().map(|_| ())
+    }
+
+    /// Writes what of the line is taken without a wait. Whether that is all of it.
+    fn write(&mut self) -> io::Result<bool> {
+        while let Some(rest) = self.line.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match output::write_some(io::stdout(), rest)? {
+                0 => return Ok(false),
+                n => self.written += n,
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -200,6 +218,8 @@ impl Watch<'_, '_> {
                 SIGHUP => {
                     let (manager, now) = (self.manager, self.shared.reactor.now());
                     manager.reloading(now, || self.reload());
+                    // Sampling waits for nobody, not even for whoever sends these without end.
+                    yield_now().await;
                 }
                 SIGUSR1 => info!("{}", self.shared.standing()),
                 _ => break,

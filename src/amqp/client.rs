@@ -8,6 +8,7 @@ use super::method::{self, Method, id};
 use super::options::{Buffers, Options};
 use super::properties::Properties;
 use super::receive::{Item, Receiver};
+use super::route::Route;
 use super::send::{content, put_frame};
 use crate::bytes::{Short, Text, Writer};
 use crate::limits;
@@ -54,15 +55,23 @@ pub enum Event {
         /// Also all before it.
         multiple: bool,
     },
-    /// The broker has refused this delivery tag. The connection ends once all others are answered:
-    /// see [`Client::is_draining`].
+    /// The broker has not stored this delivery tag: it has refused it, and the connection ends once all others
+    /// are answered, see [`Client::is_draining`]; or nobody knows, see [`Client::has_returned`].
     Refused {
         /// Delivery tag.
         tag: u64,
         /// Also all before it.
         multiple: bool,
     },
-    /// The broker wants no publishes for now (memory or disk alarm).
+    /// A message came back, since no queue is bound for it, and none of ours could be declared again. Those in
+    /// flight come as refused, and messages are tried one at a time until one is confirmed.
+    Returned {
+        /// Reply code.
+        code: u16,
+        /// Reply text.
+        text: Text,
+    },
+    /// The broker wants no publishes from now on (memory or disk alarm).
     Blocked(Text),
     /// The broker takes publishes again.
     Unblocked,
@@ -99,6 +108,10 @@ pub struct Client<'a> {
     /// The broker asked us to stop publishing: by Blocked, by Channel.Flow.
     blocked: bool,
     flow: bool,
+    /// Whether a queue takes what is published, where we declare none.
+    route: Route,
+    /// After a Return: the content of the message that came back may follow.
+    content: bool,
     /// Since a Nack: when to end at the latest.
     draining: Option<Instant>,
     started: Instant,
@@ -122,6 +135,8 @@ impl<'a> Client<'a> {
             next_tag: 1,
             blocked: false,
             flow: true,
+            route: Route::new(options.retry),
+            content: false,
             draining: None,
             started: now,
             received_at: now,
@@ -139,7 +154,19 @@ impl<'a> Client<'a> {
             && self.step == Step::Ready
             && !self.blocked
             && self.flow
+            && self.route.can_publish()
             && self.draining.is_none()
+    }
+
+    /// Whether a message came back, so that no answer says that one was stored. Once every delivery tag is
+    /// answered the owner calls [`Client::settled`].
+    pub fn has_returned(&self) -> bool {
+        self.route.has_returned()
+    }
+
+    /// Nothing is in flight: a message that came back is tried again, alone, when the time has come.
+    pub fn settled(&mut self) {
+        self.route.settled();
     }
 
     /// Whether a Nack came: publishing has stopped. Once every delivery tag is answered the owner
@@ -161,6 +188,7 @@ impl<'a> Client<'a> {
         if was_empty {
             self.waiting_since = now;
         }
+        self.route.published();
         let tag = self.next_tag;
         self.next_tag += 1;
         Some(tag)
@@ -226,7 +254,7 @@ impl<'a> Client<'a> {
         match item {
             Item::Heartbeat => None,
             // While closing, everything but Close and Close-Ok is passed over (§2.2.4).
-            Item::Content if self.step == Step::Closing => None,
+            Item::Content if self.step == Step::Closing || self.content => None,
             Item::Content => {
                 self.abort(Peer::Content.into(), now);
                 None
@@ -263,12 +291,12 @@ impl<'a> Client<'a> {
                 self.method(CHANNEL, now, method::channel_open);
             }
             (step, Method::Blocked { reason }) if step != Step::Greeting && step != Step::Login => {
-                self.blocked = true;
-                return Some(Event::Blocked(reason));
+                // What is no change is no event.
+                let before = core::mem::replace(&mut self.blocked, true);
+                return (!before).then_some(Event::Blocked(reason));
             }
             (step, Method::Unblocked) if step != Step::Greeting && step != Step::Login => {
-                self.blocked = false;
-                return Some(Event::Unblocked);
+                return core::mem::take(&mut self.blocked).then_some(Event::Unblocked);
             }
             (_, method) => self.unexpected(0, &method, now),
         }
@@ -276,6 +304,7 @@ impl<'a> Client<'a> {
     }
 
     fn on_channel(&mut self, method: Method, now: Instant) -> Option<Event> {
+        self.content = false;
         match (self.step, method) {
             (Step::Closing | Step::Greeting | Step::Login | Step::VirtualHost, method) => {
                 if self.step != Step::Closing {
@@ -300,6 +329,10 @@ impl<'a> Client<'a> {
                 return Some(Event::Ready { heartbeat_s: self.heartbeat_s });
             }
             (Step::Ready, Method::Ack { tag, multiple }) if self.is_issued(tag) => {
+                if self.route.has_returned() {
+                    return Some(Event::Refused { tag, multiple });
+                }
+                self.route.stored();
                 return Some(Event::Confirmed { tag, multiple });
             }
             (Step::Ready, Method::Nack { tag, multiple }) if self.is_issued(tag) => {
@@ -310,8 +343,14 @@ impl<'a> Client<'a> {
                 self.abort(Peer::UnknownTag(tag).into(), now);
             }
             // Return precedes its Ack, which then means nothing: no answer that follows is
-            // believed, and everything unconfirmed is sent again.
-            (Step::Ready, Method::Return { code, text }) => self.fail(Error::Unroutable { code, text }, now),
+            // believed, and everything unconfirmed is sent again. A queue of ours is declared again before that.
+            (Step::Ready, Method::Return { code, text }) if self.options.queue.is_some() => {
+                self.fail(Error::Unroutable { code, text }, now);
+            }
+            (Step::Ready, Method::Return { code, text }) => {
+                self.content = true;
+                return self.route.returned(now).then_some(Event::Returned { code, text });
+            }
             (_, method) => self.unexpected(CHANNEL, &method, now),
         }
         None
@@ -329,10 +368,11 @@ impl<'a> Client<'a> {
         }
         self.frame_max = agreed;
         self.receiver.set_frame_max(agreed);
+        // §4.2.7: the server proposes, Tune-Ok decides, and 0 there is no heartbeat. A server that proposes
+        // none still answers those that it is asked for.
         let ours = self.options.heartbeat_s;
-        self.heartbeat_s =
-            if ours == 0 || heartbeat == 0 { ours.max(heartbeat) } else { ours.min(heartbeat) };
-        let heartbeat_s = self.heartbeat_s;
+        let heartbeat_s = if heartbeat == 0 { ours } else { ours.min(heartbeat) };
+        self.heartbeat_s = heartbeat_s;
         self.method(0, now, |w| method::tune_ok(w, CHANNEL, agreed, heartbeat_s));
         self.step = Step::VirtualHost;
         let vhost = self.options.vhost;
@@ -375,7 +415,7 @@ impl<'a> Client<'a> {
     }
 
     /// Every deadline that is set, with what it means.
-    fn timers(&self) -> [Option<(Instant, Timer)>; 5] {
+    fn timers(&self) -> [Option<(Instant, Timer)>; 6] {
         let open = matches!(self.life, Life::Open);
         let until = match &self.life {
             Life::Closing { until, .. } => Some(*until),
@@ -388,6 +428,7 @@ impl<'a> Client<'a> {
             until.map(|at| (at, Timer::Close)),
             (open && self.step != Step::Ready).then_some((self.started + HANDSHAKE, Timer::Handshake)),
             self.draining.filter(|_| open).map(|at| (at, Timer::Drain)),
+            self.route.deadline().filter(|_| open).map(|at| (at, Timer::Route)),
             beats.map(|two| (self.received_at + two, Timer::Silent)),
             // §4.2.7: a heartbeat after half of the interval without anything sent; and what waits
             // to be sent for as long as a dead peer is given tells the same about the way there.
@@ -405,6 +446,7 @@ enum Timer {
     Close,
     Handshake,
     Drain,
+    Route,
     Silent,
     Stalled,
     Heartbeat,
@@ -477,6 +519,7 @@ impl Link for Client<'_> {
                     let error = self.receiver.disconnected();
                     self.abort(error.unwrap_or(Error::HandshakeTimeout(self.step)), now);
                 }
+                Timer::Route => self.route.timed_out(),
                 Timer::Drain => self.fail(Error::Refused, now),
                 Timer::Silent => self.abort(Error::Silent { heartbeat_s }, now),
                 Timer::Stalled => self.abort(Error::Stalled { heartbeat_s }, now),

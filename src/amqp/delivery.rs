@@ -32,9 +32,15 @@ pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
     now: Instant,
 ) -> Option<Event> {
     let Some(event) = client.poll_event(now) else {
-        // A refused report is sent again by the next connection; this one has nothing to wait for.
-        if client.is_draining() && outbox.in_flight() == 0 {
+        if outbox.in_flight() > 0 {
+            return None;
+        }
+        if client.is_draining() {
+            // A refused report is sent again by the next connection; this one has nothing to wait for.
             client.fail(Error::Refused, now);
+        } else if client.has_returned() {
+            outbox.send_again();
+            client.settled();
         }
         return None;
     };

@@ -73,7 +73,7 @@ pub enum Error {
         /// The queue that we declare is neither durable nor exclusive.
         transient_queue: bool,
     },
-    /// A report came back: no queue is bound for it.
+    /// A report came back: the queue that we declared, or its binding, is gone.
     Unroutable {
         /// Reply code.
         code: u16,
@@ -210,8 +210,8 @@ impl fmt::Display for Error {
             }
             Self::Unroutable { code, text } => write!(
                 f,
-                "a report came back unroutable ({code} {text}): no queue is bound for it; \
-                 exchange, queue and binding are declared again at the next connection, where [queue] declare allows"
+                "a report came back unroutable ({code} {text}): no queue is bound for it, ours or its binding was \
+                 deleted; both are declared again at the next connection"
             ),
             Self::Refused => f.write_str(
                 "the broker refused to store a report (Nack): is the queue full or its node failing? \
@@ -264,9 +264,9 @@ fn closed_advice(code: u16, step: Step, transient_queue: bool) -> &'static str {
         }
         (404, _) => "it does not exist: create it, or set declare=yes in its section",
         (405, _) => {
-            "another connection holds this exclusive queue: a second psistats on this host name, or our own \
-             connection from before that the broker has not given up yet; stop the other one, or set [queue] \
-             exclusive=no or another prefix"
+            "another connection holds this exclusive queue: an old psistats that still runs, a second board of the \
+             same host name, or our own last connection, which the broker gives up within three heartbeats; stop \
+             the old one, give each board a name of its own, or set [queue] prefix"
         }
         (406, Step::Exchange) => {
             "the exchange exists with other arguments (received: ours, current: the broker's): make [exchange] equal, \

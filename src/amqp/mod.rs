@@ -26,6 +26,7 @@ mod properties;
 mod method;
 mod receive;
 mod send;
+mod route;
 mod client;
 pub mod delivery;
 

@@ -1,6 +1,7 @@
 //! Whom to be on a broker, and what to declare there.
 
 use core::fmt;
+use core::time::Duration;
 
 /// Whom to be, and what to declare.
 #[derive(Clone, Copy)]
@@ -13,8 +14,10 @@ pub struct Options<'a> {
     pub vhost: &'a str,
     /// Shown in the broker's listing of connections.
     pub connection_name: &'a str,
-    /// Heartbeat to propose, seconds; 0: none.
+    /// Longest heartbeat, seconds; 0: none, whatever the broker proposes.
     pub heartbeat_s: u16,
+    /// Until a message is tried again that no queue took, where none is declared; grows.
+    pub retry: Duration,
     /// Where to publish.
     pub exchange: Exchange<'a>,
     /// Whether to declare the exchange.

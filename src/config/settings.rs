@@ -45,7 +45,7 @@ pub struct Server {
     pub user: String,
     /// `pass`, at most 255 bytes; itself, or read from `@file:PATH` or `@credential:NAME`.
     pub pass: Secret,
-    /// `heartbeat`, seconds; what we propose. 0 switches heartbeats off if the broker agrees.
+    /// `heartbeat`, seconds: the broker's, where that is shorter. 0 switches heartbeats off.
     pub heartbeat: u16,
 }
 

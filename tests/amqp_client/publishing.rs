@@ -117,6 +117,72 @@ fn fault_19_a_returned_message_and_its_ack_do_not_count_as_stored() {
     assert!(error.to_string().contains("no queue is bound"), "{error}");
 }
 
+/// The broker returns a message.
+fn give_back(c: &mut Conversation<'_>) {
+    let header = peer::AMQPContentHeader { class_id: 60, body_size: 3, properties: Default::default() };
+    c.say(&peer::basic_return());
+    c.say(&AMQPFrame::Header(1, header));
+    c.say(&AMQPFrame::Body(1, b"{}\n".to_vec()));
+}
+
+#[test]
+fn fault_19_without_a_queue_of_ours_the_connection_stays_and_messages_are_tried_alone_until_one_is_taken() {
+    let retry = 4 * SECOND;
+    let mut c = Conversation::ready(Options { queue: None, retry, heartbeat_s: 0, ..OPTIONS });
+    (1..=2).for_each(|tag| assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag)));
+    c.settle();
+    c.hear_all();
+    for _ in 0..2 {
+        give_back(&mut c);
+    }
+    c.say(&peer::ack(2, true));
+    let Some(Event::Returned { code: 312, .. }) = c.event() else { panic!("expected Returned") };
+    assert_eq!(c.events(), [Event::Refused { tag: 2, multiple: true }], "told once; no Ack is believed");
+    c.client.settled();
+
+    // 4 s, and each time half as much again, but not for ever.
+    let mut wait = retry;
+    for tag in 3..13 {
+        c.pass(wait - SECOND / 10);
+        assert_eq!(c.client.publish(&MESSAGE, c.now), None, "{wait:?}");
+        c.pass(SECOND / 10);
+        assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag), "{wait:?}");
+        assert_eq!(c.client.publish(&MESSAGE, c.now), None, "alone");
+        c.settle();
+        c.hear_all();
+        give_back(&mut c);
+        c.say(&peer::ack(tag, false));
+        assert_eq!(c.events(), [Event::Refused { tag, multiple: false }], "nobody has to be told again");
+        c.client.settled();
+        wait = (wait * 3 / 2).min(8 * retry);
+    }
+    c.pass(8 * retry);
+    assert_eq!(c.client.publish(&MESSAGE, c.now), Some(13));
+    c.say(&peer::ack(13, false));
+    assert_eq!(c.events(), [Event::Confirmed { tag: 13, multiple: false }]);
+    assert_eq!([0; 2].map(|_| c.client.publish(&MESSAGE, c.now)), [Some(14), Some(15)]);
+    // Again, it is news, and the first wait is short.
+    give_back(&mut c);
+    assert!(matches!(c.events()[..], [Event::Returned { .. }]));
+    c.client.settled();
+    c.pass(retry);
+    assert!(c.client.can_publish());
+}
+
+#[test]
+fn blocked_and_unblocked_are_told_where_they_change_something() {
+    let mut c = in_flight(0);
+    c.say(&peer::unblocked());
+    assert_eq!(c.events(), []);
+    for _ in 0..3 {
+        c.say(&peer::blocked("low on memory"));
+    }
+    for _ in 0..3 {
+        c.say(&peer::unblocked());
+    }
+    assert!(matches!(c.events()[..], [Event::Blocked(_), Event::Unblocked]));
+}
+
 #[test]
 fn fault_25_a_giant_return_is_passed_over_in_fixed_memory() {
     let mut c = in_flight(1);

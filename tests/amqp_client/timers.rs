@@ -127,6 +127,16 @@ fn without_a_heartbeat_nothing_is_ever_due() {
 }
 
 #[test]
+fn who_wants_no_heartbeat_has_none_whatever_the_broker_proposes() {
+    let mut c = Conversation::at(Options { heartbeat_s: 0, ..OPTIONS }, Step::Login);
+    c.say(&peer::tune(131_072, 60));
+    c.finish_handshake();
+    c.pass(1000 * SECOND);
+    assert!(c.hear_all().is_empty() && c.events().is_empty());
+    assert_eq!(c.client.deadline(), None);
+}
+
+#[test]
 fn a_process_that_slept_past_every_deadline_ends_with_one_close_and_nothing_after_it() {
     for draining in [false, true] {
         let mut c = with_heartbeat(10);

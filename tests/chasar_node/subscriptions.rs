@@ -1,8 +1,9 @@
 //! Messages are for those that want them: subscriptions of ZMTP 3.0 and 3.1, by hand.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _, copy, sink};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::PATIENCE;
 use crate::support::raw::{frame, greeting, read_frame, ready};
@@ -65,4 +66,21 @@ fn messages_begin_with_a_subscription_of_either_kind_however_late_and_end_with_i
         }
         stop(&mut node);
     }
+}
+
+#[test]
+fn a_master_that_changes_its_mind_without_end_is_told_of_a_few_times_a_second_and_keeps_no_stop_waiting() {
+    let (mut node, mut sub) = connected(1);
+    let both = [frame(4, b"\x09SUBSCRIBE"), frame(4, b"\x06CANCEL")].concat().repeat(1000);
+    let begin = Instant::now();
+    // What it sends meanwhile is of no interest.
+    let mut reader = sub.try_clone().unwrap();
+    thread::spawn(move || copy(&mut reader, &mut sink()));
+    let flood = thread::spawn(move || while sub.write_all(&both).is_ok() {});
+    node.wait_for_line(" more lines like these were left out", PATIENCE);
+    stop(&mut node);
+    flood.join().unwrap();
+    let lines = node.lines();
+    let about = lines.iter().filter(|line| line.contains("messages")).count();
+    assert!(about <= 5 * (begin.elapsed().as_secs() as usize + 2), "{about} lines");
 }

@@ -72,3 +72,27 @@ fn fault_28_a_stop_does_not_wait_for_a_name_server() {
     assert_eq!(agent.wait(std::time::Duration::from_secs(20)).code(), Some(0));
     assert_eq!(count(&agent.lines(), "could not be closed in time"), 0);
 }
+
+#[test]
+#[ignore = "needs root: tests/run"]
+fn fault_28_however_often_the_settings_change_one_thread_waits_for_a_name_of_a_master_node() {
+    let server = NameServer::new(3, Mood::Silent);
+    let config = |n: u32| {
+        let master =
+            Config::new(1, "/").set("chasar", "enabled", "yes").set("chasar", "master", "master.test");
+        master.set("chasar", "interval", n)
+    };
+    let place = Place::of(&config(1));
+    let setup = server.mount(&place.path("resolv.conf"));
+    let agent = Process::start(&mut place.psistats_after(&setup, "start-local"));
+    agent.wait_for_line("psistats ", PATIENCE);
+    wait_until("somebody waits for the name", || agent.status("Threads") == 2);
+    for n in 2..10 {
+        place.configure(&config(n));
+        agent.signal(Signal::SIGHUP);
+        wait_until("it was read", || {
+            count(&agent.lines(), "the configuration was read again") == n as usize - 1
+        });
+    }
+    assert_eq!(agent.status("Threads"), 2, "one thread that waits for the name, not one a change");
+}

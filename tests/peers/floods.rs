@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use crate::support::PATIENCE;
 use crate::support::scripted::Step;
@@ -14,6 +15,8 @@ use crate::walk::{Retry, Walk, end, figure, sequence};
 const NOISE_KIB: u64 = 256;
 
 const HEARTBEAT: &[u8] = b"\x08\0\0\0\0\0\0\xce";
+const BLOCKED: &[u8] = b"\x01\0\0\0\0\0\x05\0\x0a\0\x3c\0\xce";
+const UNBLOCKED: &[u8] = b"\x01\0\0\0\0\0\x04\0\x0a\0\x3d\xce";
 const FLOW_ON: &[u8] = b"\x01\0\x01\0\0\0\x05\0\x14\0\x14\x01\xce";
 
 /// Writes `frame` over and over until dropped or the other side ends.
@@ -60,6 +63,37 @@ fn an_endless_stream_of_heartbeats_stops_neither_sampling_nor_publishing() {
     end(&mut peer);
     walk.delivers();
     walk.ends_well();
+}
+
+#[test]
+fn a_broker_that_changes_its_mind_without_end_is_told_of_a_few_times_a_second_and_what_is_left_out_is_counted()
+ {
+    let both = [BLOCKED, UNBLOCKED].concat();
+    for (frames, changes) in [(UNBLOCKED.to_vec(), false), (both, true)] {
+        let mut walk = Walk::start();
+        let begin = Instant::now();
+        let (mut peer, _) = walk.connects();
+        // Far more than would be told in the time that it takes.
+        peer.stream.write_all(&frames.repeat(100_000)).unwrap();
+        peer.read_publish();
+        let sampled = figure(&walk.counters(), "sampled");
+        while figure(&walk.counters(), "sampled") < sampled + 5 {}
+        // Everything has been heard by then.
+        end(&mut peer);
+        walk.says("closed the connection with 320", Retry::Soon);
+        let lines = walk.agent.lines();
+        let about: Vec<_> = lines.iter().filter(|line| line.contains("takes")).collect();
+        let most = if changes { 5 * (begin.elapsed().as_secs() as usize + 2) } else { 0 };
+        assert!(about.len() <= most, "{about:#?}");
+        let left_out = lines.iter().filter_map(|line| {
+            let (before, _) = line.split_once(" more lines like these were left out")?;
+            before.rsplit(' ').next()?.parse::<usize>().ok()
+        });
+        let told = about.len() + left_out.sum::<usize>();
+        assert_eq!(told, if changes { 200_000 } else { 0 });
+        walk.delivers();
+        walk.ends_well();
+    }
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn fault_18_an_exclusive_queue_that_is_held_is_tried_soon_for_three_heartbeats_a
     let second = Agent::start(&config, &[]);
 
     // By then the broker has given up our own connection of before, if it was that.
-    let first = second.wait_for_line("INFO 127.0.0.1:", PATIENCE);
+    let first = second.wait_for_line("WARNING 127.0.0.1:", PATIENCE);
     let last = second.wait_for_line("ERROR 127.0.0.1:", PATIENCE);
     for line in [&first, &last] {
         for words in [
@@ -208,6 +208,9 @@ fn fault_18_an_exclusive_queue_that_is_held_is_tried_soon_for_three_heartbeats_a
             "RESOURCE_LOCKED",
             "'psistats.",
             "another connection holds",
+            "an old psistats that still runs",
+            "a second board of the same host name",
+            "stop the old one",
         ] {
             assert!(line.contains(words), "no {words:?} in {line}");
         }

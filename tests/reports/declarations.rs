@@ -78,6 +78,14 @@ fn every_key_of_the_queue_has_its_effect() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
+fn no_heartbeat_is_none_at_the_broker_too() {
+    let broker = Broker::shared();
+    let (_agent, vhost) = declared(&broker, "server", &[("heartbeat", "0")]);
+    assert_eq!(only(broker.connections(&vhost))["timeout"], 0);
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
 fn every_key_of_the_exchange_has_its_effect() {
     let broker = Broker::shared();
     let table: [(Keys, Value); 5] = [

@@ -1,11 +1,20 @@
 //! SIGHUP and SIGUSR1.
 
+use std::fs;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket,
+};
 
 use crate::support::PATIENCE;
 use crate::support::agent::{Agent, Config};
 use crate::support::broker::Broker;
 use crate::support::consumer::{Collector, Message, Tap};
+use crate::support::scripted::ScriptedBroker;
 use crate::{eventually, sequence};
 
 #[test]
@@ -47,8 +56,7 @@ fn a_new_exchange_and_prefix_take_effect_and_numbers_go_on() {
     let after = new.take(5, PATIENCE);
     assert!(after[0].routing_key.starts_with("fleet."));
     assert_eq!(run(&after[0]), run(&before[0]));
-    let mut seen: Vec<u64> =
-        std::iter::from_fn(|| old.next(std::time::Duration::ZERO)).map(|m| sequence(&m)).collect();
+    let mut seen: Vec<u64> = std::iter::from_fn(|| old.next(Duration::ZERO)).map(|m| sequence(&m)).collect();
     seen.extend(before.iter().chain(&after).map(sequence));
     // At least once: what was under way when the connection changed may have come twice.
     seen.sort_unstable();
@@ -103,6 +111,79 @@ fn sigusr1_logs_counters_that_add_up() {
     let lines = agent.lines();
     let last = lines.iter().rfind(|line| line.contains("sampled=")).unwrap();
     assert_eq!(figure(last, "confirmed="), figure(last, "sampled="), "all is flushed at the end: {last}");
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn another_host_name_is_that_of_the_reports_their_routing_key_and_the_queue() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let messages = Tap::new(broker.port, &vhost).open();
+    let root = tempfile::tempdir().unwrap();
+    let kernel = root.path().join("proc/sys/kernel");
+    fs::create_dir_all(&kernel).unwrap();
+    let call = |name: &str| fs::write(kernel.join("hostname"), name).unwrap();
+    let config = Config::new(broker.port, &vhost);
+    call("before");
+    let agent = Agent::start(&config, &["--root", root.path().to_str().unwrap()]);
+    assert_eq!(messages.take(1, PATIENCE)[0].routing_key, "psistats.before");
+
+    call("after");
+    agent.reload(&config);
+    let all = until(&messages, |message| {
+        message.routing_key == "psistats.after" && message.body["hostname"] == "after"
+    });
+    // What waits while the connection changes goes by the new name; nothing of the new machine by the old one.
+    assert!(
+        all.iter().all(|m| m.body["hostname"] == "before" || m.routing_key == "psistats.after"),
+        "{all:#?}"
+    );
+    eventually("the queue is called so too", || {
+        broker.queues(&vhost).iter().all(|queue| queue["name"] != "psistats.before")
+            && broker.queues(&vhost).iter().any(|queue| queue["name"] == "psistats.after")
+    });
+}
+
+#[test]
+fn other_settings_do_not_wait_for_a_connection_that_is_being_made() {
+    // Its queue of connections is full, so that it answers to no SYN.
+    let deaf = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();
+    bind(deaf.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    listen(&deaf, Backlog::new(0).unwrap()).unwrap();
+    let port = getsockname::<SockaddrIn>(deaf.as_raw_fd()).unwrap().port();
+    let address = ([127, 0, 0, 1], port).into();
+    let mut held = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        held.push(stream);
+    }
+    let agent = Agent::start(&Config::new(port, "/"), &[]);
+    agent.wait_for_line("psistats ", PATIENCE);
+
+    let broker = ScriptedBroker::new();
+    agent.reload(&Config::new(broker.port, "/"));
+    broker.accept().expect_header();
+    // What was under way was given up; otherwise it would have failed first, after 5 s.
+    let told: Vec<String> = agent.lines().into_iter().filter(|line| line.contains("next attempt")).collect();
+    assert_eq!(told, [""; 0]);
+}
+
+#[test]
+fn reports_are_made_though_somebody_sends_sighup_without_end() {
+    let nobody = ScriptedBroker::new();
+    let agent = Agent::start(&Config::new(nobody.port, "/").set("app", "primary_timer", "0.5"), &[]);
+    agent.wait_for_line("psistats ", PATIENCE);
+    let deadline = Instant::now() + PATIENCE;
+    let mut sampled = 0;
+    while sampled < 4 {
+        assert!(Instant::now() < deadline, "{sampled} reports: {:#?}", agent.lines());
+        for _ in 0..50 {
+            agent.signal(Signal::SIGHUP);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        agent.signal(Signal::SIGUSR1);
+        let lines = agent.lines();
+        sampled = lines.iter().rfind(|line| line.contains("sampled=")).map_or(0, |l| figure(l, "sampled="));
+    }
 }
 
 /// The name of the agent's connection; the tap has the other one.

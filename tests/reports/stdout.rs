@@ -1,5 +1,8 @@
 //! `start-local --stdout`: reports without a broker.
 
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -9,12 +12,26 @@ use crate::support::PATIENCE;
 use crate::support::agent::Config;
 use crate::support::process::{Process, Stream};
 
+/// A machine whose reports take more than a pipe takes at once (`PIPE_BUF`, 4096 bytes): with 48 sensors, each
+/// called by as many letters as fit.
+fn large_machine(root: &Path) {
+    let chip = root.join("sys/class/hwmon/hwmon0");
+    fs::create_dir_all(&chip).unwrap();
+    fs::write(chip.join("name"), "made\n").unwrap();
+    for n in 1..=48 {
+        fs::write(chip.join(format!("temp{n}_input")), "41000\n").unwrap();
+        fs::write(chip.join(format!("temp{n}_label")), format!("{n:_>31}\n")).unwrap();
+    }
+}
+
 /// A shell that runs `script`, in which $0 is the program; its configuration lies in the working
-/// directory and asks for a report every 2 ms.
+/// directory and asks for a report every 2 ms, of a machine below `root` too, which has large ones.
 fn shell(script: &str) -> (Process, TempDir) {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    large_machine(&dir.path().join("root"));
     let config = Config::new(1, "/").set("app", "primary_timer", "0.002");
-    std::fs::write(dir.path().join("psistats.conf"), config.to_string()).unwrap();
+    let config = config.set("sensors", "enabled", "yes").set("sensors", "interval", "0.002");
+    fs::write(dir.path().join("psistats.conf"), config.to_string()).unwrap();
     let mut bash = Command::new("bash");
     bash.args(["-c", script, env!("CARGO_BIN_EXE_psistats")]).current_dir(dir.path());
     (Process::start(&mut bash), dir)
@@ -34,10 +51,32 @@ fn jq_reads_a_figure_of_every_line_as_it_comes() {
 }
 
 #[test]
+#[ignore = "needs python3: tests/run"]
 fn a_reader_that_does_not_read_does_not_keep_a_stop_waiting() {
-    // The pipe's only reader is the program itself, which does not read it.
-    let (mut agent, _dir) = shell(r#"mkfifo pipe && exec "$0" start-local --stdout 1<>pipe"#);
+    for root in ["", "--root root"] {
+        // The program itself is the pipe's reader, and does not read it. One page holds less than a large report.
+        let script = r#"mkfifo pipe; exec 3<>pipe; python3 -c 'import fcntl; fcntl.fcntl(3, 1031, 4096)'
+            exec "$0" start-local --stdout"#;
+        let (mut agent, _dir) = shell(&format!("{script} {root} >&3"));
+        agent.wait_for_line("standard output is full", PATIENCE);
+        agent.signal(Signal::SIGTERM);
+        assert!(agent.wait(PATIENCE).success());
+    }
+}
+
+#[test]
+fn who_reads_late_gets_whole_reports_and_the_log_says_how_many_were_dropped() {
+    let (agent, dir) = shell(r#"mkfifo pipe && exec "$0" start-local --stdout --root root 1<>pipe"#);
     agent.wait_for_line("standard output is full", PATIENCE);
-    agent.signal(Signal::SIGTERM);
-    assert!(agent.wait(PATIENCE).success());
+    let mut reader = BufReader::new(File::open(dir.path().join("pipe")).unwrap()).lines();
+    let mut line = || reader.next().unwrap().unwrap();
+    // Those that the pipe held, the one that was cut there, and more.
+    for _ in 0..50 {
+        let line = line();
+        assert!(line.len() > 4096, "{line}");
+        serde_json::from_str::<serde_json::Value>(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    }
+    let told = agent.wait_for_line("standard output is read again: ", PATIENCE);
+    let (_, dropped) = told.split_once("again: ").unwrap();
+    assert!(dropped.split(' ').next().unwrap().parse::<u64>().unwrap() > 0, "{told}");
 }

@@ -19,11 +19,15 @@ pub const RUN: &str = "simulated";
 
 const ENVELOPE: Envelope<'static> = Envelope { run: RUN, persistent: false };
 
-const OPTIONS: Options<'static> = Options {
-    heartbeat_s: HEARTBEAT_S,
-    queue: Some(Queue { kind: Some("classic"), ..peer::QUEUE }),
-    ..peer::OPTIONS
-};
+/// Every other agent leaves the queue to somebody else.
+fn options(id: u64) -> Options<'static> {
+    Options {
+        heartbeat_s: HEARTBEAT_S,
+        retry: Duration::from_millis(200),
+        queue: (id % 2 == 0).then_some(Queue { kind: Some("classic"), ..peer::QUEUE }),
+        ..peer::OPTIONS
+    }
+}
 
 pub struct Agent {
     pub id: u64,
@@ -33,6 +37,8 @@ pub struct Agent {
     pub stamps: Vec<i64>,
     /// Reports of whose confirmation the client told.
     pub confirmed: u64,
+    /// Times that its reports began to come back, without an end of the connection.
+    pub returned: u64,
     /// Connections that ended.
     pub ends: u64,
     tick: Option<Periodic>,
@@ -55,6 +61,7 @@ impl Agent {
             ticks: Vec::new(),
             stamps: Vec::new(),
             confirmed: 0,
+            returned: 0,
             ends: 0,
             tick: Some(Periodic::new(now + period, period)),
             backoff: Backoff::new(Duration::from_secs(1)),
@@ -84,7 +91,7 @@ impl Agent {
         if self.connection.is_none() && now >= self.attempt_at {
             match broker.accept(now) {
                 Some(session) => {
-                    let client = peer::client(OPTIONS, now);
+                    let client = peer::client(options(self.id), now);
                     self.connection = Some(Connection { client, session });
                 }
                 None => self.attempt_at = now + self.backoff.next(random.u32(), Duration::ZERO),
@@ -132,6 +139,7 @@ impl Agent {
                 Event::Refused { tag, multiple } => {
                     c.answered(tag, multiple);
                 }
+                Event::Returned { .. } => self.returned += 1,
                 Event::Blocked(_) | Event::Unblocked => {}
                 Event::Ended(result) => return Some(result),
             }

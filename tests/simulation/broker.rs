@@ -83,6 +83,8 @@ pub struct Session {
     frozen: bool,
     generation: u64,
     blocked_until: Option<Instant>,
+    /// Until then no queue is bound.
+    unbound_until: Option<Instant>,
     heartbeat_at: Option<Instant>,
     publishing: Option<Publishing>,
     /// What waits to be stored and answered: when, and the body, by delivery tag.
@@ -146,6 +148,8 @@ impl Session {
         } else if self.heartbeat_at.is_some() && self.blocked_until.is_none() && random.one_in(1000) {
             self.say(&peer::blocked("low on memory"));
             self.blocked_until = Some(now + random.up_to(5 * SECOND));
+        } else if random.one_in(1000) {
+            self.unbound_until = Some(now + random.up_to(5 * SECOND));
         } else if self.heartbeat_at.is_some() && random.one_in(5000) {
             self.say(&peer::close(320, "CONNECTION_FORCED"));
             self.gone = true;
@@ -204,6 +208,16 @@ impl Session {
         }
     }
 
+    fn give_back(&mut self, body: Vec<u8>) {
+        self.say(&peer::basic_return());
+        let body_size = body.len() as u64;
+        let header = peer::AMQPContentHeader { class_id: 60, body_size, properties: Default::default() };
+        self.say(&AMQPFrame::Header(1, header));
+        self.say(&AMQPFrame::Body(1, body));
+        // It may come again.
+        self.last_sequence = 0;
+    }
+
     /// Answers what is due: out of order, sometimes many at once, sometimes with a refusal.
     fn answer(&mut self, now: Instant, broker: &mut Broker, random: &mut Random) {
         let due: Vec<u64> =
@@ -221,8 +235,13 @@ impl Session {
             if tags.is_empty() {
                 continue; // answered with a later one
             }
-            for body in tags.iter().filter_map(|tag| self.unanswered.remove(tag)) {
-                broker.store(&body.1);
+            for tag in tags {
+                let Some((_, body)) = self.unanswered.remove(&tag) else { continue };
+                if self.unbound_until.is_some_and(|until| now < until) {
+                    self.give_back(body);
+                } else {
+                    broker.store(&body);
+                }
             }
             self.say(&peer::ack(tag, multiple));
         }

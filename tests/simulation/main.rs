@@ -128,7 +128,7 @@ impl World {
 #[test]
 fn every_fault_at_random_loses_no_confirmed_report_and_miscounts_none() {
     let mut random = Random::from_environment("every_fault_at_random");
-    let (mut confirmed, mut dropped, mut ends) = (0, 0, 0);
+    let (mut confirmed, mut dropped, mut ends, mut returned) = (0, 0, 0, 0);
     for _ in 0..6 {
         let period = Duration::from_millis(20 + random.below(300));
         let mut world = World::new(3, period, limits::BACKLOG_MIN);
@@ -139,10 +139,12 @@ fn every_fault_at_random_loses_no_confirmed_report_and_miscounts_none() {
             let counters = agent.outbox.counters();
             (confirmed, dropped) = (confirmed + counters.confirmed, dropped + counters.dropped);
             ends += agent.ends;
+            returned += agent.returned;
         }
     }
     // The run was what its name says.
-    assert!(confirmed > 1000 && dropped > 0 && ends > 20, "{confirmed} {dropped} {ends}");
+    let all = (confirmed, dropped, ends, returned);
+    assert!(confirmed > 1000 && dropped > 0 && ends > 20 && returned > 0, "{all:?}");
 }
 
 #[test]

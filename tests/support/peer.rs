@@ -23,6 +23,7 @@ pub const OPTIONS: Options<'static> = Options {
     vhost: "/",
     connection_name: "psistats raspi",
     heartbeat_s: 60,
+    retry: Duration::from_secs(5),
     exchange: Exchange { name: "psistats", kind: "topic", durable: false, auto_delete: false },
     declare_exchange: true,
     queue: Some(QUEUE),

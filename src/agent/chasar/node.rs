@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use log::{error, info, warn};
-use smol::future::or;
+use log::{Level, error, info, warn};
+use smol::future::{or, yield_now};
 
-use crate::agent::attempts::{Failure, Outage, Peer};
+use crate::agent::attempts::{Failure, Lines, Outage, Peer};
 use crate::agent::context::{Connection, Shared, memory};
 use crate::agent::reactor::{Source, Timer, either};
 use crate::agent::resolve::Resolver;
@@ -35,10 +35,11 @@ const MASTER: Peer = Peer { name: "a master node", target: module_path!(), meanw
 /// # Errors
 /// Where a client node alone cannot have the memory that is configured: the reports of another go on.
 pub async fn run(shared: &Shared<'_>) -> io::Result<()> {
+    let mut resolver = Resolver::new(shared.reactor);
     while !shared.is_stopping() {
         let settings = shared.settings();
         if settings.chasar.enabled {
-            match feed(shared, &settings.chasar).await {
+            match feed(shared, &mut resolver, &settings.chasar).await {
                 Ok(()) => continue,
                 Err(error) if !shared.reports => return Err(error),
                 Err(error) => {
@@ -52,17 +53,17 @@ pub async fn run(shared: &Shared<'_>) -> io::Result<()> {
 }
 
 /// Connects again and again, while these settings hold.
-async fn feed(shared: &Shared<'_>, chasar: &Chasar) -> io::Result<()> {
-    let mut resolver = Resolver::new(shared.reactor)?;
+async fn feed(shared: &Shared<'_>, resolver: &mut Resolver<'_>, chasar: &Chasar) -> io::Result<()> {
     let mut receive = vec![0; limits::ZMTP_RECV];
     let mut send = memory(chasar.send_high_water, "[chasar] send_high_water")?;
     let timer = shared.reactor.timer()?;
-    let session = Session { shared, chasar, timer: &timer };
+    let session = Session { shared, chasar, timer: &timer, lines: Lines::new(shared.reactor, MASTER.target) };
     let mut outage = Outage::new(RETRY);
     while session.is_current() {
         let sent = shared.feed.sent.get();
         let buffers = Buffers { receive: &mut receive, send: &mut send };
-        let outcome = session.run(&mut resolver, buffers).await;
+        let outcome = session.run(resolver, buffers).await;
+        session.lines.tell_left_out();
         shared.feed.connection.set(Connection::Away);
         if shared.feed.sent.get() > sent {
             outage.worked();
@@ -82,6 +83,7 @@ struct Session<'s, 'r> {
     shared: &'s Shared<'r>,
     chasar: &'s Chasar,
     timer: &'s Timer<'r>,
+    lines: Lines<'r>,
 }
 
 impl Session<'_, '_> {
@@ -95,7 +97,7 @@ impl Session<'_, '_> {
     }
 
     async fn run(&self, resolver: &mut Resolver<'_>, buffers: Buffers<'_>) -> Result<(), Failure> {
-        let Self { shared, chasar, timer } = self;
+        let Self { shared, chasar, timer, .. } = self;
         let ended = async {
             poll_fn(|cx| self.poll_end(cx)).await;
             Ok(None)
@@ -114,6 +116,8 @@ impl Session<'_, '_> {
                 either(wire::poll(&link, &stream, cx), told)
             })
             .await;
+            // A master that always has something to say keeps neither sampling nor a stop waiting.
+            yield_now().await;
         }
         Ok(())
     }
@@ -132,7 +136,8 @@ impl Session<'_, '_> {
                     self.is(Connection::Blocked);
                 }
                 PublisherEvent::Wanted(wanted) => {
-                    info!("the master node {} messages", if wanted { "wants" } else { "no longer wants" });
+                    let wants = if wanted { "wants" } else { "no longer wants" };
+                    self.lines.say(Level::Info, format_args!("the master node {wants} messages"));
                     self.is(if wanted { Connection::Ready } else { Connection::Blocked });
                 }
                 PublisherEvent::Ended(error) => {
