@@ -29,7 +29,7 @@ use crate::time::Instant;
 use crate::zmtp;
 
 /// After so much silence a peer is asked whether it is there, and after three times that it is not. Peers of
-/// ZMTP 3.0 cannot be asked: TCP asks them.
+/// ZMTP 3.0 and 2.0 cannot be asked: TCP asks them.
 pub const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Connections that the system keeps until they are accepted: the most that Linux allows by itself.

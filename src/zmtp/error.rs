@@ -32,11 +32,8 @@ impl fmt::Display for Step {
 pub enum Error {
     /// The peer speaks something else, which begins so.
     NotZmtp(Text),
-    /// The peer speaks a version before 3.
-    Version {
-        /// Its major version.
-        major: u8,
-    },
+    /// The peer speaks ZMTP 1.0.
+    Version,
     /// The peer wants another security mechanism than NULL.
     Mechanism(Text),
     /// The peer's socket does not talk to ours.
@@ -106,12 +103,11 @@ impl fmt::Display for Error {
             Self::NotZmtp(first) => {
                 write!(
                     f,
-                    "expected ZeroMQ (ZMTP 3), got something that begins with \"{first}\"; check the port"
+                    "expected ZeroMQ (ZMTP 2.0 or later), got something that begins with \"{first}\"; check the port"
                 )
             }
-            Self::Version { major } => write!(
-                f,
-                "the peer speaks ZMTP {major}, which libzmq before 4.0 does; ZMTP 3 is needed: install a newer libzmq there"
+            Self::Version => f.write_str(
+                "the peer speaks ZMTP 1.0, as libzmq before 3.2 does; expected ZMTP 2.0 or later: install libzmq 3.2 or later there",
             ),
             Self::Mechanism(name) => write!(
                 f,
