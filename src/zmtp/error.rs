@@ -3,7 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::bytes::Text;
+use super::command::CONTEXT;
+use crate::bytes::{Short, Text};
 use crate::link::Retry;
 
 /// What the session was about when something happened.
@@ -71,10 +72,18 @@ pub enum Peer {
     },
     /// A command whose parts do not fit into it.
     Command,
+    /// A PING's context has so many octets, which is more than [`CONTEXT`].
+    Context(usize),
     /// A message before READY, or READY again.
     Unexpected(Step),
     /// More questions than answers have room for.
     Flood,
+}
+
+impl From<Short> for Peer {
+    fn from(Short: Short) -> Self {
+        Self::Command
+    }
 }
 
 impl From<Peer> for Error {
@@ -137,6 +146,9 @@ impl fmt::Display for Peer {
             Self::Flags(flags) => write!(f, "a frame with the flags {flags:#04x}"),
             Self::TooLong { size, limit } => write!(f, "a frame of {size} bytes, where {limit} are the most"),
             Self::Command => f.write_str("a command whose lengths do not fit into it"),
+            Self::Context(size) => {
+                write!(f, "a PING with a context of {size} bytes, where {CONTEXT} are the most")
+            }
             Self::Unexpected(step) => write!(f, "a frame that may not come now; we were {step}"),
             Self::Flood => f.write_str("it asks without reading the answers"),
         }
