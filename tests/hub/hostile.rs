@@ -45,6 +45,8 @@ fn breaches() -> Vec<(Vec<u8>, &'static str)> {
         (b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x08\0\0".to_vec(), "\\\"PUSH\\\", expected PUB or XPUB"),
         (raw::greeting(1, "PLAIN").to_vec(), "\\\"PLAIN\\\""),
         (raw::greeting(1, "CURVE").to_vec(), "\\\"CURVE\\\""),
+        // What would turn the rest of the line around.
+        (raw::greeting(1, "\u{202e}LLUN").to_vec(), "\\\"?LLUN\\\""),
         (ready("PUSH"), "\\\"PUSH\\\""),
         (ready("SUB"), "\\\"SUB\\\", expected PUB or XPUB"),
         ([&raw::greeting(1, "NULL")[..], &raw::frame(0, b"x")].concat(), "may not come now"),
