@@ -152,7 +152,18 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A short text of a peer's, fit to be shown: printable, at most 255 bytes.
+/// Whether a character stands for itself in a line: not a control character, and none that is unseen, turns text
+/// around or breaks lines (Unicode's Cf of these kinds, Zl and Zp), by which a line could show what it does not say.
+pub fn is_printable(c: char) -> bool {
+    !(c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        ))
+}
+
+/// A short text of a peer's, fit to be shown: what [`is_printable`], at most 255 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text(String<{ limits::SHORTSTR }>);
 
@@ -162,7 +173,7 @@ impl Text {
         let mut text = String::new();
         for chunk in bytes.utf8_chunks() {
             for c in chunk.valid().chars() {
-                let _ = text.push(if c.is_control() { '?' } else { c });
+                let _ = text.push(if is_printable(c) { c } else { '?' });
             }
             for _ in chunk.invalid() {
                 let _ = text.push('?');
@@ -204,6 +215,16 @@ mod tests {
         w.u16(1);
         w.u8(9);
         assert_eq!(w.finish(), Err(Short));
+    }
+
+    #[test]
+    fn what_turns_a_peers_text_around_or_is_not_seen_becomes_question_marks() {
+        let text =
+            Text::lossy("log\u{202e}gol \u{2067}\u{200b}\u{2028}\u{feff}\u{e0041}\x1b[2J\u{9b}\n".as_bytes());
+        assert_eq!(text.as_str(), "log?gol ??????[2J??");
+        for plain in ["Zürich 漢字 עברית", "\u{1f600}", "a\u{300}"] {
+            assert_eq!(Text::lossy(plain.as_bytes()).as_str(), plain);
+        }
     }
 
     #[test]

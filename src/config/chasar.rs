@@ -16,8 +16,10 @@ const NAME: &str = "chasar";
 pub struct Chasar {
     /// `enabled`: whether psistats sends to a master node too. The commands of chasar do not ask.
     pub enabled: bool,
-    /// `master` and `port`: where the master node takes client nodes.
+    /// `master`: the master node that a client node connects to, at `port` where it names no other.
     pub master: Host,
+    /// `port`: where the master node takes client nodes.
+    pub port: u16,
     /// `interval`: from one message to the next, 0.001 to 604,800 seconds.
     pub interval: Duration,
     /// `interface` that is told of, at most [`limits::INTERFACE_NAME`] bytes; empty: that with the default
@@ -27,7 +29,8 @@ pub struct Chasar {
     pub processes: usize,
     /// `send_high_water`: bytes that wait for a master node; allocated once.
     pub send_high_water: usize,
-    /// `bind`: where the master node listens, at `port`: an address of its machine, or `*` for all of them.
+    /// `bind`: where the master node listens, at `port`: an address of its machine or a name of some, or `*` for
+    /// all of them.
     pub bind: String,
     /// `publish_port`: where the master node takes subscribers.
     pub publish_port: u16,
@@ -41,11 +44,14 @@ pub struct Chasar {
     pub connections: u32,
 }
 
+const PORT: u16 = 5555;
+
 impl Default for Chasar {
     fn default() -> Self {
         Self {
             enabled: false,
-            master: Host { name: "127.0.0.1".into(), port: 5555 },
+            master: Host { name: "127.0.0.1".into(), port: PORT },
+            port: PORT,
             interval: Duration::from_secs(1),
             interface: None,
             processes: limits::PROCESSES,
@@ -113,10 +119,10 @@ const MESSAGE: RangeInclusive<usize> = 1024..=64 * MIB;
 /// Reads the section.
 pub(super) fn chasar(r: &mut Reading<'_>) -> Chasar {
     let mut chasar = Chasar::default();
-    let Chasar { master, .. } = &mut chasar;
-    r.set(NAME, "port", &mut master.port, whole(1..=u16::MAX, "a port"));
-    let port = master.port;
-    r.set(NAME, "master", master, |text| host(text, port));
+    r.set(NAME, "port", &mut chasar.port, whole(1..=u16::MAX, "a port"));
+    let port = chasar.port;
+    chasar.master.port = port;
+    r.set(NAME, "master", &mut chasar.master, |text| host(text, port));
     r.set(NAME, "enabled", &mut chasar.enabled, boolean);
     r.set(NAME, "interval", &mut chasar.interval, seconds(TIMER));
     r.set(NAME, "interface", &mut chasar.interface, optional(text(1..=limits::INTERFACE_NAME)));

@@ -1,9 +1,10 @@
 //! The command line of `psistats-hub`.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,10 +25,10 @@ const HELP: &str = "\
 Takes in what boards send about their health.
 
 Commands:
-  masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, '*' for
-                    all of them; 127.0.0.1 without) and PORT (5555 without), and publishes what they send at port 6666
-                    of the same address, under the topic Chasar-Client. The configuration may say otherwise; what stands
-                    here wins over it.
+  masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, or '*' for
+                    all of them, IPv4 and IPv6; 127.0.0.1 without, which no other machine reaches) and PORT (5555
+                    without), and publishes what they send at port 6666 of the same address, under the topic
+                    Chasar-Client. The configuration may say otherwise; the command line takes precedence.
 
 Options, before or after the command:
   --config FILE  Read the section [chasar] of this file. Without: of the first that exists of ./psistats.conf,
@@ -107,21 +108,22 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }
 
-/// An address, a name of one, or `*`.
-fn address_of(word: &str) -> Result<IpAddr, String> {
+/// The addresses that an address, a name or `*` stands for.
+fn addresses_of(word: &str) -> Result<BTreeSet<IpAddr>, String> {
     if word == "*" {
-        return Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        return Ok(BTreeSet::from([Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]));
     }
     let wrong = |why: &dyn Display| format!("expected an address of this machine, or *, got {word}: {why}");
-    let mut addresses = (word, 0).to_socket_addrs().map_err(|error| wrong(&error))?;
-    addresses.next().map(|address| address.ip()).ok_or_else(|| wrong(&"the name has no address"))
+    let addresses = (word, 0).to_socket_addrs().map_err(|error| wrong(&error))?;
+    let addresses: BTreeSet<IpAddr> = addresses.map(|address| address.ip()).collect();
+    if addresses.is_empty() { Err(wrong(&"the name has no address")) } else { Ok(addresses) }
 }
 
 fn master_node(invocation: Invocation) -> Result<(), String> {
     let loaded = config::load(invocation.config.as_deref()).map_err(|problems| problems.to_string())?;
     let settings = loaded.settings.chasar;
-    let address = address_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
-    let port = invocation.port.unwrap_or(settings.master.port);
+    let addresses = addresses_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
+    let port = invocation.port.unwrap_or(settings.port);
     if port == settings.publish_port {
         return Err(format!(
             "port {port} is for subscribers ([chasar] publish_port): give client nodes another"
@@ -129,7 +131,7 @@ fn master_node(invocation: Invocation) -> Result<(), String> {
     }
     logger::install();
     loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
-    master::run(SocketAddr::new(address, port), settings).map_err(|error| error.to_string())
+    master::run(&addresses, port, settings).map_err(|error| error.to_string())
 }
 
 /// Prints on standard output. Nobody listening there is no failure of the command.

@@ -180,9 +180,22 @@ fn all_plain(octets: u64) -> bool {
 fn escape(rest: &mut Iter<u8>) -> Option<()> {
     match rest.next()? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
-        b'u' => (0..4).all(|_| rest.next().is_some_and(u8::is_ascii_hexdigit)).then_some(()),
+        b'u' => match unit(rest)? {
+            // RFC 8259 §7: a character beyond U+FFFF is two of them. One alone is none, and some readers refuse it.
+            0xD800..=0xDBFF => {
+                literal(rest, b"\\u")?;
+                matches!(unit(rest)?, 0xDC00..=0xDFFF).then_some(())
+            }
+            0xDC00..=0xDFFF => None,
+            _ => Some(()),
+        },
         _ => None,
     }
+}
+
+/// The four digits of a unit of UTF-16.
+fn unit(rest: &mut Iter<u8>) -> Option<u32> {
+    (0..4).try_fold(0, |unit, _| Some(unit << 4 | char::from(*rest.next()?).to_digit(16)?))
 }
 
 /// A number that begins with `octet`.
@@ -284,6 +297,19 @@ mod tests {
     }
 
     #[test]
+    fn half_a_character_is_refused_in_names_and_in_values() {
+        for (text, at) in [
+            (r#"{"\ud800":1}"#, 9),
+            (r#"{"\ud800\u0041":1}"#, 14),
+            (r#"{"a":"\udc00"}"#, 12),
+            (r#"{"\ud83d\ude00":"\uD83D\uDE00"}"#, 0),
+        ] {
+            assert_eq!(check_object(text), if at > 0 { Err(at) } else { Ok(()) }, "{text}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(text).is_ok(), at == 0, "{text}");
+        }
+    }
+
+    #[test]
     fn so_many_are_taken_within_each_other_and_no_more() {
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
         assert_eq!(check_object(&nested(DEPTH as usize)), Ok(()));
@@ -292,6 +318,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn escapes_are_those_that_the_usual_reader_takes_whoever_reads_them(
+            parts in prop::collection::vec(
+                prop::sample::select(vec!["\\u", "\\ud83d", "\\uDE00", "\\uD7ff", "\\ue000", "\\n", "\\", "u", "d800", "x"]),
+                0..6,
+            ),
+        ) {
+            let text = parts.concat();
+            for text in [format!("{{\"{text}\":1}}"), format!("{{\"a\":\"{text}\"}}")] {
+                let usual = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+                prop_assert_eq!(check_object(&text).is_ok(), usual, "{}", text);
+            }
+        }
+
         #[test]
         fn any_few_tokens_are_one_exactly_where_the_usual_reader_says_so(
             tokens in prop::collection::vec(

@@ -1,19 +1,19 @@
 //! chasar's master node: two listeners, and what all connections share.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use log::{info, warn};
-use nix::sys::socket::{setsockopt, sockopt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
@@ -22,6 +22,7 @@ use tokio::time;
 use super::connection::{End, TURN};
 use super::fanout::Fanout;
 use super::guests::{Guests, Place};
+use super::listeners::{listen, told};
 use super::moderation::Moderation;
 use super::{client, descriptors, subscriber};
 use crate::config::chasar::Chasar;
@@ -29,24 +30,14 @@ use crate::time::Instant;
 use crate::zmtp;
 
 /// After so much silence a peer is asked whether it is there, and after three times that it is not. Peers of
-/// ZMTP 3.0 cannot be asked: TCP asks them.
+/// ZMTP 3.0 and 2.0 cannot be asked: TCP asks them.
 pub const HEARTBEAT: Duration = Duration::from_secs(30);
-
-/// Connections that the system keeps until they are accepted: the most that Linux allows by itself.
-const BACKLOG: u32 = 4096;
-
-/// Bytes that the system receives for a connection and keeps until they are read: what a client node that has
-/// to wait can have sent before, and what ten thousand connections may take of the system's memory.
-const RECEIVE: u32 = 128 * 1024;
 
 /// Before accepting again, where the system has no more descriptors or memory.
 const EXHAUSTED: Duration = Duration::from_millis(200);
 
 /// After SIGTERM, for subscribers to take what was published.
 const STOP: Duration = Duration::from_secs(1);
-
-/// After so much silence TCP asks whether a peer is there.
-const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Lines a second about peers, of which there are any number.
 const COMPLAINTS: u32 = 5;
@@ -147,20 +138,25 @@ impl Display for Hub {
     }
 }
 
-/// Runs until SIGTERM or SIGINT, with client nodes at `address`, and subscribers at the same but for the port
-/// that `settings` say.
+/// Runs until SIGTERM or SIGINT, with client nodes at `port` of those of `addresses` that this machine has, and
+/// subscribers at the port that `settings` say.
 ///
 /// # Errors
 /// What keeps it from running at all.
-pub fn run(address: SocketAddr, settings: Chasar) -> io::Result<()> {
+pub fn run(addresses: &BTreeSet<IpAddr>, port: u16, settings: Chasar) -> io::Result<()> {
     let moderation = Arc::new(Moderation::new());
     let pause = moderation.clone();
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().on_thread_park(move || pause.pause()).build()?;
-    LocalSet::new().block_on(&runtime, serve(address, settings, moderation))
+    LocalSet::new().block_on(&runtime, serve(addresses, port, settings, moderation))
 }
 
-async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation>) -> io::Result<()> {
+async fn serve(
+    addresses: &BTreeSet<IpAddr>,
+    port: u16,
+    settings: Chasar,
+    moderation: Arc<Moderation>,
+) -> io::Result<()> {
     let (room, limit) = descriptors::raise()?;
     let most = match usize::try_from(settings.connections) {
         Ok(0) | Err(_) => room,
@@ -170,14 +166,20 @@ async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut tell = signal(SignalKind::user_defined1())?;
     let mut reload = signal(SignalKind::hangup())?;
-    let clients = listen(address)?;
-    let subscribers = listen(SocketAddr::new(address.ip(), settings.publish_port))?;
+    let clients = listen(addresses, port)?;
+    let subscribers = listen(addresses, settings.publish_port)?;
     info!(
         "master node {}: client nodes at {}, subscribers at {}; room for {most} connections (limit of open files: {limit})",
         env!("CARGO_PKG_VERSION"),
-        clients.local_addr()?,
-        subscribers.local_addr()?,
+        told(&clients)?,
+        told(&subscribers)?,
     );
+    if addresses.iter().all(IpAddr::is_loopback) {
+        info!(
+            "no other machine can connect: these addresses are for this one alone. To listen at all of its \
+             addresses: masternode start '*', or [chasar] bind=*"
+        );
+    }
 
     let published = Rc::new(Notify::new());
     let hub = Rc::new(Hub {
@@ -190,10 +192,12 @@ async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation
         moderation,
         settings,
     });
-    let accepting = [
-        spawn_local(accept(hub.clone(), clients, Side::Clients)),
-        spawn_local(accept(hub.clone(), subscribers, Side::Subscribers)),
-    ];
+    let clients = clients.into_iter().map(|listener| (listener, Side::Clients));
+    let subscribers = subscribers.into_iter().map(|listener| (listener, Side::Subscribers));
+    let accepting: Vec<_> = clients
+        .chain(subscribers)
+        .map(|(listener, side)| spawn_local(accept(hub.clone(), listener, side)))
+        .collect();
     spawn_local(flush(hub.clone(), published));
     spawn_local({
         let hub = hub.clone();
@@ -221,29 +225,6 @@ async fn serve(address: SocketAddr, settings: Chasar, moderation: Arc<Moderation
     hub.fanout.borrow_mut().end();
     info!("stopping; {hub}");
     Ok(())
-}
-
-/// Listens at `address`. Accepted sockets have these options too.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let bound = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        socket.set_reuseaddr(true)?;
-        socket.set_nodelay(true)?;
-        socket.set_recv_buffer_size(RECEIVE)?;
-        socket.set_keepalive(true)?;
-        setsockopt(&socket, sockopt::TcpKeepIdle, &u32::try_from(KEEPALIVE.as_secs()).unwrap_or(u32::MAX))?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    bound().map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => "does another program, or another master node, listen there?",
-            io::ErrorKind::AddrNotAvailable => "give an address of this machine, or * for all of them",
-            io::ErrorKind::PermissionDenied => "ports below 1024 are for root: give another",
-            _ => "give another address or port",
-        };
-        io::Error::new(error.kind(), format!("cannot listen at {address}: {error}; {hint}"))
-    })
 }
 
 /// Who connects to a listener.

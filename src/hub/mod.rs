@@ -19,6 +19,7 @@ mod descriptors;
 mod fanout;
 mod guests;
 mod json;
+mod listeners;
 mod logger;
 mod master;
 mod moderation;

@@ -100,8 +100,22 @@ pub struct Process {
     pub percent_memory_used: Millionths,
 }
 
-/// `part` in percent of `whole`, with six decimals; a `whole` of 0 counts as 1.
-#[allow(clippy::cast_possible_truncation, reason = "a float becomes the nearest integer there is")]
+/// `part` in percent of `whole`, rounded to six decimals; a `whole` of 0 counts as 1.
+#[allow(clippy::cast_possible_truncation, reason = "what is too large becomes the largest integer")]
 pub fn percent_of(part: u64, whole: u64) -> Millionths {
-    Fixed((part as f64 / whole.max(1) as f64 * 100_000_000.0) as i64)
+    // The cast cuts; half of the last decimal makes that a rounding.
+    Fixed((part as f64 / whole.max(1) as f64 * 100_000_000.0 + 0.5) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_of_memory_is_rounded_to_six_decimals() {
+        assert_eq!(percent_of(2, 3), Fixed(66_666_667));
+        assert_eq!(percent_of(1, 3), Fixed(33_333_333));
+        assert_eq!(percent_of(4326, 4367), Fixed(99_061_140));
+        assert_eq!((percent_of(0, 0), percent_of(7, 7)), (Fixed(0), Fixed(100_000_000)));
+    }
 }

@@ -38,10 +38,10 @@ pub enum Command<'a> {
 
 /// Reads a command's body.
 pub fn parse(body: &[u8]) -> Result<Command<'_>, Error> {
-    read(body).map_err(|Short| Peer::Command.into())
+    read(body).map_err(Error::Peer)
 }
 
-fn read(body: &[u8]) -> Result<Command<'_>, Short> {
+fn read(body: &[u8]) -> Result<Command<'_>, Peer> {
     let mut r = Reader::new(body);
     let length = r.u8()?;
     let name = r.take(length.into())?;
@@ -57,7 +57,7 @@ fn read(body: &[u8]) -> Result<Command<'_>, Short> {
             let ttl = r.u16()?;
             let context = r.rest();
             if context.len() > CONTEXT {
-                return Err(Short);
+                return Err(Peer::Context(context.len()));
             }
             Command::Ping { ttl, context }
         }
@@ -160,10 +160,11 @@ mod tests {
             b"\x05ERROR\x05abc",
             b"\x05ERROR",
             b"\x04PING\0",
-            b"\x04PING\0\x010123456789abcdefg",
         ] {
             assert_eq!(parse(wrong), Err(Peer::Command.into()), "{:?}", wrong.escape_ascii());
         }
+        let error = parse(b"\x04PING\0\x010123456789abcdefg").unwrap_err().to_string();
+        assert!(error.contains("a PING with a context of 17 bytes, where 16 are the most"), "{error}");
     }
 
     #[test]

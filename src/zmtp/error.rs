@@ -3,7 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::bytes::Text;
+use super::command::CONTEXT;
+use crate::bytes::{Short, Text};
 use crate::link::Retry;
 
 /// What the session was about when something happened.
@@ -32,11 +33,8 @@ impl fmt::Display for Step {
 pub enum Error {
     /// The peer speaks something else, which begins so.
     NotZmtp(Text),
-    /// The peer speaks a version before 3.
-    Version {
-        /// Its major version.
-        major: u8,
-    },
+    /// The peer speaks ZMTP 1.0.
+    Version,
     /// The peer wants another security mechanism than NULL.
     Mechanism(Text),
     /// The peer's socket does not talk to ours.
@@ -74,10 +72,18 @@ pub enum Peer {
     },
     /// A command whose parts do not fit into it.
     Command,
+    /// A PING's context has so many octets, which is more than [`CONTEXT`].
+    Context(usize),
     /// A message before READY, or READY again.
     Unexpected(Step),
     /// More questions than answers have room for.
     Flood,
+}
+
+impl From<Short> for Peer {
+    fn from(Short: Short) -> Self {
+        Self::Command
+    }
 }
 
 impl From<Peer> for Error {
@@ -106,12 +112,11 @@ impl fmt::Display for Error {
             Self::NotZmtp(first) => {
                 write!(
                     f,
-                    "expected ZeroMQ (ZMTP 3), got something that begins with \"{first}\"; check the port"
+                    "expected ZeroMQ (ZMTP 2.0 or later), got something that begins with \"{first}\"; check the port"
                 )
             }
-            Self::Version { major } => write!(
-                f,
-                "the peer speaks ZMTP {major}, which libzmq before 4.0 does; ZMTP 3 is needed: install a newer libzmq there"
+            Self::Version => f.write_str(
+                "the peer speaks ZMTP 1.0, as libzmq before 3.2 does; expected ZMTP 2.0 or later: install libzmq 3.2 or later there",
             ),
             Self::Mechanism(name) => write!(
                 f,
@@ -141,6 +146,9 @@ impl fmt::Display for Peer {
             Self::Flags(flags) => write!(f, "a frame with the flags {flags:#04x}"),
             Self::TooLong { size, limit } => write!(f, "a frame of {size} bytes, where {limit} are the most"),
             Self::Command => f.write_str("a command whose lengths do not fit into it"),
+            Self::Context(size) => {
+                write!(f, "a PING with a context of {size} bytes, where {CONTEXT} are the most")
+            }
             Self::Unexpected(step) => write!(f, "a frame that may not come now; we were {step}"),
             Self::Flood => f.write_str("it asks without reading the answers"),
         }

@@ -1,4 +1,4 @@
-//! ZMTP 3.0 and 3.1 (ZeroMQ RFC 23 and 37): the NULL mechanism, PUB and SUB.
+//! ZMTP 2.0, 3.0 and 3.1 (ZeroMQ RFC 15, 23 and 37): the NULL mechanism, PUB and SUB.
 //!
 //! [`Session`] is one side of one connection: greeting, READY, frames, heartbeats. It holds no
 //! received bytes and no messages, so that whoever has ten thousand of them chooses where these lie.
@@ -11,8 +11,10 @@
 //!    ERROR, a breach of protocol, silence --> Ended
 //! ```
 //!
+//! ZMTP 2.0 has no commands: it is Ready after the greeting, which has socket type and identity in it.
+//!
 //! ZMTP has no orderly end: a connection that is closed has ended. Not supported: other mechanisms
-//! (PLAIN, CURVE), other patterns, ZMTP 2 and older.
+//! (PLAIN, CURVE), other patterns, ZMTP 1.0.
 
 mod command;
 mod error;

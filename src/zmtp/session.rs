@@ -7,8 +7,8 @@ use heapless::Vec;
 use super::command::{self, Command};
 use super::error::{Error, Peer, Step};
 use super::frame::{self, Header};
-use super::greeting;
-use crate::bytes::Writer;
+use super::greeting::{self, Version};
+use crate::bytes::{Text, Writer};
 use crate::time::Instant;
 
 /// From the connection to READY; one deadline for all of it, so that a peer cannot stretch it.
@@ -38,13 +38,14 @@ impl SocketType {
         }
     }
 
-    /// What it talks to (RFC 29), as messages say it, and whether `other` is one.
-    fn talks_to(self, other: &str) -> Result<(), &'static str> {
-        match (self, other) {
-            (Self::Pub, "SUB" | "XSUB") | (Self::Sub, "PUB" | "XPUB") => Ok(()),
-            (Self::Pub, _) => Err("SUB or XSUB"),
-            (Self::Sub, _) => Err("PUB or XPUB"),
-        }
+    /// Whether it talks to `theirs` (RFC 29).
+    pub(super) fn talks_to(self, theirs: &Text) -> Result<(), Error> {
+        let expected = match (self, theirs.as_str()) {
+            (Self::Pub, "SUB" | "XSUB") | (Self::Sub, "PUB" | "XPUB") => return Ok(()),
+            (Self::Pub, _) => "SUB or XSUB",
+            (Self::Sub, _) => "PUB or XPUB",
+        };
+        Err(Error::SocketType { theirs: theirs.clone(), expected })
     }
 }
 
@@ -86,8 +87,10 @@ pub struct Session {
     socket: SocketType,
     life: Life,
     step: Step,
-    /// The peer's minor version.
-    minor: u8,
+    /// Octets of our greeting that were sent.
+    greeted: usize,
+    /// What both sides speak, once the peer's greeting has come.
+    version: Version,
     /// Most octets of a message's frame.
     limit: u64,
     control: Vec<u8, CONTROL>,
@@ -104,13 +107,14 @@ pub struct Session {
 impl Session {
     /// A session on a transport that has just been connected. `limit`: octets of the longest frame of
     /// a message. `heartbeat`: after so much silence a PING, and after three times that the end; zero:
-    /// never. A peer of ZMTP 3.0 is not asked, since it may not know PING.
+    /// never. A peer of ZMTP 3.0 or 2.0 is not asked, since it may not know PING.
     pub fn new(socket: SocketType, limit: u64, heartbeat: Duration, now: Instant) -> Self {
         let mut session = Self {
             socket,
             life: Life::Open,
             step: Step::Greeting,
-            minor: 0,
+            greeted: 0,
+            version: Version::V2_0,
             limit,
             control: Vec::new(),
             heartbeat,
@@ -119,7 +123,7 @@ impl Session {
             started: now,
             heard_at: now,
         };
-        session.send(|w| w.bytes(&greeting::ours()));
+        session.greet(&[]);
         session
     }
 
@@ -161,7 +165,7 @@ impl Session {
     /// more than that is not needed, fewer do not do.
     pub fn needs(&self, input: &[u8]) -> usize {
         match self.step {
-            Step::Greeting => greeting::LENGTH,
+            Step::Greeting => greeting::needs(input),
             _ => match self.frame(input) {
                 Ok(Some((_, length))) => length,
                 Ok(None) => frame::HEADER,
@@ -186,8 +190,8 @@ impl Session {
     /// Of a SUB that is ready: messages whose first frame begins with `prefix`, of at most 64 octets,
     /// are wanted.
     pub fn subscribe(&mut self, prefix: &[u8]) {
-        // A command since 3.1, a message before (RFC 23, "The Publish-Subscribe Pattern").
-        if self.minor > 0 {
+        // A command since 3.1, a message before (RFC 15 and 23).
+        if self.version >= Version::V3_1 {
             self.send(|w| command::put_subscribe(w, prefix));
         } else {
             let size = u8::try_from(1 + prefix.len()).unwrap_or_default();
@@ -236,7 +240,7 @@ impl Session {
         if self.step != Step::Ready {
             return [Some((self.started + HANDSHAKE, Timer::Handshake)), None];
         }
-        let beats = (!self.heartbeat.is_zero() && self.minor > 0).then_some(self.heartbeat);
+        let beats = (!self.heartbeat.is_zero() && self.version >= Version::V3_1).then_some(self.heartbeat);
         [
             beats.map(|beat| match self.asked_at {
                 // Counted from the question: where we were stopped meanwhile, it may have come late.
@@ -250,6 +254,9 @@ impl Session {
     /// The header at the start of `input`, once all of it is there, and octets of the whole frame.
     fn frame(&self, input: &[u8]) -> Result<Option<(Header, usize)>, Peer> {
         let Some(header) = frame::header(input)? else { return Ok(None) };
+        if header.command && self.version < Version::V3_0 {
+            return Err(Peer::Flags(frame::COMMAND));
+        }
         let limit = if header.command { command::LONGEST as u64 } else { self.limit };
         let length = usize::try_from(header.size).ok().and_then(|size| size.checked_add(header.octets));
         match length.filter(|_| header.size <= limit) {
@@ -260,13 +267,7 @@ impl Session {
 
     fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Next<'i>, Error> {
         if self.step == Step::Greeting {
-            let Some(minor) = greeting::parse(input)? else { return Ok(Next::Incomplete) };
-            *input = input.get(greeting::LENGTH..).unwrap_or_default();
-            self.minor = minor;
-            self.step = Step::Handshake;
-            let socket = self.socket;
-            self.send(|w| command::put_ready(w, socket));
-            return Ok(Next::Nothing);
+            return self.on_greeting(input);
         }
         let Some((header, length)) = self.frame(input)? else { return Ok(Next::Incomplete) };
         let Some((frame, rest)) = input.split_at_checked(length) else { return Ok(Next::Incomplete) };
@@ -275,13 +276,37 @@ impl Session {
         if header.command { self.on_command(body) } else { self.on_frame(header, body) }
     }
 
+    fn on_greeting<'i>(&mut self, input: &mut &'i [u8]) -> Result<Next<'i>, Error> {
+        let socket = self.socket;
+        let theirs = greeting::parse(input, socket)?;
+        self.greet(input);
+        let Some((version, length)) = theirs else { return Ok(Next::Incomplete) };
+        *input = input.get(length..).unwrap_or_default();
+        self.version = version;
+        if version < Version::V3_0 {
+            self.step = Step::Ready;
+            return Ok(Next::Event(Event::Ready));
+        }
+        self.step = Step::Handshake;
+        self.send(|w| command::put_ready(w, socket));
+        Ok(Next::Nothing)
+    }
+
+    /// Sends our greeting as far as `theirs`, of which so much has come, allows.
+    fn greet(&mut self, theirs: &[u8]) {
+        let ours = greeting::ours(theirs, self.socket);
+        let more = ours.get(self.greeted..).unwrap_or_default();
+        self.greeted = ours.len();
+        self.send(|w| w.bytes(more));
+    }
+
     fn on_command<'i>(&mut self, body: &'i [u8]) -> Result<Next<'i>, Error> {
         match (command::parse(body)?, self.step) {
             (Command::Error(reason), _) => return Err(Error::Told(reason)),
             (Command::Ready(theirs), Step::Handshake) => {
-                if let Err(expected) = self.socket.talks_to(theirs.as_str()) {
+                if let Err(error) = self.socket.talks_to(&theirs) {
                     self.send(|w| command::put_error(w, "Invalid socket type"));
-                    return Err(Error::SocketType { theirs, expected });
+                    return Err(error);
                 }
                 self.step = Step::Ready;
                 return Ok(Next::Event(Event::Ready));
@@ -310,7 +335,7 @@ impl Session {
         }
         Ok(match (self.socket, body) {
             (SocketType::Sub, body) => Next::Event(Event::Frame { more: header.more, body }),
-            // Subscriptions as messages: 3.0, and libzmq whatever its version.
+            // Subscriptions as messages: 2.0, 3.0, and libzmq whatever its version.
             (SocketType::Pub, [1, prefix @ ..]) => Next::Event(Event::Subscribe(prefix)),
             (SocketType::Pub, [0, prefix @ ..]) => Next::Event(Event::Cancel(prefix)),
             // An XSUB may say more, which concerns nobody here.

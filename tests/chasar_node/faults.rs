@@ -54,25 +54,24 @@ fn is_told_and_survived(node: &mut Node, port: u16, told: &str, gone: impl FnOnc
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]
 fn whoever_is_no_master_is_told_as_what_it_is_and_a_master_in_its_place_gets_messages() {
-    let zmtp_2 = [&[0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 1, 2][..], &[0; 52]].concat();
     let endless = [&[6][..], &(1_u64 << 40).to_be_bytes()].concat();
     let ping = frame(4, b"\x04PING\0\0context");
     let by_hand = [
         ("expected ZeroMQ", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), vec![]),
-        ("the peer speaks ZMTP", zmtp_2, vec![]),
+        ("the peer speaks ZMTP 1.0", b"\x01\0".to_vec(), vec![]),
         ("a frame of 1099511627776 bytes", sub_that_says(&endless), vec![]),
         ("an ERROR without end", sub_that_says(&frame(4, b"\x05ERROR\x14an ERROR without end")), vec![]),
         ("asks without reading", sub_that_says(b""), ping.repeat(1000)),
         // Half open: nothing, until the handshake's deadline.
         ("the peer was too slow", vec![], vec![]),
     ];
-    // With another mechanism libzmq ends the connection without a word.
+    // libzmq ends the connection without a word, before or after we have read what it is.
     let of_libzmq = [
-        ("socket is \"PUB\"", "socket = context.socket(zmq.PUB)"),
-        ("socket is \"PUSH\"", "socket = context.socket(zmq.PUSH)"),
-        ("or security mechanism?", "socket = context.socket(zmq.SUB); socket.plain_server = True"),
+        ("socket", "socket = context.socket(zmq.PUB)"),
+        ("socket", "socket = context.socket(zmq.PUSH)"),
+        ("security mechanism", "socket = context.socket(zmq.SUB); socket.plain_server = True"),
         (
-            "or security mechanism?",
+            "security mechanism",
             "socket = context.socket(zmq.SUB); socket.curve_server = True; socket.curve_secretkey = zmq.curve_keypair()[1]",
         ),
     ];

@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use support::PATIENCE;
-use support::master::Master;
+use support::master::{Libzmq, Master};
 use support::process::Process;
 use support::refusing::Refusing;
 use tempfile::TempDir;
@@ -96,6 +96,19 @@ fn a_master_of_libzmq_gets_a_message_a_second_with_all_keys() {
     let clocks: Vec<&str> = messages.iter().map(|m| m["computer_utc_clock"].as_str().unwrap()).collect();
     assert!(clocks.is_sorted() && clocks[0] != clocks[2], "{clocks:?}");
     stop(&mut node);
+}
+
+#[test]
+#[ignore = "needs libzmq 3.2: tests/run"]
+fn a_master_of_libzmq_3_2_gets_every_message_over_one_connection() {
+    let master = Master::of(Libzmq::V3_2, 0, "socket = context.socket(zmq.SUB); socket.subscribe(b'stat')");
+    let mut node = node_with(master.port, "interval=0.05");
+    for _ in 0..20 {
+        assert_eq!(master.message().as_object().unwrap().len(), 9);
+    }
+    stop(&mut node);
+    let connections = node.lines().iter().filter(|line| line.contains("connected to the master")).count();
+    assert_eq!(connections, 1, "{:#?}", node.lines());
 }
 
 #[test]

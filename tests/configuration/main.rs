@@ -105,6 +105,7 @@ fn each_documented_key_has_its_effect() {
     let chasar = Chasar {
         enabled: true,
         master: host("hub", 5554),
+        port: 5554,
         interval: Duration::from_millis(500),
         interface: Some("eth0".into()),
         processes: 0,
@@ -118,6 +119,7 @@ fn each_documented_key_has_its_effect() {
     };
     assert_eq!(s.chasar, chasar);
     assert_eq!(settings("[chasar]\nmaster=[::1]:9\nport=8\n").chasar.master, host("::1", 9));
+    assert_eq!(settings("[chasar]\nmaster=a:9\n").chasar.port, 5555, "of a master node that is here");
     assert_eq!(settings("[chasar]\ninterface=\n"), Settings::default());
 }
 

@@ -1,11 +1,12 @@
 //! What the commands say.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
 use crate::master::{Master, free_port};
 use crate::support::PATIENCE;
@@ -46,13 +47,77 @@ fn words_win_over_the_configuration_and_a_port_may_stand_alone() {
         (vec![], format!("127.0.0.7:{of_file}")),
         (vec![port.to_string()], format!("127.0.0.7:{port}")),
         (vec!["127.0.0.9".into()], format!("127.0.0.9:{of_file}")),
-        (vec!["*".into(), port.to_string()], format!("0.0.0.0:{port}")),
+        (vec!["*".into(), port.to_string()], format!("0.0.0.0:{port} and [::]:{port}")),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
         command.args(["masternode", "start"]).args(&words).arg("--config").arg(&config);
         let process = Process::start(&mut command);
         let line = process.wait_for_line("room for", PATIENCE);
         assert!(line.contains(&format!("client nodes at {expected},")), "{line}");
+    }
+}
+
+/// A master node that listens at `address`, started by `with`.
+fn listening(mut with: Command, address: &str) -> (Process, [u16; 2], TempDir) {
+    let (folder, ports) = (tempfile::tempdir().unwrap(), [free_port(), free_port()]);
+    let config = folder.path().join("psistats.conf");
+    // master= is where a client node connects, and nothing to the master node.
+    let settings = format!("[chasar]\nmaster=192.0.2.1:7777\nport={}\npublish_port={}\n", ports[0], ports[1]);
+    std::fs::write(&config, settings).unwrap();
+    let process = Process::start(with.args(["masternode", "start", address, "--config"]).arg(config));
+    process.wait_for_line("room for", PATIENCE);
+    (process, ports, folder)
+}
+
+#[test]
+fn an_asterisk_means_every_address_of_ipv4_and_ipv6_and_a_name_all_of_its_own() {
+    for (word, ips) in
+        [("*", &["127.0.0.1", "127.0.0.9", "::1"][..]), ("localhost", &["127.0.0.1"]), ("::1", &["::1"])]
+    {
+        let (process, ports, _folder) = listening(Command::new(env!("CARGO_BIN_EXE_psistats-hub")), word);
+        for ip in ips {
+            for port in ports {
+                TcpStream::connect((*ip, port))
+                    .unwrap_or_else(|e| panic!("{word} {ip}: {e} {:?}", process.lines()));
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs strace: tests/run"]
+fn where_the_machine_has_no_ipv6_an_asterisk_means_ipv4() {
+    let mut strace = Command::new("strace");
+    // In the background (-D), so that the process that is started is the hub. Its second socket of each side, and the
+    // answer of a kernel without IPv6.
+    strace.args([
+        "-D",
+        "-qq",
+        "-e",
+        "trace=socket",
+        "-e",
+        "inject=socket:error=EAFNOSUPPORT:when=2+2",
+        "-o",
+        "/dev/null",
+    ]);
+    strace.arg(env!("CARGO_BIN_EXE_psistats-hub"));
+    let (process, ports, _folder) = listening(strace, "*");
+    let line = process.wait_for_line("room for", PATIENCE);
+    assert!(
+        line.contains(&format!("client nodes at 0.0.0.0:{}, subscribers at 0.0.0.0:{};", ports[0], ports[1])),
+        "{line}"
+    );
+    drop(raw::client(ports[0]));
+}
+
+#[test]
+fn that_nobody_else_can_connect_is_told_with_how_to_change_it() {
+    for (address, is_told) in [("127.0.0.1", true), ("localhost", true), ("*", false)] {
+        let (mut process, ..) = listening(Command::new(env!("CARGO_BIN_EXE_psistats-hub")), address);
+        process.signal(Signal::SIGTERM);
+        process.wait(PATIENCE);
+        let told = process.lines().iter().any(|line| line.contains("no other machine can connect"));
+        assert_eq!(told, is_told, "{:?}", process.lines());
     }
 }
 

@@ -38,14 +38,15 @@ impl Good {
 fn breaches() -> Vec<(Vec<u8>, &'static str)> {
     let ready = |socket| [&raw::greeting(1, "NULL")[..], &raw::ready(socket)].concat();
     let then = |frames: &[u8]| [&ready("PUB")[..], frames].concat();
-    let mut zmtp_2 = raw::greeting(0, "NULL");
-    zmtp_2[10] = 1;
     vec![
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "begins with \\\"GET / HTTP"),
         (vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3], "expected ZeroMQ"),
-        (zmtp_2.to_vec(), "ZMTP 1"),
+        (b"\x01\0".to_vec(), "the peer speaks ZMTP 1.0"),
+        (b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x08\0\0".to_vec(), "\\\"PUSH\\\", expected PUB or XPUB"),
         (raw::greeting(1, "PLAIN").to_vec(), "\\\"PLAIN\\\""),
         (raw::greeting(1, "CURVE").to_vec(), "\\\"CURVE\\\""),
+        // What would turn the rest of the line around.
+        (raw::greeting(1, "\u{202e}LLUN").to_vec(), "\\\"?LLUN\\\""),
         (ready("PUSH"), "\\\"PUSH\\\""),
         (ready("SUB"), "\\\"SUB\\\", expected PUB or XPUB"),
         ([&raw::greeting(1, "NULL")[..], &raw::frame(0, b"x")].concat(), "may not come now"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::PATIENCE;
-use crate::support::master::python;
+use crate::support::master::{Libzmq, python_with};
 use crate::support::process::{Process, Stream};
 
 /// A port that nobody listens at, from below those that the system gives to connections, of which these tests
@@ -93,7 +93,12 @@ impl Master {
     /// A subscriber of libzmq, which prints each message as `TOPIC BODY`; `options` are lines of Python that
     /// set up `socket`.
     pub fn subscriber(&self, prefix: &str, options: &str) -> Process {
-        python(&format!(
+        self.subscriber_of(Libzmq::V4, prefix, options)
+    }
+
+    /// The same, of that libzmq.
+    pub fn subscriber_of(&self, libzmq: Libzmq, prefix: &str, options: &str) -> Process {
+        let script = format!(
             "
 socket = context.socket(zmq.SUB)
 {options}
@@ -104,12 +109,18 @@ while True:
     print(topic.decode(), body.decode())
 ",
             self.publish_port
-        ))
+        );
+        python_with(libzmq, &script)
     }
 
     /// A client node of libzmq, which sends a numbered message every 10 ms.
     pub fn publisher(&self, from: &str) -> Process {
-        python(&format!(
+        self.publisher_of(Libzmq::V4, from)
+    }
+
+    /// The same, of that libzmq.
+    pub fn publisher_of(&self, libzmq: Libzmq, from: &str) -> Process {
+        let script = format!(
             "
 socket = context.socket(zmq.PUB)
 socket.connect('tcp://127.0.0.1:{}')
@@ -120,7 +131,8 @@ while True:
     time.sleep(0.01)
 ",
             self.port
-        ))
+        );
+        python_with(libzmq, &script)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A master node of chasar as the original is one: libzmq's SUB, through Debian's python3-zmq.
+//! A master node of chasar as the original is one: libzmq's SUB, through Debian's python3-zmq, or of libzmq 3.2.
 
 use std::cell::Cell;
 use std::process::Command;
@@ -12,10 +12,32 @@ use super::process::{Process, Stream};
 /// A client node that has found somebody else at its master's port waits up to a minute.
 const LATEST: Duration = PATIENCE.saturating_mul(2);
 
+/// A libzmq as Python has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Libzmq {
+    /// 4.3, of Debian's python3-zmq: ZMTP 3.
+    V4,
+    /// 3.2, which speaks ZMTP 2.0, by `support/zmq_3_2.py`, which has no more than what the tests use.
+    V3_2,
+}
+
 /// A Python program with a `context` of libzmq, whose lines come at once.
 pub fn python(script: &str) -> Process {
-    let script = format!("import json, signal, sys, time, zmq\ncontext = zmq.Context()\n{script}");
-    Process::start(Command::new("/usr/bin/python3").args(["-u", "-W", "ignore", "-c", &script]))
+    python_with(Libzmq::V4, script)
+}
+
+/// The same, with that libzmq.
+pub fn python_with(libzmq: Libzmq, script: &str) -> Process {
+    let import = match libzmq {
+        Libzmq::V4 => "zmq",
+        Libzmq::V3_2 => "zmq_3_2 as zmq",
+    };
+    let script =
+        format!("import json, signal, sys, time\nimport {import}\ncontext = zmq.Context()\n{script}");
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-B", "-u", "-W", "ignore", "-c", &script]);
+    command.env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support"));
+    Process::start(&mut command)
 }
 
 /// Prints each message that it gets.
@@ -35,6 +57,11 @@ impl Master {
 
     /// The same, with the socket that this Python makes.
     pub fn with(port: u16, socket: &str) -> Self {
+        Self::of(Libzmq::V4, port, socket)
+    }
+
+    /// The same, of that libzmq.
+    pub fn of(libzmq: Libzmq, port: u16, socket: &str) -> Self {
         let script = format!(
             "
 {socket}
@@ -48,7 +75,7 @@ while True:
     print(body.decode())
 "
         );
-        let process = python(&script);
+        let process = python_with(libzmq, &script);
         let port = process.wait_for_lines_of(Stream::Stdout, 1, PATIENCE)[0].parse().unwrap();
         Self { process, port, read: Cell::new(1) }
     }

@@ -6,7 +6,7 @@ use psistats::link::Link;
 use psistats::zmtp::PublisherEvent;
 
 use crate::endpoints::{START, Subscriber, events, give, publisher};
-use crate::messages::{greeting, ready};
+use crate::messages::{PUB_2, SUB_2, greeting, greeting_2, ready};
 
 /// Frames as a peer may send them: real ones, and some that are not.
 fn frame() -> impl Strategy<Value = Vec<u8>> {
@@ -33,9 +33,14 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A handshake of 3.0, 3.1 or 2.0, and what comes then.
 fn stream(socket: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    (0..2_u8, vec(frame(), 0..12))
-        .prop_map(move |(minor, frames)| [greeting(minor), ready(socket), frames.concat()].concat())
+    let number = if socket == "PUB" { PUB_2 } else { SUB_2 };
+    let handshake = prop_oneof![
+        (0..2_u8).prop_map(move |minor| [greeting(minor), ready(socket)].concat()),
+        vec(any::<u8>(), 0..20).prop_map(move |identity| greeting_2(number, &identity)),
+    ];
+    (handshake, vec(frame(), 0..12)).prop_map(|(handshake, frames)| [handshake, frames.concat()].concat())
 }
 
 /// What a publisher tells of `bytes`, cut as `cuts` say.
@@ -67,6 +72,24 @@ proptest! {
         bytes in stream("SUB"), cuts in vec(1..30_usize, 0..60)
     ) {
         prop_assert_eq!(told(&bytes, &[]), told(&bytes, &cuts));
+    }
+
+    #[test]
+    fn as_many_octets_as_are_needed_are_enough(bytes in stream("PUB")) {
+        let mut whole = Subscriber::new(START);
+        whole.receive(&bytes, START);
+        // As the hub reads: of what has begun no more than its rest.
+        let mut fed = Subscriber::new(START);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() && fed.ended.is_none() {
+            let needed = fed.session.needs(&fed.input);
+            prop_assert!(needed > fed.input.len(), "it goes on with what is there");
+            let (piece, next) = rest.split_at(rest.len().min(needed - fed.input.len()));
+            fed.receive(piece, START);
+            fed.take_outgoing();
+            rest = next;
+        }
+        prop_assert_eq!((whole.ready, whole.ended, whole.messages), (fed.ready, fed.ended, fed.messages));
     }
 
     #[test]

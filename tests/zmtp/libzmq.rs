@@ -1,4 +1,4 @@
-//! libzmq (through Debian's python3-zmq) over TCP, in both directions.
+//! libzmq (through Debian's python3-zmq, and libzmq 3.2, which speaks ZMTP 2.0) over TCP, in both directions.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use psistats::zmtp::{Error, Outcome, PublisherEvent};
 
 use crate::endpoints::{Subscriber, events, publisher};
 use crate::support::PATIENCE;
-use crate::support::master::python;
+use crate::support::master::{Libzmq, python, python_with};
 use crate::support::process::{Process, Stream};
 
 /// A connection to the port that a program says first.
@@ -70,10 +70,12 @@ fn publish(
 }
 
 #[test]
-#[ignore = "needs python3-zmq: tests/run"]
+#[ignore = "needs python3-zmq and libzmq 3.2: tests/run"]
 fn a_sub_of_libzmq_receives_what_we_publish_also_after_a_late_subscription() {
-    let python = python(
-        "
+    for libzmq in [Libzmq::V4, Libzmq::V3_2] {
+        let python = python_with(
+            libzmq,
+            "
 socket = context.socket(zmq.SUB)
 print(socket.bind_to_random_port('tcp://127.0.0.1'))
 time.sleep(0.3)
@@ -83,14 +85,15 @@ for _ in range(50):
     print(topic.decode(), body.decode())
 time.sleep(3600)
 ",
-    );
-    let mut stream = connect(&python);
-    let (queued, told) = publish(&mut stream, Duration::from_millis(2), |queued| queued == 60);
-    assert_eq!(queued, 60, "{told:?}");
-    assert_eq!(told, [PublisherEvent::Ready, PublisherEvent::Wanted(true)]);
-    let lines = python.wait_for_lines_of(Stream::Stdout, 1 + 50, PATIENCE);
-    for (n, line) in lines[1..].iter().enumerate() {
-        assert_eq!(*line, format!("status {{\"n\":{n}}}"));
+        );
+        let mut stream = connect(&python);
+        let (queued, told) = publish(&mut stream, Duration::from_millis(2), |queued| queued == 60);
+        assert_eq!(queued, 60, "{libzmq:?} {told:?}");
+        assert_eq!(told, [PublisherEvent::Ready, PublisherEvent::Wanted(true)], "{libzmq:?}");
+        let lines = python.wait_for_lines_of(Stream::Stdout, 1 + 50, PATIENCE);
+        for (n, line) in lines[1..].iter().enumerate() {
+            assert_eq!(*line, format!("status {{\"n\":{n}}}"), "{libzmq:?}");
+        }
     }
 }
 
@@ -119,12 +122,14 @@ print('disconnected' if monitor.poll(0) else 'connected')
 }
 
 #[test]
-#[ignore = "needs python3-zmq: tests/run"]
+#[ignore = "needs python3-zmq and libzmq 3.2: tests/run"]
 fn what_pubs_of_libzmq_send_to_our_sub_arrives_whole() {
-    for socket in ["PUB", "XPUB"] {
+    let libraries =
+        [(Libzmq::V4, "PUB"), (Libzmq::V4, "XPUB"), (Libzmq::V3_2, "PUB"), (Libzmq::V3_2, "XPUB")];
+    for (libzmq, socket) in libraries {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let _python = python(&format!(
+        let script = format!(
             "
 socket = context.socket(zmq.{socket})
 socket.connect('tcp://127.0.0.1:{port}')
@@ -133,7 +138,8 @@ while True:
     socket.send_multipart([b'status', b'', b'small'])
     time.sleep(0.01)
 "
-        ));
+        );
+        let _python = python_with(libzmq, &script);
         let (mut stream, _) = listener.accept().unwrap();
         let start = Instant::now();
         let mut subscriber = Subscriber::new(now(start));

@@ -13,6 +13,16 @@ pub fn greeting(minor: u8) -> Vec<u8> {
     greeting
 }
 
+/// A greeting of libzmq 3.2 with an identity: version 2.0, and the number of a socket type.
+pub fn greeting_2(socket: u8, identity: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(identity.len()).unwrap();
+    [&[0xFF, 0, 0, 0, 0, 0, 0, 0, length + 1, 0x7F, 1, socket, 0, length], identity].concat()
+}
+
+/// The numbers of PUB and SUB.
+pub const PUB_2: u8 = 1;
+pub const SUB_2: u8 = 2;
+
 pub fn ready(socket: &str) -> Vec<u8> {
     let mut body = b"\x05READY\x0bSocket-Type".to_vec();
     body.extend(u32::try_from(socket.len()).unwrap().to_be_bytes());
@@ -47,6 +57,32 @@ fn subscriptions_are_taken_as_messages_and_as_commands_whatever_the_version() {
             }
         }
     }
+}
+
+#[test]
+fn a_peer_of_2_0_gets_a_greeting_of_2_0_and_no_command_and_has_messages_both_ways() {
+    let mut publisher = publisher(START);
+    assert_eq!(take(&mut publisher, usize::MAX, START), b"\xff\0\0\0\0\0\0\0\0\x7f", "and waits");
+    // libzmq 3.2 takes the twelfth octet for our socket type, and what follows for frames.
+    let greeting = greeting_2(SUB_2, b"identity");
+    assert_eq!(give(&mut publisher, &greeting[..10], START), []);
+    assert_eq!(take(&mut publisher, usize::MAX, START), [3]);
+    let told = give(&mut publisher, &[&greeting[10..], b"\0\x04\x01sta"].concat(), START);
+    assert_eq!(told, [PublisherEvent::Ready, PublisherEvent::Wanted(true)]);
+    assert_eq!(take(&mut publisher, usize::MAX, START), [PUB_2, 0, 0]);
+    publisher.publish(b"{}", START);
+    assert_eq!(take(&mut publisher, usize::MAX, START), b"\x01\x06status\0\x02{}");
+    assert_eq!(publisher.deadline(), None, "nobody is asked by a PING");
+    assert_eq!(give(&mut publisher, b"\0\x04\0sta", START), [PublisherEvent::Wanted(false)]);
+
+    let mut subscriber = Subscriber::new(START);
+    assert_eq!(subscriber.take_outgoing().len(), 10);
+    subscriber.receive(&[&greeting_2(PUB_2, b"")[..], b"\x01\x01a\0\x02bc"].concat(), START);
+    assert!(subscriber.ready);
+    subscriber.session.subscribe(b"abc");
+    assert_eq!(subscriber.take_outgoing(), [&[3, SUB_2, 0, 0][..], b"\0\x04\x01abc"].concat());
+    assert_eq!(subscriber.messages, [[b"a".to_vec(), b"bc".to_vec()]]);
+    assert_eq!(subscriber.session.deadline(), None);
 }
 
 #[test]
@@ -91,7 +127,20 @@ fn each_way_to_be_no_peer_of_ours_has_its_own_error() {
     let after_ready = |bytes: &[u8]| end(&[&greeting(1), &ready("SUB"), bytes].concat());
 
     assert!(matches!(end(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Error::NotZmtp(_)));
-    assert_eq!(end(&[0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 1, 0]), Error::Version { major: 1 });
+    for zmtp_1 in [&b"\x01\0"[..], b"\xff\0\0\0\0\0\0\0\x01\x7f\0"] {
+        let error = end(zmtp_1);
+        assert_eq!(error, Error::Version);
+        assert!(error.to_string().contains("install libzmq 3.2 or later there"), "{error}");
+    }
+    assert!(
+        matches!(end(&greeting_2(PUB_2, b"")), Error::SocketType { theirs, .. } if theirs.as_str() == "PUB")
+    );
+    let after_greeting_2 = |bytes: &[u8]| end(&[&greeting_2(SUB_2, b""), bytes].concat());
+    assert_eq!(after_greeting_2(&ready("SUB")), Error::Peer(Peer::Flags(4)), "ZMTP 2.0 has no commands");
+    assert!(matches!(
+        after_greeting_2(&[2, 0x7F, 255, 255, 255, 255, 255, 255, 255]),
+        Error::Peer(Peer::TooLong { .. })
+    ));
     let mut curve = greeting(1);
     curve[12..17].copy_from_slice(b"CURVE");
     assert!(matches!(end(&curve), Error::Mechanism(name) if name.as_str() == "CURVE"));

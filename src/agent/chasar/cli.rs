@@ -10,6 +10,7 @@ use std::process;
 use lexopt::Arg::{Long, Short, Value};
 
 use crate::config::chasar::{Chasar, master, port};
+use crate::config::settings::Host;
 
 /// What it takes.
 pub const USAGE: &str = "\
@@ -61,7 +62,7 @@ pub enum Command {
     Version,
 }
 
-/// The master as the command line names it.
+/// The master as the command line names it: there is no port without a name.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     name: Option<String>,
@@ -73,9 +74,9 @@ impl Words {
     pub fn replace(&self, chasar: &mut Chasar) {
         chasar.enabled = true;
         if let Some(name) = &self.name {
-            chasar.master.name.clone_from(name);
+            // A port that is configured with another master is that one's.
+            chasar.master = Host { name: name.clone(), port: self.port.unwrap_or(chasar.port) };
         }
-        chasar.master.port = self.port.unwrap_or(chasar.master.port);
     }
 }
 
@@ -132,4 +133,29 @@ pub fn master_node(arguments: Vec<OsString>) -> Result<(), String> {
         ),
         _ => format!("{}: {error}", program.display()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_master_of_the_command_line_does_not_get_the_port_of_the_one_that_is_configured() {
+        let configured =
+            |port| Chasar { master: Host { name: "10.0.0.1".into(), port: 7777 }, port, ..Chasar::default() };
+        for (words, port, expected) in [
+            (&[][..], 5555, "10.0.0.1:7777"),
+            (&["hub"], 5555, "hub:5555"),
+            (&["hub"], 5556, "hub:5556"),
+            (&["hub", "9"], 5556, "hub:9"),
+        ] {
+            let words = ["clientnode", "start"].iter().chain(words);
+            let Ok(Command::ClientNode { words, .. }) = parse(&mut lexopt::Parser::from_args(words)) else {
+                panic!()
+            };
+            let mut chasar = configured(port);
+            words.replace(&mut chasar);
+            assert_eq!(chasar.master.to_string(), expected);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tz::DateTime;
 
 use crate::agent::localtime::Zone;
+use crate::bytes::is_printable;
 use crate::config::logging::{Field, Format, Level, Piece};
 
 /// Bytes of one line, its end included: syslog daemons take 2048 or more (RFC 5424 §6.1), and a
@@ -112,11 +113,9 @@ impl Write for Line {
     }
 }
 
-/// Line ends as Python's `splitlines` knows them, other controls except the harmless tab, and
-/// what turns the direction of the text that follows.
+/// Line ends as Python's `splitlines` knows them are among them; the tab is harmless.
 fn must_be_escaped(c: char) -> bool {
-    (c.is_control() && c != '\t')
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c != '\t' && !is_printable(c)
 }
 
 /// What a format can show of one record.

@@ -1,0 +1,78 @@
+//! Where the master node listens.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that the system keeps until they are accepted: the most that Linux allows by itself.
+const BACKLOG: u32 = 4096;
+
+/// Bytes that the system receives for a connection and keeps until they are read: what a client node that has
+/// to wait can have sent before, and what ten thousand connections may take of the system's memory.
+const RECEIVE: u32 = 128 * 1024;
+
+/// After so much silence TCP asks whether a peer is there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Listens at `port` of those of `addresses` that this machine has: it may have no IPv6.
+///
+/// # Errors
+/// What keeps it from listening at one that it has, or that it has none.
+pub fn listen(addresses: &BTreeSet<IpAddr>, port: u16) -> io::Result<Vec<TcpListener>> {
+    let (mut listeners, mut missing) = (Vec::new(), None);
+    for ip in addresses {
+        let address = SocketAddr::new(*ip, port);
+        match bind(address, addresses.len() > 1) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if is_not_here(&error) => missing = Some(explained(address, &error)),
+            Err(error) => return Err(explained(address, &error)),
+        }
+    }
+    missing.filter(|_| listeners.is_empty()).map_or(Ok(listeners), Err)
+}
+
+/// The addresses, for the log.
+///
+/// # Errors
+/// Of the system.
+pub fn told(listeners: &[TcpListener]) -> io::Result<String> {
+    let addresses: Vec<String> =
+        listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect::<io::Result<_>>()?;
+    Ok(addresses.join(" and "))
+}
+
+/// One listener. Accepted sockets have these options, too.
+fn bind(address: SocketAddr, with_others: bool) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if address.is_ipv6() && with_others {
+        // All addresses of IPv6 are those of IPv4, too, otherwise.
+        setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
+    }
+    socket.set_reuseaddr(true)?;
+    socket.set_nodelay(true)?;
+    socket.set_recv_buffer_size(RECEIVE)?;
+    socket.set_keepalive(true)?;
+    setsockopt(&socket, sockopt::TcpKeepIdle, &u32::try_from(KEEPALIVE.as_secs()).unwrap_or(u32::MAX))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Whether the machine has no such address, or nothing of its kind.
+fn is_not_here(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT))
+}
+
+fn explained(address: SocketAddr, error: &io::Error) -> io::Error {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => "does another program, or another master node, listen there?",
+        io::ErrorKind::AddrNotAvailable => "give an address of this machine, or * for all of them",
+        io::ErrorKind::PermissionDenied => "ports below 1024 are for root: give another",
+        _ => "give another address or port",
+    };
+    io::Error::new(error.kind(), format!("cannot listen at {address}: {error}; {hint}"))
+}
