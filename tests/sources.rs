@@ -193,6 +193,35 @@ fn a_sensor_that_fails_every_other_time_does_not_fill_the_log() {
 }
 
 #[test]
+fn a_board_without_any_source_of_throttled_is_told_what_was_tried_and_what_each_said() {
+    keep_log();
+    let tree = machine();
+    // Not the firmware: ENOTTY. Without the group video a Pi says EACCES here.
+    fs::create_dir_all(tree.path().join("dev")).unwrap();
+    link(&tree, "dev/vcio", EIO);
+    let mut sampler = open_sampler(tree.path(), "[throttled]\nenabled=yes\n");
+    assert_eq!(secondary(&mut sampler)["throttled"], Value::Null);
+    let at = |name: &str| tree.path().join(name).display().to_string();
+    let driver = "sys/devices/platform/soc/soc:firmware/get_throttled";
+    let none = "No such file or directory (os error 2)";
+    assert_eq!(
+        logged(&tree, Level::Warn, driver),
+        [format!(
+            "{}: {none}, {}: {none}, {}: Inappropriate ioctl for device (os error 25); reports go without throttled until it can be read",
+            at(driver),
+            at("sys/class/hwmon (rpi_volt)"),
+            at("dev/vcio")
+        )]
+    );
+    tree.put("sys/class/hwmon/hwmon0/name", "rpi_volt\n");
+    tree.put("sys/class/hwmon/hwmon0/in0_lcrit_alarm", "1\n");
+    let later = START + Duration::from_secs(10);
+    sampler.report(Tick { unix_ms: 0, now: later, due: later, secondary: true });
+    let back = logged(&tree, Level::Info, "sys/class/hwmon (rpi_volt)");
+    assert_eq!(back.len(), 1, "the source that answers: {back:?}");
+}
+
+#[test]
 fn cores_beyond_the_limit_are_told_once() {
     keep_log();
     let tree = machine();

@@ -4,6 +4,7 @@
 //! and its JSON are in `sample` and `report`.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use log::warn;
@@ -42,6 +43,11 @@ const SELDOM: Duration = Duration::from_secs(30);
 trait Figure {
     /// What it is read from, under the root.
     fn source(&self) -> &str;
+
+    /// The same for a message, which goes on with what became of it.
+    fn place(&self, root: &Root) -> PathBuf {
+        root.path(self.source())
+    }
 
     /// Opens anew what may have gone away or come since, without an allocation. What reports have too
     /// they open anew themselves.
@@ -195,7 +201,7 @@ impl Scheduled {
             self.figure.reopen(&machine.root);
         }
         let outcome = self.figure.read(Reading::of(machine, tick.now));
-        let found = self.watch.pass(outcome, || machine.root.path(self.figure.source()), tell).is_some();
+        let found = self.watch.pass(outcome, || self.figure.place(&machine.root), tell).is_some();
         let key = self.wanted.name.as_str();
         let longer = report::add(json, length, key, |buf| {
             if found { self.figure.encode(buf) } else { report::json_of(&None::<u8>, buf) }
