@@ -153,8 +153,9 @@ fn crowd(processes: u32) -> Tree {
     tree.put("proc/meminfo", "MemTotal: 8000000 kB\nMemFree: 100 kB\nMemAvailable: 250 kB\n");
     for pid in 1..=processes {
         let stat =
-            format!("{pid} (program-{pid:07}) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 1000 {pid} 0 0 0\n");
+            format!("{pid} (program-{pid:07}) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 1000 7 0 0 0\n");
         tree.put(&format!("proc/{pid}/stat"), stat);
+        tree.put(&format!("proc/{pid}/statm"), format!("1000 {pid} 0 0 0 0 0\n"));
         tree.put(&format!("proc/{pid}/cmdline"), format!("program-{pid:07}{}\0", "\u{1}".repeat(100)));
     }
     tree
