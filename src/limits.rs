@@ -8,7 +8,7 @@
 /// has more of.
 pub const REPORT: usize = 6144;
 
-/// IPv4 addresses in one report. A board has two or three; a host of containers a few dozen.
+/// IPv4 addresses in one report, and likewise IPv6 addresses. A board has two or three; a host of containers a few dozen.
 pub const ADDRESSES: usize = 32;
 
 /// Bytes of a host name: Linux's `HOST_NAME_MAX` is 64 (`gethostname(2)`).

@@ -29,9 +29,8 @@ fn scan(table: &mut ProcessTable, elapsed: Duration) -> BTreeMap<u32, Process> {
 
 /// A process of `tree` with so many ticks and pages.
 fn put(tree: &Tree, pid: u32, name: &str, started: u64, ticks: u64, pages: u64) {
-    let text = format!(
-        "{pid} ({name}) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {started} 1000 7 0 0 0\n"
-    );
+    let text =
+        format!("{pid} ({name}) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {started} 1000 7 0 0 0\n");
     tree.put(&format!("proc/{pid}/stat"), text);
     tree.put(&format!("proc/{pid}/statm"), format!("1000 {pages} 0 0 0 0 0\n"));
 }

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use psistats::agent::figures::Tick;
 use psistats::agent::sampler::Sampler;
 use psistats::limits;
-use psistats::sample::addresses::Addresses;
+use psistats::sample::addresses::{Addresses, Family};
 use psistats::sample::{
     self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, hwmon,
     mailbox, meminfo, mmc, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime,
@@ -432,8 +432,9 @@ fn feed(text: &[u8]) {
     }
     assert!(mmc::life_time(text).is_none_or(|used| used.into_iter().flatten().all(|percent| percent <= 110)));
     mmc::pre_eol(text);
-    let _ = addresses::parse(text, 7, &mut found);
-    assert!(found.as_slice().len() <= limits::ADDRESSES);
+    let _ = addresses::parse(text, Family::V4, 7, &mut found);
+    let _ = addresses::parse(text, Family::V6, 7, &mut found);
+    assert!(found.as_slice().len() <= 2 * limits::ADDRESSES);
 }
 
 #[test]
@@ -449,8 +450,8 @@ fn kernel_text_that_is_cut_at_any_byte_does_no_harm() {
 #[test]
 fn the_dump_that_is_mutated_below_is_one() {
     let mut found = Addresses::default();
-    assert_eq!(addresses::parse(&dump(), 7, &mut found), Ok(addresses::Progress::More));
-    assert_eq!(found.as_slice(), [std::net::Ipv4Addr::new(192, 0, 2, 2)]);
+    assert_eq!(addresses::parse(&dump(), Family::V4, 7, &mut found), Ok(addresses::Progress::More));
+    assert_eq!(found.as_slice(), [std::net::IpAddr::from([192, 0, 2, 2])]);
 }
 
 proptest! {

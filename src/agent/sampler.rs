@@ -4,7 +4,7 @@
 //! secondary ticks a dump of addresses, in buffers that live as long as the sampler.
 
 use std::cell::RefCell;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -61,7 +61,9 @@ impl Sampler {
         let machine = &mut *borrowed;
         let figures = Figures::open(machine, &settings.figures);
         let root = &machine.root;
-        if machine.addresses.is_none() {
+        if let Some(addresses) = &mut machine.addresses {
+            addresses.with_ipv6 = settings.ipv6;
+        } else {
             info!(
                 "ipaddr stays empty in reports: the addresses of this machine are not those of {}",
                 root.path("").display()
@@ -185,7 +187,7 @@ impl Sampler {
 }
 
 /// The addresses; none where they cannot be read.
-fn addresses<'m>(machine: &'m mut Machine, watch: &mut Watch, now: Instant) -> &'m [Ipv4Addr] {
+fn addresses<'m>(machine: &'m mut Machine, watch: &mut Watch, now: Instant) -> &'m [IpAddr] {
     let Machine { addresses, text, .. } = machine;
     let Some(addresses) = addresses else { return &[] };
     let found = addresses.ask(Asker::Report, now, text);

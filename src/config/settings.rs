@@ -26,6 +26,8 @@ pub struct Settings {
     pub app: App,
     /// `[cpu_temp]`
     pub cpu_temp: CpuTemp,
+    /// `[ipaddr] ipv6`: whether reports have global IPv6 addresses too.
+    pub ipv6: bool,
     /// `[load]` and the like: none unless configured.
     pub figures: Figures,
     /// `[chasar]`
