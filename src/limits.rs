@@ -129,6 +129,9 @@ pub const WIFI: usize = 8;
 /// Bytes of a card's name or type: the register has room for 7 of the name, the type is 7 (`SDcombo`).
 pub const CARD_TEXT: usize = 16;
 
+/// Drives in `hddtemp`, up to 45 bytes each.
+pub const DRIVES: usize = 16;
+
 /// Datagrams of one address dump. Each holds some 90 addresses, so that [`ADDRESSES`] come in one;
 /// the rest is room for what an abandoned dump left behind.
 pub const ADDRESS_DATAGRAMS: usize = 64;

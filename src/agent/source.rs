@@ -91,6 +91,8 @@ pub enum Failure {
     NotMounted,
     /// The file system, or one on the way there, may never answer.
     Waits,
+    /// Something else, in words that say what to do.
+    Because(&'static str),
 }
 
 impl From<Errno> for Failure {
@@ -106,6 +108,7 @@ impl fmt::Display for Failure {
             Self::Errno(errno) => write!(f, "{}", io::Error::from(*errno)),
             Self::Content => f.write_str("no such figure in its content"),
             Self::NotMounted => f.write_str("nothing is mounted there"),
+            Self::Because(reason) => f.write_str(reason),
             Self::Waits => f.write_str(
                 "not asked, since a file system of this type, there or on the way there, may never answer",
             ),

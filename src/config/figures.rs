@@ -29,6 +29,13 @@ impl Default for Figures {
     }
 }
 
+impl Figures {
+    /// Whether it is enabled.
+    pub fn has(&self, name: FigureName) -> bool {
+        self.wanted.iter().any(|wanted| wanted.name == name)
+    }
+}
+
 /// A further figure that is enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -62,6 +69,8 @@ pub enum FigureName {
     Disk,
     /// `hddspace`
     HddSpace,
+    /// `hddtemp`
+    HddTemp,
     /// `diskio`
     DiskIo,
     /// `net`
@@ -78,7 +87,7 @@ pub enum FigureName {
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Load,
         Self::PerCpu,
         Self::Swap,
@@ -89,6 +98,7 @@ impl FigureName {
         Self::Fan,
         Self::Disk,
         Self::HddSpace,
+        Self::HddTemp,
         Self::DiskIo,
         Self::Net,
         Self::Wifi,
@@ -125,6 +135,8 @@ impl FigureName {
             Self::Fan => ("fan", 1),
             Self::Disk => ("disk", 60),
             Self::HddSpace => ("hddspace", 60),
+            // As often as the original's file had it. To ask a drive may keep it from its sleep.
+            Self::HddTemp => ("hddtemp", 30),
             Self::DiskIo => ("diskio", 1),
             Self::Net => ("net", 1),
             Self::Wifi => ("wifi", 60),
@@ -139,6 +151,13 @@ impl FigureName {
 pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
     let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect();
     let mut figures = Figures { wanted, ..Figures::default() };
+    // 0.2 asked a daemon.
+    for key in ["hostname", "port"] {
+        let entry = r.entry(FigureName::HddTemp.as_str(), key);
+        if let Some(entry) = entry.filter(|_| figures.has(FigureName::HddTemp)) {
+            r.warn(entry.line, format!("[hddtemp] {key}: has no effect: the kernel's drivetemp is asked"));
+        }
+    }
     r.set(FigureName::Disk.as_str(), "mounts", &mut figures.mounts, mounts);
     r.set(FigureName::Sensors.as_str(), "devices[]", &mut figures.sensors, devices);
     figures

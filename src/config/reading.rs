@@ -15,11 +15,7 @@ pub(super) type Expected = Cow<'static, str>;
 const SECRET: [&str; 2] = ["pass", "url"];
 
 /// Sections of later versions of the original that change nothing here, and why.
-const LATER: [(&str, &str); 5] = [
-    (
-        "hddtemp",
-        "is not supported; [sensors] has the temperatures of disks with a driver for them: drivetemp, nvme",
-    ),
+const LATER: [(&str, &str); 4] = [
     ("hddsize", "is not supported; [disk] has the sizes of file systems"),
     ("mem", "has no effect: mem is in every report, by [app] primary_timer"),
     ("uptime", "has no effect: uptime is in reports by [app] secondary_timer"),

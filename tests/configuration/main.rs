@@ -128,7 +128,6 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
     assert_eq!(
         warned,
         [
-            "[hddtemp]: is not supported; [sensors] has the temperatures of disks with a driver for them: drivetemp, nvme",
             "[ipaddr] enabled: has no effect: ipaddr is in reports by [app] secondary_timer",
             "[ipaddr] interval: has no effect: ipaddr is in reports by [app] secondary_timer",
             "[mem]: has no effect: mem is in every report, by [app] primary_timer",

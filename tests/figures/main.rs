@@ -15,6 +15,7 @@ mod card;
 mod cpu_freq;
 mod disk;
 mod fan;
+mod hddtemp;
 mod ipaddr;
 mod load;
 mod os;

@@ -25,6 +25,7 @@ mod disk;
 mod diskio;
 mod fan;
 mod hddspace;
+mod hddtemp;
 mod load;
 pub mod mounts;
 mod net;
@@ -182,6 +183,7 @@ impl Scheduled {
             FigureName::Fan => Box::new(fan::Fan::open(root)),
             FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
             FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
+            FigureName::HddTemp => Box::new(hddtemp::HddTemp::default()),
             FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
             FigureName::Net => Box::new(net::Net::open(root)),
             FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
