@@ -79,6 +79,10 @@ pub enum FigureName {
     Wifi,
     /// `card`
     Card,
+    /// `boot`
+    Boot,
+    /// `clock`
+    Clock,
     /// `board`
     Board,
     /// `os`
@@ -87,7 +91,7 @@ pub enum FigureName {
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Load,
         Self::PerCpu,
         Self::Swap,
@@ -103,6 +107,8 @@ impl FigureName {
         Self::Net,
         Self::Wifi,
         Self::Card,
+        Self::Boot,
+        Self::Clock,
         Self::Board,
         Self::Os,
     ];
@@ -141,6 +147,9 @@ impl FigureName {
             Self::Net => ("net", 1),
             Self::Wifi => ("wifi", 60),
             Self::Card => ("card", 3600),
+            // It moves when the clock is set.
+            Self::Boot => ("boot", 60),
+            Self::Clock => ("clock", 60),
             Self::Board => ("board", 3600),
             Self::Os => ("os", 3600),
         }

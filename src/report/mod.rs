@@ -2,6 +2,7 @@
 
 mod board;
 pub mod chasar;
+mod clock;
 pub mod deltas;
 pub mod disk;
 mod fan;

@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod boot_id;
+pub mod clock;
 pub mod cpufreq;
 pub mod cpuinfo;
 pub mod cpulist;

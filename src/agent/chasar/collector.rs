@@ -14,7 +14,7 @@ use crate::agent::figures::mounts::{Space, Table};
 use crate::agent::localtime::Zone;
 use crate::agent::machine::{Asker, Machine};
 use crate::agent::processes::ProcessTable;
-use crate::agent::system;
+use crate::agent::sys;
 use crate::limits;
 use crate::report::chasar::{self, Cpu, Ipv4Interface, Message, Process, percent_of};
 use crate::report::{Members, Sequence, json_of};
@@ -63,7 +63,7 @@ impl Collector {
         let mounts = Table::open(root, "disk");
         let interface = Interface::open(root, options.interface);
         let capacity = if options.processes == 0 { 0 } else { limits::PROCESSES };
-        let processes = ProcessTable::open(root, capacity, system::ticks_per_second(), system::page_bytes());
+        let processes = ProcessTable::open(root, capacity, sys::ticks_per_second(), sys::page_bytes());
         if capacity > 0 && root.is_live() && root.file_of(&["proc/1/stat"]).is_none() {
             warn!(
                 "messages tell of this user's processes alone, the others are hidden: by ProtectProc= of the unit (systemctl edit), or by hidepid of /proc"

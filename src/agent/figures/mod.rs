@@ -19,7 +19,9 @@ use crate::report;
 use crate::time::{Instant, Periodic};
 
 mod board;
+mod boot;
 mod card;
+mod clock;
 mod cpu_freq;
 mod disk;
 mod diskio;
@@ -176,6 +178,8 @@ impl Scheduled {
             FigureName::Swap => Box::new(swap::Swap::of(&mut machine.memory)),
             FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
             FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
+            FigureName::Boot => Box::new(boot::Boot::open(root)),
+            FigureName::Clock => Box::new(clock::Clock::default()),
             FigureName::Board => Box::new(board::Board::open(root)),
             FigureName::Os => Box::new(os::Os::open(root)),
             FigureName::Throttled => Box::new(throttled::Throttled::open(root)),

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 use super::{Figure, Reading};
-use crate::agent::mailbox;
 use crate::agent::numbered::CHIPS;
 use crate::agent::source::{Failure, Root, Source, read_at};
+use crate::agent::sys;
 use crate::bytes::Short;
 use crate::report::{Throttled as Bits, json_of};
 use crate::sample::throttled::{KNOWN, UNDER_VOLTAGE, parse, parse_alarm};
@@ -35,7 +35,7 @@ impl Throttled {
         Self {
             driver,
             alarm: alarm(root),
-            mailbox: root.file(mailbox::NAME),
+            mailbox: root.file(sys::MAILBOX),
             bits: Bits::default(),
             asked: [Ok(()); 3],
         }
@@ -43,7 +43,7 @@ impl Throttled {
 
     /// What is read, in the order of `asked`.
     fn names(&self) -> [&str; 3] {
-        [self.driver.name(), "sys/class/hwmon (rpi_volt)", mailbox::NAME]
+        [self.driver.name(), "sys/class/hwmon (rpi_volt)", sys::MAILBOX]
     }
 
     /// Adds the bits of `mask` that a source has.
@@ -60,7 +60,7 @@ impl Throttled {
 
     fn firmware(&self) -> Result<u32, Failure> {
         let device = self.mailbox.as_ref().map_err(|errno| *errno)?;
-        mailbox::throttled(device)?.ok_or(Failure::Content)
+        sys::firmware_throttled(device)?.ok_or(Failure::Content)
     }
 }
 
