@@ -112,6 +112,9 @@ pub const FILE_SYSTEM: usize = 24;
 /// one of a container up to 4,500.
 pub const MOUNTINFO: u64 = 1024 * 1024;
 
+/// Bytes read of `/etc/fstab` in all, a [`KERNEL_FILE`] at a time: a line takes about 100.
+pub const FSTAB: u64 = 64 * 1024;
+
 /// Disks in `diskio`, network interfaces in `net`: a board has two or three, a router or a host of
 /// containers some thirty interfaces. Each takes up to 75 bytes of a report.
 pub const COUNTED: usize = 32;

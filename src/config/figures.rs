@@ -71,6 +71,8 @@ pub enum FigureName {
     HddSpace,
     /// `hddtemp`
     HddTemp,
+    /// `readonly`
+    ReadOnly,
     /// `diskio`
     DiskIo,
     /// `net`
@@ -91,7 +93,7 @@ pub enum FigureName {
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Load,
         Self::PerCpu,
         Self::Swap,
@@ -103,6 +105,7 @@ impl FigureName {
         Self::Disk,
         Self::HddSpace,
         Self::HddTemp,
+        Self::ReadOnly,
         Self::DiskIo,
         Self::Net,
         Self::Wifi,
@@ -143,6 +146,7 @@ impl FigureName {
             Self::HddSpace => ("hddspace", 60),
             // As often as the original's file had it. To ask a drive may keep it from its sleep.
             Self::HddTemp => ("hddtemp", 30),
+            Self::ReadOnly => ("readonly", 60),
             Self::DiskIo => ("diskio", 1),
             Self::Net => ("net", 1),
             Self::Wifi => ("wifi", 60),

@@ -10,6 +10,7 @@ pub mod cpufreq;
 pub mod cpuinfo;
 pub mod cpulist;
 pub mod diskstats;
+pub mod fstab;
 pub mod hostname;
 pub mod hwmon;
 pub mod loadavg;

@@ -1,28 +1,21 @@
 //! `ipaddr` with `[ipaddr] ipv6=yes`
 
-use std::env;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::{psutil, with_configuration};
+use crate::{is_inside, psutil, with_configuration};
 
 #[test]
 #[ignore = "needs root and python3-psutil: tests/run"]
 fn global_ipv6_addresses_follow_the_others_where_they_are_wanted_and_are_psutils() {
-    // Once more, in a network of its own.
-    const INSIDE: &str = "PSISTATS_TEST_INSIDE";
-    if env::var_os(INSIDE).is_none() {
-        // An interface that is up has an address of the link, too. What is on the loopback is global by its scope.
-        let setup = "ip link set lo up && ip tuntap add tap7 mode tap && ip link set tap7 up &&
-            ip addr add 10.4.0.1/24 dev tap7 && ip addr add 2001:db8::7/64 dev tap7 nodad &&
-            ip addr add fd00::8/64 dev tap7 nodad && ip addr add 2001:db8::9/128 dev lo &&
-            exec \"$0\" --ignored global_ipv6";
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--net", "sh", "-c", setup]).arg(env::current_exe().unwrap());
-        let output = unshare.env(INSIDE, "1").output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    // An interface that is up has an address of the link, too. What is on the loopback is global by its scope.
+    let setup = "ip link set lo up
+        ip tuntap add tap7 mode tap && ip link set tap7 up && ip addr add 10.4.0.1/24 dev tap7
+        ip addr add 2001:db8::7/64 dev tap7 nodad && ip addr add fd00::8/64 dev tap7 nodad
+        ip addr add 2001:db8::9/128 dev lo nodad";
+    let test = "ipaddr::global_ipv6_addresses_follow_the_others_where_they_are_wanted_and_are_psutils";
+    if !is_inside(&["--net"], setup, test) {
         return;
     }
     let of = |configuration| with_configuration(Path::new("/"), "ipaddr", configuration);

@@ -23,6 +23,7 @@ mod load;
 mod os;
 mod percpu;
 mod pressure;
+mod readonly;
 mod rates;
 mod schedule;
 mod sensors;
@@ -94,6 +95,26 @@ fn with_answer(root: &Path, configuration: &str, call: &str, argument: u32, answ
     let report = serde_json::from_str(&first.unwrap().unwrap()).unwrap();
     strace.wait().unwrap();
     report
+}
+
+/// Whether this is the test itself: outside it is run once more, by the same program behind the shell's `setup`,
+/// in what `unshare` gives it of its own.
+fn is_inside(unshare: &[&str], setup: &str, test: &str) -> bool {
+    const INSIDE: &str = "PSISTATS_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let output = Command::new("unshare")
+        .args(unshare)
+        .args(["sh", "-ec", &format!("{setup}\nexec \"$0\" --exact --ignored {test}")])
+        .arg(std::env::current_exe().unwrap())
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{complaint}");
+    false
 }
 
 /// What `expression`, of Python with psutil, is as JSON.

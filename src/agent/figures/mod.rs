@@ -34,6 +34,7 @@ mod net;
 mod os;
 mod percpu;
 mod pressure;
+mod readonly;
 mod sensors;
 mod swap;
 mod throttled;
@@ -188,6 +189,7 @@ impl Scheduled {
             FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
             FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
             FigureName::HddTemp => Box::new(hddtemp::HddTemp::default()),
+            FigureName::ReadOnly => Box::new(readonly::ReadOnly::open(root, &settings.mounts)),
             FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
             FigureName::Net => Box::new(net::Net::open(root)),
             FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
