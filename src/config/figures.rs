@@ -19,13 +19,23 @@ pub struct Figures {
     pub wanted: Vec<Wanted>,
     /// `[disk] mounts`: at most [`limits::MOUNTS`], each of at most [`limits::MOUNT_POINT`] bytes.
     pub mounts: Vec<String>,
+    /// `[diskio] counters`: the counters behind the rates too.
+    pub disk_counters: bool,
+    /// `[net] counters`: likewise.
+    pub net_counters: bool,
     /// `[sensors] devices[]`: which sensors. None: all that there are.
     pub sensors: Vec<Device>,
 }
 
 impl Default for Figures {
     fn default() -> Self {
-        Self { wanted: Vec::new(), mounts: vec!["/".into()], sensors: Vec::new() }
+        Self {
+            wanted: Vec::new(),
+            mounts: vec!["/".into()],
+            disk_counters: false,
+            net_counters: false,
+            sensors: Vec::new(),
+        }
     }
 }
 
@@ -172,6 +182,8 @@ pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
         }
     }
     r.set(FigureName::Disk.as_str(), "mounts", &mut figures.mounts, mounts);
+    r.set(FigureName::DiskIo.as_str(), "counters", &mut figures.disk_counters, boolean);
+    r.set(FigureName::Net.as_str(), "counters", &mut figures.net_counters, boolean);
     r.set(FigureName::Sensors.as_str(), "devices[]", &mut figures.sensors, devices);
     figures
 }

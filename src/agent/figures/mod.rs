@@ -190,8 +190,8 @@ impl Scheduled {
             FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
             FigureName::HddTemp => Box::new(hddtemp::HddTemp::default()),
             FigureName::ReadOnly => Box::new(readonly::ReadOnly::open(root, &settings.mounts)),
-            FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
-            FigureName::Net => Box::new(net::Net::open(root)),
+            FigureName::DiskIo => Box::new(diskio::DiskIo::open(root, settings.disk_counters)),
+            FigureName::Net => Box::new(net::Net::open(root, settings.net_counters)),
             FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
             FigureName::Card => Box::new(card::Cards::default()),
         };
