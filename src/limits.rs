@@ -135,6 +135,19 @@ pub const CARD_TEXT: usize = 16;
 /// Drives in `hddtemp`, up to 45 bytes each.
 pub const DRIVES: usize = 16;
 
+/// Texts in `[tags]`, and bytes of the name and of the text of each: what tells boards apart, up to 1.3 KB of a
+/// report. Figures of `[value:NAME]` have names as long.
+pub const TAGS: usize = 8;
+/// See [`TAGS`].
+pub const TAG_NAME: usize = 32;
+/// See [`TAGS`].
+pub const TAG: usize = 64;
+
+/// Figures of `[value:NAME]`, and bytes of each.
+pub const EXTERNALS: usize = 8;
+/// See [`EXTERNALS`].
+pub const EXTERNAL: usize = 512;
+
 /// Datagrams of one address dump. Each holds some 90 addresses, so that [`ADDRESSES`] come in one;
 /// the rest is room for what an abandoned dump left behind.
 pub const ADDRESS_DATAGRAMS: usize = 64;

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, in the order in which data flows: each uses only what stands above it.
-const ROOMS: [&str; 13] = [
-    "limits", "time", "bytes", "link", "sample", "report", "outbox", "amqp", "zmtp", "config", "output",
-    "agent", "hub",
+const ROOMS: [&str; 14] = [
+    "limits", "time", "bytes", "json", "link", "sample", "report", "outbox", "amqp", "zmtp", "config",
+    "output", "agent", "hub",
 ];
 
 /// Of the rooms above, those that a room must know nothing of all the same.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::external::{External, externals};
 use super::read::TIMER;
 use super::reading::{Expected, Reading};
 use super::sensors::{Device, devices};
@@ -23,6 +24,8 @@ pub struct Figures {
     pub disk_counters: bool,
     /// `[net] counters`: likewise.
     pub net_counters: bool,
+    /// `[value:NAME]`: at most [`limits::EXTERNALS`].
+    pub externals: Vec<External>,
     /// `[sensors] devices[]`: which sensors. None: all that there are.
     pub sensors: Vec<Device>,
 }
@@ -34,6 +37,7 @@ impl Default for Figures {
             mounts: vec!["/".into()],
             disk_counters: false,
             net_counters: false,
+            externals: Vec::new(),
             sensors: Vec::new(),
         }
     }
@@ -173,7 +177,7 @@ impl FigureName {
 /// Reads the section of every figure.
 pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
     let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect();
-    let mut figures = Figures { wanted, ..Figures::default() };
+    let mut figures = Figures { wanted, externals: externals(r), ..Figures::default() };
     // 0.2 asked a daemon.
     for key in ["hostname", "port"] {
         let entry = r.entry(FigureName::HddTemp.as_str(), key);

@@ -12,6 +12,7 @@ use super::loggers;
 use super::password::{self, is_doubtful, is_elsewhere};
 use super::reading::{Expected, Reading};
 use super::settings::{App, Backlog, CpuTemp, Exchange, Message, Queue, QueueKind, Secret, Server, Settings};
+use super::tags::tags;
 use super::url;
 use super::values::{AMQP_PORT, boolean, hosts, optional, path, seconds, stream, text, whole};
 use crate::limits;
@@ -32,6 +33,7 @@ pub(super) fn settings(r: &mut Reading<'_>) -> Settings {
         backlog: backlog(r),
         app: app(r),
         cpu_temp: cpu_temp(r),
+        tags: tags(r),
         ipv6: ipv6(r),
         figures: figures(r),
         chasar: chasar(r),

@@ -33,6 +33,8 @@ pub(super) struct Reading<'a> {
     pub ini: &'a Ini,
     file: &'a Path,
     asked: Vec<(String, &'static str)>,
+    /// Sections whose keys are anybody's.
+    free: Vec<&'static str>,
     pub errors: Vec<Problem>,
     pub warnings: Vec<Problem>,
 }
@@ -40,7 +42,8 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// Nothing asked yet.
     pub fn new(ini: &'a Ini, file: &'a Path) -> Self {
-        let mut reading = Self { ini, file, asked: Vec::new(), errors: Vec::new(), warnings: Vec::new() };
+        let mut reading =
+            Self { ini, file, asked: Vec::new(), free: Vec::new(), errors: Vec::new(), warnings: Vec::new() };
         for again in &ini.repeated {
             let text = format!(
                 "{}: set again; the value on line {} has no effect",
@@ -58,6 +61,12 @@ impl<'a> Reading<'a> {
             self.asked.push((section.to_owned(), key));
         }
         self.ini.entry(section, key)
+    }
+
+    /// All entries of a section whose keys are anybody's.
+    pub fn entries(&mut self, section: &'static str) -> &'a [Entry] {
+        self.free.push(section);
+        self.ini.sections.iter().find(|s| s.name == section).map_or(&[], |s| &s.entries)
     }
 
     /// The line of a section's head, if the file has it.
@@ -105,6 +114,9 @@ impl<'a> Reading<'a> {
     pub fn warn_of_unknown(&mut self) {
         for section in &self.ini.sections {
             let name = section.name.as_str();
+            if self.free.contains(&name) {
+                continue;
+            }
             if self.asked.iter().any(|(s, _)| s == name) {
                 self.warn_of_unknown_keys(section);
             } else if let Some((_, why)) = LATER.iter().find(|(later, _)| *later == name) {
@@ -113,7 +125,8 @@ impl<'a> Reading<'a> {
                 let text = format!("[{}]: has no effect: the loggers here are root and pika", shown(name));
                 self.warn(section.line, text);
             } else if !DEFINITIONS.iter().any(|kind| name.starts_with(kind)) {
-                let near = near(name, self.asked.iter().map(|(section, _)| section.as_str()));
+                let asked = self.asked.iter().map(|(section, _)| section.as_str());
+                let near = near(name, asked.chain(self.free.iter().copied()));
                 let hint = near.map(|n| format!(", did you mean [{n}]?")).unwrap_or_default();
                 self.warn(section.line, format!("[{}]: unknown section{hint}", shown(name)));
             }

@@ -103,6 +103,15 @@ pub fn json_of<T: Serialize + ?Sized>(value: &T, buf: &mut [u8]) -> Result<usize
     serde_json_core::to_slice(value, buf).map_err(|_| Short)
 }
 
+/// Writes what is JSON already.
+///
+/// # Errors
+/// [`Short`] where there is no room.
+pub fn copy_of(json: &[u8], buf: &mut [u8]) -> Result<usize, Short> {
+    buf.get_mut(..json.len()).ok_or(Short)?.copy_from_slice(json);
+    Ok(json.len())
+}
+
 /// Pairs as a JSON object; the keys are text.
 #[derive(Clone, Debug)]
 pub struct Members<I>(pub I);

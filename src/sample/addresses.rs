@@ -215,7 +215,7 @@ fn address(mut body: Reader<'_>, family: Family) -> Result<Option<Found>, Error>
         netmask: Ipv4Addr::from(!host),
         broadcast_or_peer: broadcast.or(local.and(address)).and_then(v4),
     };
-    let network = Some(network).filter(|_| family == Family::V4);
+    let network = (family == Family::V4).then_some(network);
     Ok(local.or(address).map(|address| Found { address, network, is_left_out }))
 }
 

@@ -16,6 +16,7 @@ mod card;
 mod clock;
 mod cpu_freq;
 mod disk;
+mod external;
 mod fan;
 mod hddtemp;
 mod ipaddr;

@@ -14,6 +14,7 @@ use super::machine::Machine;
 use super::memory::Memory;
 use super::source::{Failure, Root, Watch};
 use crate::bytes::Short;
+use crate::config;
 use crate::config::figures::{self, FigureName, Wanted};
 use crate::report;
 use crate::time::{Instant, Periodic};
@@ -25,6 +26,7 @@ mod clock;
 mod cpu_freq;
 mod disk;
 mod diskio;
+mod external;
 mod fan;
 mod hddspace;
 mod hddtemp;
@@ -115,8 +117,10 @@ pub struct Figures {
 impl Figures {
     /// Opens the sources of those that are wanted.
     pub fn open(machine: &mut Machine, settings: &figures::Figures) -> Self {
-        let wanted = settings.wanted.iter();
-        Self { all: wanted.map(|wanted| Scheduled::open(machine, settings, *wanted)).collect() }
+        let wanted = settings.wanted.iter().map(|wanted| Scheduled::open(machine, settings, *wanted));
+        let mut all: Vec<_> = wanted.collect();
+        all.extend(settings.externals.iter().map(|external| Scheduled::of(&machine.root, external)));
+        Self { all }
     }
 
     /// Reads what the first report is measured against.
@@ -154,10 +158,11 @@ impl Crowd {
 }
 
 struct Scheduled {
-    wanted: Wanted,
     figure: Box<dyn Figure>,
+    interval: Duration,
     /// None before the first report, which has all.
     timer: Option<Periodic>,
+    /// Of its key in a report.
     watch: Watch,
     /// Whether it was told that a report had no room.
     crowded: bool,
@@ -166,7 +171,7 @@ struct Scheduled {
 // Not of the figure: in its table of functions nobody would call it, and a dozen take kilobytes.
 impl fmt::Debug for Scheduled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scheduled").field("wanted", &self.wanted).finish_non_exhaustive()
+        f.debug_struct("Scheduled").field("watch", &self.watch).finish_non_exhaustive()
     }
 }
 
@@ -195,22 +200,38 @@ impl Scheduled {
             FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
             FigureName::Card => Box::new(card::Cards::default()),
         };
-        Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
+        Self {
+            figure,
+            interval: wanted.interval,
+            timer: None,
+            watch: Watch::new(wanted.name.as_str()),
+            crowded: false,
+        }
+    }
+
+    fn of(root: &Root, configured: &config::external::External) -> Self {
+        Self {
+            figure: Box::new(external::External::open(root, configured)),
+            interval: configured.interval,
+            timer: None,
+            watch: Watch::of(configured.name.clone()),
+            crowded: false,
+        }
     }
 
     fn is_due(&mut self, due: Instant) -> bool {
-        self.timer.get_or_insert_with(|| Periodic::new(due, self.wanted.interval)).due(due)
+        self.timer.get_or_insert_with(|| Periodic::new(due, self.interval)).due(due)
     }
 
     fn add(&mut self, json: &mut [u8], length: usize, tick: Tick, machine: &mut Machine) -> usize {
         // What is seldom read may tell each time that it is back.
-        let tell = tick.secondary || self.wanted.interval >= SELDOM;
+        let tell = tick.secondary || self.interval >= SELDOM;
         if tell && (self.watch.is_missing() || self.figure.is_incomplete()) {
             self.figure.reopen(&machine.root);
         }
         let outcome = self.figure.read(Reading::of(machine, tick.now));
         let found = self.watch.pass(outcome, || self.figure.place(&machine.root), tell).is_some();
-        let key = self.wanted.name.as_str();
+        let key = self.watch.figure();
         let longer = report::add(json, length, key, |buf| {
             if found { self.figure.encode(buf) } else { report::json_of(&None::<u8>, buf) }
         });
