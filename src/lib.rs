@@ -22,6 +22,8 @@ pub mod time;
 #[forbid(unsafe_code)]
 pub mod bytes;
 #[forbid(unsafe_code)]
+pub mod json;
+#[forbid(unsafe_code)]
 pub mod link;
 #[forbid(unsafe_code)]
 pub mod sample;

@@ -8,7 +8,7 @@
 /// has more of.
 pub const REPORT: usize = 6144;
 
-/// IPv4 addresses in one report. A board has two or three; a host of containers a few dozen.
+/// IPv4 addresses in one report, and likewise IPv6 addresses. A board has two or three; a host of containers a few dozen.
 pub const ADDRESSES: usize = 32;
 
 /// Bytes of a host name: Linux's `HOST_NAME_MAX` is 64 (`gethostname(2)`).
@@ -112,6 +112,9 @@ pub const FILE_SYSTEM: usize = 24;
 /// one of a container up to 4,500.
 pub const MOUNTINFO: u64 = 1024 * 1024;
 
+/// Bytes read of `/etc/fstab` in all, a [`KERNEL_FILE`] at a time: a line takes about 100.
+pub const FSTAB: u64 = 64 * 1024;
+
 /// Disks in `diskio`, network interfaces in `net`: a board has two or three, a router or a host of
 /// containers some thirty interfaces. Each takes up to 75 bytes of a report.
 pub const COUNTED: usize = 32;
@@ -128,6 +131,22 @@ pub const WIFI: usize = 8;
 
 /// Bytes of a card's name or type: the register has room for 7 of the name, the type is 7 (`SDcombo`).
 pub const CARD_TEXT: usize = 16;
+
+/// Drives in `hddtemp`, up to 45 bytes each.
+pub const DRIVES: usize = 16;
+
+/// Texts in `[tags]`, and bytes of the name and of the text of each: what tells boards apart, up to 1.3 KB of a
+/// report. Figures of `[value:NAME]` have names as long.
+pub const TAGS: usize = 8;
+/// See [`TAGS`].
+pub const TAG_NAME: usize = 32;
+/// See [`TAGS`].
+pub const TAG: usize = 64;
+
+/// Figures of `[value:NAME]`, and bytes of each.
+pub const EXTERNALS: usize = 8;
+/// See [`EXTERNALS`].
+pub const EXTERNAL: usize = 512;
 
 /// Datagrams of one address dump. Each holds some 90 addresses, so that [`ADDRESSES`] come in one;
 /// the rest is room for what an abandoned dump left behind.

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, in the order in which data flows: each uses only what stands above it.
-const ROOMS: [&str; 13] = [
-    "limits", "time", "bytes", "link", "sample", "report", "outbox", "amqp", "zmtp", "config", "output",
-    "agent", "hub",
+const ROOMS: [&str; 14] = [
+    "limits", "time", "bytes", "json", "link", "sample", "report", "outbox", "amqp", "zmtp", "config",
+    "output", "agent", "hub",
 ];
 
 /// Of the rooms above, those that a room must know nothing of all the same.
@@ -147,8 +147,8 @@ fn no_file_is_longer_than_500_lines() {
 }
 
 #[test]
-fn unsafe_code_is_in_the_mailbox_alone() {
-    for source in sources().iter().filter(|source| source.path != Path::new("agent/mailbox.rs")) {
+fn unsafe_code_is_in_one_file_alone() {
+    for source in sources().iter().filter(|source| source.path != Path::new("agent/sys.rs")) {
         let words = source.code.split(|c: char| !c.is_alphanumeric() && c != '_');
         assert_eq!(words.filter(|word| *word == "unsafe").count(), 0, "{}", source.path.display());
     }

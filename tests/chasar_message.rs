@@ -8,6 +8,7 @@ mod support;
 mod python;
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use psistats::agent::chasar::collector::{Collector, Options};
@@ -147,14 +148,49 @@ fn an_interface_that_was_replaced_by_another_of_its_name_is_told_as_it_is_now() 
     assert_eq!(message(&mut collector, UNIX_EPOCH)["mac_address"], "b8:27:eb:00:00:02");
 }
 
+/// What netifaces, which the original asks, says of `interface`.
+fn netifaces(interface: &str) -> Value {
+    python(&format!(
+        "import json, netifaces\nprint(json.dumps(netifaces.ifaddresses({interface:?})[netifaces.AF_INET]))\n"
+    ))
+}
+
+#[test]
+#[ignore = "needs root and python3-netifaces: tests/run"]
+fn a_loopback_and_a_link_with_two_ends_have_a_peer_and_others_a_broadcast_address_as_in_netifaces() {
+    // Once more, in a network of its own.
+    const INSIDE: &str = "PSISTATS_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_none() {
+        let setup = "mount -t sysfs sysfs /sys && ip link set lo up &&
+            ip tuntap add tun7 mode tun && ip link set tun7 up && ip addr add 10.3.0.1 peer 10.3.0.2 dev tun7 &&
+            ip tuntap add tap7 mode tap && ip link set tap7 up && ip addr add 10.4.0.1/24 brd + dev tap7 &&
+            ip addr add 10.5.0.1/24 dev tap7 && exec \"$0\" --ignored two_ends";
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--net", "--mount", "sh", "-c", setup]).arg(std::env::current_exe().unwrap());
+        let output = unshare.env(INSIDE, "1").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let ours = ["lo", "tun7", "tap7"].map(|interface| {
+        let ours =
+            of(Path::new("/"), Options { interface: Some(interface), ..ALL })["ipv4_interfaces"].take();
+        assert_eq!(ours, netifaces(interface), "{interface}");
+        ours
+    });
+    assert_eq!((&ours[0][0]["peer"], &ours[1][0]["peer"]), (&json!("127.0.0.1"), &json!("10.3.0.2")));
+    assert_eq!(ours[2][0]["broadcast"], "10.4.0.255");
+    assert_eq!(ours[2][1]["broadcast"], "10.5.0.1", "none was given");
+}
+
 /// A tree with so many processes, of names of the longest kind, each with as many pages as its number.
 fn crowd(processes: u32) -> Tree {
     let tree = Tree::new();
     tree.put("proc/meminfo", "MemTotal: 8000000 kB\nMemFree: 100 kB\nMemAvailable: 250 kB\n");
     for pid in 1..=processes {
         let stat =
-            format!("{pid} (program-{pid:07}) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 1000 {pid} 0 0 0\n");
+            format!("{pid} (program-{pid:07}) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 1000 7 0 0 0\n");
         tree.put(&format!("proc/{pid}/stat"), stat);
+        tree.put(&format!("proc/{pid}/statm"), format!("1000 {pid} 0 0 0 0 0\n"));
         tree.put(&format!("proc/{pid}/cmdline"), format!("program-{pid:07}{}\0", "\u{1}".repeat(100)));
     }
     tree

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use psistats::agent::figures::Tick;
 use psistats::agent::sampler::Sampler;
 use psistats::limits;
-use psistats::sample::addresses::Addresses;
+use psistats::sample::addresses::{Addresses, Family};
 use psistats::sample::{
     self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, hwmon,
     mailbox, meminfo, mmc, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime,
@@ -190,6 +190,35 @@ fn a_sensor_that_fails_every_other_time_does_not_fill_the_log() {
     }
     assert_eq!(logged(&tree, Level::Warn, ZONE).len(), 1);
     assert_eq!(logged(&tree, Level::Info, ZONE).len(), 0);
+}
+
+#[test]
+fn a_board_without_any_source_of_throttled_is_told_what_was_tried_and_what_each_said() {
+    keep_log();
+    let tree = machine();
+    // Not the firmware: ENOTTY. Without the group video a Pi says EACCES here.
+    fs::create_dir_all(tree.path().join("dev")).unwrap();
+    link(&tree, "dev/vcio", EIO);
+    let mut sampler = open_sampler(tree.path(), "[throttled]\nenabled=yes\n");
+    assert_eq!(secondary(&mut sampler)["throttled"], Value::Null);
+    let at = |name: &str| tree.path().join(name).display().to_string();
+    let driver = "sys/devices/platform/soc/soc:firmware/get_throttled";
+    let none = "No such file or directory (os error 2)";
+    assert_eq!(
+        logged(&tree, Level::Warn, driver),
+        [format!(
+            "{}: {none}, {}: {none}, {}: Inappropriate ioctl for device (os error 25); reports go without throttled until it can be read",
+            at(driver),
+            at("sys/class/hwmon (rpi_volt)"),
+            at("dev/vcio")
+        )]
+    );
+    tree.put("sys/class/hwmon/hwmon0/name", "rpi_volt\n");
+    tree.put("sys/class/hwmon/hwmon0/in0_lcrit_alarm", "1\n");
+    let later = START + Duration::from_secs(10);
+    sampler.report(Tick { unix_ms: 0, now: later, due: later, secondary: true });
+    let back = logged(&tree, Level::Info, "sys/class/hwmon (rpi_volt)");
+    assert_eq!(back.len(), 1, "the source that answers: {back:?}");
 }
 
 #[test]
@@ -403,8 +432,9 @@ fn feed(text: &[u8]) {
     }
     assert!(mmc::life_time(text).is_none_or(|used| used.into_iter().flatten().all(|percent| percent <= 110)));
     mmc::pre_eol(text);
-    let _ = addresses::parse(text, 7, &mut found);
-    assert!(found.as_slice().len() <= limits::ADDRESSES);
+    let _ = addresses::parse(text, Family::V4, 7, &mut found);
+    let _ = addresses::parse(text, Family::V6, 7, &mut found);
+    assert!(found.as_slice().len() <= 2 * limits::ADDRESSES);
 }
 
 #[test]
@@ -420,8 +450,8 @@ fn kernel_text_that_is_cut_at_any_byte_does_no_harm() {
 #[test]
 fn the_dump_that_is_mutated_below_is_one() {
     let mut found = Addresses::default();
-    assert_eq!(addresses::parse(&dump(), 7, &mut found), Ok(addresses::Progress::More));
-    assert_eq!(found.as_slice(), [std::net::Ipv4Addr::new(192, 0, 2, 2)]);
+    assert_eq!(addresses::parse(&dump(), Family::V4, 7, &mut found), Ok(addresses::Progress::More));
+    assert_eq!(found.as_slice(), [std::net::IpAddr::from([192, 0, 2, 2])]);
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! The IPv4 addresses of all interfaces, over a socket of rtnetlink.
+//! The addresses of all interfaces, over a socket of rtnetlink.
 //!
 //! `getifaddrs(3)` is the same behind a list on the heap. The messages are in
 //! [`crate::sample::addresses`].
@@ -14,12 +14,14 @@ use nix::sys::socket::{
 use super::machine::{Asker, Served};
 use super::source::Failure;
 use crate::limits;
-use crate::sample::addresses::{Addresses, Error, Progress, parse, request};
+use crate::sample::addresses::{Addresses, Error, Family, Progress, parse, request};
 use crate::time::Instant;
 
 /// Asks the kernel for addresses.
 #[derive(Debug, Default)]
 pub struct AddressReader {
+    /// Whether somebody wants IPv6 addresses too.
+    pub with_ipv6: bool,
     served: Served,
     outcome: Option<Failure>,
     found: Addresses,
@@ -48,13 +50,21 @@ impl AddressReader {
             Some(socket) => socket,
             None => open()?,
         };
-        self.sequence = self.sequence.wrapping_add(1);
-        if dump(&socket, self.sequence, buf, &mut self.found)? == Progress::Done {
-            self.socket = Some(socket);
-        } else if !self.cut_told {
-            self.cut_told = true;
-            warn!("more than {} IPv4 addresses: reports carry the first of them", limits::ADDRESSES);
+        for family in [Family::V4, Family::V6] {
+            if family == Family::V6 && !self.with_ipv6 {
+                break;
+            }
+            self.sequence = self.sequence.wrapping_add(1);
+            if dump(&socket, family, self.sequence, buf, &mut self.found)? == Progress::Full {
+                if !self.cut_told {
+                    self.cut_told = true;
+                    warn!("more than {} addresses: reports carry the first of them", limits::ADDRESSES);
+                }
+                // The rest of the dump is still under way.
+                return Ok(());
+            }
         }
+        self.socket = Some(socket);
         Ok(())
     }
 }
@@ -68,8 +78,14 @@ fn open() -> Result<OwnedFd, Errno> {
 }
 
 /// One dump, to its end or until `found` is full.
-fn dump(socket: &OwnedFd, sequence: u32, buf: &mut [u8], found: &mut Addresses) -> Result<Progress, Failure> {
-    send(socket.as_raw_fd(), &request(sequence), MsgFlags::empty())?;
+fn dump(
+    socket: &OwnedFd,
+    family: Family,
+    sequence: u32,
+    buf: &mut [u8],
+    found: &mut Addresses,
+) -> Result<Progress, Failure> {
+    send(socket.as_raw_fd(), &request(family, sequence), MsgFlags::empty())?;
     for _ in 0..limits::ADDRESS_DATAGRAMS {
         // MSG_TRUNC: the whole length also of a datagram that was cut.
         let length = match recv(socket.as_raw_fd(), buf, MsgFlags::MSG_TRUNC) {
@@ -77,7 +93,7 @@ fn dump(socket: &OwnedFd, sequence: u32, buf: &mut [u8], found: &mut Addresses) 
             other => other?,
         };
         let datagram = buf.get(..length).ok_or(Failure::Content)?;
-        match parse(datagram, sequence, found) {
+        match parse(datagram, family, sequence, found) {
             Ok(Progress::More) => {}
             Ok(end) => return Ok(end),
             Err(Error::Malformed) => return Err(Failure::Content),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::machine::{Asker, Served};
 use super::source::{Failure, Root, Source};
-use super::system;
+use super::sys;
 use crate::limits;
 use crate::report::percent;
 use crate::sample::meminfo::{self, Swap};
@@ -63,7 +63,7 @@ impl Memory {
             with_swap: false,
             meminfo: Source::open(root, Self::NAME),
             zoneinfo: Source::open(root, "proc/zoneinfo"),
-            page_bytes: system::page_bytes(),
+            page_bytes: sys::page_bytes(),
             served: Served::default(),
             reading: Err(Failure::Content),
         }

@@ -7,14 +7,13 @@
 // What the kernel says:
 pub mod source;
 pub mod numbered;
+pub mod sys;
 pub mod thermometer;
 pub mod hwmon;
-pub mod mailbox;
 pub mod addresses;
 pub mod cores;
 pub mod memory;
 pub mod processes;
-pub mod system;
 pub mod machine;
 pub mod figures;
 pub mod sampler;

@@ -128,6 +128,8 @@ impl ProcessTable {
             };
             let Ok(text) = read(directory, pid, "stat", text) else { continue };
             let Some(found) = process::parse(text) else { continue };
+            let resident_pages = if found.has_memory { resident_pages(directory, pid) } else { Some(0) };
+            let Some(resident_pages) = resident_pages else { continue };
             let old = self.before.binary_search_by_key(&pid, |process| process.pid);
             let old = old.ok().and_then(|at| self.before.get(at)).filter(|old| old.started == found.started);
             let spent = match old {
@@ -143,7 +145,7 @@ impl ProcessTable {
                 name: name(directory, pid, found.name, old.map(|old| &old.name)),
                 status: found.status,
                 cpu: cpu_percent(spent, self.ticks_per_second, seconds),
-                resident_bytes: found.resident_pages.saturating_mul(self.page_bytes),
+                resident_bytes: resident_pages.saturating_mul(self.page_bytes),
                 started: found.started,
                 ticks: found.ticks,
             };
@@ -191,6 +193,11 @@ fn read<'b>(directory: &OwnedFd, pid: u32, file: &str, buf: &'b mut [u8]) -> Res
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     let file = File::from(openat(directory, path.as_str(), flags, Mode::empty())?);
     read_at(&file, buf, 0)
+}
+
+/// What `statm` says of a process.
+fn resident_pages(directory: &OwnedFd, pid: u32) -> Option<u64> {
+    process::resident_pages(read(directory, pid, "statm", &mut [0; limits::KERNEL_VALUE]).ok()?)
 }
 
 /// The whole name of a program. The kernel cuts it to 15 bytes; where the command line's first word

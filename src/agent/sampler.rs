@@ -4,7 +4,7 @@
 //! secondary ticks a dump of addresses, in buffers that live as long as the sampler.
 
 use std::cell::RefCell;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -17,8 +17,9 @@ use super::memory::Memory;
 use super::source::{Failure, Source, Watch};
 use super::thermometer::Thermometer;
 use crate::config::Settings;
+use crate::config::tags::Tags;
 use crate::limits;
-use crate::report::{CpuRate, Report};
+use crate::report::{self, CpuRate, Members, Report};
 use crate::sample::addresses::Addresses;
 use crate::sample::stat::CpuTimes;
 use crate::sample::{Fixed, Hundredths, Tenths, Thousandths, boot_id, uptime};
@@ -31,6 +32,8 @@ pub struct Sampler {
     hostname: String,
     boot_id: String,
     timestamps: bool,
+    /// As JSON; empty: none.
+    tags: Box<[u8]>,
 
     uptime: Source,
     /// None: `[cpu_temp] enabled=no`.
@@ -61,7 +64,9 @@ impl Sampler {
         let machine = &mut *borrowed;
         let figures = Figures::open(machine, &settings.figures);
         let root = &machine.root;
-        if machine.addresses.is_none() {
+        if let Some(addresses) = &mut machine.addresses {
+            addresses.with_ipv6 = settings.ipv6;
+        } else {
             info!(
                 "ipaddr stays empty in reports: the addresses of this machine are not those of {}",
                 root.path("").display()
@@ -80,6 +85,7 @@ impl Sampler {
             hostname,
             boot_id: boot_id.unwrap_or_else(|| "no-boot-id".into()),
             timestamps: settings.message.timestamp,
+            tags: tags(&settings.tags),
             uptime,
             thermometer,
             figures,
@@ -135,7 +141,12 @@ impl Sampler {
             ts: self.timestamps.then_some(Fixed(tick.unix_ms)),
         };
         // limits::REPORT holds any report; further figures may find no room.
-        let length = report.encode(&mut self.json).unwrap_or_default();
+        let mut length = report.encode(&mut self.json).unwrap_or_default();
+        if !self.tags.is_empty() {
+            let tags = &self.tags;
+            let longer = report::add(&mut self.json, length, "tags", |buf| report::copy_of(tags, buf));
+            length = longer.unwrap_or(length);
+        }
         let length = self.figures.add(&mut self.json, length, tick, machine);
         self.json.get(..length).unwrap_or_default()
     }
@@ -184,8 +195,16 @@ impl Sampler {
     }
 }
 
+/// The object of `tags`; empty without any.
+fn tags(tags: &Tags) -> Box<[u8]> {
+    let mut json = [0; limits::TAGS * (limits::TAG_NAME + 2 * limits::TAG + 8)];
+    let object = Members(tags.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    let length = if tags.is_empty() { Ok(0) } else { report::json_of(&object, &mut json) };
+    json.get(..length.unwrap_or_default()).unwrap_or_default().into()
+}
+
 /// The addresses; none where they cannot be read.
-fn addresses<'m>(machine: &'m mut Machine, watch: &mut Watch, now: Instant) -> &'m [Ipv4Addr] {
+fn addresses<'m>(machine: &'m mut Machine, watch: &mut Watch, now: Instant) -> &'m [IpAddr] {
     let Machine { addresses, text, .. } = machine;
     let Some(addresses) = addresses else { return &[] };
     let found = addresses.ask(Asker::Report, now, text);

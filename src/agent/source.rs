@@ -1,5 +1,6 @@
 //! Kernel files under a root directory: opened once, read again in place, reported missing once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -53,6 +54,23 @@ impl Root {
         self.file(&path).ok()
     }
 
+    /// Opens the file `path` without following a symbolic link, neither there nor on the way. It may be of any kind,
+    /// and is opened without waiting for whoever is at the other end.
+    ///
+    /// # Errors
+    /// As `openat(2)`: `ELOOP` or `ENOTDIR` for a link.
+    pub fn plain_file(&self, path: &str) -> Result<File, Errno> {
+        let (directories, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut directory = self.directory(".")?;
+        for part in directories.split('/').filter(|part| !part.is_empty()) {
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            directory = openat(&directory, part, flags, Mode::empty())?;
+        }
+        let flags =
+            OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        openat(&directory, name, flags, Mode::empty()).map(File::from)
+    }
+
     /// Opens the directory `name`.
     ///
     /// # Errors
@@ -91,6 +109,8 @@ pub enum Failure {
     NotMounted,
     /// The file system, or one on the way there, may never answer.
     Waits,
+    /// Something else, in words that say what to do.
+    Because(&'static str),
 }
 
 impl From<Errno> for Failure {
@@ -106,6 +126,7 @@ impl fmt::Display for Failure {
             Self::Errno(errno) => write!(f, "{}", io::Error::from(*errno)),
             Self::Content => f.write_str("no such figure in its content"),
             Self::NotMounted => f.write_str("nothing is mounted there"),
+            Self::Because(reason) => f.write_str(reason),
             Self::Waits => f.write_str(
                 "not asked, since a file system of this type, there or on the way there, may never answer",
             ),
@@ -200,14 +221,24 @@ pub fn read_at<'b>(file: &File, buf: &'b mut [u8], offset: u64) -> Result<&'b [u
 /// Tells once that a figure is missing from reports, and once that it is back.
 #[derive(Debug)]
 pub struct Watch {
-    figure: &'static str,
+    figure: Cow<'static, str>,
     missing: bool,
 }
 
 impl Watch {
     /// Watches `figure`, which is a key of a report.
     pub const fn new(figure: &'static str) -> Self {
-        Self { figure, missing: false }
+        Self { figure: Cow::Borrowed(figure), missing: false }
+    }
+
+    /// Watches `figure`, which is a key of a report that somebody has configured.
+    pub const fn of(figure: String) -> Self {
+        Self { figure: Cow::Owned(figure), missing: false }
+    }
+
+    /// The figure that is watched.
+    pub fn figure(&self) -> &str {
+        &self.figure
     }
 
     /// Whether the figure was missing when last told.
@@ -236,7 +267,7 @@ impl Watch {
             Err(failure) => {
                 if !self.missing {
                     self.missing = true;
-                    let (source, figure) = (source(), self.figure);
+                    let (source, figure) = (source(), &self.figure);
                     warn!(
                         "{}: {failure}; reports go without {figure} until it can be read",
                         source.display()

@@ -5,9 +5,9 @@ use std::fs::File;
 use heapless::Vec;
 use nix::errno::Errno;
 
-use super::mailbox;
 use super::numbered::{CHIPS, Class, Label, Name, OLD_CHIPS, ZONES};
 use super::source::{Failure, Root, read_at};
+use super::sys;
 use crate::limits;
 use crate::sample::Thousandths;
 use crate::sample::thermal::{self, Rank};
@@ -42,7 +42,7 @@ impl Thermometer {
             let label = ZONES.label(root, 0).unwrap_or_default();
             found.add(root, ZONES.file(0, "temp"), label);
         }
-        if let (Ok(name), Ok(file)) = (Name::try_from(mailbox::NAME), root.file(mailbox::NAME)) {
+        if let (Ok(name), Ok(file)) = (Name::try_from(sys::MAILBOX), root.file(sys::MAILBOX)) {
             found.push(Sensor { name, label: Label::new(), file });
         }
         found
@@ -102,8 +102,8 @@ impl Thermometer {
 
 impl Sensor {
     fn read(&self, buf: &mut [u8]) -> Result<Thousandths, Failure> {
-        let celsius = if self.name == mailbox::NAME {
-            mailbox::temperature(&self.file)?
+        let celsius = if self.name == sys::MAILBOX {
+            sys::firmware_temperature(&self.file)?
         } else {
             thermal::parse(read_at(&self.file, buf, 0)?)
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::external::{External, externals};
 use super::read::TIMER;
 use super::reading::{Expected, Reading};
 use super::sensors::{Device, devices};
@@ -19,13 +20,33 @@ pub struct Figures {
     pub wanted: Vec<Wanted>,
     /// `[disk] mounts`: at most [`limits::MOUNTS`], each of at most [`limits::MOUNT_POINT`] bytes.
     pub mounts: Vec<String>,
+    /// `[diskio] counters`: the counters behind the rates too.
+    pub disk_counters: bool,
+    /// `[net] counters`: likewise.
+    pub net_counters: bool,
+    /// `[value:NAME]`: at most [`limits::EXTERNALS`].
+    pub externals: Vec<External>,
     /// `[sensors] devices[]`: which sensors. None: all that there are.
     pub sensors: Vec<Device>,
 }
 
 impl Default for Figures {
     fn default() -> Self {
-        Self { wanted: Vec::new(), mounts: vec!["/".into()], sensors: Vec::new() }
+        Self {
+            wanted: Vec::new(),
+            mounts: vec!["/".into()],
+            disk_counters: false,
+            net_counters: false,
+            externals: Vec::new(),
+            sensors: Vec::new(),
+        }
+    }
+}
+
+impl Figures {
+    /// Whether it is enabled.
+    pub fn has(&self, name: FigureName) -> bool {
+        self.wanted.iter().any(|wanted| wanted.name == name)
     }
 }
 
@@ -62,6 +83,10 @@ pub enum FigureName {
     Disk,
     /// `hddspace`
     HddSpace,
+    /// `hddtemp`
+    HddTemp,
+    /// `readonly`
+    ReadOnly,
     /// `diskio`
     DiskIo,
     /// `net`
@@ -70,6 +95,10 @@ pub enum FigureName {
     Wifi,
     /// `card`
     Card,
+    /// `boot`
+    Boot,
+    /// `clock`
+    Clock,
     /// `board`
     Board,
     /// `os`
@@ -78,7 +107,7 @@ pub enum FigureName {
 
 impl FigureName {
     /// All, in the order in which a report has them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Load,
         Self::PerCpu,
         Self::Swap,
@@ -89,10 +118,14 @@ impl FigureName {
         Self::Fan,
         Self::Disk,
         Self::HddSpace,
+        Self::HddTemp,
+        Self::ReadOnly,
         Self::DiskIo,
         Self::Net,
         Self::Wifi,
         Self::Card,
+        Self::Boot,
+        Self::Clock,
         Self::Board,
         Self::Os,
     ];
@@ -125,10 +158,16 @@ impl FigureName {
             Self::Fan => ("fan", 1),
             Self::Disk => ("disk", 60),
             Self::HddSpace => ("hddspace", 60),
+            // As often as the original's file had it. To ask a drive may keep it from its sleep.
+            Self::HddTemp => ("hddtemp", 30),
+            Self::ReadOnly => ("readonly", 60),
             Self::DiskIo => ("diskio", 1),
             Self::Net => ("net", 1),
             Self::Wifi => ("wifi", 60),
             Self::Card => ("card", 3600),
+            // It moves when the clock is set.
+            Self::Boot => ("boot", 60),
+            Self::Clock => ("clock", 60),
             Self::Board => ("board", 3600),
             Self::Os => ("os", 3600),
         }
@@ -138,8 +177,17 @@ impl FigureName {
 /// Reads the section of every figure.
 pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
     let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect();
-    let mut figures = Figures { wanted, ..Figures::default() };
+    let mut figures = Figures { wanted, externals: externals(r), ..Figures::default() };
+    // 0.2 asked a daemon.
+    for key in ["hostname", "port"] {
+        let entry = r.entry(FigureName::HddTemp.as_str(), key);
+        if let Some(entry) = entry.filter(|_| figures.has(FigureName::HddTemp)) {
+            r.warn(entry.line, format!("[hddtemp] {key}: has no effect: the kernel's drivetemp is asked"));
+        }
+    }
     r.set(FigureName::Disk.as_str(), "mounts", &mut figures.mounts, mounts);
+    r.set(FigureName::DiskIo.as_str(), "counters", &mut figures.disk_counters, boolean);
+    r.set(FigureName::Net.as_str(), "counters", &mut figures.net_counters, boolean);
     r.set(FigureName::Sensors.as_str(), "devices[]", &mut figures.sensors, devices);
     figures
 }

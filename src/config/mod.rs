@@ -10,6 +10,7 @@
 use std::path::Path;
 
 pub mod chasar;
+pub mod external;
 pub mod figures;
 mod find;
 pub mod ini;
@@ -23,6 +24,7 @@ mod read;
 mod reading;
 pub mod sensors;
 pub mod settings;
+pub mod tags;
 mod targets;
 mod url;
 mod values;

@@ -12,6 +12,7 @@ use super::loggers;
 use super::password::{self, is_doubtful, is_elsewhere};
 use super::reading::{Expected, Reading};
 use super::settings::{App, Backlog, CpuTemp, Exchange, Message, Queue, QueueKind, Secret, Server, Settings};
+use super::tags::tags;
 use super::url;
 use super::values::{AMQP_PORT, boolean, hosts, optional, path, seconds, stream, text, whole};
 use crate::limits;
@@ -32,6 +33,8 @@ pub(super) fn settings(r: &mut Reading<'_>) -> Settings {
         backlog: backlog(r),
         app: app(r),
         cpu_temp: cpu_temp(r),
+        tags: tags(r),
+        ipv6: ipv6(r),
         figures: figures(r),
         chasar: chasar(r),
         logging: loggers::logging(r),
@@ -199,4 +202,18 @@ fn cpu_temp(r: &mut Reading<'_>) -> CpuTemp {
     let mut cpu_temp = CpuTemp::default();
     r.set("cpu_temp", "enabled", &mut cpu_temp.enabled, boolean);
     cpu_temp
+}
+
+fn ipv6(r: &mut Reading<'_>) -> bool {
+    const NAME: &str = "ipaddr";
+    let mut ipv6 = false;
+    r.set(NAME, "ipv6", &mut ipv6, boolean);
+    for key in ["enabled", "interval"] {
+        if let Some(entry) = r.entry(NAME, key) {
+            let text =
+                format!("[{NAME}] {key}: has no effect: ipaddr is in reports by [app] secondary_timer");
+            r.warn(entry.line, text);
+        }
+    }
+    ipv6
 }

@@ -15,13 +15,8 @@ pub(super) type Expected = Cow<'static, str>;
 const SECRET: [&str; 2] = ["pass", "url"];
 
 /// Sections of later versions of the original that change nothing here, and why.
-const LATER: [(&str, &str); 6] = [
-    (
-        "hddtemp",
-        "is not supported; [sensors] has the temperatures of disks with a driver for them: drivetemp, nvme",
-    ),
+const LATER: [(&str, &str); 4] = [
     ("hddsize", "is not supported; [disk] has the sizes of file systems"),
-    ("ipaddr", "has no effect: ipaddr is in reports by [app] secondary_timer"),
     ("mem", "has no effect: mem is in every report, by [app] primary_timer"),
     ("uptime", "has no effect: uptime is in reports by [app] secondary_timer"),
     ("hostname", "has no effect: hostname is in every report"),
@@ -38,6 +33,8 @@ pub(super) struct Reading<'a> {
     pub ini: &'a Ini,
     file: &'a Path,
     asked: Vec<(String, &'static str)>,
+    /// Sections whose keys are anybody's.
+    free: Vec<&'static str>,
     pub errors: Vec<Problem>,
     pub warnings: Vec<Problem>,
 }
@@ -45,7 +42,8 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// Nothing asked yet.
     pub fn new(ini: &'a Ini, file: &'a Path) -> Self {
-        let mut reading = Self { ini, file, asked: Vec::new(), errors: Vec::new(), warnings: Vec::new() };
+        let mut reading =
+            Self { ini, file, asked: Vec::new(), free: Vec::new(), errors: Vec::new(), warnings: Vec::new() };
         for again in &ini.repeated {
             let text = format!(
                 "{}: set again; the value on line {} has no effect",
@@ -63,6 +61,12 @@ impl<'a> Reading<'a> {
             self.asked.push((section.to_owned(), key));
         }
         self.ini.entry(section, key)
+    }
+
+    /// All entries of a section whose keys are anybody's.
+    pub fn entries(&mut self, section: &'static str) -> &'a [Entry] {
+        self.free.push(section);
+        self.ini.sections.iter().find(|s| s.name == section).map_or(&[], |s| &s.entries)
     }
 
     /// The line of a section's head, if the file has it.
@@ -110,6 +114,9 @@ impl<'a> Reading<'a> {
     pub fn warn_of_unknown(&mut self) {
         for section in &self.ini.sections {
             let name = section.name.as_str();
+            if self.free.contains(&name) {
+                continue;
+            }
             if self.asked.iter().any(|(s, _)| s == name) {
                 self.warn_of_unknown_keys(section);
             } else if let Some((_, why)) = LATER.iter().find(|(later, _)| *later == name) {
@@ -118,7 +125,8 @@ impl<'a> Reading<'a> {
                 let text = format!("[{}]: has no effect: the loggers here are root and pika", shown(name));
                 self.warn(section.line, text);
             } else if !DEFINITIONS.iter().any(|kind| name.starts_with(kind)) {
-                let near = near(name, self.asked.iter().map(|(section, _)| section.as_str()));
+                let asked = self.asked.iter().map(|(section, _)| section.as_str());
+                let near = near(name, asked.chain(self.free.iter().copied()));
                 let hint = near.map(|n| format!(", did you mean [{n}]?")).unwrap_or_default();
                 self.warn(section.line, format!("[{}]: unknown section{hint}", shown(name)));
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::chasar::Chasar;
 use super::figures::Figures;
 use super::logging::Logging;
+use super::tags::Tags;
 use crate::limits;
 
 /// Everything that psistats.conf says.
@@ -26,6 +27,10 @@ pub struct Settings {
     pub app: App,
     /// `[cpu_temp]`
     pub cpu_temp: CpuTemp,
+    /// `[tags]`
+    pub tags: Tags,
+    /// `[ipaddr] ipv6`: whether reports have global IPv6 addresses too.
+    pub ipv6: bool,
     /// `[load]` and the like: none unless configured.
     pub figures: Figures,
     /// `[chasar]`

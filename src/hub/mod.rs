@@ -18,7 +18,6 @@ mod connection;
 mod descriptors;
 mod fanout;
 mod guests;
-mod json;
 mod listeners;
 mod logger;
 mod master;

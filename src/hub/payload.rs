@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::json;
+use crate::json;
 
 /// Why something is not passed on.
 #[derive(Debug)]

@@ -38,15 +38,19 @@ pub struct Message<'a, A, C, P> {
     pub process: Members<P>,
 }
 
-/// An address of an interface.
+/// An address of an interface, as the netifaces of the original has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Ipv4Interface {
     /// Its own.
     pub addr: Ipv4Addr,
     /// The mask of its network.
     pub netmask: Ipv4Addr,
-    /// To all in its network.
+    /// To all in its network; not of a link with two ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub broadcast: Option<Ipv4Addr>,
+    /// The other end of such a link; its own where the link is the loopback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Ipv4Addr>,
 }
 
 /// Time in use.

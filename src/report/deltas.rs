@@ -25,6 +25,11 @@ impl Row {
         &self.name
     }
 
+    /// The counter `index` itself, times `unit`.
+    pub fn counter(&self, index: usize, unit: u64) -> Option<u64> {
+        Some(self.counters.get(index)?.saturating_mul(unit))
+    }
+
     /// What the counter `index` has counted since the reading before.
     ///
     /// None at the first reading, and where the counter is lower than before: it wrapped (on machines of

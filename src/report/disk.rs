@@ -1,4 +1,4 @@
-//! `disk`: the space of file systems.
+//! `disk` and `readonly`: the space of file systems, and whether they can be written.
 
 use serde::Serialize;
 
@@ -16,6 +16,15 @@ pub struct Usage {
     pub free: u64,
     /// Percent of what everybody can use.
     pub percent: Tenths,
+}
+
+/// Whether one file system is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Whether it cannot be written though it was meant to be: what to be woken up for.
+    pub readonly: bool,
+    /// Errors that ext4 has found since the last check of it (fsck). None: it is another kind.
+    pub errors: Option<u64>,
 }
 
 impl Usage {

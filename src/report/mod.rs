@@ -2,6 +2,7 @@
 
 mod board;
 pub mod chasar;
+mod clock;
 pub mod deltas;
 pub mod disk;
 mod fan;
@@ -12,7 +13,7 @@ pub mod rates;
 mod sensors;
 mod throttled;
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 
@@ -42,10 +43,10 @@ pub struct Report<'a> {
     /// Seconds since the machine started; every `secondary_timer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uptime: Option<Option<Hundredths>>,
-    /// IPv4 addresses; every `secondary_timer`. Empty where they cannot be read: the original never
+    /// IP addresses; every `secondary_timer`. Empty where they cannot be read: the original never
     /// sent anything but an array, and consumers go through it without asking.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ipaddr: Option<&'a [Ipv4Addr]>,
+    pub ipaddr: Option<&'a [IpAddr]>,
     /// Unix seconds of the sample; where `[message] timestamp=yes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ts: Option<Thousandths>,
@@ -100,6 +101,15 @@ pub fn add(
 /// [`Short`] where there is no room.
 pub fn json_of<T: Serialize + ?Sized>(value: &T, buf: &mut [u8]) -> Result<usize, Short> {
     serde_json_core::to_slice(value, buf).map_err(|_| Short)
+}
+
+/// Writes what is JSON already.
+///
+/// # Errors
+/// [`Short`] where there is no room.
+pub fn copy_of(json: &[u8], buf: &mut [u8]) -> Result<usize, Short> {
+    buf.get_mut(..json.len()).ok_or(Short)?.copy_from_slice(json);
+    Ok(json.len())
 }
 
 /// Pairs as a JSON object; the keys are text.
@@ -158,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_secondary_report_is_the_same_object_with_more_keys() {
-        let addresses = [Ipv4Addr::new(192, 168, 1, 101), Ipv4Addr::new(192, 168, 1, 102)];
+        let addresses = [[192, 168, 1, 101], [192, 168, 1, 102]].map(IpAddr::from);
         let report = Report {
             cpu_temp: Some(Some(Fixed(72_400))),
             uptime: Some(Some(Fixed(13_058_310))),
@@ -239,7 +249,9 @@ mod tests {
 
     #[test]
     fn the_longest_report_fits_and_in_a_small_buffer_addresses_are_cut_first() {
-        let addresses = [Ipv4Addr::new(255, 255, 255, 255); limits::ADDRESSES];
+        let [v4, v6] =
+            ["255.255.255.255", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"].map(|a| a.parse().unwrap());
+        let addresses: Vec<IpAddr> = [[v4; limits::ADDRESSES], [v6; limits::ADDRESSES]].concat();
         let hostname = "\u{1}".repeat(limits::HOSTNAME);
         let longest = Report {
             hostname: &hostname,
@@ -254,7 +266,7 @@ mod tests {
         let mut buf = [0; limits::REPORT];
         let cut = longest.encode(&mut buf[..whole.len() - 1]).unwrap();
         let read: serde_json::Value = serde_json::from_slice(&buf[..cut]).unwrap();
-        assert_eq!(read["ipaddr"].as_array().unwrap().len(), limits::ADDRESSES - 1);
+        assert_eq!(read["ipaddr"].as_array().unwrap().len(), 2 * limits::ADDRESSES - 1);
         assert_eq!(longest.encode(&mut buf[..100]), Err(Short));
     }
 }

@@ -1,4 +1,5 @@
-//! `diskio` and `net`: what disks and network interfaces did since the reading before.
+//! `diskio` and `net`: what disks and network interfaces did since the reading before, and the counters behind it
+//! where they are wanted (`counters=yes`), as Prometheus takes them: it makes the rates itself.
 
 use serde::Serialize;
 
@@ -16,6 +17,15 @@ pub struct DiskRates {
     pub write: Option<u64>,
     /// Percent of the time with requests under way.
     pub busy: Option<Tenths>,
+    /// Bytes in all, as the kernel counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_bytes: Option<u64>,
+    /// Likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_bytes: Option<u64>,
+    /// Milliseconds with requests under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy_ms: Option<u64>,
 }
 
 impl DiskRates {
@@ -25,8 +35,16 @@ impl DiskRates {
     }
 
     /// From what was counted.
-    pub fn of(row: &Row) -> Self {
-        Self { read: row.rate(0, SECTOR), write: row.rate(1, SECTOR), busy: row.share(2) }
+    pub fn of(row: &Row, with_counters: bool) -> Self {
+        let counter = |index, unit| row.counter(index, unit).filter(|_| with_counters);
+        Self {
+            read: row.rate(0, SECTOR),
+            write: row.rate(1, SECTOR),
+            busy: row.share(2),
+            read_bytes: counter(0, SECTOR),
+            write_bytes: counter(1, SECTOR),
+            busy_ms: counter(2, 1),
+        }
     }
 }
 
@@ -41,6 +59,18 @@ pub struct NetRates {
     pub errors: Option<u64>,
     /// Packets dropped since the reading before.
     pub drops: Option<u64>,
+    /// Bytes in all, as the kernel counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rx_bytes: Option<u64>,
+    /// Likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tx_bytes: Option<u64>,
+    /// Packets in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors_total: Option<u64>,
+    /// Likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drops_total: Option<u64>,
 }
 
 impl NetRates {
@@ -50,7 +80,17 @@ impl NetRates {
     }
 
     /// From what was counted.
-    pub fn of(row: &Row) -> Self {
-        Self { rx: row.rate(0, 1), tx: row.rate(1, 1), errors: row.since(2), drops: row.since(3) }
+    pub fn of(row: &Row, with_counters: bool) -> Self {
+        let counter = |index| row.counter(index, 1).filter(|_| with_counters);
+        Self {
+            rx: row.rate(0, 1),
+            tx: row.rate(1, 1),
+            errors: row.since(2),
+            drops: row.since(3),
+            rx_bytes: counter(0),
+            tx_bytes: counter(1),
+            errors_total: counter(2),
+            drops_total: counter(3),
+        }
     }
 }

@@ -5,10 +5,12 @@
 
 pub mod addresses;
 pub mod boot_id;
+pub mod clock;
 pub mod cpufreq;
 pub mod cpuinfo;
 pub mod cpulist;
 pub mod diskstats;
+pub mod fstab;
 pub mod hostname;
 pub mod hwmon;
 pub mod loadavg;

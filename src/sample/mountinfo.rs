@@ -27,6 +27,9 @@ const LOCAL: [&[u8]; 10] = [
 /// Of those, the ones that keep their files on block devices all the same.
 const SEVERAL_DEVICES: [&[u8]; 3] = [b"bcachefs", b"btrfs", b"zfs"];
 
+/// Kinds that nobody can write to.
+const READ_ONLY: [&[u8]; 5] = [b"cramfs", b"erofs", b"iso9660", b"romfs", b"squashfs"];
+
 /// Kinds on a block device that other nodes of a cluster must agree on.
 const CLUSTER: [&[u8]; 2] = [b"gfs2", b"ocfs2"];
 
@@ -40,6 +43,9 @@ pub struct Mount<'a> {
     /// The directory of the file system that is mounted; escaped, as the next.
     root: &'a [u8],
     point: &'a [u8],
+    /// Of this mount, and of the file system itself, wherever it is mounted.
+    options: &'a [u8],
+    super_options: &'a [u8],
 }
 
 /// Major and minor number of a device; the major number 0 is none's.
@@ -55,9 +61,11 @@ fn mount(line: &[u8]) -> Option<Mount<'_>> {
     let mut words = line.split(|byte| *byte == b' ');
     let mut numbers = words.nth(2)?.split(|byte| *byte == b':').map(decimal);
     let device = (numbers.next()??, numbers.next()??);
-    let (root, point) = (words.next()?, words.next()?);
+    let (root, point, options) = (words.next()?, words.next()?, words.next()?);
     words.find(|word| *word == b"-")?;
-    Some(Mount { device, kind: words.next()?, root, point })
+    let kind = words.next()?;
+    let super_options = words.nth(1).unwrap_or_default();
+    Some(Mount { device, kind, root, point, options, super_options })
 }
 
 impl<'a> Mount<'a> {
@@ -128,8 +136,38 @@ pub type Kind = String<{ limits::FILE_SYSTEM }>;
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Place {
     beneath: Option<Device>,
-    mounted: bool,
+    access: Option<Access>,
     waits: Option<Kind>,
+}
+
+/// Whether the file system that is mounted somewhere can be written.
+///
+/// By the options of the file system: those of a mount are also `ro` in the sandbox of a service, and stay `rw`
+/// where the kernel has given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Of the file system.
+    pub device: Device,
+    /// Nobody can write to it.
+    pub is_readonly: bool,
+    /// For an error: ext4 says so since Linux 6.15 (`emergency_ro`, `shutdown`). Before, it was `ro` alone.
+    pub is_broken: bool,
+    /// Whoever mounted it asked for one that can be written: the mount is not `ro` itself.
+    pub is_asked: bool,
+}
+
+impl Access {
+    fn of(mount: &Mount<'_>) -> Self {
+        let has =
+            |options: &[u8], wanted: &[u8]| options.split(|byte| *byte == b',').any(|one| one == wanted);
+        let is_broken = [&b"emergency_ro"[..], b"shutdown"].iter().any(|word| has(mount.super_options, word));
+        Self {
+            device: mount.device,
+            is_readonly: is_broken || has(mount.super_options, b"ro"),
+            is_broken,
+            is_asked: !has(mount.options, b"ro") && !READ_ONLY.contains(&mount.kind),
+        }
+    }
 }
 
 impl Place {
@@ -144,7 +182,10 @@ impl Place {
             self.waits = Some(kind.unwrap_or_default());
         }
         if rest.is_empty() {
-            self.mounted |= !mount.is_bound_to_itself(self.beneath);
+            // Of several the last is on top.
+            if !mount.is_bound_to_itself(self.beneath) {
+                self.access = Some(Access::of(mount));
+            }
         } else {
             self.beneath = Some(mount.device);
         }
@@ -152,7 +193,12 @@ impl Place {
 
     /// Whether a file system is mounted just there.
     pub fn is_mounted(&self) -> bool {
-        self.mounted
+        self.access.is_some()
+    }
+
+    /// Whether it can be written, where one is mounted.
+    pub fn access(&self) -> Option<Access> {
+        self.access
     }
 
     /// The kind of file system, there or on the way there, that may keep whoever asks waiting for ever.

@@ -1,4 +1,4 @@
-//! `/proc/PID/stat`: one process (proc_pid_stat(5)).
+//! `/proc/PID/stat` and `statm`: one process (proc_pid_stat(5), proc_pid_statm(5)).
 
 use super::{decimal, words};
 
@@ -14,8 +14,8 @@ pub struct Process<'t> {
     /// Clock ticks from the machine's start to its own: two processes that had one number have not
     /// both started then.
     pub started: u64,
-    /// Pages of memory that it holds.
-    pub resident_pages: u64,
+    /// Whether it has memory of its own, which a thread of the kernel or a zombie has not.
+    pub has_memory: bool,
 }
 
 /// A process's state, by its letter.
@@ -55,14 +55,21 @@ pub fn parse(text: &[u8]) -> Option<Process<'_>> {
     let user = number(14, 3)?;
     let system = number(15, 14)?;
     let started = number(22, 15)?;
-    let resident_pages = number(24, 22)?;
+    let virtual_bytes = number(23, 22)?;
     Some(Process {
         name,
         status: Status(*state),
         ticks: user.saturating_add(system),
         started,
-        resident_pages,
+        has_memory: virtual_bytes > 0,
     })
+}
+
+/// Reads the pages of memory that a process holds from its `statm`, as psutil does: `rss` of `stat` is
+/// without what its processors have not added up yet, up to a tenth of a small process (proc_pid_stat(5):
+/// "This value is inaccurate").
+pub fn resident_pages(statm: &[u8]) -> Option<u64> {
+    decimal(words(statm).nth(1)?)
 }
 
 #[cfg(test)]
@@ -75,7 +82,7 @@ mod tests {
     fn fields_are_counted_from_the_last_parenthesis() {
         let init = parse(INIT).unwrap();
         assert_eq!((init.name, init.status.as_str()), (&b"systemd"[..], "sleeping"));
-        assert_eq!((init.ticks, init.started, init.resident_pages), (111 + 302, 19, 3113));
+        assert_eq!((init.ticks, init.started, init.has_memory), (111 + 302, 19, true));
         for name in [&b"a) R 9 9 (b"[..], b"", b" ", b")", b"x\n)(y", b"\xff\xfe"] {
             let text = [b"1 (", name, b") ", &INIT[12..]].concat();
             assert_eq!(parse(&text), Some(Process { name, ..init }), "{:?}", name.escape_ascii());
@@ -89,8 +96,16 @@ mod tests {
         {
             assert_eq!(parse(text), None, "{:?}", text.escape_ascii());
         }
-        for cut in 0..INIT.len() - 120 {
+        for cut in 0..INIT.len() - 135 {
             assert_eq!(parse(&INIT[..cut]), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn memory_is_the_second_number_of_statm() {
+        assert_eq!(resident_pages(b"41976 4367 2130 12 0 4991 0\n"), Some(4367));
+        for text in [&b""[..], b"41976", b"41976 x 1"] {
+            assert_eq!(resident_pages(text), None, "{:?}", text.escape_ascii());
         }
     }
 

@@ -1,4 +1,4 @@
-//! `/proc/stat`: what the processors have spent their time on.
+//! `/proc/stat`: what the processors have spent their time on, and since when.
 
 use core::ops::ControlFlow;
 
@@ -81,6 +81,13 @@ pub fn each_core(text: &[u8], mut each: impl FnMut(usize, CpuTimes)) -> ControlF
     ControlFlow::Continue(())
 }
 
+/// Reads Unix seconds of the start from the line `btime`, where `text` has it. It is the same at each reading,
+/// but moves with the clock when that is set; None for 0, which boards without a clock have said.
+pub fn boot_time(text: &[u8]) -> Option<u64> {
+    let seconds = lines(text).find_map(|line| line.strip_prefix(b"btime "))?;
+    decimal(seconds.trim_ascii()).filter(|seconds| *seconds > 0)
+}
+
 /// Reads what follows the name.
 fn times<'a>(words: impl Iterator<Item = &'a [u8]>) -> Option<CpuTimes> {
     let mut ticks = [0; 8];
@@ -144,6 +151,15 @@ mod tests {
         assert_eq!((flow, &cores[..]), (ControlFlow::Continue(()), &[(0, 1, 4), (2, 5, 8)][..]));
         let flow = each_core(b"cpu1 1 2 3 4\nintr 7\ncpu2 5 6 7 8\n", |number, _| assert_eq!(number, 1));
         assert_eq!(flow, ControlFlow::Break(()));
+    }
+
+    #[test]
+    fn the_start_is_the_line_btime_wherever_it_is_and_0_is_none() {
+        let text = b"cpu  1 2 3 4\nintr 4711 0 0\nctxt 1\nbtime 1795879592\nprocesses 7\n";
+        assert_eq!(boot_time(text), Some(1_795_879_592));
+        for none in [&b""[..], b"btime 0\n", b"xbtime 7\n", b"btime x\n", b"btime\n"] {
+            assert_eq!(boot_time(none), None);
+        }
     }
 
     #[test]

@@ -130,8 +130,8 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
     assert_eq!(
         warned,
         [
-            "[hddtemp]: is not supported; [sensors] has the temperatures of disks with a driver for them: drivetemp, nvme",
-            "[ipaddr]: has no effect: ipaddr is in reports by [app] secondary_timer",
+            "[ipaddr] enabled: has no effect: ipaddr is in reports by [app] secondary_timer",
+            "[ipaddr] interval: has no effect: ipaddr is in reports by [app] secondary_timer",
             "[mem]: has no effect: mem is in every report, by [app] primary_timer",
             "[uptime]: has no effect: uptime is in reports by [app] secondary_timer",
             "[hostname]: has no effect: hostname is in every report",

@@ -18,7 +18,7 @@ fn fault_34_a_mount_that_hangs_whoever_asks_is_null_and_told_once_and_the_rest_g
     }
     let [hung, below, small, bound] = [hung, below, small, bound].map(|path| path.display().to_string());
     place.configure(format!(
-        "[app]\nprimary_timer=0.05\n[hddspace]\nenabled=yes\ninterval=0.05\n[disk]\nenabled=yes\ninterval=0.05\nmounts=/ {hung} {below} {small} {bound}\n"
+        "[app]\nprimary_timer=0.05\n[hddspace]\nenabled=yes\ninterval=0.05\n[disk]\nenabled=yes\ninterval=0.05\nmounts=/ {hung} {below} {small} {bound}\n[value:far]\nfile={hung}/value\ninterval=0.05\n"
     ));
     // A FUSE connection that nobody serves. Whoever asks it waits until he is killed.
     let setup = format!(
@@ -40,11 +40,13 @@ fn fault_34_a_mount_that_hangs_whoever_asks_is_null_and_told_once_and_the_rest_g
         for null in [&hung, &below, &bound] {
             assert_eq!(disk.get(null), Some(&Value::Null), "{null}");
         }
+        assert_eq!(report.get("far"), Some(&Value::Null));
     }
     let said = agent.lines_of(Stream::Stderr);
     for words in [
         format!("{hung} (fuse.never): not asked"),
         format!("{below} (fuse.never): not asked"),
+        format!("{hung}/value (fuse.never): not asked"),
         format!("{bound}: nothing is mounted there"),
     ] {
         assert_eq!(count(&said, &words), 1, "{words}: {said:#?}");

@@ -11,14 +11,20 @@ mod support;
 mod python;
 
 mod board;
+mod boot;
 mod card;
+mod clock;
 mod cpu_freq;
 mod disk;
+mod external;
 mod fan;
+mod hddtemp;
+mod ipaddr;
 mod load;
 mod os;
 mod percpu;
 mod pressure;
+mod readonly;
 mod rates;
 mod schedule;
 mod sensors;
@@ -26,7 +32,9 @@ mod swap;
 mod throttled;
 mod wifi;
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use psistats::agent::figures::Tick;
@@ -62,6 +70,52 @@ fn with_configuration(root: &Path, name: &str, configuration: &str) -> Value {
     sampler.prime(START);
     let mut report = first(&mut sampler);
     report.as_object_mut().unwrap().remove(name).unwrap_or_else(|| panic!("{name} is not in {report}"))
+}
+
+/// The first report of the program under `root`, where every `call` of the system succeeds and leaves `answer` where
+/// its argument `argument` points to. By strace.
+fn with_answer(root: &Path, configuration: &str, call: &str, argument: u32, answer: &[u8]) -> Value {
+    let answer = answer.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, configuration).unwrap();
+    let mut strace = Command::new("strace")
+        .args(["-qq", "-o", "/dev/null", "-e"])
+        .arg(format!("trace={call}"))
+        .arg("-e")
+        .arg(format!("inject={call}:retval=0:poke_exit=@arg{argument}={answer}"))
+        .args([env!("CARGO_BIN_EXE_psistats"), "start-local", "--stdout", "--root"])
+        .arg(root)
+        .arg("--config")
+        .arg(file.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("strace: {error}; apt-get install strace"));
+    let first = BufReader::new(strace.stdout.take().unwrap()).lines().next();
+    // Its reader is gone: the program ends, and strace with it.
+    let report = serde_json::from_str(&first.unwrap().unwrap()).unwrap();
+    strace.wait().unwrap();
+    report
+}
+
+/// Whether this is the test itself: outside it is run once more, by the same program behind the shell's `setup`,
+/// in what `unshare` gives it of its own.
+fn is_inside(unshare: &[&str], setup: &str, test: &str) -> bool {
+    const INSIDE: &str = "PSISTATS_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let output = Command::new("unshare")
+        .args(unshare)
+        .args(["sh", "-ec", &format!("{setup}\nexec \"$0\" --exact --ignored {test}")])
+        .arg(std::env::current_exe().unwrap())
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{complaint}");
+    false
 }
 
 /// What `expression`, of Python with psutil, is as JSON.

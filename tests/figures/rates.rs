@@ -76,6 +76,30 @@ fn diskio_is_bytes_a_second_and_the_share_of_time_with_work() {
 }
 
 #[test]
+fn the_counters_themselves_are_beside_the_rates_where_they_are_wanted_and_also_where_the_rates_are_null() {
+    let tree = Tree::new();
+    put_disk(&tree, "mmcblk0");
+    diskstats(&tree, &[("mmcblk0", [1000, 50, 10])]);
+    net_dev(&tree, &[("eth0", [1000, 50, 1, 7])]);
+    let configuration = "[diskio]\nenabled=yes\ncounters=yes\n[net]\nenabled=yes\ncounters=yes\n";
+    let report = crate::first(&mut open_sampler(tree.path(), configuration));
+    assert_eq!(
+        report["diskio"]["mmcblk0"],
+        json!({
+            "read": null, "write": null, "busy": null,
+            "read_bytes": 512_000, "write_bytes": 25_600, "busy_ms": 10
+        })
+    );
+    assert_eq!(
+        report["net"]["eth0"],
+        json!({
+            "rx": null, "tx": null, "errors": null, "drops": null,
+            "rx_bytes": 1000, "tx_bytes": 50, "errors_total": 1, "drops_total": 7
+        })
+    );
+}
+
+#[test]
 fn fault_32_counters_of_disks_that_wrap_and_disks_that_come_and_go_give_null_and_no_spike() {
     let tree = Tree::new();
     put_disk(&tree, "sda");

@@ -1,12 +1,9 @@
 //! `throttled`
 
-use std::fmt::Write as _;
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
 
-use crate::figure;
 use crate::support::Tree;
+use crate::{figure, with_answer};
 
 const DRIVER: &str = "sys/devices/platform/soc/soc:firmware/get_throttled";
 const NAMES: [&str; 4] = ["under_voltage", "frequency_capped", "throttled", "soft_temperature_limit"];
@@ -74,27 +71,9 @@ fn throttled_is_null_without_a_source() {
 
 /// The figure where every `ioctl(2)` succeeds and leaves `answer` as its argument.
 fn answered(tree: &Tree, answer: [u32; 8]) -> Value {
-    tree.put("psistats.conf", "[throttled]\nenabled=yes\n[cpu_temp]\nenabled=no\n");
-    let answer = answer.iter().flat_map(|word| word.to_le_bytes()).fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").unwrap();
-        hex
-    });
-    let mut strace = Command::new("strace")
-        .args(["-qq", "-o", "/dev/null", "-e", "trace=ioctl", "-e"])
-        .arg(format!("inject=ioctl:retval=0:poke_exit=@arg3={answer}"))
-        .args([env!("CARGO_BIN_EXE_psistats"), "start-local", "--stdout", "--root"])
-        .arg(tree.path())
-        .arg("--config")
-        .arg(tree.path().join("psistats.conf"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("strace: {error}; apt-get install strace"));
-    let first = std::io::BufRead::lines(std::io::BufReader::new(strace.stdout.take().unwrap())).next();
-    // Its reader is gone: the program ends, and strace with it.
-    let mut report: Value = serde_json::from_str(&first.unwrap().unwrap()).unwrap();
-    strace.wait().unwrap();
-    report["throttled"].take()
+    let answer = answer.map(u32::to_le_bytes).concat();
+    let configuration = "[throttled]\nenabled=yes\n[cpu_temp]\nenabled=no\n";
+    with_answer(tree.path(), configuration, "ioctl", 3, &answer)["throttled"].take()
 }
 
 #[test]

@@ -14,11 +14,11 @@ use crate::agent::figures::mounts::{Space, Table};
 use crate::agent::localtime::Zone;
 use crate::agent::machine::{Asker, Machine};
 use crate::agent::processes::ProcessTable;
-use crate::agent::system;
+use crate::agent::sys;
 use crate::limits;
 use crate::report::chasar::{self, Cpu, Ipv4Interface, Message, Process, percent_of};
 use crate::report::{Members, Sequence, json_of};
-use crate::sample::addresses::Addresses;
+use crate::sample::addresses::{Addresses, Network};
 use crate::time::Instant;
 
 /// What is told beside the obvious.
@@ -63,7 +63,7 @@ impl Collector {
         let mounts = Table::open(root, "disk");
         let interface = Interface::open(root, options.interface);
         let capacity = if options.processes == 0 { 0 } else { limits::PROCESSES };
-        let processes = ProcessTable::open(root, capacity, system::ticks_per_second(), system::page_bytes());
+        let processes = ProcessTable::open(root, capacity, sys::ticks_per_second(), sys::page_bytes());
         if capacity > 0 && root.is_live() && root.file_of(&["proc/1/stat"]).is_none() {
             warn!(
                 "messages tell of this user's processes alone, the others are hidden: by ProtectProc= of the unit (systemctl edit), or by hidepid of /proc"
@@ -159,7 +159,7 @@ impl Collector {
         most: usize,
     ) -> Option<usize> {
         let total = memory.map_or(0, |memory| memory.total_bytes);
-        let number = self.interface.number();
+        let (number, has_peers) = (self.interface.number(), self.interface.has_peers());
         let found = found.into_iter().flat_map(Addresses::with_networks);
         let ours = found.filter(|(_, network)| Some(network.interface) == number);
         let message = Message {
@@ -167,10 +167,11 @@ impl Collector {
             computer_clock: &stamp(clock, &self.zone),
             hostname,
             mac_address: self.interface.mac(),
-            ipv4_interfaces: Sequence(ours.map(|(addr, network)| Ipv4Interface {
-                addr,
-                netmask: network.netmask,
-                broadcast: network.broadcast,
+            ipv4_interfaces: Sequence(ours.map(|(addr, network)| {
+                let Network { netmask, broadcast_or_peer, .. } = network;
+                let (broadcast, peer) =
+                    if has_peers { (None, broadcast_or_peer) } else { (broadcast_or_peer, None) };
+                Ipv4Interface { addr, netmask, broadcast, peer }
             })),
             cpu: Cpu { percent_used: Sequence(self.cores.percent()) },
             memory,

@@ -7,6 +7,10 @@ use crate::agent::source::{Root, Source, read_at};
 use crate::limits;
 use crate::sample::{route, text};
 
+/// netdevice(7)
+const IFF_LOOPBACK: u32 = 0x8;
+const IFF_POINTOPOINT: u32 = 0x10;
+
 /// The name of an interface.
 type Name = String<{ limits::INTERFACE_NAME }>;
 /// `60:03:08:9e:98:b6`; other links than Ethernet have up to 20 bytes.
@@ -24,6 +28,8 @@ pub struct Interface {
 #[derive(Debug)]
 struct Known {
     number: u32,
+    /// Whether its addresses have another end and no broadcast address.
+    has_peers: bool,
     /// None where the link has none, as a tunnel's.
     mac: Option<Mac>,
 }
@@ -59,6 +65,11 @@ impl Interface {
         self.now.as_ref().map(|known| known.number)
     }
 
+    /// Whether its addresses have another end: a point-to-point link, or the loopback.
+    pub fn has_peers(&self) -> bool {
+        self.now.as_ref().is_some_and(|known| known.has_peers)
+    }
+
     /// Its hardware address.
     pub fn mac(&self) -> Option<&str> {
         self.now.as_ref()?.mac.as_deref()
@@ -68,8 +79,10 @@ impl Interface {
 /// What sysfs says of an interface (Documentation/ABI/testing/sysfs-class-net).
 fn known(root: &Root, name: &str, buf: &mut [u8]) -> Option<Known> {
     let number = attribute(root, name, "ifindex", buf)?.parse().ok()?;
+    let flags = attribute(root, name, "flags", buf).and_then(|flags| flags.strip_prefix("0x"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags, 16).ok()).unwrap_or_default();
     let mac = attribute(root, name, "address", buf).and_then(|mac| Mac::try_from(mac).ok());
-    Some(Known { number, mac })
+    Some(Known { number, has_peers: flags & (IFF_LOOPBACK | IFF_POINTOPOINT) != 0, mac })
 }
 
 fn attribute<'b>(root: &Root, name: &str, attribute: &str, buf: &'b mut [u8]) -> Option<&'b str> {

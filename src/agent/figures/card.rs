@@ -5,7 +5,7 @@ use heapless::Vec;
 use super::{Figure, Reading};
 use crate::agent::source::{Failure, Root, read_at};
 use crate::bytes::Short;
-use crate::report::hardware::{Card, CardText};
+use crate::report::hardware::{Card, Text};
 use crate::report::{Members, json_of};
 use crate::sample::mmc::{life_time, pre_eol};
 
@@ -36,8 +36,8 @@ impl Figure for Cards {
             // Every card has a type.
             let Some(kind) = attribute(root, block, "type", text) else { continue };
             let card = Card {
-                kind: CardText::of(kind),
-                name: attribute(root, block, "name", text).and_then(CardText::of),
+                kind: Text::of(kind),
+                name: attribute(root, block, "name", text).and_then(Text::of),
                 life_time: attribute(root, block, "life_time", text).and_then(life_time),
                 pre_eol: attribute(root, block, "pre_eol_info", text).and_then(pre_eol),
             };

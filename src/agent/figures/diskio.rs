@@ -17,15 +17,17 @@ pub struct DiskIo {
     source: Source,
     disks: Deltas,
     crowd: Crowd,
+    with_counters: bool,
     /// What is read.
     name: &'static str,
 }
 
 impl DiskIo {
     /// Opens `/proc/diskstats`.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, with_counters: bool) -> Self {
         let source = Source::open(root, "proc/diskstats");
-        Self { name: source.name(), source, disks: Deltas::default(), crowd: Crowd::default() }
+        let (disks, crowd) = (Deltas::default(), Crowd::default());
+        Self { name: source.name(), source, disks, crowd, with_counters }
     }
 }
 
@@ -44,7 +46,7 @@ impl Figure for DiskIo {
     }
 
     fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        let Self { source, disks, crowd, name } = self;
+        let Self { source, disks, crowd, name, .. } = self;
         *name = source.name();
         disks.begin();
         source.pieces(reading.text, limits::COUNTERS, |text| {
@@ -72,7 +74,8 @@ impl Figure for DiskIo {
     }
 
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
-        json_of(&Members(self.disks.rows().map(|row| (row.name(), DiskRates::of(row)))), buf)
+        let rows = self.disks.rows();
+        json_of(&Members(rows.map(|row| (row.name(), DiskRates::of(row, self.with_counters)))), buf)
     }
 }
 

@@ -4,6 +4,7 @@
 //! and its JSON are in `sample` and `report`.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use log::warn;
@@ -13,23 +14,29 @@ use super::machine::Machine;
 use super::memory::Memory;
 use super::source::{Failure, Root, Watch};
 use crate::bytes::Short;
+use crate::config;
 use crate::config::figures::{self, FigureName, Wanted};
 use crate::report;
 use crate::time::{Instant, Periodic};
 
 mod board;
+mod boot;
 mod card;
+mod clock;
 mod cpu_freq;
 mod disk;
 mod diskio;
+mod external;
 mod fan;
 mod hddspace;
+mod hddtemp;
 mod load;
 pub mod mounts;
 mod net;
 mod os;
 mod percpu;
 mod pressure;
+mod readonly;
 mod sensors;
 mod swap;
 mod throttled;
@@ -42,6 +49,11 @@ const SELDOM: Duration = Duration::from_secs(30);
 trait Figure {
     /// What it is read from, under the root.
     fn source(&self) -> &str;
+
+    /// The same for a message, which goes on with what became of it.
+    fn place(&self, root: &Root) -> PathBuf {
+        root.path(self.source())
+    }
 
     /// Opens anew what may have gone away or come since, without an allocation. What reports have too
     /// they open anew themselves.
@@ -105,8 +117,10 @@ pub struct Figures {
 impl Figures {
     /// Opens the sources of those that are wanted.
     pub fn open(machine: &mut Machine, settings: &figures::Figures) -> Self {
-        let wanted = settings.wanted.iter();
-        Self { all: wanted.map(|wanted| Scheduled::open(machine, settings, *wanted)).collect() }
+        let wanted = settings.wanted.iter().map(|wanted| Scheduled::open(machine, settings, *wanted));
+        let mut all: Vec<_> = wanted.collect();
+        all.extend(settings.externals.iter().map(|external| Scheduled::of(&machine.root, external)));
+        Self { all }
     }
 
     /// Reads what the first report is measured against.
@@ -144,10 +158,11 @@ impl Crowd {
 }
 
 struct Scheduled {
-    wanted: Wanted,
     figure: Box<dyn Figure>,
+    interval: Duration,
     /// None before the first report, which has all.
     timer: Option<Periodic>,
+    /// Of its key in a report.
     watch: Watch,
     /// Whether it was told that a report had no room.
     crowded: bool,
@@ -156,7 +171,7 @@ struct Scheduled {
 // Not of the figure: in its table of functions nobody would call it, and a dozen take kilobytes.
 impl fmt::Debug for Scheduled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scheduled").field("wanted", &self.wanted).finish_non_exhaustive()
+        f.debug_struct("Scheduled").field("watch", &self.watch).finish_non_exhaustive()
     }
 }
 
@@ -169,6 +184,8 @@ impl Scheduled {
             FigureName::Swap => Box::new(swap::Swap::of(&mut machine.memory)),
             FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
             FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
+            FigureName::Boot => Box::new(boot::Boot::open(root)),
+            FigureName::Clock => Box::new(clock::Clock::default()),
             FigureName::Board => Box::new(board::Board::open(root)),
             FigureName::Os => Box::new(os::Os::open(root)),
             FigureName::Throttled => Box::new(throttled::Throttled::open(root)),
@@ -176,27 +193,45 @@ impl Scheduled {
             FigureName::Fan => Box::new(fan::Fan::open(root)),
             FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
             FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
-            FigureName::DiskIo => Box::new(diskio::DiskIo::open(root)),
-            FigureName::Net => Box::new(net::Net::open(root)),
+            FigureName::HddTemp => Box::new(hddtemp::HddTemp::default()),
+            FigureName::ReadOnly => Box::new(readonly::ReadOnly::open(root, &settings.mounts)),
+            FigureName::DiskIo => Box::new(diskio::DiskIo::open(root, settings.disk_counters)),
+            FigureName::Net => Box::new(net::Net::open(root, settings.net_counters)),
             FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
             FigureName::Card => Box::new(card::Cards::default()),
         };
-        Self { wanted, figure, timer: None, watch: Watch::new(wanted.name.as_str()), crowded: false }
+        Self {
+            figure,
+            interval: wanted.interval,
+            timer: None,
+            watch: Watch::new(wanted.name.as_str()),
+            crowded: false,
+        }
+    }
+
+    fn of(root: &Root, configured: &config::external::External) -> Self {
+        Self {
+            figure: Box::new(external::External::open(root, configured)),
+            interval: configured.interval,
+            timer: None,
+            watch: Watch::of(configured.name.clone()),
+            crowded: false,
+        }
     }
 
     fn is_due(&mut self, due: Instant) -> bool {
-        self.timer.get_or_insert_with(|| Periodic::new(due, self.wanted.interval)).due(due)
+        self.timer.get_or_insert_with(|| Periodic::new(due, self.interval)).due(due)
     }
 
     fn add(&mut self, json: &mut [u8], length: usize, tick: Tick, machine: &mut Machine) -> usize {
         // What is seldom read may tell each time that it is back.
-        let tell = tick.secondary || self.wanted.interval >= SELDOM;
+        let tell = tick.secondary || self.interval >= SELDOM;
         if tell && (self.watch.is_missing() || self.figure.is_incomplete()) {
             self.figure.reopen(&machine.root);
         }
         let outcome = self.figure.read(Reading::of(machine, tick.now));
-        let found = self.watch.pass(outcome, || machine.root.path(self.figure.source()), tell).is_some();
-        let key = self.wanted.name.as_str();
+        let found = self.watch.pass(outcome, || self.figure.place(&machine.root), tell).is_some();
+        let key = self.watch.figure();
         let longer = report::add(json, length, key, |buf| {
             if found { self.figure.encode(buf) } else { report::json_of(&None::<u8>, buf) }
         });

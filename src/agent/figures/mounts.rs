@@ -12,7 +12,7 @@ use nix::sys::statvfs::statvfs;
 use crate::agent::source::{Failure, Root, Source};
 use crate::limits;
 use crate::report::disk::Usage;
-use crate::sample::mountinfo::{Device, Mount, Place, mounts};
+use crate::sample::mountinfo::{Access, Device, Mount, Place, mounts};
 
 /// A mount point, and what was found there.
 #[derive(Debug)]
@@ -48,6 +48,11 @@ impl Space {
         self.place.waits()
     }
 
+    /// Whether it can be written, where something is mounted.
+    pub fn access(&self) -> Option<Access> {
+        self.place.access()
+    }
+
     /// Asks for the space, where the last survey found that it may be asked for.
     ///
     /// # Errors
@@ -80,17 +85,22 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens `/proc/self/mountinfo` for `figure`.
+    /// Opens `/proc/self/mountinfo`.
+    pub fn of(root: &Root) -> Self {
+        Self { source: Source::open(root, "proc/self/mountinfo"), live: root.is_live() }
+    }
+
+    /// The same for `figure`, which is the space there.
     pub fn open(root: &Root, figure: &str) -> Self {
-        let live = root.is_live();
-        if !live {
+        let table = Self::of(root);
+        if !table.live {
             let root = root.path("");
             info!(
                 "{figure} stays null in reports: the space of this machine is not that of {}",
                 root.display()
             );
         }
-        Self { source: Source::open(root, "proc/self/mountinfo"), live }
+        table
     }
 
     /// Whether it is the running system's own: under another root there is no space to ask for.

@@ -17,15 +17,17 @@ pub struct Net {
     source: Source,
     interfaces: Deltas,
     crowd: Crowd,
+    with_counters: bool,
 }
 
 impl Net {
     /// Opens `/proc/net/dev`.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, with_counters: bool) -> Self {
         Self {
             source: Source::open(root, "proc/net/dev"),
             interfaces: Deltas::default(),
             crowd: Crowd::default(),
+            with_counters,
         }
     }
 }
@@ -45,7 +47,7 @@ impl Figure for Net {
     }
 
     fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        let Self { source, interfaces, crowd } = self;
+        let Self { source, interfaces, crowd, .. } = self;
         interfaces.begin();
         let mut columns = None;
         source.pieces(reading.text, limits::COUNTERS, |text| {
@@ -68,6 +70,7 @@ impl Figure for Net {
     }
 
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
-        json_of(&Members(self.interfaces.rows().map(|row| (row.name(), NetRates::of(row)))), buf)
+        let rows = self.interfaces.rows();
+        json_of(&Members(rows.map(|row| (row.name(), NetRates::of(row, self.with_counters)))), buf)
     }
 }

@@ -1,0 +1,85 @@
+//! What is asked of the system that is in no file: `sysconf(3)`, `adjtimex(2)`, and the Raspberry Pi's
+//! firmware by its mailbox, which is one `ioctl(2)` on `/dev/vcio`.
+//!
+//! The messages to the firmware are in [`crate::sample::mailbox`].
+
+// The only unsafe code of the project. nix has no safe form of an ioctl, since only its caller knows what the
+// request writes, and where; nor has nix or rustix one of adjtimex.
+#![allow(unsafe_code)]
+
+use std::ffi::c_char;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::unistd::{SysconfVar, sysconf};
+
+use crate::sample::Thousandths;
+use crate::sample::clock::Clock;
+use crate::sample::mailbox::{self, Message};
+
+/// Bytes of a page of memory.
+pub fn page_bytes() -> u64 {
+    configured(SysconfVar::PAGE_SIZE).unwrap_or(4096)
+}
+
+/// Clock ticks a second, in which `/proc` counts processor time.
+pub fn ticks_per_second() -> u64 {
+    configured(SysconfVar::CLK_TCK).unwrap_or(100)
+}
+
+fn configured(what: SysconfVar) -> Option<u64> {
+    sysconf(what).ok().flatten().and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0)
+}
+
+/// Asks the kernel for the state of the clock. It changes nothing, and needs no privilege.
+///
+/// # Errors
+/// As `adjtimex(2)`: `EPERM` in a sandbox that forbids it.
+pub fn clock() -> Result<Clock, Errno> {
+    // SAFETY: the structure is of whole numbers alone, of which 0 is one; `modes` of 0 is a question.
+    let mut timex: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills the structure, which is borrowed for as long as the call.
+    let state = unsafe { libc::adjtimex(&raw mut timex) };
+    Errno::result(state)?;
+    let libc::timex { status, maxerror, offset, .. } = timex;
+    // On 32 bits they have fewer.
+    #[allow(clippy::useless_conversion)]
+    Ok(Clock::of(status, maxerror.into(), offset.into()))
+}
+
+/// The mailbox's device under the root directory.
+pub const MAILBOX: &str = "dev/vcio";
+
+// _IOWR(100, 0, char *): drivers/char/broadcom/vcio.c. The size in its number is a pointer's, the
+// argument is the message itself.
+nix::ioctl_readwrite_bad!(
+    /// Sends a message to the firmware, which writes its answer over it.
+    property,
+    nix::request_code_readwrite!(100, 0, size_of::<*mut c_char>()),
+    Message
+);
+
+/// Asks the firmware for the temperature, in degrees Celsius. None where its answer is no answer.
+///
+/// # Errors
+/// As `ioctl(2)`: `ENOTTY` on a file that is not this device.
+pub fn firmware_temperature(device: &File) -> Result<Option<Thousandths>, Errno> {
+    ask(device, mailbox::temperature()).map(|answer| mailbox::parse_temperature(&answer))
+}
+
+/// Asks the firmware for the bits of [`crate::sample::throttled`]. None where its answer is no answer.
+///
+/// # Errors
+/// As [`firmware_temperature`].
+pub fn firmware_throttled(device: &File) -> Result<Option<u32>, Errno> {
+    ask(device, mailbox::throttled()).map(|answer| mailbox::parse_throttled(&answer))
+}
+
+fn ask(device: &File, mut message: Message) -> Result<Message, Errno> {
+    // SAFETY: the descriptor is open while `device` is borrowed. The driver reads and writes as
+    // many bytes as the message's first word says, and that is at most the size of `message`.
+    unsafe { property(device.as_raw_fd(), &raw mut message) }?;
+    Ok(message)
+}
