@@ -9,8 +9,10 @@ use super::chasar::chasar;
 use super::figures::figures;
 use super::ini::is_blank;
 use super::loggers;
-use super::password::{self, is_doubtful, is_elsewhere};
-use super::reading::{Expected, Reading};
+use super::password::{self, Unread, is_doubtful, is_elsewhere};
+use super::problem::Severity;
+use super::reader::Reader;
+use super::reading::{Expected, Reading, near, shown};
 use super::settings::{App, Backlog, CpuTemp, Exchange, Message, Queue, QueueKind, Secret, Server, Settings};
 use super::url;
 use super::values::{AMQP_PORT, boolean, hosts, optional, path, seconds, stream, text, whole};
@@ -23,9 +25,9 @@ pub(super) const TIMER: RangeInclusive<Duration> = Duration::from_millis(1)..=Du
 const PREFIX: usize = limits::SHORTSTR - 1 - limits::HOSTNAME;
 
 /// Reads every section. What is wrong is noted in `r`; then the settings are not to be used.
-pub(super) fn settings(r: &mut Reading<'_>) -> Settings {
+pub(super) fn settings(r: &mut Reading<'_>, reader: Reader) -> Settings {
     Settings {
-        server: server(r),
+        server: server(r, reader),
         exchange: exchange(r),
         queue: queue(r),
         message: message(r),
@@ -45,7 +47,7 @@ pub(super) fn password_line(r: &mut Reading<'_>) -> Option<usize> {
     url.or(pass).map(|entry| entry.line)
 }
 
-fn server(r: &mut Reading<'_>) -> Server {
+fn server(r: &mut Reading<'_>, reader: Reader) -> Server {
     const NAME: &str = "server";
     let mut port = AMQP_PORT;
     r.set(NAME, "port", &mut port, whole(1..=u16::MAX, "a port"));
@@ -54,7 +56,7 @@ fn server(r: &mut Reading<'_>) -> Server {
     r.set(NAME, "host", &mut server.hosts, |text| hosts(text, port));
     r.set(NAME, "path", &mut server.vhost, text(1..=limits::SHORTSTR));
     r.set(NAME, "user", &mut server.user, text(1..=limits::SHORTSTR));
-    pass(r, NAME, &mut server.pass);
+    pass(r, NAME, &mut server.pass, reader);
     r.set(NAME, "heartbeat", &mut server.heartbeat, whole(0..=u16::MAX, "seconds"));
     for key in ["pass", "url"] {
         if let Some(entry) = r.entry(NAME, key).filter(|e| e.commented) {
@@ -69,7 +71,7 @@ fn server(r: &mut Reading<'_>) -> Server {
     server
 }
 
-fn pass(r: &mut Reading<'_>, section: &str, pass: &mut Secret) {
+fn pass(r: &mut Reading<'_>, section: &str, pass: &mut Secret, reader: Reader) {
     let Some(entry) = r.entry(section, "pass") else { return };
     let text = entry.value.trim_matches(is_blank);
     let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
@@ -81,7 +83,15 @@ fn pass(r: &mut Reading<'_>, section: &str, pass: &mut Secret) {
                 r.warn(entry.line, text);
             }
         }
-        Err(expected) => r.wrong(section, entry, &expected),
+        Err(Unread::Elsewhere) if reader == Reader::Checker => {
+            let text = format!("[{section}] pass: only the service can read its credential: not checked");
+            r.tell(Severity::Note, entry.line, text);
+        }
+        Err(expected) => {
+            // What prints reports needs no broker.
+            let severity = if reader == Reader::Printer { Severity::Warning } else { Severity::Error };
+            r.tell(severity, entry.line, format!("[{section}] pass: expected {expected}"));
+        }
     }
     if is_doubtful(text) {
         let text = format!(
@@ -119,10 +129,25 @@ fn exchange(r: &mut Reading<'_>) -> Exchange {
     let mut exchange = Exchange::default();
     r.set(NAME, "name", &mut exchange.name, text(1..=limits::SHORTSTR));
     r.set(NAME, "type", &mut exchange.kind, text(1..=limits::SHORTSTR));
+    exchange_type(r, NAME, &exchange.kind);
     r.set(NAME, "declare", &mut exchange.declare, boolean);
     r.set(NAME, "durable", &mut exchange.durable, boolean);
     r.set(NAME, "autodelete", &mut exchange.autodelete, boolean);
     exchange
+}
+
+/// Types are these (AMQP 0-9-1 §3.1.3), or `x-` and a plugin's.
+fn exchange_type(r: &mut Reading<'_>, section: &str, kind: &str) {
+    const TYPES: [&str; 4] = ["direct", "fanout", "headers", "topic"];
+    let Some(entry) = r.entry(section, "type") else { return };
+    if !TYPES.contains(&kind) && !kind.starts_with("x-") {
+        let hint = near(&kind.to_lowercase(), TYPES.into_iter());
+        let hint = hint.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
+        let (types, found) = (TYPES.join(", "), shown(kind));
+        let text =
+            format!("[{section}] type: expected {types}, or a plugin's x-TYPE, found \"{found}\"{hint}");
+        r.warn(entry.line, text);
+    }
 }
 
 fn queue(r: &mut Reading<'_>) -> Queue {

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::{logger, master};
-use crate::config;
 use crate::config::chasar::{bind, is_number, port};
+use crate::config::{self, Reader};
 use crate::output::complain;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
@@ -118,7 +118,8 @@ fn address_of(word: &str) -> Result<IpAddr, String> {
 }
 
 fn master_node(invocation: Invocation) -> Result<(), String> {
-    let loaded = config::load(invocation.config.as_deref()).map_err(|problems| problems.to_string())?;
+    let loaded = config::load(invocation.config.as_deref(), Reader::MasterNode)
+        .map_err(|problems| problems.to_string())?;
     let settings = loaded.settings.chasar;
     let address = address_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
     let port = invocation.port.unwrap_or(settings.master.port);

@@ -3,6 +3,7 @@
 
 mod faults;
 mod python;
+mod readers;
 
 use std::path::Path;
 use std::time::Duration;

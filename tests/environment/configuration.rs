@@ -70,7 +70,7 @@ fn fault_36_an_unknown_key_and_a_password_for_all_to_read_are_warnings_with_file
     let warns = |said: &str| said.contains(&at(4)) && said.contains("prt") && said.contains(&at(3));
 
     let (code, said, complaint) = answer(&mut place.psistats("check-config"));
-    assert_eq!((code, said), (Some(0), format!("{}: ok\n", place.config().display())));
+    assert_eq!((code, said), (Some(0), format!("{}: ok, 2 warnings\n", place.config().display())));
     assert!(warns(&complaint) && !complaint.contains("secret"), "{complaint}");
 
     let agent = Process::start(place.psistats("start-local").arg("--stdout"));
