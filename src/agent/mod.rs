@@ -17,6 +17,7 @@ pub mod processes;
 pub mod system;
 pub mod machine;
 pub mod figures;
+pub mod basic;
 pub mod sampler;
 pub mod chasar;
 // The broker:

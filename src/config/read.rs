@@ -13,7 +13,9 @@ use super::password::{self, Unread, is_doubtful, is_elsewhere};
 use super::problem::Severity;
 use super::reader::Reader;
 use super::reading::{Expected, Reading, near, shown};
-use super::settings::{App, Backlog, CpuTemp, Exchange, Message, Queue, QueueKind, Secret, Server, Settings};
+use super::settings::{
+    App, Backlog, BasicFigure, Exchange, Message, Queue, QueueKind, Secret, Server, Settings,
+};
 use super::url;
 use super::values::{AMQP_PORT, boolean, hosts, optional, path, seconds, stream, text, whole};
 use crate::limits;
@@ -26,6 +28,7 @@ const PREFIX: usize = limits::SHORTSTR - 1 - limits::HOSTNAME;
 
 /// Reads every section. What is wrong is noted in `r`; then the settings are not to be used.
 pub(super) fn settings(r: &mut Reading<'_>, reader: Reader) -> Settings {
+    let cpu = basic(r, "cpu");
     Settings {
         server: server(r, reader),
         exchange: exchange(r),
@@ -33,8 +36,12 @@ pub(super) fn settings(r: &mut Reading<'_>, reader: Reader) -> Settings {
         message: message(r),
         backlog: backlog(r),
         app: app(r),
-        cpu_temp: cpu_temp(r),
-        figures: figures(r),
+        cpu,
+        mem: basic(r, "mem"),
+        cpu_temp: basic(r, "cpu_temp"),
+        uptime: basic(r, "uptime"),
+        ipaddr: basic(r, "ipaddr"),
+        figures: figures(r, cpu),
         chasar: chasar(r),
         logging: loggers::logging(r),
     }
@@ -220,8 +227,9 @@ fn app(r: &mut Reading<'_>) -> App {
     app
 }
 
-fn cpu_temp(r: &mut Reading<'_>) -> CpuTemp {
-    let mut cpu_temp = CpuTemp::default();
-    r.set("cpu_temp", "enabled", &mut cpu_temp.enabled, boolean);
-    cpu_temp
+fn basic(r: &mut Reading<'_>, section: &str) -> BasicFigure {
+    let mut figure = BasicFigure::default();
+    r.set(section, "enabled", &mut figure.enabled, boolean);
+    r.set(section, "interval", &mut figure.interval, |text| seconds(TIMER)(text).map(Some));
+    figure
 }

@@ -16,15 +16,12 @@ pub(super) type Expected = Cow<'static, str>;
 const SECRET: [&str; 2] = ["pass", "url"];
 
 /// Sections of later versions of the original that change nothing here, and why.
-const LATER: [(&str, &str); 6] = [
+const LATER: [(&str, &str); 3] = [
     (
         "hddtemp",
         "is not supported; [sensors] has the temperatures of disks with a driver for them: drivetemp, nvme",
     ),
     ("hddsize", "is not supported; [disk] has the sizes of file systems"),
-    ("ipaddr", "has no effect: ipaddr is in reports by [app] secondary_timer"),
-    ("mem", "has no effect: mem is in every report, by [app] primary_timer"),
-    ("uptime", "has no effect: uptime is in reports by [app] secondary_timer"),
     ("hostname", "has no effect: hostname is in every report"),
 ];
 

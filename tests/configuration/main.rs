@@ -13,7 +13,7 @@ use psistats::config::chasar::Chasar;
 use psistats::config::figures::FigureName;
 use psistats::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
 use psistats::config::sensors::Device;
-use psistats::config::settings::{Host, QueueKind};
+use psistats::config::settings::{BasicFigure, Host, QueueKind};
 use psistats::config::{Problem, Settings, parse};
 
 const DOCUMENTED: &str = include_str!("../fixtures/config/documented.conf");
@@ -130,14 +130,15 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
         warned,
         [
             "[hddtemp]: is not supported; [sensors] has the temperatures of disks with a driver for them: drivetemp, nvme",
-            "[ipaddr]: has no effect: ipaddr is in reports by [app] secondary_timer",
-            "[mem]: has no effect: mem is in every report, by [app] primary_timer",
-            "[uptime]: has no effect: uptime is in reports by [app] secondary_timer",
             "[hostname]: has no effect: hostname is in every report",
         ]
     );
     let wanted: Vec<_> = settings.figures.wanted.iter().map(|wanted| wanted.name).collect();
     assert_eq!(wanted, [FigureName::PerCpu, FigureName::Sensors, FigureName::HddSpace, FigureName::Os]);
+    let every = |seconds| BasicFigure { enabled: true, interval: Some(Duration::from_secs(seconds)) };
+    assert_eq!([settings.cpu, settings.mem, settings.uptime], [2, 2, 1].map(every));
+    assert_eq!(settings.ipaddr, every(120));
+    assert_eq!(settings.cpu_temp, BasicFigure::default());
     assert_eq!(settings.server, Settings::default().server);
     let logging = settings.logging.unwrap();
     // [logger_pika] counts though `keys=root` does not list it, and so does [handler_stdout].
