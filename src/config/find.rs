@@ -205,10 +205,10 @@ mod tests {
     #[test]
     fn a_place_that_cannot_be_read_is_an_error_and_not_passed_over() {
         let dir = tempfile::tempdir().unwrap();
-        let good = dir.path().join("good");
+        let [none, good] = ["none", "good"].map(|name| dir.path().join("a").join(name));
+        fs::create_dir_all(&none).unwrap();
         fs::write(&good, "").unwrap();
-        let error =
-            first_of(&[dir.path().to_owned(), good.clone()], Reader::Publisher).unwrap_err().to_string();
+        let error = first_of(&[none, good.clone()], Reader::Publisher).unwrap_err().to_string();
         assert!(error.contains("expected a regular file"), "{error}");
         // A file where a directory was expected: there is no such place.
         assert_eq!(first_of(&[good.join(NAME), good.clone()], Reader::Publisher).unwrap().source, Some(good));
