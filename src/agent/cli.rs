@@ -37,7 +37,7 @@ Commands:
                 is success; a pidfile that a crash has left is removed.
   restart       stop, then start; also where nothing runs.
   status        Say whether psistats runs in the background. The exit code says it too.
-  check-config  Read the configuration, and list what is wrong with it as FILE:LINE.
+  check-config  Read the configuration, and list what is wrong with it as FILE:LINE, errors first.
   sensors       List the sensors of this machine as a section [sensors], which can be pasted into
                 the configuration as it is. The configuration is not read.
   chasar        Send to a chasar master node, or be one: see chasar --help.
@@ -56,7 +56,9 @@ Configuration, the first that exists of:
   ./psistats.conf
   ~/.psistats/psistats.conf
   /etc/psistats.conf
+  psistats.conf in ./etc, /usr/etc, /usr/local/share/psistats, /usr/share/psistats, as in 0.2
   none: built-in defaults, for a broker at localhost
+As root, one in . or ~ counts only if nobody else, but whoever called sudo, can write it.
 Relative paths in it start from the directory in which psistats was started.
 
 Signals:

@@ -30,8 +30,9 @@ pub(super) struct Password {
 /// Why there is no password.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// A credential, and this process has none.
-    Elsewhere,
+    /// A credential that this process is not given, and what was expected. Beside a service that has it, what
+    /// systemd runs at a reload is told its directory and may not enter it (seen with systemd 252).
+    Elsewhere(Expected),
     /// What was expected.
     Wrong(Expected),
 }
@@ -44,12 +45,8 @@ impl<T: Into<Cow<'static, str>>> From<T> for Unread {
 
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Elsewhere => {
-                "$CREDENTIALS_DIRECTORY in the environment; systemd sets it where the unit has LoadCredential="
-            }
-            Self::Wrong(expected) => expected,
-        })
+        let (Self::Elsewhere(expected) | Self::Wrong(expected)) = self;
+        f.write_str(expected)
     }
 }
 
@@ -76,8 +73,11 @@ pub(super) fn read(text: &str, credentials: Option<&Path>) -> Result<Password, U
         let is_name =
             !matches!(name, "" | "." | "..") && !name.contains(|c: char| c == '/' || c.is_control());
         let name = is_name.then_some(name).ok_or("the name of a credential behind @credential:")?;
-        let directory = credentials.ok_or(Unread::Elsewhere)?;
-        Ok(read_file(directory.join(name))?)
+        let expected =
+            "$CREDENTIALS_DIRECTORY in the environment; systemd sets it where the unit has LoadCredential=";
+        let file = credentials.ok_or(Unread::Elsewhere(expected.into()))?.join(name);
+        let hidden = fs::metadata(&file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+        read_file(file).map_err(if hidden { Unread::Elsewhere } else { Unread::Wrong })
     } else {
         Ok(Password { secret: values::secret(text)?, exposed: None })
     }

@@ -90,8 +90,9 @@ fn pass(r: &mut Reading<'_>, section: &str, pass: &mut Secret, reader: Reader) {
                 r.warn(entry.line, text);
             }
         }
-        Err(Unread::Elsewhere) if reader == Reader::Checker => {
-            let text = format!("[{section}] pass: only the service can read its credential: not checked");
+        Err(Unread::Elsewhere(_)) if reader == Reader::Checker => {
+            let text =
+                format!("[{section}] pass: a credential is for the service alone to read: not checked here");
             r.tell(Severity::Note, entry.line, text);
         }
         Err(expected) => {

@@ -31,7 +31,7 @@ Commands:
 
 Options, before or after the command:
   --config FILE  Read the section [chasar] of this file. Without: of the first that exists of ./psistats.conf,
-                 ~/.psistats/psistats.conf and /etc/psistats.conf.
+                 ~/.psistats/psistats.conf, /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.
   -V, --version  Print the version.
 

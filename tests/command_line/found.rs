@@ -99,6 +99,21 @@ fn a_password_file_that_this_user_may_not_read_is_told_with_its_owner_and_mode()
 }
 
 #[test]
+fn a_credential_that_this_user_may_not_read_is_noted_by_check_config_and_stops_what_publishes() {
+    let here = Here::new();
+    let credentials = here.0.path().join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    set_mode(&credentials, 0);
+    fs::write(here.file(), "[server]\npass=@credential:broker\n").unwrap();
+    set_mode(&here.file(), 0o644);
+    let answer = Answer::of(here.as_nobody(&["check-config"]).env("CREDENTIALS_DIRECTORY", &credentials));
+    answer.says(0, &format!("{}: ok\n", here.file().display()));
+    assert!(answer.stderr.contains("./psistats.conf:2: note: [server] pass:"), "{answer:?}");
+    Answer::of(here.as_nobody(&["start-local"]).env("CREDENTIALS_DIRECTORY", &credentials))
+        .complains(1, &["./psistats.conf:2: [server] pass: expected a password in"]);
+}
+
+#[test]
 fn a_directory_that_cannot_be_entered_has_no_configuration() {
     let here = Here::new();
     let mut command = Command::new("sh");

@@ -80,7 +80,7 @@ fn only_what_publishes_needs_a_password_and_check_config_notes_a_credential_that
         let warnings = read.by(reader).unwrap().warnings;
         warnings.into_iter().map(|problem| (problem.severity, problem.text)).collect::<Vec<_>>()
     };
-    let note = "[server] pass: only the service can read its credential: not checked".to_owned();
+    let note = "[server] pass: a credential is for the service alone to read: not checked here".to_owned();
     assert_eq!(told(&credential, Reader::Checker), [(Severity::Note, note)]);
     assert_eq!(told(&credential, Reader::Printer)[0].0, Severity::Warning);
     for reader in [Reader::Status, Reader::Stop, Reader::ClientNode, Reader::MasterNode] {

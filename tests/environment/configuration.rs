@@ -56,6 +56,13 @@ fn fault_36_a_reload_keeps_the_old_configuration_where_the_new_one_is_wrong() {
     let lines = agent.wait_for_lines_of(Stream::Stdout, reports, PATIENCE);
     assert_eq!(count(&lines, "cpu_temp"), 0);
 
+    // What is no error is not logged as one.
+    place.configure("[app]\nprimary_timr=1\nprimary_timer=never\n");
+    agent.signal(Signal::SIGHUP);
+    let error = agent.wait_for_line("found \"never\"", PATIENCE);
+    let warning = agent.wait_for_line("primary_timr", PATIENCE);
+    assert!(error.contains("ERROR") && warning.contains("WARNING"), "{error}\n{warning}");
+
     place.configure(GOOD.replace("enabled=no", "enabled=yes"));
     agent.signal(Signal::SIGHUP);
     agent.wait_for_line("the configuration was read again", PATIENCE);
