@@ -128,6 +128,12 @@ fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
 }
 
 #[test]
+fn a_reload_checks_the_configuration_that_the_service_has_before_it_is_told_to_read_it() {
+    let start = values("ExecStart")[0].replace("start-local", "check-config");
+    assert_eq!(values("ExecReload"), [start.as_str(), "/bin/sh -c 'kill -HUP $MAINPID'"]);
+}
+
+#[test]
 fn the_unit_leaves_the_sources_of_the_figures_as_they_are() {
     assert_eq!(values("ProcSubset"), ["all"], "/proc/stat, meminfo, uptime");
     assert!(values("RestrictAddressFamilies")[0].contains("AF_NETLINK"), "ipaddr");

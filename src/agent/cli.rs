@@ -15,7 +15,7 @@ use super::notify::Manager;
 use super::run::{self, Options};
 use super::service::{self, Launcher, Started, Unstarted};
 use super::source::Root;
-use crate::config::Loaded;
+use crate::config::{self, Loaded, Problem, Reader};
 use crate::output::complain;
 
 const VERSION: &str = concat!("psistats ", env!("CARGO_PKG_VERSION"));
@@ -37,7 +37,7 @@ Commands:
                 is success; a pidfile that a crash has left is removed.
   restart       stop, then start; also where nothing runs.
   status        Say whether psistats runs in the background. The exit code says it too.
-  check-config  Read the configuration, and list what is wrong with it as FILE:LINE.
+  check-config  Read the configuration, and list what is wrong with it as FILE:LINE, errors first.
   sensors       List the sensors of this machine as a section [sensors], which can be pasted into
                 the configuration as it is. The configuration is not read.
   chasar        Send to a chasar master node, or be one: see chasar --help.
@@ -56,7 +56,9 @@ Configuration, the first that exists of:
   ./psistats.conf
   ~/.psistats/psistats.conf
   /etc/psistats.conf
+  psistats.conf in ./etc, /usr/etc, /usr/local/share/psistats, /usr/share/psistats, as in 0.2
   none: built-in defaults, for a broker at localhost
+As root, one in . or ~ counts only if nobody else, but whoever called sudo, can write it.
 Relative paths in it start from the directory in which psistats was started.
 
 Signals:
@@ -204,9 +206,19 @@ fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
 
 impl Invocation {
     fn configuration(&self) -> Result<(Configuration, Loaded), String> {
-        let mut configuration = Configuration::new(self.config.clone());
+        let mut configuration = Configuration::of(self.reader(), self.config.clone());
         let loaded = configuration.load().map_err(|problems| problems.to_string())?;
         Ok((configuration, loaded))
+    }
+
+    fn reader(&self) -> Reader {
+        match self.command {
+            Command::CheckConfig => Reader::Checker,
+            Command::Status => Reader::Status,
+            Command::Stop => Reader::Stop,
+            Command::StartLocal if self.stdout => Reader::Printer,
+            _ => Reader::Publisher,
+        }
     }
 
     /// `--root`, absolute. A misspelt one would show as a machine without any figures.
@@ -220,7 +232,7 @@ impl Invocation {
 
 fn start_local(invocation: Invocation) -> Result<(), String> {
     let root = invocation.root()?;
-    foreground(Configuration::new(invocation.config), root, invocation.stdout)
+    foreground(Configuration::of(invocation.reader(), invocation.config), root, invocation.stdout)
 }
 
 fn foreground(mut configuration: Configuration, root: PathBuf, stdout: bool) -> Result<(), String> {
@@ -251,7 +263,7 @@ fn restart(invocation: Invocation) -> Result<(), String> {
 }
 
 fn launch(configuration: &Configuration, loaded: &Loaded, root: &Path) -> Result<(), String> {
-    loaded.warnings.iter().for_each(complain);
+    complain_of(&loaded.warnings);
     let mut options = vec![OsStr::new("--root"), root.as_os_str()];
     if let Some(file) = configuration.file() {
         options.extend([OsStr::new("--config"), file.as_os_str()]);
@@ -268,6 +280,7 @@ fn launch(configuration: &Configuration, loaded: &Loaded, root: &Path) -> Result
 fn status(invocation: Invocation) -> u8 {
     match invocation.configuration() {
         Ok((_, loaded)) => {
+            complain_of(&loaded.warnings);
             let (code, state) = service::status(&loaded.settings.app.pidfile);
             answer(state);
             code
@@ -280,13 +293,21 @@ fn status(invocation: Invocation) -> u8 {
 }
 
 fn check_config(invocation: Invocation) -> Result<(), String> {
-    let (_, loaded) = invocation.configuration()?;
-    loaded.warnings.iter().for_each(complain);
+    let mut configuration = Configuration::of(invocation.reader(), invocation.config);
+    let loaded =
+        configuration.load().map_err(|problems| format!("{problems}\n{}", config::count(&problems.0)))?;
+    complain_of(&loaded.warnings);
+    let count = config::count(&loaded.warnings);
+    let count = if count.is_empty() { count } else { format!(", {count}") };
     match &loaded.source {
-        Some(file) => answer(format_args!("{}: ok", file.display())),
-        None => answer("no configuration file found: built-in defaults apply"),
+        Some(file) => answer(format_args!("{}: ok{count}", file.display())),
+        None => answer(format_args!("no configuration file found: built-in defaults apply{count}")),
     };
     Ok(())
+}
+
+fn complain_of(warnings: &[Problem]) {
+    warnings.iter().for_each(|warning| complain(format_args!("{warning:#}")));
 }
 
 fn sensors(invocation: Invocation) -> Result<(), String> {

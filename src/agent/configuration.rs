@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::chasar::cli::Words;
 use crate::config::logging::{SyslogAddress, Target};
 use crate::config::settings::App;
-use crate::config::{self, Loaded, Problems, Settings};
+use crate::config::{self, Loaded, Problems, Reader, Settings};
 
 /// The configuration's place.
 ///
@@ -17,20 +17,26 @@ use crate::config::{self, Loaded, Problems, Settings};
 pub struct Configuration {
     file: Option<PathBuf>,
     directory: PathBuf,
+    reader: Reader,
     client_node: Option<Words>,
 }
 
 impl Configuration {
     /// `explicit` is `--config FILE`; without it the usual places are searched.
     pub fn new(explicit: Option<PathBuf>) -> Self {
+        Self::of(Reader::Publisher, explicit)
+    }
+
+    /// The same for `reader`, who may need less of it.
+    pub fn of(reader: Reader, explicit: Option<PathBuf>) -> Self {
         // Where the directory has been removed, nothing relative to it can be opened anyway.
         let directory = env::current_dir().unwrap_or_else(|_| "/".into());
-        Self { file: explicit, directory, client_node: None }
+        Self { file: explicit, directory, reader, client_node: None }
     }
 
     /// The same for a client node of chasar alone, with `words` from its command line.
     pub fn of_client_node(explicit: Option<PathBuf>, words: Words) -> Self {
-        Self { client_node: Some(words), ..Self::new(explicit) }
+        Self { client_node: Some(words), ..Self::of(Reader::ClientNode, explicit) }
     }
 
     /// Whether it is that of a client node alone.
@@ -42,7 +48,7 @@ impl Configuration {
     ///
     /// A file that was found once is the one that is read again, wherever else one appears.
     pub fn load(&mut self) -> Result<Loaded, Problems> {
-        let mut loaded = config::load(self.file.as_deref())?;
+        let mut loaded = config::load(self.file.as_deref(), self.reader)?;
         self.file = loaded.source.as_deref().map(|file| self.directory.join(file));
         anchor(&mut loaded.settings, &self.directory);
         if let Some(words) = &self.client_node {

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod processes;
 pub mod machine;
 pub mod figures;
+pub mod basic;
 pub mod sampler;
 pub mod chasar;
 // The broker:

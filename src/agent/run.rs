@@ -21,7 +21,7 @@ use super::publisher;
 use super::reactor::{Reactor, Source};
 use super::sampling::Sampling;
 use super::service::Launcher;
-use crate::config::{Loaded, Settings};
+use crate::config::{Loaded, Settings, Severity};
 use crate::{limits, output};
 
 /// From a stop to the end, whatever the broker does.
@@ -242,7 +242,12 @@ impl Watch<'_, '_> {
         let loaded = match self.configuration.load() {
             Ok(loaded) => loaded,
             Err(problems) => {
-                problems.0.iter().for_each(|problem| error!("{problem}"));
+                for problem in &problems.0 {
+                    match problem.severity {
+                        Severity::Error => error!("{problem}"),
+                        Severity::Warning | Severity::Note => warn!("{problem}"),
+                    }
+                }
                 return error!("the configuration from before stays in force");
             }
         };

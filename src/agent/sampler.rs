@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use log::{debug, info};
 
+use super::basic::Schedule;
 use super::cores::Processors;
 use super::figures::{Figures, Tick};
 use super::machine::{Asker, Machine, name_in};
@@ -21,7 +22,6 @@ use crate::config::tags::Tags;
 use crate::limits;
 use crate::report::{self, CpuRate, Members, Report};
 use crate::sample::addresses::Addresses;
-use crate::sample::stat::CpuTimes;
 use crate::sample::{Fixed, Hundredths, Tenths, Thousandths, boot_id, uptime};
 use crate::time::Instant;
 
@@ -34,6 +34,12 @@ pub struct Sampler {
     timestamps: bool,
     /// As JSON; empty: none.
     tags: Box<[u8]>,
+
+    cpu_due: Schedule,
+    mem_due: Schedule,
+    cpu_temp_due: Schedule,
+    uptime_due: Schedule,
+    ipaddr_due: Schedule,
 
     uptime: Source,
     /// None: `[cpu_temp] enabled=no`.
@@ -66,7 +72,7 @@ impl Sampler {
         let root = &machine.root;
         if let Some(addresses) = &mut machine.addresses {
             addresses.with_ipv6 = settings.ipv6;
-        } else {
+        } else if settings.ipaddr.enabled {
             info!(
                 "ipaddr stays empty in reports: the addresses of this machine are not those of {}",
                 root.path("").display()
@@ -86,6 +92,11 @@ impl Sampler {
             boot_id: boot_id.unwrap_or_else(|| "no-boot-id".into()),
             timestamps: settings.message.timestamp,
             tags: tags(&settings.tags),
+            cpu_due: Schedule::primary(settings.cpu),
+            mem_due: Schedule::primary(settings.mem),
+            cpu_temp_due: Schedule::primary(settings.cpu_temp),
+            uptime_due: Schedule::secondary(settings.uptime),
+            ipaddr_due: Schedule::secondary(settings.ipaddr),
             uptime,
             thermometer,
             figures,
@@ -113,12 +124,14 @@ impl Sampler {
     pub fn prime(&mut self, now: Instant) {
         let machine = self.machine.clone();
         let machine = &mut *machine.borrow_mut();
-        let times = self.cpu_times(machine, now, false);
-        self.cpu.next(times);
+        if self.cpu_due.is_enabled() {
+            self.cpu(machine, now, false);
+        }
         self.figures.prime(machine, now);
     }
 
-    /// One report as JSON, without a line end. At a secondary tick it has uptime and addresses too.
+    /// One report as JSON, without a line end. At a secondary tick it has uptime and addresses too, unless these
+    /// have an interval of their own.
     pub fn report(&mut self, tick: Tick) -> &[u8] {
         let machine = self.machine.clone();
         let machine = &mut *machine.borrow_mut();
@@ -126,18 +139,18 @@ impl Sampler {
         if secondary {
             self.reopen_missing(machine);
         }
-        let times = self.cpu_times(machine, now, secondary);
-        let cpu = self.cpu.next(times);
-        let mem = self.memory(machine, now, secondary);
-        let cpu_temp = self.temperature(machine, secondary);
-        let uptime = secondary.then(|| self.uptime(machine));
+        let cpu = self.cpu_due.due(tick).map(|tell| self.cpu(machine, now, tell));
+        let mem = self.mem_due.due(tick).map(|tell| self.memory(machine, now, tell));
+        let cpu_temp = self.cpu_temp_due.due(tick).and_then(|tell| self.temperature(machine, tell));
+        let uptime = self.uptime_due.due(tick).map(|tell| self.uptime(machine, tell));
+        let ipaddr = self.ipaddr_due.due(tick);
         let report = Report {
             hostname: &self.hostname,
             cpu,
             mem,
             cpu_temp,
             uptime,
-            ipaddr: secondary.then(|| addresses(machine, &mut self.ipaddr_watch, now)),
+            ipaddr: ipaddr.map(|tell| addresses(machine, &mut self.ipaddr_watch, now, tell)),
             ts: self.timestamps.then_some(Fixed(tick.unix_ms)),
         };
         // limits::REPORT holds any report; further figures may find no room.
@@ -170,28 +183,29 @@ impl Sampler {
         }
     }
 
-    fn cpu_times(&mut self, machine: &mut Machine, now: Instant, secondary: bool) -> Option<CpuTimes> {
+    fn cpu(&mut self, machine: &mut Machine, now: Instant, tell: bool) -> Option<Tenths> {
         let times = machine.processors.all(Asker::Report, now, &mut machine.text);
-        self.cpu_watch.pass(times, || machine.root.path(Processors::NAME), secondary)
+        let times = self.cpu_watch.pass(times, || machine.root.path(Processors::NAME), tell);
+        self.cpu.next(times)
     }
 
-    fn memory(&mut self, machine: &mut Machine, now: Instant, secondary: bool) -> Option<Tenths> {
+    fn memory(&mut self, machine: &mut Machine, now: Instant, tell: bool) -> Option<Tenths> {
         let read = machine.memory.ask(Asker::Report, now, &mut machine.text);
         let bytes = read.and_then(|read| read.bytes.ok_or(Failure::Content));
-        let bytes = self.mem_watch.pass(bytes, || machine.root.path(Memory::NAME), secondary)?;
+        let bytes = self.mem_watch.pass(bytes, || machine.root.path(Memory::NAME), tell)?;
         Some(bytes.percent_used())
     }
 
-    fn temperature(&mut self, machine: &mut Machine, secondary: bool) -> Option<Option<Thousandths>> {
+    fn temperature(&mut self, machine: &mut Machine, tell: bool) -> Option<Option<Thousandths>> {
         let thermometer = self.thermometer.as_ref()?;
         let celsius = thermometer.read(&mut machine.text);
-        Some(self.cpu_temp_watch.pass(celsius, || machine.root.path(thermometer.name()), secondary))
+        Some(self.cpu_temp_watch.pass(celsius, || machine.root.path(thermometer.name()), tell))
     }
 
-    fn uptime(&mut self, machine: &mut Machine) -> Option<Hundredths> {
+    fn uptime(&mut self, machine: &mut Machine, tell: bool) -> Option<Hundredths> {
         let seconds = self.uptime.read(&mut machine.text, 0);
         let seconds = seconds.and_then(|text| uptime::parse(text).ok_or(Failure::Content));
-        self.uptime_watch.pass(seconds, || machine.root.path(self.uptime.name()), true)
+        self.uptime_watch.pass(seconds, || machine.root.path(self.uptime.name()), tell)
     }
 }
 
@@ -204,9 +218,9 @@ fn tags(tags: &Tags) -> Box<[u8]> {
 }
 
 /// The addresses; none where they cannot be read.
-fn addresses<'m>(machine: &'m mut Machine, watch: &mut Watch, now: Instant) -> &'m [IpAddr] {
+fn addresses<'m>(machine: &'m mut Machine, watch: &mut Watch, now: Instant, tell: bool) -> &'m [IpAddr] {
     let Machine { addresses, text, .. } = machine;
     let Some(addresses) = addresses else { return &[] };
     let found = addresses.ask(Asker::Report, now, text);
-    watch.pass(found, || "rtnetlink".into(), true).map_or(&[], Addresses::as_slice)
+    watch.pass(found, || "rtnetlink".into(), tell).map_or(&[], Addresses::as_slice)
 }

@@ -6,6 +6,7 @@ use super::external::{External, externals};
 use super::read::TIMER;
 use super::reading::{Expected, Reading};
 use super::sensors::{Device, devices};
+use super::settings::BasicFigure;
 use super::values::{boolean, seconds};
 use crate::limits;
 use crate::sample::mountinfo::unescaped;
@@ -174,9 +175,9 @@ impl FigureName {
     }
 }
 
-/// Reads the section of every figure.
-pub(super) fn figures(r: &mut Reading<'_>) -> Figures {
-    let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name)).collect();
+/// Reads the section of every figure; `cpu` is what its section says beside `percpu`.
+pub(super) fn figures(r: &mut Reading<'_>, cpu: BasicFigure) -> Figures {
+    let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name, cpu)).collect();
     let mut figures = Figures { wanted, externals: externals(r), ..Figures::default() };
     // 0.2 asked a daemon.
     for key in ["hostname", "port"] {
@@ -219,21 +220,21 @@ fn mount_point(word: &str) -> Option<String> {
         .then(|| path.to_owned())
 }
 
-/// `[name] enabled interval`, and `[cpu] enabled percpu interval`.
-fn wanted(r: &mut Reading<'_>, name: FigureName) -> Option<Wanted> {
+/// `[name] enabled interval`, and `[cpu] percpu`.
+fn wanted(r: &mut Reading<'_>, name: FigureName, cpu: BasicFigure) -> Option<Wanted> {
     let (section, switch) = name.switch();
     let mut on = None;
     r.set(section, switch, &mut on, |text| boolean(text).map(Some));
-    let mut enabled = true;
-    if switch != ENABLED {
-        r.set(section, ENABLED, &mut enabled, boolean);
-    }
     let mut interval = Duration::from_secs(name.about().1);
+    if name == FigureName::PerCpu {
+        let interval = cpu.interval.unwrap_or(interval);
+        return (cpu.enabled && on == Some(true)).then_some(Wanted { name, interval });
+    }
     r.set(section, "interval", &mut interval, seconds(TIMER));
-    if let Some(line) = r.section_line(section).filter(|_| !on.is_some_and(|on| on || switch == ENABLED)) {
+    if let Some(line) = r.section_line(section).filter(|_| on.is_none()) {
         r.warn(line, format!("[{section}]: has no effect without {switch}=yes"));
     }
-    (enabled && on == Some(true)).then_some(Wanted { name, interval })
+    (on == Some(true)).then_some(Wanted { name, interval })
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
 //! Where psistats.conf is found.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{self, Path, PathBuf};
 
-use super::problem::{Problem, Problems};
+use super::problem::{Problem, Problems, Severity};
+use super::reader::Reader;
 use super::settings::Settings;
 use super::{Parsed, ini, parsed};
 
 /// The file's name in each place.
 const NAME: &str = "psistats.conf";
+
+/// Places that are the administrator's. All but the first are those of psistats 0.2.
+const SYSTEM: [&str; 4] = ["/etc", "/usr/etc", "/usr/local/share/psistats", "/usr/share/psistats"];
 
 /// Settings, and where they came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,60 +33,112 @@ impl Loaded {
     pub fn origin(&self) -> String {
         match &self.source {
             Some(path) => format!("configuration: {}", path.display()),
-            None => format!(
-                "no configuration file (./{NAME}, ~/.psistats/{NAME}, /etc/{NAME}): built-in defaults"
-            ),
+            None => format!("no {NAME} in the places that --help names: built-in defaults"),
         }
     }
 }
 
 /// Reads `explicit` (`--config`), or else the first there is of `./psistats.conf`,
-/// `~/.psistats/psistats.conf` and `/etc/psistats.conf`, or else the defaults.
+/// `~/.psistats/psistats.conf`, `/etc/psistats.conf` and the places of psistats 0.2, or else the defaults.
 ///
-/// A file that is there and cannot be read is an error, as is a missing `explicit`. To read a
-/// configuration again, pass the [`Loaded::source`] of the first time.
-pub fn load(explicit: Option<&Path>) -> Result<Loaded, Problems> {
-    match explicit {
-        Some(path) => load_one(path)
-            .unwrap_or_else(|| Err(Problem::of(path, "no such file: expected a psistats.conf").into())),
-        None => first_of(&candidates(std::env::var_os("HOME").map(PathBuf::from))),
+/// A file that is there and cannot be read is an error, as is a missing `explicit`; where the reader can do
+/// without, it is a warning that this user may not read a file that nobody has named. As root a file that
+/// somebody else could have written is passed over, with a warning. To read a configuration again, pass the
+/// [`Loaded::source`] of the first time.
+pub fn load(explicit: Option<&Path>, reader: Reader) -> Result<Loaded, Problems> {
+    let Some(path) = explicit else {
+        return first_of(&candidates(env::var_os("HOME").map(PathBuf::from)), reader);
+    };
+    match content(path) {
+        Ok(Some(content)) => loaded(path, content, reader),
+        Ok(None) => Err(Problem::of(path, "no such file: expected a psistats.conf").into()),
+        Err(error) => Err(unreadable(path, &error).into()),
     }
 }
 
 fn candidates(home: Option<PathBuf>) -> Vec<PathBuf> {
-    let home = home.filter(|home| home.is_absolute()).map(|home| home.join(".psistats").join(NAME));
-    [Some(Path::new(".").join(NAME)), home, Some(Path::new("/etc").join(NAME))]
-        .into_iter()
-        .flatten()
-        .collect()
+    let home = home.filter(|home| home.is_absolute()).map(|home| home.join(".psistats"));
+    let [etc, others @ ..] = SYSTEM.map(PathBuf::from);
+    let places = [Some(".".into()), home, Some(etc), Some("./etc".into())].into_iter().flatten();
+    places.chain(others).map(|place| place.join(NAME)).collect()
 }
 
-fn first_of(candidates: &[PathBuf]) -> Result<Loaded, Problems> {
-    let defaults = Loaded { settings: Settings::default(), source: None, warnings: Vec::new() };
-    candidates.iter().find_map(|path| load_one(path)).unwrap_or(Ok(defaults))
+fn first_of(candidates: &[PathBuf], reader: Reader) -> Result<Loaded, Problems> {
+    let mut warnings = Vec::new();
+    for path in candidates {
+        if let Some(why) = doubt(path) {
+            warnings.push(Problem::of(path, why).but(Severity::Warning));
+            continue;
+        }
+        match content(path) {
+            Ok(None) => {}
+            // In a directory that this user may not enter there is nothing for it.
+            Err(_) if path.starts_with(".") && fs::metadata(".").is_err() => {}
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && reader.can_do_without() => {
+                let text = "cannot be read: permission denied; the built-in defaults apply (with sudo it can be read; \
+                            --config names another)";
+                warnings.push(Problem::of(path, text).but(Severity::Warning));
+                break;
+            }
+            Err(error) => return Err(unreadable(path, &error).into()),
+            Ok(Some(content)) => {
+                let mut loaded = loaded(path, content, reader)?;
+                loaded.warnings.splice(0..0, warnings);
+                return Ok(loaded);
+            }
+        }
+    }
+    Ok(Loaded { settings: Settings::default(), source: None, warnings })
 }
 
-/// None where there is no such file.
-fn load_one(path: &Path) -> Option<Result<Loaded, Problems>> {
+/// Why root is not to believe the file: what root runs by it writes files and ends processes.
+fn doubt(path: &Path) -> Option<String> {
+    let of_system = SYSTEM.iter().any(|place| path.parent() == Some(Path::new(place)));
+    if of_system || fs::metadata(path).is_err() || !is_root() {
+        return None;
+    }
+    let invoker = env::var("SUDO_UID").ok().and_then(|id| id.parse().ok());
+    // The file, its directory, and the one above where the place has one.
+    let places = path.ancestors().take(3).filter(|place| !place.as_os_str().is_empty());
+    let why = places.into_iter().find_map(|place| {
+        let found = fs::metadata(place).ok()?;
+        let name = path::absolute(place).unwrap_or_default();
+        if found.uid() != 0 && Some(found.uid()) != invoker {
+            return Some(format!("{} belongs to user {}", name.display(), found.uid()));
+        }
+        let open = found.mode() & 0o022 != 0;
+        open.then(|| format!("others can write to {} (mode {:o})", name.display(), found.mode() & 0o7777))
+    })?;
+    Some(format!("passed over: this is root, and {why}; a file that --config names is read all the same"))
+}
+
+/// Whether this process is root by its effective user (proc_pid_status(5)), or cannot tell.
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    users.is_none_or(|users| users.split_whitespace().nth(1) == Some("0"))
+}
+
+/// What is in a file, and its permissions; none where there is no such file.
+fn content(path: &Path) -> io::Result<Option<(Vec<u8>, u32)>> {
     match fs::metadata(path) {
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
-        Err(e) => Some(Err(unreadable(path, &e))),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
         // Reading a pipe or a terminal could take for ever.
         Ok(found) if !found.is_file() => {
-            Some(Err(Problem::of(path, "expected a regular file, found something else").into()))
+            Err(io::Error::other("expected a regular file, found something else"))
         }
-        Ok(_) => Some(read(path)),
+        Ok(_) => contents(path, ini::FILE_BYTES + 1).map(Some),
     }
 }
 
-fn read(path: &Path) -> Result<Loaded, Problems> {
-    let (bytes, mode) = contents(path, ini::FILE_BYTES + 1).map_err(|e| unreadable(path, &e))?;
-    let Parsed { settings, mut warnings, password_line } = parsed(&bytes, path)?;
+fn loaded(path: &Path, (bytes, mode): (Vec<u8>, u32), reader: Reader) -> Result<Loaded, Problems> {
+    let Parsed { settings, mut warnings, password_line } = parsed(&bytes, path, reader)?;
     if let Some(line) = password_line.filter(|_| mode & 0o004 != 0) {
         let text = format!("everyone on this machine can read this password: chmod 640 {}", path.display());
-        warnings.push(Problem::at(path, line, text));
+        warnings.push(Problem::at(path, line, text).but(Severity::Warning));
     }
-    let source = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let source = path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Ok(Loaded { settings, source: Some(source), warnings })
 }
 
@@ -94,8 +151,17 @@ pub(super) fn contents(path: &Path, most: usize) -> io::Result<(Vec<u8>, u32)> {
     Ok((bytes, mode))
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Problems {
-    Problem::of(path, format!("cannot be read: {error}")).into()
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    Problem::of(
+        path,
+        match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "cannot be read: permission denied; use sudo, or another configuration: --config FILE"
+                    .to_owned()
+            }
+            _ => format!("cannot be read: {error}"),
+        },
+    )
 }
 
 #[cfg(test)]
@@ -106,13 +172,13 @@ mod tests {
     fn the_first_file_that_is_there_counts() {
         let dir = tempfile::tempdir().unwrap();
         let places = ["a", "b", "c"].map(|place| dir.path().join(place).join(NAME));
-        assert_eq!(first_of(&places).unwrap().source, None);
-        assert!(first_of(&places).unwrap().origin().ends_with("built-in defaults"));
-        assert_eq!(first_of(&places).unwrap().settings, Settings::default());
+        assert_eq!(first_of(&places, Reader::Publisher).unwrap().source, None);
+        assert!(first_of(&places, Reader::Publisher).unwrap().origin().ends_with("built-in defaults"));
+        assert_eq!(first_of(&places, Reader::Publisher).unwrap().settings, Settings::default());
         for (n, place) in places.iter().enumerate().rev() {
             fs::create_dir(place.parent().unwrap()).unwrap();
             fs::write(place, format!("[server]\nheartbeat={n}\n")).unwrap();
-            let loaded = first_of(&places).unwrap();
+            let loaded = first_of(&places, Reader::Publisher).unwrap();
             assert_eq!(loaded.source.as_ref(), Some(place));
             assert_eq!(usize::from(loaded.settings.server.heartbeat), n);
             assert!(loaded.origin().contains(&*place.to_string_lossy()));
@@ -120,25 +186,31 @@ mod tests {
     }
 
     #[test]
-    fn the_places_are_the_directory_the_home_and_etc() {
+    fn the_places_are_the_directory_the_home_and_etc_and_then_those_of_0_2() {
         let etc = PathBuf::from("/etc/psistats.conf");
         let here = PathBuf::from("./psistats.conf");
+        let later = ["./etc", "/usr/etc", "/usr/local/share/psistats", "/usr/share/psistats"];
+        let places = |first: &[PathBuf]| {
+            let later = later.map(|place| Path::new(place).join(NAME));
+            first.iter().cloned().chain(later).collect::<Vec<_>>()
+        };
         assert_eq!(
             candidates(Some("/home/pi".into())),
-            [here.clone(), "/home/pi/.psistats/psistats.conf".into(), etc.clone()]
+            places(&[here.clone(), "/home/pi/.psistats/psistats.conf".into(), etc.clone()])
         );
-        assert_eq!(candidates(None), [here.clone(), etc.clone()]);
-        assert_eq!(candidates(Some("".into())), [here, etc]);
+        assert_eq!(candidates(None), places(&[here.clone(), etc.clone()]));
+        assert_eq!(candidates(Some("".into())), places(&[here, etc]));
     }
 
     #[test]
     fn a_place_that_cannot_be_read_is_an_error_and_not_passed_over() {
         let dir = tempfile::tempdir().unwrap();
-        let good = dir.path().join("good");
+        let [none, good] = ["none", "good"].map(|name| dir.path().join("a").join(name));
+        fs::create_dir_all(&none).unwrap();
         fs::write(&good, "").unwrap();
-        let error = first_of(&[dir.path().to_owned(), good.clone()]).unwrap_err().to_string();
+        let error = first_of(&[none, good.clone()], Reader::Publisher).unwrap_err().to_string();
         assert!(error.contains("expected a regular file"), "{error}");
         // A file where a directory was expected: there is no such place.
-        assert_eq!(first_of(&[good.join(NAME), good.clone()]).unwrap().source, Some(good));
+        assert_eq!(first_of(&[good.join(NAME), good.clone()], Reader::Publisher).unwrap().source, Some(good));
     }
 }

@@ -82,8 +82,19 @@ pub struct Repeated {
 
 /// Takes `bytes` apart; `file` is named in errors. No error shows a line's text: it may hold a password.
 pub fn parse(bytes: &[u8], file: &Path) -> Result<Ini, Problems> {
+    parse_sections(bytes, file, &|_| true)
+}
+
+/// The same with the sections alone whose names are `wanted`, and `[DEFAULT]`: of the others the keys are passed
+/// over, whatever is wrong with them.
+pub(super) fn parse_sections(
+    bytes: &[u8],
+    file: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Ini, Problems> {
     let text = text(bytes).map_err(|(line, what)| Problem::at(file, line, what))?;
-    let mut parser = Parser::default();
+    let mut parser =
+        Parser { wanted, ini: Ini::default(), place: Place::Nowhere(false), open: None, indent: 0 };
     let mut errors = Vec::new();
     for (n, line) in text.split('\n').enumerate() {
         if let Err(what) = parser.line(n + 1, line) {
@@ -135,9 +146,12 @@ enum Place {
     Nowhere(bool),
     Defaults,
     Section(usize),
+    /// In a section that nobody wants.
+    Elsewhere,
 }
 
-struct Parser {
+struct Parser<'a> {
+    wanted: &'a dyn Fn(&str) -> bool,
     ini: Ini,
     place: Place,
     /// The key whose value may go on, in the current place.
@@ -146,13 +160,7 @@ struct Parser {
     indent: usize,
 }
 
-impl Default for Parser {
-    fn default() -> Self {
-        Self { ini: Ini::default(), place: Place::Nowhere(false), open: None, indent: 0 }
-    }
-}
-
-impl Parser {
+impl Parser<'_> {
     fn line(&mut self, number: usize, line: &str) -> Result<(), &'static str> {
         let value = line.trim_matches(is_blank);
         if value.starts_with(['#', ';']) {
@@ -191,6 +199,7 @@ impl Parser {
         let known = self.ini.sections.iter().position(|s| s.name == name);
         self.place = match known {
             _ if name == "DEFAULT" => Place::Defaults,
+            _ if !(self.wanted)(name) => Place::Elsewhere,
             Some(index) => Place::Section(index),
             None => {
                 self.ini.sections.push(Section { name: name.to_owned(), line, entries: Vec::new() });
@@ -204,6 +213,11 @@ impl Parser {
         if let Place::Nowhere(said) = &mut self.place {
             let before = core::mem::replace(said, true);
             return if before { Ok(()) } else { Err("expected a `[section]` before the first key") };
+        }
+        if self.place == Place::Elsewhere {
+            // Its value may go on, as any other.
+            self.open = Some(0);
+            return Ok(());
         }
         let (key, value) = text.split_once(['=', ':']).ok_or("expected `key = value`, found no `=`")?;
         let key = key.trim_end_matches(is_blank).to_lowercase();
@@ -242,7 +256,7 @@ impl Parser {
 
     fn entries(&mut self) -> Option<&mut Vec<Entry>> {
         match self.place {
-            Place::Nowhere(_) => None,
+            Place::Nowhere(_) | Place::Elsewhere => None,
             Place::Defaults => Some(&mut self.ini.defaults),
             Place::Section(n) => self.ini.sections.get_mut(n).map(|s| &mut s.entries),
         }

@@ -4,7 +4,8 @@
 //! file -> ini (sections, keys, lines) -> reading (asks for keys) -> Settings, or every error
 //! ```
 //!
-//! An unknown key is a warning, a wrong value an error; with any error there are no settings.
+//! An unknown key is a warning, a wrong value an error; with any error there are no settings. Of sections that
+//! its [`Reader`] does not need, nothing is looked at.
 //! No error and no warning shows the value of `pass` or `url`, or what is in the file that `pass` names.
 
 use std::path::Path;
@@ -21,22 +22,25 @@ mod password;
 mod percent;
 mod problem;
 mod read;
+mod reader;
 mod reading;
 pub mod sensors;
 pub mod settings;
+mod slips;
 pub mod tags;
 mod targets;
 mod url;
 mod values;
 
 pub use find::{Loaded, load};
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, Severity, count};
+pub use reader::Reader;
 pub use settings::Settings;
 
 /// Reads the bytes of a file; `name` is what messages call it. Gives the settings and the
 /// warnings, or every error and warning.
 pub fn parse(bytes: &[u8], name: &Path) -> Result<(Settings, Vec<Problem>), Problems> {
-    parsed(bytes, name).map(|parsed| (parsed.settings, parsed.warnings))
+    parsed(bytes, name, Reader::Publisher).map(|parsed| (parsed.settings, parsed.warnings))
 }
 
 struct Parsed {
@@ -46,19 +50,18 @@ struct Parsed {
     password_line: Option<usize>,
 }
 
-fn parsed(bytes: &[u8], name: &Path) -> Result<Parsed, Problems> {
-    let ini = ini::parse(bytes, name)?;
+fn parsed(bytes: &[u8], name: &Path, reader: Reader) -> Result<Parsed, Problems> {
+    let ini = ini::parse_sections(bytes, name, &|section| reader.wants(section))?;
     let mut reading = reading::Reading::new(&ini, name);
-    let settings = read::settings(&mut reading);
+    let settings = read::settings(&mut reading, reader);
     let password_line = read::password_line(&mut reading);
     reading.warn_of_unknown();
-    let reading::Reading { mut errors, mut warnings, .. } = reading;
-    if !errors.is_empty() {
-        // A misspelt key is often why another is wrong.
-        errors.append(&mut warnings);
-        errors.sort_by_key(|problem| problem.line);
-        return Err(Problems(errors));
+    reading.warn_of_slips();
+    let mut problems = reading.problems;
+    problems.sort_by_key(|problem| (problem.severity, problem.line));
+    // A misspelt key is often why another is wrong: warnings go with the errors.
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Problems(problems));
     }
-    warnings.sort_by_key(|problem| problem.line);
-    Ok(Parsed { settings, warnings, password_line })
+    Ok(Parsed { settings, warnings: problems, password_line })
 }

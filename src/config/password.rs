@@ -4,7 +4,10 @@
 //! (systemd.exec(5), `LoadCredential=`). Every other text is the password, also with an `@` in front;
 //! a password that begins with one of these two words goes into a file itself.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::find::contents;
@@ -24,6 +27,29 @@ pub(super) struct Password {
     pub exposed: Option<PathBuf>,
 }
 
+/// Why there is no password.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// A credential that this process is not given, and what was expected. Beside a service that has it, what
+    /// systemd runs at a reload is told its directory and may not enter it (seen with systemd 252).
+    Elsewhere(Expected),
+    /// What was expected.
+    Wrong(Expected),
+}
+
+impl<T: Into<Cow<'static, str>>> From<T> for Unread {
+    fn from(expected: T) -> Self {
+        Self::Wrong(expected.into())
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Elsewhere(expected) | Self::Wrong(expected)) = self;
+        f.write_str(expected)
+    }
+}
+
 /// Whether the text names a file instead of being the password.
 pub(super) fn is_elsewhere(text: &str) -> bool {
     text.starts_with(FILE) || text.starts_with(CREDENTIAL)
@@ -38,32 +64,39 @@ pub(super) fn is_doubtful(text: &str) -> bool {
 /// The password that `text` is or names; `credentials` is the value of `$CREDENTIALS_DIRECTORY`.
 ///
 /// An error may show the file's name, and never what is in it.
-pub(super) fn read(text: &str, credentials: Option<&Path>) -> Result<Password, Expected> {
+pub(super) fn read(text: &str, credentials: Option<&Path>) -> Result<Password, Unread> {
     if let Some(path) = text.strip_prefix(FILE) {
         // Not relative to wherever a reload takes place.
         let path = values::path(path).ok().filter(|path| path.is_absolute());
-        read_file(path.ok_or("the absolute path of a file behind @file:")?)
+        Ok(read_file(path.ok_or("the absolute path of a file behind @file:")?)?)
     } else if let Some(name) = text.strip_prefix(CREDENTIAL) {
         let is_name =
             !matches!(name, "" | "." | "..") && !name.contains(|c: char| c == '/' || c.is_control());
         let name = is_name.then_some(name).ok_or("the name of a credential behind @credential:")?;
-        let directory = credentials.ok_or(
-            "$CREDENTIALS_DIRECTORY in the environment; systemd sets it where the unit has LoadCredential=",
-        )?;
-        read_file(directory.join(name))
+        let expected =
+            "$CREDENTIALS_DIRECTORY in the environment; systemd sets it where the unit has LoadCredential=";
+        let file = credentials.ok_or(Unread::Elsewhere(expected.into()))?.join(name);
+        let hidden = fs::metadata(&file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+        read_file(file).map_err(if hidden { Unread::Elsewhere } else { Unread::Wrong })
     } else {
-        values::secret(text).map(|secret| Password { secret, exposed: None })
+        Ok(Password { secret: values::secret(text)?, exposed: None })
     }
 }
 
 fn read_file(path: PathBuf) -> Result<Password, Expected> {
     let expected = |found: &str| Expected::from(format!("a password in {}; {found}", path.display()));
-    let unreadable = |error: std::io::Error| expected(&error.to_string());
+    let unreadable = |error: io::Error, denied: &str| match error.kind() {
+        ErrorKind::PermissionDenied => expected(denied),
+        _ => expected(&error.to_string()),
+    };
     // Reading a pipe or a terminal could take for ever.
-    if !fs::metadata(&path).map_err(unreadable)?.is_file() {
+    let found = fs::metadata(&path);
+    if !found.map_err(|error| unreadable(error, "this user may not enter its directory"))?.is_file() {
         return Err(expected("that is no regular file"));
     }
-    let (bytes, mode) = contents(&path, limits::SHORTSTR + 1).map_err(unreadable)?;
+    let denied = "this user may not read it: `chown root:GROUP` it, with the group of the user that psistats runs \
+                  as (the package's: psistats), and `chmod 640` it";
+    let (bytes, mode) = contents(&path, limits::SHORTSTR + 1).map_err(|error| unreadable(error, denied))?;
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let text = str::from_utf8(line).ok().and_then(|line| values::text(1..=limits::SHORTSTR)(line).ok());
     let text = text.ok_or_else(|| {
@@ -79,7 +112,7 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str, credentials: Option<&Path>) -> String {
-        read(text, credentials).unwrap_err().into_owned()
+        read(text, credentials).unwrap_err().to_string()
     }
 
     #[test]

@@ -4,9 +4,23 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One error or warning. Shown as `FILE:LINE: text`; the text never holds a password.
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file is not used.
+    Error,
+    /// The file is used; it may mean something else than was meant.
+    Warning,
+    /// What could not be checked here.
+    Note,
+}
+
+/// One error, warning or note. Shown as `FILE:LINE: text`, and with `{:#}` as `FILE:LINE: warning: text` where
+/// it is no error; the text never holds a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// How much it matters.
+    pub severity: Severity,
     /// The file, as it was named.
     pub file: PathBuf,
     /// The line, counted from 1; none where the whole file is meant.
@@ -16,14 +30,19 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of one line.
+    /// An error of one line.
     pub(super) fn at(file: &Path, line: usize, text: impl Into<String>) -> Self {
-        Self { file: file.into(), line: Some(line), text: text.into() }
+        Self { line: Some(line), ..Self::of(file, text) }
     }
 
-    /// A problem of the whole file.
+    /// An error of the whole file.
     pub(super) fn of(file: &Path, text: impl Into<String>) -> Self {
-        Self { file: file.into(), line: None, text: text.into() }
+        Self { severity: Severity::Error, file: file.into(), line: None, text: text.into() }
+    }
+
+    /// The same, and no error.
+    pub(super) fn but(self, severity: Severity) -> Self {
+        Self { severity, ..self }
     }
 }
 
@@ -33,13 +52,19 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(f, "{line}:")?;
         }
+        f.write_str(match self.severity {
+            Severity::Warning if f.alternate() => " warning:",
+            Severity::Note if f.alternate() => " note:",
+            _ => "",
+        })?;
         write!(f, " {}", self.text)
     }
 }
 
 impl Error for Problem {}
 
-/// Every error of a file, in the order of its lines; at least one. Shown one a line.
+/// Every error of a file, at least one, and then its warnings; either in the order of their lines. Shown one a
+/// line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -55,10 +80,21 @@ impl fmt::Display for Problems {
             if n > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{problem}")?;
+            write!(f, "{problem:#}")?;
         }
         Ok(())
     }
 }
 
 impl Error for Problems {}
+
+/// How many errors and warnings there are, in words: `2 errors, 1 warning`. Empty where there are none.
+pub fn count(problems: &[Problem]) -> String {
+    let of = |severity, word| match problems.iter().filter(|problem| problem.severity == severity).count() {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        n => Some(format!("{n} {word}s")),
+    };
+    let counts = [of(Severity::Error, "error"), of(Severity::Warning, "warning")];
+    counts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::ini::{Entry, Ini, Section, is_blank};
-use super::problem::Problem;
+use super::problem::{Problem, Severity};
+use super::slips;
 
 /// What was expected of a value, for `expected ..., found ...`. Never a part of the value.
 pub(super) type Expected = Cow<'static, str>;
@@ -15,10 +16,8 @@ pub(super) type Expected = Cow<'static, str>;
 const SECRET: [&str; 2] = ["pass", "url"];
 
 /// Sections of later versions of the original that change nothing here, and why.
-const LATER: [(&str, &str); 4] = [
+const LATER: [(&str, &str); 2] = [
     ("hddsize", "is not supported; [disk] has the sizes of file systems"),
-    ("mem", "has no effect: mem is in every report, by [app] primary_timer"),
-    ("uptime", "has no effect: uptime is in reports by [app] secondary_timer"),
     ("hostname", "has no effect: hostname is in every report"),
 ];
 
@@ -35,15 +34,13 @@ pub(super) struct Reading<'a> {
     asked: Vec<(String, &'static str)>,
     /// Sections whose keys are anybody's.
     free: Vec<&'static str>,
-    pub errors: Vec<Problem>,
-    pub warnings: Vec<Problem>,
+    pub problems: Vec<Problem>,
 }
 
 impl<'a> Reading<'a> {
     /// Nothing asked yet.
     pub fn new(ini: &'a Ini, file: &'a Path) -> Self {
-        let mut reading =
-            Self { ini, file, asked: Vec::new(), free: Vec::new(), errors: Vec::new(), warnings: Vec::new() };
+        let mut reading = Self { ini, file, asked: Vec::new(), free: Vec::new(), problems: Vec::new() };
         for again in &ini.repeated {
             let text = format!(
                 "{}: set again; the value on line {} has no effect",
@@ -57,7 +54,7 @@ impl<'a> Reading<'a> {
 
     /// The entry of a key, if the section has it.
     pub fn entry(&mut self, section: &str, key: &'static str) -> Option<&'a Entry> {
-        if !self.asked.iter().any(|(s, k)| s == section && *k == key) {
+        if !self.is_asked(section, key) {
             self.asked.push((section.to_owned(), key));
         }
         self.ini.entry(section, key)
@@ -102,12 +99,34 @@ impl<'a> Reading<'a> {
 
     /// Notes an error of a line.
     pub fn error(&mut self, line: usize, text: impl Into<String>) {
-        self.errors.push(Problem::at(self.file, line, text));
+        self.tell(Severity::Error, line, text);
     }
 
     /// Notes a warning of a line.
     pub fn warn(&mut self, line: usize, text: impl Into<String>) {
-        self.warnings.push(Problem::at(self.file, line, text));
+        self.tell(Severity::Warning, line, text);
+    }
+
+    /// Notes a problem of a line.
+    pub fn tell(&mut self, severity: Severity, line: usize, text: impl Into<String>) {
+        self.problems.push(Problem::at(self.file, line, text).but(severity));
+    }
+
+    /// Warns of values that are surely meant otherwise.
+    pub fn warn_of_slips(&mut self) {
+        for section in &self.ini.sections {
+            for Entry { key, value, line, .. } in &section.entries {
+                if self.is_asked(&section.name, key) {
+                    for slip in slips::of(key, value) {
+                        self.warn(*line, format!("{}: {slip}", named(&section.name, key)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_asked(&self, section: &str, key: &str) -> bool {
+        self.asked.iter().any(|(s, k)| s == section && *k == key)
     }
 
     /// Warns of every section and key that was not asked for.
@@ -171,7 +190,7 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// The known name that `name` is most likely a misspelling of: one or two edits away.
-fn near<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(super) fn near<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     // In a short name two edits leave nothing of it.
     let most = if name.chars().count() > 3 { 2 } else { 1 };
     known.map(|k| (edits(name, k), k)).filter(|(n, _)| *n <= most).min_by_key(|(n, _)| *n).map(|(_, k)| k)

@@ -25,12 +25,20 @@ pub struct Settings {
     pub backlog: Backlog,
     /// `[app]`
     pub app: App,
+    /// `[cpu]`
+    pub cpu: BasicFigure,
+    /// `[mem]`
+    pub mem: BasicFigure,
     /// `[cpu_temp]`
-    pub cpu_temp: CpuTemp,
-    /// `[tags]`
-    pub tags: Tags,
+    pub cpu_temp: BasicFigure,
+    /// `[uptime]`
+    pub uptime: BasicFigure,
+    /// `[ipaddr]`
+    pub ipaddr: BasicFigure,
     /// `[ipaddr] ipv6`: whether reports have global IPv6 addresses too.
     pub ipv6: bool,
+    /// `[tags]`
+    pub tags: Tags,
     /// `[load]` and the like: none unless configured.
     pub figures: Figures,
     /// `[chasar]`
@@ -188,11 +196,13 @@ pub struct App {
     pub stderr_path: PathBuf,
 }
 
-/// `[cpu_temp]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CpuTemp {
+/// A figure that reports have unless it is disabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BasicFigure {
     /// `enabled`
     pub enabled: bool,
+    /// `interval`, 0.001 to 604,800 seconds. None: it is in each report, or in each of the secondary timer.
+    pub interval: Option<Duration>,
 }
 
 impl Default for Server {
@@ -254,8 +264,8 @@ impl Default for App {
     }
 }
 
-impl Default for CpuTemp {
+impl Default for BasicFigure {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, interval: None }
     }
 }

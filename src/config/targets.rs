@@ -244,7 +244,7 @@ mod tests {
         let ini = ini::parse(text.as_bytes(), Path::new("f")).unwrap();
         let mut r = Reading::new(&ini, Path::new("f"));
         let target = target(&mut r, "handler_h");
-        match r.errors.first() {
+        match r.problems.first() {
             Some(first) => Err(first.to_string()),
             None => Ok(target.unwrap()),
         }

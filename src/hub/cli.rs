@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::{logger, master};
-use crate::config;
 use crate::config::chasar::{bind, is_number, port};
+use crate::config::{self, Reader};
 use crate::output::complain;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
@@ -32,7 +32,7 @@ Commands:
 
 Options, before or after the command:
   --config FILE  Read the section [chasar] of this file. Without: of the first that exists of ./psistats.conf,
-                 ~/.psistats/psistats.conf and /etc/psistats.conf.
+                 ~/.psistats/psistats.conf, /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.
   -V, --version  Print the version.
 
@@ -120,7 +120,8 @@ fn addresses_of(word: &str) -> Result<BTreeSet<IpAddr>, String> {
 }
 
 fn master_node(invocation: Invocation) -> Result<(), String> {
-    let loaded = config::load(invocation.config.as_deref()).map_err(|problems| problems.to_string())?;
+    let loaded = config::load(invocation.config.as_deref(), Reader::MasterNode)
+        .map_err(|problems| problems.to_string())?;
     let settings = loaded.settings.chasar;
     let addresses = addresses_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
     let port = invocation.port.unwrap_or(settings.port);

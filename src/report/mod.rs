@@ -33,10 +33,12 @@ pub use throttled::Throttled;
 pub struct Report<'a> {
     /// The machine.
     pub hostname: &'a str,
-    /// Percent of all processors' time since the last report, 0 to 100.
-    pub cpu: Option<Tenths>,
+    /// Percent of all processors' time since it was last reported, 0 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Option<Tenths>>,
     /// Percent of memory that is not available, 0 to 100.
-    pub mem: Option<Tenths>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem: Option<Option<Tenths>>,
     /// Degrees Celsius; where `[cpu_temp] enabled`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_temp: Option<Option<Thousandths>>,
@@ -147,8 +149,8 @@ mod tests {
 
     const PRIMARY: Report<'_> = Report {
         hostname: "my-computer",
-        cpu: Some(Fixed(241)),
-        mem: Some(Fixed(341)),
+        cpu: Some(Some(Fixed(241))),
+        mem: Some(Some(Fixed(341))),
         cpu_temp: None,
         uptime: None,
         ipaddr: None,
@@ -185,8 +187,8 @@ mod tests {
     #[test]
     fn a_figure_whose_source_failed_is_null_and_addresses_are_an_empty_array() {
         let report = Report {
-            cpu: None,
-            mem: None,
+            cpu: Some(None),
+            mem: Some(None),
             cpu_temp: Some(None),
             uptime: Some(None),
             ipaddr: Some(&[]),
@@ -255,8 +257,8 @@ mod tests {
         let hostname = "\u{1}".repeat(limits::HOSTNAME);
         let longest = Report {
             hostname: &hostname,
-            cpu: Some(Fixed(1000)),
-            mem: Some(Fixed(1000)),
+            cpu: Some(Some(Fixed(1000))),
+            mem: Some(Some(Fixed(1000))),
             cpu_temp: Some(Some(Fixed(-39_999))),
             uptime: Some(Some(Fixed(i64::MAX))),
             ipaddr: Some(&addresses),

@@ -6,9 +6,13 @@
 
 mod background;
 mod chasar;
+mod found;
 mod life;
 mod pidfile;
 mod place;
+#[path = "../support/process.rs"]
+#[allow(dead_code)]
+mod process;
 mod sensors;
 mod sysvinit;
 mod words;

@@ -95,12 +95,19 @@ fn a_root_that_is_no_directory_is_an_error() {
 fn check_config_says_ok_or_where_it_is_wrong() {
     let place = Place::with("no_such_key=1");
     let answer = place.run("check-config");
-    answer.says(0, &format!("{}: ok\n", place.config().display()));
-    assert!(answer.stderr.contains(&format!("{}:8:", place.config().display())), "{answer:?}");
-    assert!(answer.stderr.contains("no_such_key"), "{answer:?}");
+    answer.says(0, &format!("{}: ok, 1 warning\n", place.config().display()));
+    let warning = format!("{}:8: warning: [app] no_such_key: unknown key\n", place.config().display());
+    assert_eq!(answer.stderr, warning);
 
-    let place = Place::with("primary_timer=soon");
-    place.run("check-config").complains(1, &[&format!("{}:8:", place.config().display()), "primary_timer"]);
+    let place = Place::with("no_such_key=1\nprimary_timer=soon\nretry_timer=later");
+    let answer = place.run("check-config");
+    answer.complains(1, &[]);
+    let lines: Vec<_> = answer.stderr.lines().collect();
+    let at = |line| format!("{}:{line}:", place.config().display());
+    assert!(lines[0].starts_with(&format!("{} [app] primary_timer: expected", at(9))), "{answer:?}");
+    assert!(lines[1].starts_with(&format!("{} [app] retry_timer: expected", at(10))), "{answer:?}");
+    assert!(lines[2].starts_with(&format!("{} warning: [app] no_such_key", at(8))), "{answer:?}");
+    assert_eq!(lines[3..], ["2 errors, 1 warning"]);
 }
 
 #[test]

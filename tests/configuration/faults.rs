@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use psistats::config::settings::{Host, QueueKind};
-use psistats::config::{load, parse};
+use psistats::config::{Reader, count, load, parse};
 
 use crate::{LATER, cases, errors, settings, warnings};
 
@@ -65,14 +65,57 @@ fn a_wrong_value_says_where_what_was_expected_and_what_came() {
 }
 
 #[test]
-fn every_error_is_told_in_the_order_of_lines_and_the_warnings_with_them() {
-    let text = "[app]\nprimary_timer=x\n[server]\nport=y\nurl=amqps://u:p@h\n[logging]\nkeys=root\n";
-    let lines: Vec<String> =
-        errors(text).iter().map(|e| e.split(':').nth(1).unwrap_or_default().to_owned()).collect();
-    assert_eq!(lines, ["2", "4", "4", "5", "6"]);
-    assert!(errors(text)[2].contains("port: has no effect beside url"));
-    assert!(errors(text)[3].ends_with("url: expected amqp://: TLS (amqps://) is not supported yet"));
-    assert!(errors(text)[4].ends_with("[logging]: expected a section [logger_root] beside it"));
+fn every_error_is_told_in_the_order_of_lines_and_then_every_warning_which_is_called_one() {
+    let text =
+        "[app]\nprimary_timr=1\nprimary_timer=x\n[server]\nport=y\nurl=amqps://u:p@h\n[logging]\nkeys=root\n";
+    let problems = parse(text.as_bytes(), Path::new("f")).unwrap_err();
+    assert_eq!(count(&problems.0), "4 errors, 2 warnings");
+    assert_eq!(
+        problems.to_string().lines().collect::<Vec<_>>(),
+        [
+            "f:3: [app] primary_timer: expected seconds from 0.001 to 604800, found \"x\"",
+            "f:5: [server] port: expected a port from 1 to 65535, found \"y\"",
+            "f:6: [server] url: expected amqp://: TLS (amqps://) is not supported yet",
+            "f:7: [logging]: expected a section [logger_root] beside it",
+            "f:2: warning: [app] primary_timr: unknown key, did you mean primary_timer?",
+            "f:5: warning: [server] port: has no effect beside url on line 6",
+        ]
+    );
+}
+
+#[test]
+fn a_value_that_was_surely_meant_otherwise_is_a_warning_without_the_value_of_a_secret() {
+    assert_eq!(
+        warnings(
+            "[server]\nuser='guest'\npass=\"sesame\"\n[app]\npidfile=$HOME/sesame # here\n[exchange]\ntype=Topic\n"
+        ),
+        [
+            "f:2: [server] user: the quotes are a part of the value; leave them out",
+            "f:3: [server] pass: the quotes are a part of the value; leave them out",
+            "f:5: [app] pidfile: what looks like a comment is a part of the value; put it on a line of its own",
+            "f:5: [app] pidfile: a variable of the environment is not looked up; write what it stands for",
+            "f:7: [exchange] type: expected direct, fanout, headers, topic, or a plugin's x-TYPE, found \"Topic\", \
+             did you mean topic?",
+        ]
+    );
+    assert_eq!(
+        warnings("[server]\nurl=amqp://u:$SESAME@h\n[exchange]\ntype=magic\n"),
+        [
+            "f:2: [server] url: a variable of the environment is not looked up; write what it stands for",
+            "f:4: [exchange] type: expected direct, fanout, headers, topic, or a plugin's x-TYPE, found \"magic\"",
+        ]
+    );
+    for kind in ["direct", "fanout", "headers", "topic", "x-consistent-hash"] {
+        assert_eq!(warnings(&format!("[exchange]\ntype={kind}\n")), [""; 0]);
+    }
+    // What beside an error says why it is one.
+    assert_eq!(
+        errors("[server]\nport=\"5672\"\n"),
+        [
+            "f:2: [server] port: expected a port from 1 to 65535, found \"\"5672\"\"",
+            "f:2: [server] port: the quotes are a part of the value; leave them out",
+        ]
+    );
 }
 
 #[test]
@@ -175,7 +218,12 @@ fn fault_36_a_password_that_everyone_can_read_is_a_warning_that_says_chmod() {
     let warned = |text: &str, mode| {
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-        load(Some(&file)).unwrap().warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+        load(Some(&file), Reader::Publisher)
+            .unwrap()
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     let at = |line| {
         let file = file.display();
@@ -205,15 +253,15 @@ fn fault_36_a_password_in_a_file_of_its_own_is_read_and_what_is_wrong_with_it_ha
         fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).unwrap();
     };
     write("sesame\n", 0o600);
-    let loaded = load(Some(&file)).unwrap();
+    let loaded = load(Some(&file), Reader::Publisher).unwrap();
     assert_eq!((loaded.settings.server.pass.reveal(), loaded.warnings), ("sesame", vec![]));
     write("sesame\n", 0o644);
     let (file, secret) = (file.display(), secret.display());
-    let warned = load(Some(Path::new(&file.to_string()))).unwrap().warnings;
+    let warned = load(Some(Path::new(&file.to_string())), Reader::Publisher).unwrap().warnings;
     let expected = format!("{file}:3: everyone on this machine can read this password: chmod 640 {secret}");
     assert_eq!(warned.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     write("sesame\nand more\n", 0o600);
-    let error = load(Some(Path::new(&file.to_string()))).unwrap_err().to_string();
+    let error = load(Some(Path::new(&file.to_string())), Reader::Publisher).unwrap_err().to_string();
     let start = format!("{file}:3: [server] pass: expected a password in {secret}; that is not one line");
     assert!(error.starts_with(&start) && !error.contains("sesame"), "{error}");
     assert_eq!(
@@ -226,16 +274,16 @@ fn fault_36_a_password_in_a_file_of_its_own_is_read_and_what_is_wrong_with_it_ha
 fn a_file_that_was_asked_for_and_is_missing_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("psistats.conf");
-    let error = load(Some(&file)).unwrap_err().to_string();
+    let error = load(Some(&file), Reader::Publisher).unwrap_err().to_string();
     assert_eq!(error, format!("{}: no such file: expected a psistats.conf", file.display()));
     assert!(
-        load(Some(dir.path()))
+        load(Some(dir.path()), Reader::Publisher)
             .unwrap_err()
             .to_string()
             .ends_with("expected a regular file, found something else")
     );
     fs::write(&file, "[server]\nhost=board\n").unwrap();
-    let loaded = load(Some(&file)).unwrap();
+    let loaded = load(Some(&file), Reader::Publisher).unwrap();
     assert_eq!(loaded.source.as_deref(), Some(&*file));
     assert_eq!(loaded.settings.server.hosts, [Host { name: "board".into(), port: 5672 }]);
 }

@@ -56,6 +56,13 @@ fn fault_36_a_reload_keeps_the_old_configuration_where_the_new_one_is_wrong() {
     let lines = agent.wait_for_lines_of(Stream::Stdout, reports, PATIENCE);
     assert_eq!(count(&lines, "cpu_temp"), 0);
 
+    // What is no error is not logged as one.
+    place.configure("[app]\nprimary_timr=1\nprimary_timer=never\n");
+    agent.signal(Signal::SIGHUP);
+    let error = agent.wait_for_line("found \"never\"", PATIENCE);
+    let warning = agent.wait_for_line("primary_timr", PATIENCE);
+    assert!(error.contains("ERROR") && warning.contains("WARNING"), "{error}\n{warning}");
+
     place.configure(GOOD.replace("enabled=no", "enabled=yes"));
     agent.signal(Signal::SIGHUP);
     agent.wait_for_line("the configuration was read again", PATIENCE);
@@ -70,7 +77,7 @@ fn fault_36_an_unknown_key_and_a_password_for_all_to_read_are_warnings_with_file
     let warns = |said: &str| said.contains(&at(4)) && said.contains("prt") && said.contains(&at(3));
 
     let (code, said, complaint) = answer(&mut place.psistats("check-config"));
-    assert_eq!((code, said), (Some(0), format!("{}: ok\n", place.config().display())));
+    assert_eq!((code, said), (Some(0), format!("{}: ok, 2 warnings\n", place.config().display())));
     assert!(warns(&complaint) && !complaint.contains("secret"), "{complaint}");
 
     let agent = Process::start(place.psistats("start-local").arg("--stdout"));

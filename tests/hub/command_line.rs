@@ -139,6 +139,23 @@ fn what_keeps_it_from_listening_is_said_with_what_to_do() {
 }
 
 #[test]
+fn what_psistats_alone_needs_of_the_configuration_cannot_stop_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("psistats.conf");
+    let settings = format!(
+        "[server]\npass=@credential:broker\nport=none\n[queue]\ntype\n[chasar]\nport={}\npublish_port={}\n",
+        free_port(),
+        free_port()
+    );
+    std::fs::write(&config, settings).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+    command.args(["masternode", "start", "--config"]).arg(&config);
+    let process = Process::start(&mut command);
+    process.wait_for_line("room for", PATIENCE);
+    assert!(!process.lines().iter().any(|line| line.contains("[server]")), "{:?}", process.lines());
+}
+
+#[test]
 fn a_wrong_command_line_is_told_with_the_right_one() {
     for (words, expected) in [
         (&["masternode", "start", "127.0.0.1", "0"][..], "expected a port from 1 to 65535, got 0"),

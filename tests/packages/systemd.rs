@@ -85,7 +85,15 @@ fn under_systemd_it_is_active_without_a_broker_and_publishes_the_same_figures_fr
     tree.until("test $(systemctl show psistats -P NRestarts) = 1 && systemctl is-active psistats");
     assert_ne!(show(&tree)["MainPID"], first["MainPID"]);
 
+    // What checks the configuration first is not given the credential.
     tree.does("systemctl reload psistats");
+    tree.until("journalctl -u psistats | grep '/etc/psistats.conf: ok'");
+    // A wrong configuration is told to whoever reloads, and to nobody else.
+    let pid = &show(&tree)["MainPID"];
+    tree.does("sed -i 's/^port=.*/port=none/' /etc/psistats.conf; ! systemctl reload psistats");
+    tree.until("journalctl -u psistats | grep -F '[server] port: expected a port'");
+    let after = show(&tree);
+    assert_eq!((&after["ActiveState"][..], &after["MainPID"]), ("active", pid));
     tree.does("systemctl stop psistats");
     let service = show(&tree);
     assert_eq!((&service["ActiveState"][..], &service["Result"][..]), ("inactive", "success"));

@@ -43,7 +43,7 @@ mod throttled;
 mod wifi;
 
 /// Between two readings that are each worth a line in the log.
-const SELDOM: Duration = Duration::from_secs(30);
+pub const SELDOM: Duration = Duration::from_secs(30);
 
 /// A further figure. Its files are open and its buffers are as large as they will ever be.
 trait Figure {
