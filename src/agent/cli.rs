@@ -15,6 +15,7 @@ use super::notify::Manager;
 use super::run::{self, Options};
 use super::service::{self, Launcher, Started, Unstarted};
 use super::source::Root;
+use super::status;
 use crate::config::Loaded;
 use crate::output::complain;
 
@@ -227,7 +228,8 @@ fn foreground(mut configuration: Configuration, root: PathBuf, stdout: bool) -> 
     run::hold_signals().map_err(|error| error.to_string())?;
     let loaded = configuration.load().map_err(|problems| problems.to_string())?;
     let manager = Manager::from_environment().map_err(|error| error.to_string())?;
-    let options = Options { loaded, configuration, root, stdout, launcher: None, manager };
+    let socket = if stdout { None } else { status::socket_of_unit() };
+    let options = Options { loaded, configuration, root, stdout, launcher: None, manager, socket };
     run::run(options).map_err(|error| error.to_string())
 }
 
@@ -238,7 +240,7 @@ fn start(invocation: Invocation) -> Result<(), String> {
 
 fn stop(invocation: Invocation) -> Result<(), String> {
     let (_, loaded) = invocation.configuration()?;
-    answer(service::stop(&loaded.settings.app.pidfile)?);
+    answer(service::stop(&loaded.settings.app.pidfile, "stop")?);
     Ok(())
 }
 
@@ -246,7 +248,7 @@ fn restart(invocation: Invocation) -> Result<(), String> {
     // What would not start again is not stopped.
     let (configuration, loaded) = invocation.configuration()?;
     let root = invocation.root()?;
-    answer(service::stop(&loaded.settings.app.pidfile)?);
+    answer(service::stop(&loaded.settings.app.pidfile, "restart")?);
     launch(&configuration, &loaded, &root)
 }
 
@@ -257,8 +259,8 @@ fn launch(configuration: &Configuration, loaded: &Loaded, root: &Path) -> Result
         options.extend([OsStr::new("--config"), file.as_os_str()]);
     }
     match service::start(&loaded.settings.app, options)? {
-        Started::Now(pid) => {
-            answer(format_args!("psistats started, pid {pid}"));
+        Started::Now(pid, how) => {
+            answer(format_args!("psistats started, pid {pid}; {how}"));
         }
         Started::Before(text) => complain(text),
     }
@@ -269,7 +271,7 @@ fn status(invocation: Invocation) -> u8 {
     match invocation.configuration() {
         Ok((_, loaded)) => {
             let (code, state) = service::status(&loaded.settings.app.pidfile);
-            answer(state);
+            answer(state.trim_end());
             code
         }
         Err(text) => {
@@ -312,10 +314,20 @@ fn daemon(invocation: Invocation) -> u8 {
 fn serve(invocation: Invocation, launcher: &mut Launcher) -> Result<(), Unstarted> {
     let (configuration, loaded) = invocation.configuration()?;
     let pidfile = service::become_service(&loaded.settings.app)?;
+    let socket = status::socket_of(&loaded.settings.app.pidfile);
     let root = invocation.root;
     // Who waits for this process is its launcher.
     let (launcher, manager) = (Some(launcher), Manager::default());
-    let end = run::run(Options { loaded, configuration, root, stdout: false, launcher, manager });
+    let end = run::run(Options {
+        loaded,
+        configuration,
+        root,
+        stdout: false,
+        launcher,
+        manager,
+        socket: Some(socket.clone()),
+    });
+    status::remove(&socket);
     if let Err(error) = pidfile.remove() {
         log::warn!("{error}");
     }

@@ -52,6 +52,7 @@ pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
     let mut attempts = Attempts::new(&settings);
     while !shared.is_stopping() {
         let host = attempts.host(&settings);
+        shared.connection.connecting(&host);
         let confirmed = shared.outbox.borrow().counters().confirmed;
         let routing_key = format!("{}.{}", settings.queue.prefix, identity.hostname);
         let session = Session {
@@ -70,6 +71,7 @@ pub async fn run(shared: &Shared<'_>, identity: &Identity) -> io::Result<()> {
             attempts.worked();
         }
         if let Err(failure) = outcome {
+            shared.connection.failed(&failure);
             let now = shared.reactor.now();
             let until = now + attempts.failed(&failure, &host, &settings, now);
             // New settings are tried at once: they are how somebody mends what failed.
@@ -195,6 +197,7 @@ impl Session<'_, '_> {
             }
             Event::Blocked(reason) => {
                 self.shared.connection.set(Connection::Blocked);
+                self.shared.connection.because(reason);
                 warn!(target: LOG_AMQP, "{} takes no reports for now ({reason}); they are kept", self.host);
             }
             Event::Unblocked => {

@@ -23,6 +23,7 @@ use super::publisher;
 use super::reactor::{Reactor, Source};
 use super::sampling::Sampling;
 use super::service::Launcher;
+use super::status;
 use crate::config::{Loaded, Settings};
 
 /// From a stop to the end, whatever the broker does.
@@ -46,6 +47,8 @@ pub struct Options<'a> {
     pub launcher: Option<&'a mut Launcher>,
     /// In the foreground: the service manager, where there is one.
     pub manager: Manager,
+    /// Where `psistats status` asks, where it can.
+    pub socket: Option<PathBuf>,
 }
 
 /// From here on our signals wait until [`run`] asks for them, instead of ending us. To be called
@@ -59,7 +62,7 @@ pub fn hold_signals() -> io::Result<SigSet> {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(options: Options<'_>) -> io::Result<()> {
-    let Options { loaded, configuration, root, stdout, launcher, manager } = options;
+    let Options { loaded, configuration, root, stdout, launcher, manager, socket } = options;
     let signals = hold_signals()?;
     let background = launcher.is_some();
     let origin = loaded.origin();
@@ -71,13 +74,14 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let reactor = Reactor::new()?;
     let signals =
         reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
+    let asked = status::listen(&reactor, socket);
     let mut shared = Shared::new(&reactor, settings)?;
     shared.reports = !configuration.is_client_node();
     let shared = shared;
     let sampling = Sampling::new(&shared, &manager, root, stdout);
     let identity = sampling.identity();
     if let Some(launcher) = launcher {
-        launcher.ready();
+        shared.connection.tell(launcher.ready());
     }
 
     // Pinned here: each combinator around a future would move a copy of it on the stack.
@@ -102,7 +106,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     });
     let watch = Watch { shared: &shared, manager: &manager, signals, configuration, background };
     let watch = pin!(watch.run());
-    let result = drive(&reactor, pin!(or(work, watch)))?;
+    let answering = pin!(status::answer(&shared, asked));
+    let result = drive(&reactor, pin!(or(work, or(watch, answering))))?;
     if !stdout && shared.reports {
         info!("{}", shared.standing());
         let pending = shared.outbox.borrow().counters().pending;

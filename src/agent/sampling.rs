@@ -116,7 +116,7 @@ impl<'s, 'r> Sampling<'s, 'r> {
 
 /// Makes messages while the master wants them, in step with the reports, so that one reading serves both.
 struct Messages<'s> {
-    feed: &'s Feed,
+    feed: &'s Feed<'s>,
     timer: Periodic,
     /// Whether there is something that the next one is measured against.
     primed: bool,

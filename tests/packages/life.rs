@@ -16,7 +16,7 @@ const SCRIPT: &str = "/etc/init.d/psistats";
 /// As an unattended upgrade does it: nobody is asked.
 pub const UPGRADE: &str = "dpkg --force-confdef --force-confold -i /root/newer.deb </dev/null";
 /// Who runs, by the script.
-const PID: &str = "/etc/init.d/psistats status | sed -n 's/^psistats runs, pid //p'";
+const PID: &str = "/etc/init.d/psistats status | sed -n 's/^psistats is running, pid \\([0-9]*\\).*/\\1/p'";
 
 /// A tree with the package, not installed yet, in /root.
 fn tree(architecture: &str, init: &str) -> Tree {

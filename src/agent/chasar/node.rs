@@ -61,6 +61,7 @@ async fn feed(shared: &Shared<'_>, chasar: &Chasar) -> io::Result<()> {
     let mut outage = Outage::new(RETRY);
     while session.is_current() {
         let sent = shared.feed.sent.get();
+        shared.feed.connection.connecting(&chasar.master);
         let buffers = Buffers { receive: &mut receive, send: &mut send };
         let outcome = session.run(&mut resolver, buffers).await;
         shared.feed.connection.set(Connection::Away);
@@ -68,6 +69,7 @@ async fn feed(shared: &Shared<'_>, chasar: &Chasar) -> io::Result<()> {
             outage.worked();
         }
         if let Err(failure) = outcome {
+            shared.feed.connection.failed(&failure);
             let retry = failure.retry();
             let wait = outage.failed(&MASTER, &chasar.master, &failure, retry, false);
             let until = shared.reactor.now() + wait;
