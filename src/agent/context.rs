@@ -39,11 +39,11 @@ pub struct Sent<'s, 'r> {
 impl fmt::Display for Standing<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(counters) = self.counters {
-            write!(f, "{counters}; {}", self.connection)?;
+            write!(f, "{counters} ({})", self.connection)?;
         }
         if let Some(sent) = self.feed {
-            let before = if self.counters.is_some() { "; chasar: " } else { "" };
-            write!(f, "{before}{sent}; {}", sent.connection)?;
+            let before = if self.counters.is_some() { " chasar: " } else { "" };
+            write!(f, "{before}{sent} ({})", sent.connection)?;
         }
         Ok(())
     }

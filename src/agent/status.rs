@@ -136,8 +136,12 @@ impl<'r> State<'r> {
 
     fn tell_launcher(&self) {
         if let Some(mut launcher) = self.launcher.take() {
+            let words = match self.get() {
+                Connection::Away => format!("no connection yet: {}", self.error.borrow()),
+                _ => self.to_string(),
+            };
             // It may have gone: it does not wait for long.
-            let _ = launcher.write_all(self.to_string().as_bytes());
+            let _ = launcher.write_all(words.as_bytes());
         }
     }
 
@@ -158,7 +162,7 @@ impl<'r> State<'r> {
             Connection::Away if self.is_failing() => {
                 write!(f, "no connection{for_how_long}: {}", self.error.borrow())
             }
-            Connection::Away => write!(f, "connecting to {peer}{for_how_long}"),
+            Connection::Away => write!(f, "no connection{for_how_long}"),
         }
     }
 
@@ -328,37 +332,51 @@ pub struct Service {
 
 /// What the process `pid`, which holds `pidfile`, says of itself. Nothing where it does not answer.
 pub fn of_holder(pidfile: &Path, pid: Pid) -> String {
-    let service = ask(&socket_of(pidfile)).filter(|(_, service)| service.pid == pid);
-    service.map(|(_, service)| service.says).unwrap_or_default()
+    match ask(&socket_of(pidfile)) {
+        Some((who, Some((_, says)))) if who == pid => says,
+        _ => String::new(),
+    }
 }
 
 /// The service that systemd runs, if its configuration names the same pidfile: then it is the same
 /// instance as one that `start` would start. Another one is none of ours.
 pub fn of_unit(pidfile: &Path) -> Option<Service> {
-    if let Some((its_pidfile, service)) = ask(Path::new(UNIT_SOCKET)) {
-        return (its_pidfile == pidfile).then_some(service);
+    // What of an instance that does not say its pidfile is likely.
+    let is_default = pidfile == App::default().pidfile;
+    match ask(Path::new(UNIT_SOCKET)) {
+        Some((pid, Some((its_pidfile, says)))) => (its_pidfile == pidfile).then_some(Service { pid, says }),
+        Some((pid, None)) => is_default.then(|| Service { pid, says: String::new() }),
+        None => {
+            // A unit without RuntimeDirectory=.
+            let pid = is_default.then(pid_of_unit)??;
+            Some(Service { pid, says: String::new() })
+        }
     }
-    // A unit without RuntimeDirectory=, or one that does not answer. sd_booted(3):
-    if pidfile != App::default().pidfile || !Path::new("/run/systemd/system").is_dir() {
+}
+
+/// A process of the unit psistats.service, where systemd runs this machine or container (sd_booted(3)).
+fn pid_of_unit() -> Option<Pid> {
+    if !Path::new("/run/systemd/system").is_dir() {
         return None;
     }
     let processes = UNIT_PROCESSES.iter().find_map(|path| fs::read_to_string(path).ok())?;
     // 0 is a process that cannot be seen from this container: pid_namespaces(7).
-    let pid = processes.lines().find_map(|line| line.parse().ok().filter(|pid| *pid > 0))?;
-    Some(Service { pid: Pid::from_raw(pid), says: String::new() })
+    processes.lines().find_map(|line| line.parse().ok().filter(|pid| *pid > 0)).map(Pid::from_raw)
 }
 
-/// Who listens at `path`, with its pidfile.
-fn ask(path: &Path) -> Option<(PathBuf, Service)> {
+/// Who listens at `path`, and its pidfile and lines if it answers.
+fn ask(path: &Path) -> Option<(Pid, Option<(PathBuf, String)>)> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).ok()?;
     let patience = TimeVal::seconds(PATIENCE_S);
     setsockopt(&socket, sockopt::SendTimeout, &patience).ok()?;
     setsockopt(&socket, sockopt::ReceiveTimeout, &patience).ok()?;
     connect(socket.as_raw_fd(), &UnixAddr::new(path).ok()?).ok()?;
-    let pid = Pid::from_raw(getsockopt(&socket, sockopt::PeerCredentials).ok()?.pid());
+    let pid = getsockopt(&socket, sockopt::PeerCredentials).ok()?.pid();
     let mut said = Vec::new();
-    UnixStream::from(socket).take(2 * ANSWER as u64).read_to_end(&mut said).ok()?;
-    let said = String::from_utf8(said).ok()?;
-    let (pidfile, says) = said.split_once('\n')?;
-    (pid.as_raw() > 0).then(|| (pidfile.into(), Service { pid, says: says.trim_end().into() }))
+    let end = UnixStream::from(socket).take(2 * ANSWER as u64).read_to_end(&mut said);
+    let said = end.ok().and_then(|_| String::from_utf8(said).ok());
+    let lines = said.as_deref().and_then(|said| said.split_once('\n'));
+    let answer = lines.map(|(pidfile, says)| (PathBuf::from(pidfile), says.trim_end().to_owned()));
+    // 0: it cannot be seen from this container.
+    (pid > 0).then(|| (Pid::from_raw(pid), answer))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::place::{Answer, Place, lives, status_line, wait_until};
+use crate::place::{Answer, Place, kill_hard, lives, status_line, wait_until};
 
 #[test]
 fn a_service_starts_tells_its_status_and_stops() {
@@ -25,6 +25,50 @@ fn a_service_starts_tells_its_status_and_stops() {
     wait_until("the stopped process is gone", || !lives(pid));
     assert!(!place.pidfile().exists());
     place.run("status").says(3, "psistats is not running\n");
+}
+
+#[test]
+fn fault_4_5_a_start_says_how_the_first_attempt_ended_and_status_what_is_wrong_since_when_to_anybody() {
+    let place = Place::new();
+    let answer = place.run("start");
+    let pid = answer.started();
+    let why = "127.0.0.1:1: ";
+    let told = format!("psistats started, pid {pid}; no connection yet: {why}");
+    assert!(answer.stdout.starts_with(&told) && answer.stdout.contains("efused"), "{answer:?}");
+
+    let lines = |answer: &Answer| answer.stdout.lines().map(str::to_owned).collect::<Vec<_>>();
+    for answer in [place.run("status"), Answer::of(&mut place.psistats_without_rights("status"))] {
+        answer.runs(pid);
+        let [_, connection, counters] = &lines(&answer)[..] else { panic!("{answer:?}") };
+        let (state, reason) = connection.split_once(" s): ").unwrap();
+        assert!(state.starts_with("no connection (for ") && reason.starts_with(why), "{answer:?}");
+        assert!(counters.starts_with("sampled=") && counters.contains(" confirmed=0 "), "{answer:?}");
+    }
+    // Where it cannot answer it runs all the same.
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    let answer = place.run("status");
+    answer.runs(pid);
+    assert_eq!(lines(&answer).len(), 1, "{answer:?}");
+    kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+
+    assert!(place.socket().exists());
+    place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
+    assert!(!place.socket().exists());
+}
+
+#[test]
+fn a_killed_service_leaves_a_socket_that_hinders_nobody_and_a_file_in_its_place_is_left_alone() {
+    let place = Place::new();
+    kill_hard(place.start());
+    assert!(place.socket().exists());
+    kill_hard(place.start());
+    assert_eq!(place.run("stop").code, Some(0));
+    assert!(!place.socket().exists());
+    fs::write(place.socket(), "mine").unwrap();
+    let pid = place.start();
+    place.run("status").says(0, &format!("psistats is running, pid {pid}\n"));
+    place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
+    assert_eq!(fs::read_to_string(place.socket()).unwrap(), "mine");
 }
 
 #[test]

@@ -11,4 +11,5 @@ mod pidfile;
 mod place;
 mod sensors;
 mod sysvinit;
+mod unit;
 mod words;

@@ -50,6 +50,11 @@ impl Place {
         self.path("psistats.pid")
     }
 
+    /// Where `status` asks.
+    pub fn socket(&self) -> PathBuf {
+        self.path("psistats.pid.socket")
+    }
+
     pub fn psistats(&self, command: &str) -> Command {
         let mut psistats = Command::new(PSISTATS);
         psistats.arg(command).arg("--config").arg(self.config()).stdin(Stdio::null());
