@@ -187,3 +187,54 @@ fn a_credential_logs_in_and_one_that_is_gone_at_a_reload_leaves_the_old_one_in_f
     read_past(&reading, 40);
     assert!(agent.stop().success());
 }
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_4_5_a_start_with_a_wrong_password_says_so_and_status_that_and_when_it_is_mended() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("psistats.conf");
+    let config = Config::new(broker.port, &vhost).set("app", "pidfile", dir.path().join("pid").display());
+    let psistats = |command: &str| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_psistats")).arg(command).arg("--config").arg(&file).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let _end = AtTheEnd(|| drop(psistats("stop")));
+    fs::write(&file, config.clone().set("server", "pass", "wrong").to_string()).unwrap();
+    let started = psistats("start");
+    let why = format!("127.0.0.1:{}: ", broker.port);
+    assert!(started.contains(&format!("; no connection yet: {why}")), "{started}");
+    assert!(started.contains("check [server] user and pass"), "{started}");
+    let status = psistats("status");
+    assert!(status.contains(" s): ") && status.contains("check [server] user and pass"), "{status}");
+
+    // The right one is tried at once; that there was another stays to be seen.
+    fs::write(&file, config.to_string()).unwrap();
+    let pid = started.split("pid ").nth(1).unwrap().split(';').next().unwrap();
+    nix::sys::signal::kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGHUP).unwrap();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let status = loop {
+        let status = psistats("status");
+        if status.contains("connected to ") {
+            break status;
+        }
+        assert!(std::time::Instant::now() < deadline, "{status}");
+    };
+    assert!(status.contains(&format!("connected to 127.0.0.1:{} (for ", broker.port)), "{status}");
+    assert!(status.contains("last error (") && status.contains("check [server] user and pass"), "{status}");
+
+    psistats("stop");
+    let started = psistats("start");
+    assert!(started.ends_with(&format!("; connected to 127.0.0.1:{}\n", broker.port)), "{started}");
+}
+
+/// What is done whether the test succeeds or not.
+struct AtTheEnd<F: Fn()>(F);
+
+impl<F: Fn()> Drop for AtTheEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
