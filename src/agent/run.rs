@@ -41,14 +41,23 @@ pub struct Options<'a> {
     pub configuration: Configuration,
     /// What `/proc` and `/sys` are below: `/`, or a captured tree.
     pub root: PathBuf,
-    /// Print reports on standard output instead of publishing them.
-    pub stdout: bool,
+    /// What of the reports is printed.
+    pub printing: Printing,
     /// In the background: who waits to hear that all went well.
     pub launcher: Option<&'a mut Launcher>,
     /// In the foreground: the service manager, where there is one.
     pub manager: Manager,
     /// Where `psistats status` asks, where it can.
     pub socket: Option<PathBuf>,
+}
+
+/// What of the reports is printed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Printing {
+    /// They go to standard output instead of being published.
+    pub stdout: bool,
+    /// Only the first one, which has every figure; then the program ends.
+    pub once: bool,
 }
 
 /// From here on our signals wait until [`run`] asks for them, instead of ending us. To be called
@@ -62,7 +71,8 @@ pub fn hold_signals() -> io::Result<SigSet> {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(options: Options<'_>) -> io::Result<()> {
-    let Options { loaded, configuration, root, stdout, launcher, manager, socket } = options;
+    let Options { loaded, configuration, root, printing, launcher, manager, socket } = options;
+    let Printing { stdout, once } = printing;
     let signals = hold_signals()?;
     let background = launcher.is_some();
     let origin = loaded.origin();
@@ -88,7 +98,14 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let work = pin!(async {
         if stdout {
             let mut printer = Printer::default();
-            sampling.run(|_, report| printer.print(report)).await
+            let print = |_, report: &[u8]| {
+                printer.print(report)?;
+                if once && !printer.full {
+                    shared.stop();
+                }
+                Ok(())
+            };
+            sampling.run(print).await
         } else {
             let keep = |ms, report: &[u8]| {
                 keep(&shared, ms, report);

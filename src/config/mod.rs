@@ -29,6 +29,7 @@ mod values;
 
 pub use find::{Loaded, load};
 pub use problem::{Problem, Problems};
+pub use reading::near;
 pub use settings::Settings;
 
 /// Reads the bytes of a file; `name` is what messages call it. Gives the settings and the

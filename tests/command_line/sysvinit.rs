@@ -58,7 +58,7 @@ fn the_sysvinit_script_starts_once_tells_its_status_and_stops_with_lsb_exit_code
     wait_until("it is gone", || script.place.processes().is_empty());
     assert_eq!(script.run("stop").code, Some(0));
     assert_eq!(script.run("try-restart").code, Some(0));
-    assert_eq!(script.place.processes(), []);
+    assert_eq!(script.place.processes(), [0; 0]);
     script.run("status").says(3, "psistats is not running\n");
 }
 
