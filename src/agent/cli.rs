@@ -7,6 +7,7 @@ use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
+use nix::errno::Errno;
 
 use super::chasar;
 use super::configuration::Configuration;
@@ -261,7 +262,16 @@ fn foreground(mut configuration: Configuration, root: PathBuf, printing: Printin
     let manager = Manager::from_environment().map_err(|error| error.to_string())?;
     let socket = if printing.stdout { None } else { status::socket_of_unit() };
     let options = Options { loaded, configuration, root, printing, launcher: None, manager, socket };
-    run::run(options).map_err(|error| error.to_string())
+    run::run(options).map_err(|error| explained(&error))
+}
+
+/// Why the agent ended, and what to do where the limits are too narrow for it.
+fn explained(error: &io::Error) -> String {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EMFILE) => format!("{error}: raise the limit (ulimit -n, LimitNOFILE=) to 64 or more"),
+        Some(Errno::ENFILE) => format!("{error} on this machine: raise the limit (sysctl fs.file-max)"),
+        _ => error.to_string(),
+    }
 }
 
 fn start(invocation: Invocation) -> Result<(), String> {
@@ -362,7 +372,7 @@ fn serve(invocation: Invocation, launcher: &mut Launcher) -> Result<(), Unstarte
     if let Err(error) = pidfile.remove() {
         log::warn!("{error}");
     }
-    end.map_err(|error| Unstarted::Failed(error.to_string()))
+    end.map_err(|error| Unstarted::Failed(explained(&error)))
 }
 
 fn code(end: Result<(), String>) -> u8 {

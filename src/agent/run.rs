@@ -17,6 +17,7 @@ use smol::future::{or, try_zip};
 use super::chasar::node;
 use super::configuration::Configuration;
 use super::context::Shared;
+use super::localtime::Zone;
 use super::logging::{self, Fallback};
 use super::notify::Manager;
 use super::publisher;
@@ -80,6 +81,11 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     install_logging(&settings, background).map_err(io::Error::other)?;
     info!("psistats {}, {origin}", env!("CARGO_PKG_VERSION"));
     warnings.iter().for_each(|warning| warn!("{warning}"));
+    if let Some(name) = Zone::unknown() {
+        warn!(
+            "TZ={name}: expected a file of zoneinfo(5) or a rule such as CET-1CEST,M3.5.0,M10.5.0/3; times are UTC"
+        );
+    }
 
     let reactor = Reactor::new()?;
     let signals =

@@ -89,7 +89,7 @@ pub fn start<'a>(app: &App, options: impl IntoIterator<Item = &'a OsStr>) -> Res
         .map_err(cannot)?;
     let patience = app.pidfile_timeout.saturating_add(READY_WITHIN);
     match listen(&ours, patience, true) {
-        Ok(said) => judge(&said, &mut child, &ours),
+        Ok(said) => judge(said, &mut child, &ours),
         Err(error) => {
             // Half a service is none. Its pidfile is stale then, which hinders nobody.
             let _ = child.kill();
@@ -224,12 +224,12 @@ impl Launcher {
     /// Says that the service is ready: the pidfile is locked, logs and kernel files are open. Once.
     /// What comes back is where to say how the first attempt to connect went.
     pub fn ready(&mut self) -> Option<UnixStream> {
-        let mut socket = self.socket.take()?;
+        let socket = self.socket.as_mut()?;
         socket.write_all(&[READY]).ok()?;
-        Some(socket)
+        socket.try_clone().ok()
     }
 
-    /// Says why the service does not start, or, once it was ready, why it ended: to the log.
+    /// Says why the service does not start, or why it has ended: to the log, once nobody waits any more.
     pub fn failed(&mut self, why: &Unstarted) {
         let (verdict, text) = match why {
             Unstarted::RunsAlready(text) => (RUNS_ALREADY, text),
@@ -241,11 +241,9 @@ impl Launcher {
     }
 
     fn say(&mut self, verdict: u8, text: &str) -> bool {
-        // An error means that the launcher was interrupted. That is no reason to end.
-        self.socket
-            .take()
-            .map(|mut socket| socket.write_all(&[&[verdict], text.as_bytes()].concat()))
-            .is_some()
+        // An error means that the launcher has all it wanted, or was interrupted.
+        let socket = self.socket.take();
+        socket.is_some_and(|mut socket| socket.write_all(&[&[verdict], text.as_bytes()].concat()).is_ok())
     }
 }
 
@@ -271,25 +269,27 @@ fn listen(mut socket: &UnixStream, patience: Duration, ready: bool) -> io::Resul
     Ok(said)
 }
 
-fn judge(said: &[u8], child: &mut Child, socket: &UnixStream) -> Result<Started, String> {
-    let words = |text| String::from_utf8_lossy(text).into_owned();
-    if let [READY, begun @ ..] = said {
-        return match listen(socket, CONNECTED_WITHIN, false) {
-            Ok(rest) if begun.is_empty() && rest.is_empty() => {
-                Err(format!("psistats, pid {}, ended right after its start: see its log", child.id()))
-            }
-            Ok(rest) => Ok(Started::Now(child.id(), words(&[begun, &rest].concat()))),
-            Err(_) => Ok(Started::Now(child.id(), "no connection yet".into())),
+fn judge(mut said: Vec<u8>, child: &mut Child, socket: &UnixStream) -> Result<Started, String> {
+    let words = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let pid = child.id();
+    if said.first() == Some(&READY) {
+        said.remove(0);
+        let Ok(more) = listen(socket, CONNECTED_WITHIN, false) else {
+            return Ok(Started::Now(pid, "no connection yet".into()));
         };
+        said.extend(more);
+        if !matches!(said[..], [] | [FAILED, ..]) {
+            return Ok(Started::Now(pid, words(&said)));
+        }
     }
     // Those were its last words, if any. Nothing of it is left when we answer.
     let end = child.wait();
-    match said {
+    match &said[..] {
         [RUNS_ALREADY, text @ ..] => Ok(Started::Before(words(text))),
         [FAILED, text @ ..] => Err(words(text)),
         _ => match end {
-            Ok(end) => Err(format!("psistats ended before it was ready ({end}): see [app] stderr_path")),
-            Err(error) => Err(format!("psistats ended before it was ready: {error}")),
+            Ok(end) => Err(format!("psistats ended at its start ({end}): see [app] stderr_path")),
+            Err(error) => Err(format!("psistats ended at its start: {error}")),
         },
     }
 }

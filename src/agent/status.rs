@@ -12,6 +12,7 @@ use std::fmt::{self, Display, Write as _};
 use std::fs;
 use std::future;
 use std::io::{self, Cursor, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
@@ -142,6 +143,7 @@ impl<'r> State<'r> {
             };
             // It may have gone: it does not wait for long.
             let _ = launcher.write_all(words.as_bytes());
+            let _ = launcher.shutdown(Shutdown::Both);
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::place::{Answer, Place, kill_hard, lives, status_line, wait_until};
+use crate::place::{Answer, PSISTATS, Place, kill_hard, lives, status_line, wait_until};
 
 #[test]
 fn a_service_starts_tells_its_status_and_stops() {
@@ -54,6 +54,23 @@ fn fault_4_5_a_start_says_how_the_first_attempt_ended_and_status_what_is_wrong_s
     assert!(place.socket().exists());
     place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
     assert!(!place.socket().exists());
+}
+
+#[test]
+fn fault_6_12_too_few_descriptors_end_a_start_with_what_to_do() {
+    let place = Place::new();
+    for command in ["start", "start-local"] {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--nofile=9", PSISTATS, command, "--config"]).arg(place.config());
+        let answer = Answer::of(&mut prlimit);
+        assert_eq!((answer.code, answer.stdout.as_str()), (Some(1), ""), "{answer:?}");
+        let last = answer.stderr.lines().last().unwrap();
+        assert!(
+            last.starts_with("Too many open files") && last.contains("raise the limit (ulimit -n"),
+            "{answer:?}"
+        );
+        assert_eq!(place.run("status").code, Some(3));
+    }
 }
 
 #[test]

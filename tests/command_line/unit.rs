@@ -23,7 +23,7 @@ fn in_a_machine(script: &str) -> String {
         place.directory.path().display()
     );
     let answer = Answer::of(Command::new("unshare").args(["--mount", "sh", "-c", &script]));
-    assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{answer:?}");
+    assert_eq!(answer.code, Some(0), "{answer:?}");
     answer.stdout
 }
 

@@ -113,6 +113,18 @@ fn once_prints_one_report_with_every_enabled_figure_also_the_rates_and_ends() {
 }
 
 #[test]
+fn fault_6_12_a_time_zone_that_is_a_fifo_hangs_nobody_and_is_named() {
+    let place = Place::new();
+    let fifo = place.path("zone");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (zone, told) in [(fifo.to_str().unwrap(), true), ("CET-1CEST,M3.5.0,M10.5.0/3", false), ("", false)] {
+        let answer = Answer::of(place.psistats("start-local").arg("--once").env("TZ", zone));
+        assert_eq!((answer.code, answer.stdout.lines().count()), (Some(0), 1), "{answer:?}");
+        assert_eq!(answer.stderr.contains(&format!("TZ={zone}: expected a file")), told, "{answer:?}");
+    }
+}
+
+#[test]
 fn a_root_that_is_no_directory_is_an_error() {
     let place = Place::new();
     for command in ["start", "start-local", "restart", "sensors"] {
