@@ -54,7 +54,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 /// Time that the first attempt to connect may take before [`start`] goes without its outcome.
 const CONNECTED_WITHIN: Duration = Duration::from_millis(2500);
 
-/// [`status`] where the state cannot be told.
+/// [`status()`] where the state cannot be told.
 pub const UNKNOWN: u8 = 4;
 
 /// How [`start`] ended well.
