@@ -8,6 +8,8 @@
 //!
 //! At all times `sampled = confirmed + dropped + pending` ([`Counters`]).
 
+use core::fmt;
+
 use crate::bytes::{Reader, Short, Writer};
 
 /// Bytes of a record before its body: length u32, sequence u64, sample time i64, ticket u64.
@@ -55,6 +57,13 @@ pub struct Counters {
     pub dropped: u64,
     /// Reports that are still here.
     pub pending: u64,
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sampled, confirmed, dropped, pending } = self;
+        write!(f, "sampled={sampled} confirmed={confirmed} dropped={dropped} pending={pending}")
+    }
 }
 
 /// The report is larger than the whole ring.

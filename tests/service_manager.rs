@@ -40,8 +40,13 @@ fn it_is_ready_and_alive_without_a_broker_at_a_path_and_at_an_abstract_name() {
         let mut agent = watched(&manager, &Config::new(nobody.port, "/"));
         manager.wait_for("READY=1");
         let status = manager.wait_for("STATUS=");
-        assert!(status.starts_with("STATUS=sampled=1 confirmed=0 dropped=0 pending=1 conn"), "{status}");
-        assert!(status.ends_with("connection=Away"), "{status}");
+        assert!(
+            status.starts_with("STATUS=sampled=1 confirmed=0 dropped=0 pending=1 (no connection"),
+            "{status}"
+        );
+        // Why, as soon as that is known.
+        let why = format!("(no connection: 127.0.0.1:{}: ", nobody.port);
+        manager.wait_until("the reason", |status| status.starts_with("STATUS=") && status.contains(&why));
         let seen = manager.heard().len();
         manager.wait_for_after(seen, "WATCHDOG=1");
         assert!(agent.stop().success());
@@ -110,7 +115,7 @@ fn signs_of_life_go_on_while_nothing_comes_from_the_broker_and_the_status_tells_
     let mut agent = watched(&manager, &Config::new(proxy.port, &vhost));
     read_past(&reading, 2);
     let ready = |seen: usize| {
-        let told = || manager.heard().into_iter().skip(seen).any(|m| m.ends_with("connection=Ready"));
+        let told = || manager.heard().into_iter().skip(seen).any(|m| m.contains("(connected to "));
         let deadline = std::time::Instant::now() + PATIENCE;
         while !told() {
             assert!(std::time::Instant::now() < deadline, "{:?}", manager.heard());
@@ -181,4 +186,55 @@ fn a_credential_logs_in_and_one_that_is_gone_at_a_reload_leaves_the_old_one_in_f
     agent.wait_for_line("stays in force", PATIENCE);
     read_past(&reading, 40);
     assert!(agent.stop().success());
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn fault_4_5_a_start_with_a_wrong_password_says_so_and_status_that_and_when_it_is_mended() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("psistats.conf");
+    let config = Config::new(broker.port, &vhost).set("app", "pidfile", dir.path().join("pid").display());
+    let psistats = |command: &str| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_psistats")).arg(command).arg("--config").arg(&file).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let _end = AtTheEnd(|| drop(psistats("stop")));
+    fs::write(&file, config.clone().set("server", "pass", "wrong").to_string()).unwrap();
+    let started = psistats("start");
+    let why = format!("127.0.0.1:{}: ", broker.port);
+    assert!(started.contains(&format!("; no connection yet: {why}")), "{started}");
+    assert!(started.contains("check [server] user and pass"), "{started}");
+    let status = psistats("status");
+    assert!(status.contains(" s): ") && status.contains("check [server] user and pass"), "{status}");
+
+    // The right one is tried at once; that there was another stays to be seen.
+    fs::write(&file, config.to_string()).unwrap();
+    let pid = started.split("pid ").nth(1).unwrap().split(';').next().unwrap();
+    nix::sys::signal::kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGHUP).unwrap();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let status = loop {
+        let status = psistats("status");
+        if status.contains("connected to ") {
+            break status;
+        }
+        assert!(std::time::Instant::now() < deadline, "{status}");
+    };
+    assert!(status.contains(&format!("connected to 127.0.0.1:{} (for ", broker.port)), "{status}");
+    assert!(status.contains("last error (") && status.contains("check [server] user and pass"), "{status}");
+
+    psistats("stop");
+    let started = psistats("start");
+    assert!(started.ends_with(&format!("; connected to 127.0.0.1:{}\n", broker.port)), "{started}");
+}
+
+/// What is done whether the test succeeds or not.
+struct AtTheEnd<F: Fn()>(F);
+
+impl<F: Fn()> Drop for AtTheEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }

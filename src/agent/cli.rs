@@ -7,47 +7,54 @@ use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
+use nix::errno::Errno;
 
 use super::chasar;
 use super::configuration::Configuration;
 use super::listing;
 use super::notify::Manager;
-use super::run::{self, Options};
+use super::run::{self, Options, Printing};
 use super::service::{self, Launcher, Started, Unstarted};
 use super::source::Root;
-use crate::config::{self, Loaded, Problem, Reader};
+use super::status;
+use crate::config::{self, Loaded, Problem, Reader, near};
 use crate::output::complain;
 
 const VERSION: &str = concat!("psistats ", env!("CARGO_PKG_VERSION"));
 
 const USAGE: &str = "\
 Usage: psistats start|start-local|stop|restart|status|check-config|sensors
-                [--config FILE] [--root DIR]
+                [--config FILE] [--root DIR] [--stdout | --once]
        psistats chasar ...
-       psistats --help | --version";
+       psistats help | version";
 
 const HELP: &str = "\
 Sends the health of this machine to RabbitMQ.
 
 Commands:
   start         Start in the background. The configuration is checked first; nothing starts half
-                configured. Where psistats runs already, says who, and that is success.
+                configured. Says whether the broker could be reached, and is a success either way.
+                If psistats is already running, prints its PID, and that is success.
   start-local   Run in the foreground, without a pidfile.
   stop          End what runs in the background, and wait until it is gone. Where nothing runs, that
                 is success; a pidfile that a crash has left is removed.
   restart       stop, then start; also where nothing runs.
-  status        Say whether psistats runs in the background. The exit code says it too.
+  status        Say whether psistats is running in the background, or as the service of systemd, and
+                how its connection to the broker is. The exit code says whether it is running.
   check-config  Read the configuration, and list what is wrong with it as FILE:LINE, errors first.
   sensors       List the sensors of this machine as a section [sensors], which can be pasted into
                 the configuration as it is. The configuration is not read.
   chasar        Send to a chasar master node, or be one: see chasar --help.
-  --start, --start-console (start-local), --stop, --restart and --status mean the same.
+  help, version Print this, or the version.
+  A command may also be written as an option: --start, --stop, --sensors and so on; --start-console
+  is start-local.
 
 Options, before or after the command:
   --config FILE  Read this configuration.
   --root DIR     Read DIR/proc and DIR/sys instead of /proc and /sys.
   --stdout       start-local only: print one JSON report a line instead of publishing it. No broker
                  is needed.
+  --once         start-local only: print one such report, with every enabled figure, and end.
   -h, --help     Print this.
   -V, --version  Print the version.
 
@@ -68,7 +75,7 @@ Signals:
 
 Exit codes:
   0  done          1  failed          2  wrong command line
-  of status: 0 runs, 1 dead with a pidfile, 3 not running, 4 unknown";
+  of status: 0 running, 1 not running, but its pidfile exists, 3 not running, 4 unknown";
 
 /// Runs the program with its arguments, the program's name first.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -106,7 +113,7 @@ fn is_chasar(parser: &mut lexopt::Parser) -> bool {
 fn chasar(mut parser: lexopt::Parser) -> u8 {
     match chasar::cli::parse(&mut parser) {
         Ok(chasar::cli::Command::ClientNode { config, words }) => {
-            code(foreground(Configuration::of_client_node(config, words), "/".into(), false))
+            code(foreground(Configuration::of_client_node(config, words), "/".into(), Printing::default()))
         }
         Ok(chasar::cli::Command::MasterNode(arguments)) => code(chasar::cli::master_node(arguments)),
         Ok(chasar::cli::Command::Help) => answer(chasar::cli::help(VERSION)),
@@ -136,20 +143,34 @@ enum Command {
     Daemon,
 }
 
+/// By their names, which may follow `--` as in the original.
+const COMMANDS: [(&str, Command); 11] = [
+    ("start", Command::Start),
+    ("start-local", Command::StartLocal),
+    ("start-console", Command::StartLocal),
+    ("stop", Command::Stop),
+    ("restart", Command::Restart),
+    ("status", Command::Status),
+    ("check-config", Command::CheckConfig),
+    ("sensors", Command::Sensors),
+    ("help", Command::Help),
+    ("version", Command::Version),
+    (service::DAEMON, Command::Daemon),
+];
+
 impl Command {
-    fn named(word: &OsStr) -> Option<Self> {
-        Some(match word.to_str()? {
-            "start" => Self::Start,
-            "start-local" => Self::StartLocal,
-            "stop" => Self::Stop,
-            "restart" => Self::Restart,
-            "status" => Self::Status,
-            "check-config" => Self::CheckConfig,
-            "sensors" => Self::Sensors,
-            service::DAEMON => Self::Daemon,
-            _ => return None,
-        })
+    fn named(word: &str) -> Option<Self> {
+        COMMANDS.iter().find(|(name, _)| *name == word).map(|(_, command)| *command)
     }
+}
+
+/// `, did you mean NAME?` where `word` is nearly one.
+fn hint(word: &str, names: &mut dyn Iterator<Item = &'static str>) -> String {
+    near(word, names).map(|name| format!(", did you mean {name}?")).unwrap_or_default()
+}
+
+fn commands() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(name, _)| *name).filter(|name| *name != service::DAEMON).chain(["chasar"])
 }
 
 #[derive(Debug)]
@@ -158,23 +179,17 @@ struct Invocation {
     config: Option<PathBuf>,
     root: PathBuf,
     stdout: bool,
+    once: bool,
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
-    let mut invocation = Invocation { command: Command::Help, config: None, root: "/".into(), stdout: false };
+    let mut invocation =
+        Invocation { command: Command::Help, config: None, root: "/".into(), stdout: false, once: false };
     let mut command = None;
     while let Some(arg) = parser.next()? {
         let named = match &arg {
-            // Whoever asks for help gets it, whatever else stands there.
-            Short('h') | Long("help") => return Ok(Invocation { command: Command::Help, ..invocation }),
-            Short('V') | Long("version") => {
-                return Ok(Invocation { command: Command::Version, ..invocation });
-            }
-            Long("start") => Command::Start,
-            Long("start-console") => Command::StartLocal,
-            Long("stop") => Command::Stop,
-            Long("restart") => Command::Restart,
-            Long("status") => Command::Status,
+            Short('h') => Command::Help,
+            Short('V') => Command::Version,
             Long("config") => {
                 invocation.config = Some(parser.value()?.into());
                 continue;
@@ -187,19 +202,36 @@ fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
                 invocation.stdout = true;
                 continue;
             }
-            Value(word) => Command::named(word).ok_or_else(|| {
-                let expected = if command.is_none() { "a command" } else { "no more than one command" };
-                format!("expected {expected}, got {}", word.display())
+            Long("once") => {
+                (invocation.stdout, invocation.once) = (true, true);
+                continue;
+            }
+            Long(word) => Command::named(word).ok_or_else(|| {
+                let hint = hint(word, &mut commands().chain(["config", "root", "stdout", "once"]));
+                format!("unknown option --{word}{}", hint.replace("mean ", "mean --"))
             })?,
-            Short(_) | Long(_) => return Err(arg.unexpected()),
+            Value(word) => {
+                let word = word.to_string_lossy();
+                Command::named(&word).ok_or_else(|| {
+                    let expected = if command.is_none() { "a command" } else { "no more than one command" };
+                    format!("expected {expected}, got {word}{}", hint(&word, &mut commands()))
+                })?
+            }
+            Short(_) => return Err(arg.unexpected()),
         };
+        // Whoever asks for help gets it, whatever else stands there.
+        if let Command::Help | Command::Version = named {
+            return Ok(Invocation { command: named, ..invocation });
+        }
         if command.replace(named).is_some() {
             return Err("expected one command, got two".into());
         }
     }
     let command = command.ok_or("expected a command, got none")?;
     if invocation.stdout && command != Command::StartLocal {
-        return Err("--stdout belongs to start-local: only the foreground has a standard output".into());
+        return Err(
+            "--stdout and --once belong to start-local: only the foreground has a standard output".into()
+        );
     }
     Ok(Invocation { command, ..invocation })
 }
@@ -232,15 +264,26 @@ impl Invocation {
 
 fn start_local(invocation: Invocation) -> Result<(), String> {
     let root = invocation.root()?;
-    foreground(Configuration::of(invocation.reader(), invocation.config), root, invocation.stdout)
+    let printing = Printing { stdout: invocation.stdout, once: invocation.once };
+    foreground(Configuration::of(invocation.reader(), invocation.config), root, printing)
 }
 
-fn foreground(mut configuration: Configuration, root: PathBuf, stdout: bool) -> Result<(), String> {
+fn foreground(mut configuration: Configuration, root: PathBuf, printing: Printing) -> Result<(), String> {
     run::hold_signals().map_err(|error| error.to_string())?;
     let loaded = configuration.load().map_err(|problems| problems.to_string())?;
     let manager = Manager::from_environment().map_err(|error| error.to_string())?;
-    let options = Options { loaded, configuration, root, stdout, launcher: None, manager };
-    run::run(options).map_err(|error| error.to_string())
+    let socket = if printing.stdout { None } else { status::socket_of_unit() };
+    let options = Options { loaded, configuration, root, printing, launcher: None, manager, socket };
+    run::run(options).map_err(|error| explained(&error))
+}
+
+/// Why the agent ended, and what to do where the limits are too narrow for it.
+fn explained(error: &io::Error) -> String {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EMFILE) => format!("{error}: raise the limit (ulimit -n, LimitNOFILE=) to 64 or more"),
+        Some(Errno::ENFILE) => format!("{error} on this machine: raise the limit (sysctl fs.file-max)"),
+        _ => error.to_string(),
+    }
 }
 
 fn start(invocation: Invocation) -> Result<(), String> {
@@ -250,7 +293,7 @@ fn start(invocation: Invocation) -> Result<(), String> {
 
 fn stop(invocation: Invocation) -> Result<(), String> {
     let (_, loaded) = invocation.configuration()?;
-    answer(service::stop(&loaded.settings.app.pidfile)?);
+    answer(service::stop(&loaded.settings.app.pidfile, "stop")?);
     Ok(())
 }
 
@@ -258,7 +301,7 @@ fn restart(invocation: Invocation) -> Result<(), String> {
     // What would not start again is not stopped.
     let (configuration, loaded) = invocation.configuration()?;
     let root = invocation.root()?;
-    answer(service::stop(&loaded.settings.app.pidfile)?);
+    answer(service::stop(&loaded.settings.app.pidfile, "restart")?);
     launch(&configuration, &loaded, &root)
 }
 
@@ -269,8 +312,8 @@ fn launch(configuration: &Configuration, loaded: &Loaded, root: &Path) -> Result
         options.extend([OsStr::new("--config"), file.as_os_str()]);
     }
     match service::start(&loaded.settings.app, options)? {
-        Started::Now(pid) => {
-            answer(format_args!("psistats started, pid {pid}"));
+        Started::Now(pid, how) => {
+            answer(format_args!("psistats started, pid {pid}; {how}"));
         }
         Started::Before(text) => complain(text),
     }
@@ -282,7 +325,7 @@ fn status(invocation: Invocation) -> u8 {
         Ok((_, loaded)) => {
             complain_of(&loaded.warnings);
             let (code, state) = service::status(&loaded.settings.app.pidfile);
-            answer(state);
+            answer(state.trim_end());
             code
         }
         Err(text) => {
@@ -333,14 +376,24 @@ fn daemon(invocation: Invocation) -> u8 {
 fn serve(invocation: Invocation, launcher: &mut Launcher) -> Result<(), Unstarted> {
     let (configuration, loaded) = invocation.configuration()?;
     let pidfile = service::become_service(&loaded.settings.app)?;
+    let socket = status::socket_of(&loaded.settings.app.pidfile);
     let root = invocation.root;
     // Who waits for this process is its launcher.
     let (launcher, manager) = (Some(launcher), Manager::default());
-    let end = run::run(Options { loaded, configuration, root, stdout: false, launcher, manager });
+    let end = run::run(Options {
+        loaded,
+        configuration,
+        root,
+        printing: Printing::default(),
+        launcher,
+        manager,
+        socket: Some(socket.clone()),
+    });
+    status::remove(&socket);
     if let Err(error) = pidfile.remove() {
         log::warn!("{error}");
     }
-    end.map_err(|error| Unstarted::Failed(error.to_string()))
+    end.map_err(|error| Unstarted::Failed(explained(&error)))
 }
 
 fn code(end: Result<(), String>) -> u8 {

@@ -7,57 +7,70 @@ use std::rc::Rc;
 
 use super::chasar::collector::Collector;
 use super::reactor::{Notify, Reactor};
+pub use super::status::{Connection, State};
 use crate::config::Settings;
 use crate::limits;
 use crate::outbox::{Counters, Outbox};
+use crate::time::Instant;
 
-/// The connection's state, for the counters' line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connection {
-    /// Being made, or waiting for the next attempt.
-    Away,
-    /// Ready to publish.
-    Ready,
-    /// The broker wants no publishes for now; the master node has not subscribed.
-    Blocked,
-}
-
-/// How the agent stands, in one line.
-#[derive(Clone, Copy, Debug)]
-pub struct Standing {
+/// How the agent stands.
+#[derive(Clone, Copy)]
+pub struct Standing<'s, 'r> {
     /// What became of the reports; none where none are made.
     pub counters: Option<Counters>,
     /// How the connection to the broker is.
-    pub connection: Connection,
+    pub connection: &'s State<'r>,
     /// What became of the messages to a master node, where that is configured.
-    pub feed: Option<Sent>,
+    pub feed: Option<Sent<'s, 'r>>,
 }
 
 /// What became of the messages.
-#[derive(Clone, Copy, Debug)]
-pub struct Sent {
+#[derive(Clone, Copy)]
+pub struct Sent<'s, 'r> {
     /// Taken by the connection.
     pub sent: u64,
     /// Not taken: beyond the high-water mark.
     pub dropped: u64,
     /// How the connection to the master node is.
-    pub connection: Connection,
+    pub connection: &'s State<'r>,
 }
 
-impl fmt::Display for Standing {
+/// In one line: the counters first, and what a peer said last.
+impl fmt::Display for Standing<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Counters { sampled, confirmed, dropped, pending }) = self.counters {
-            let connection = self.connection;
-            write!(
-                f,
-                "sampled={sampled} confirmed={confirmed} dropped={dropped} pending={pending} connection={connection:?}"
-            )?;
+        if let Some(counters) = self.counters {
+            write!(f, "{counters} ({})", self.connection)?;
         }
-        if let Some(Sent { sent, dropped, connection }) = self.feed {
-            f.write_str(if self.counters.is_some() { " chasar: " } else { "" })?;
-            write!(f, "sent={sent} dropped={dropped} connection={connection:?}")?;
+        if let Some(sent) = self.feed {
+            let before = if self.counters.is_some() { " chasar: " } else { "" };
+            write!(f, "{before}{sent} ({})", sent.connection)?;
         }
         Ok(())
+    }
+}
+
+impl Standing<'_, '_> {
+    /// In lines, with times.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub fn lines(&self, f: &mut dyn fmt::Write, now: Instant) -> fmt::Result {
+        if let Some(counters) = self.counters {
+            self.connection.lines(f, now)?;
+            writeln!(f, "{counters}")?;
+        }
+        if let Some(sent) = self.feed {
+            f.write_str("chasar: ")?;
+            sent.connection.lines(f, now)?;
+            writeln!(f, "chasar: {sent}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Sent<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sent={} dropped={}", self.sent, self.dropped)
     }
 }
 
@@ -72,9 +85,9 @@ pub struct Shared<'r> {
     /// Reports on their way.
     pub outbox: RefCell<Outbox<Box<[u8]>>>,
     /// How the connection is.
-    pub connection: Cell<Connection>,
+    pub connection: State<'r>,
     /// Messages on their way.
-    pub feed: Feed,
+    pub feed: Feed<'r>,
     settings: RefCell<Rc<Settings>>,
     stopping: Cell<bool>,
     /// Told when the settings have changed or the end is near, and when messages are wanted.
@@ -84,13 +97,13 @@ pub struct Shared<'r> {
 }
 
 /// What the sampling and the connection to a master node share.
-pub struct Feed {
+pub struct Feed<'r> {
     /// What makes the messages, and keeps the last one; none where no master is configured.
     pub collector: RefCell<Option<Collector>>,
     /// Whether the last message has not been taken from there.
     pub fresh: Cell<bool>,
     /// How the connection is. Messages are made while it is [`Connection::Ready`].
-    pub connection: Cell<Connection>,
+    pub connection: State<'r>,
     /// Messages that the connection has taken.
     pub sent: Cell<u64>,
     /// Messages beyond the high-water mark.
@@ -110,11 +123,11 @@ impl<'r> Shared<'r> {
             reports: true,
             hostname: RefCell::new(Rc::default()),
             outbox: RefCell::new(Outbox::new(memory(settings.backlog.bytes, "[backlog] bytes")?)),
-            connection: Cell::new(Connection::Away),
+            connection: State::new(reactor, "the broker takes nothing"),
             feed: Feed {
                 collector: RefCell::default(),
                 fresh: Cell::new(false),
-                connection: Cell::new(Connection::Away),
+                connection: State::new(reactor, "the master node wants nothing"),
                 sent: Cell::new(0),
                 dropped: Cell::new(0),
                 news: Notify::default(),
@@ -146,13 +159,13 @@ impl<'r> Shared<'r> {
     }
 
     /// How the agent stands now.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Standing<'_, 'r> {
         let feed = &self.feed;
         let sent =
-            || Sent { sent: feed.sent.get(), dropped: feed.dropped.get(), connection: feed.connection.get() };
+            || Sent { sent: feed.sent.get(), dropped: feed.dropped.get(), connection: &feed.connection };
         Standing {
             counters: self.reports.then(|| self.outbox.borrow().counters()),
-            connection: self.connection.get(),
+            connection: &self.connection,
             feed: self.settings.borrow().chasar.enabled.then(sent),
         }
     }

@@ -1,8 +1,14 @@
 //! Local time: the one place that knows the time zone.
 
 use std::env;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::fcntl::OFlag;
+use tz::timezone::TimeZoneSettings;
 use tz::{DateTime, LocalTimeType, TimeZone};
 
 /// A time zone, read once: the files that describe it are not looked at again.
@@ -14,17 +20,21 @@ impl Zone {
     pub fn local() -> Self {
         let zone = match env::var("TZ") {
             Ok(name) => Self::named(&name),
-            Err(_) => TimeZone::local().map(Self),
+            Err(_) => FILES.parse_local().map(Self),
         };
         zone.unwrap_or_else(|_| Self::utc())
+    }
+
+    /// The `TZ` variable, where it names no zone, so that times are UTC.
+    pub fn unknown() -> Option<String> {
+        env::var("TZ").ok().filter(|name| !name.is_empty() && Self::named(name).is_err())
     }
 
     /// The zone that `TZ=name` means: a file below `/usr/share/zoneinfo` or a POSIX rule. One that has
     /// summer time and no dates for it has those of the United States, as glibc takes it.
     pub fn named(name: &str) -> Result<Self, tz::Error> {
-        let with_dates =
-            |error| TimeZone::from_posix_tz(&format!("{name},M3.2.0,M11.1.0")).map_err(|_| error);
-        TimeZone::from_posix_tz(name).or_else(with_dates).map(Self)
+        let with_dates = |error| FILES.parse_posix_tz(&format!("{name},M3.2.0,M11.1.0")).map_err(|_| error);
+        FILES.parse_posix_tz(name).or_else(with_dates).map(Self)
     }
 
     /// Coordinated Universal Time.
@@ -57,6 +67,25 @@ impl Zone {
         let kind = zone.find_local_time_type(unix_seconds).ok().or_else(last);
         kind.copied().unwrap_or(LocalTimeType::utc())
     }
+}
+
+/// Where the files are, and how they are read.
+const FILES: TimeZoneSettings<'static> =
+    TimeZoneSettings::new(TimeZoneSettings::DEFAULT_DIRECTORIES, |path| Ok(read(Path::new(path))?));
+
+/// Bytes of the largest file: the usual ones have up to 4 KB.
+const LARGEST: u64 = 64 * 1024;
+
+/// A regular file. A FIFO would keep us waiting for its other end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Microseconds since 1970 by the wall clock, whatever that says: before 1970 they are negative. No deadline

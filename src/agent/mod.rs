@@ -21,6 +21,7 @@ pub mod sampler;
 pub mod chasar;
 // The broker:
 pub mod reactor;
+pub mod status;
 pub mod context;
 pub mod resolve;
 pub mod connect;

@@ -19,8 +19,8 @@ use log::warn;
 use super::context::{Connection, Standing};
 use crate::time::{Instant, Periodic};
 
-/// Bytes of the longest message: a status with six counters of 64 bits.
-const MESSAGE: usize = 256;
+/// Bytes of the longest message; of a longer status the end is left out.
+const MESSAGE: usize = 1024;
 
 /// Shortest time between two signs of life; the loop counts milliseconds.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -92,11 +92,12 @@ impl Manager {
 
     /// A report was made. The first one makes us ready; the status follows where `wanted`, or where
     /// the connection is another than was told.
-    pub fn sampled(&self, standing: &Standing, wanted: bool) {
+    pub fn sampled(&self, standing: &Standing<'_, '_>, wanted: bool) {
         if !self.ready.get() {
             self.ready.set(self.say(format_args!("READY=1")));
         }
-        if self.told.replace(Some(standing.connection)) != Some(standing.connection) || wanted {
+        let connection = Some(standing.connection.get());
+        if self.told.replace(connection) != connection || wanted {
             self.say(format_args!("STATUS={standing}"));
         }
     }
@@ -120,10 +121,12 @@ impl Manager {
     fn say(&self, message: Arguments<'_>) -> bool {
         let Some((socket, address)) = &self.wire else { return true };
         let mut text = Cursor::new([0; MESSAGE]);
-        let said = text.write_fmt(message).and_then(|()| {
-            let length = usize::try_from(text.position()).unwrap_or(MESSAGE);
-            socket.send_to_addr(text.get_ref().get(..length).unwrap_or_default(), address)
-        });
+        // What finds no room is left out, whole characters of it.
+        let _ = text.write_fmt(message);
+        let length = usize::try_from(text.position()).unwrap_or(MESSAGE);
+        let text = text.get_ref().get(..length).unwrap_or_default();
+        let text = text.utf8_chunks().next().map_or("", |whole| whole.valid());
+        let said = socket.send_to_addr(text.as_bytes(), address);
         let failed = said.as_ref().err();
         if let (Some(error), false) = (failed, self.failing.replace(failed.is_some())) {
             warn!("the service manager at NOTIFY_SOCKET does not hear: {error}");

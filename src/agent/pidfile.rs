@@ -1,24 +1,28 @@
-//! The pidfile: whoever holds its lock is the service, whatever number stands in it.
+//! The pidfile: the process that holds its write lock, and whose number stands in it, is the service.
 //!
-//! The lock (`flock(2)`) goes with its process, however that ends; so a file that nobody has locked
-//! is stale. The file itself is removed by the holder alone. A newcomer may have opened it just
-//! before, and would then lock a file without a name: hence it looks again after locking.
+//! The lock (`fcntl(2)`) goes with its process, however that ends; so a file that nobody has locked
+//! is stale. It takes the right to write to the file, and the kernel tells who holds it: other users
+//! can neither pass for the service nor have another process signalled in its place. What they can do
+//! with a stale file, which they may read, is to hold a read lock; such a file is replaced.
+//!
+//! Otherwise the file is removed by the holder alone. A newcomer may have opened it just before, and
+//! would then lock a file without a name: hence it looks again after locking.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fmt, process, str, thread};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
 use nix::unistd::Pid;
 
 /// Time between two looks at a lock.
 const POLL: Duration = Duration::from_millis(20);
-/// A lock may be held for a moment by somebody who only looks, and a holder needs a moment to write
-/// its number: nothing is concluded sooner.
+/// A holder needs a moment to write its number: nothing is concluded sooner.
 const PATIENCE: Duration = Duration::from_millis(300);
 /// Bytes of the longest pidfile: a number and a newline, generously.
 const LONGEST: usize = 32;
@@ -34,28 +38,39 @@ impl Pidfile {
     /// Creates and locks the file at `path` with mode 0644, waiting up to `timeout` for the lock,
     /// and writes the number of this process and a newline.
     ///
-    /// A stale pidfile is taken over; a file that is none is left as it is.
+    /// A stale pidfile is taken over; a file that is none is left as it is. This process must not open
+    /// the file a second time: to close that one would release the lock.
     pub fn acquire(path: &Path, timeout: Duration) -> Result<Self, Error> {
         let begin = Instant::now();
         loop {
-            let file = open(path, OpenOptions::new().read(true).write(true).create(true).mode(0o644))?;
+            // 0600: until it is locked nobody else shall lock it.
+            let file = open(path, OpenOptions::new().read(true).write(true).create(true).mode(0o600))?;
             match Self::take(file, path)? {
                 Attempt::Taken(pidfile) => return Ok(pidfile),
                 Attempt::Busy(file) if begin.elapsed() >= timeout.max(PATIENCE) => {
-                    let io = |error| Error::Io { doing: "read", path: path.into(), error };
-                    return Err(Error::Held { path: path.into(), pid: holder(&file).map_err(io)? });
+                    let io = |doing| move |error| Error::Io { doing, path: path.into(), error };
+                    if let Some(owner) = owner(&file).map_err(io("lock"))? {
+                        let who = holder(&file, owner).map_err(io("read"))?;
+                        let path = path.into();
+                        return Err(match who {
+                            Some(pid) => Error::Held { path, pid },
+                            None => Error::Locked { path, owner },
+                        });
+                    }
                 }
-                Attempt::Busy(_) | Attempt::Removed => thread::sleep(POLL),
+                Attempt::Busy(_) | Attempt::Removed => {}
             }
+            thread::sleep(POLL);
         }
     }
 
     fn take(file: File, path: &Path) -> Result<Attempt, Error> {
         let io = |doing| move |error| Error::Io { doing, path: path.into(), error };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Attempt::Busy(file)),
-            Err(TryLockError::Error(error)) => return Err(io("lock")(error)),
+        if !try_lock(&file, libc::F_WRLCK).map_err(io("lock"))? {
+            return match displace(&file, path)? {
+                true => Ok(Attempt::Removed),
+                false => Ok(Attempt::Busy(file)),
+            };
         }
         if !is_at(&file, path) {
             return Ok(Attempt::Removed);
@@ -65,6 +80,8 @@ impl Pidfile {
         }
         file.set_len(0).map_err(io("write"))?;
         file.write_all_at(format!("{}\n", process::id()).as_bytes(), 0).map_err(io("write"))?;
+        // Others may read the number from now on. A file system without modes is none to fail for.
+        let _ = file.set_permissions(Permissions::from_mode(0o644));
         Ok(Attempt::Taken(Self { path: path.into(), file }))
     }
 
@@ -82,11 +99,12 @@ pub enum State {
     Absent,
     /// A file that nobody has locked: whoever wrote it has died.
     Stale(Stale),
-    /// A locked file: the service runs.
+    /// A file that the process whose number it holds has locked: the service runs.
     Running(Running),
 }
 
-/// Looks at `path` and changes nothing.
+/// Looks at `path` and changes nothing. A file that has been locked by a process whose number it does
+/// not hold is an error.
 pub fn inspect(path: &Path) -> Result<State, Error> {
     let file = match open(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
@@ -94,11 +112,12 @@ pub fn inspect(path: &Path) -> Result<State, Error> {
         Err(error) => return Err(error),
     };
     let io = |doing| move |error| Error::Io { doing, path: path.into(), error };
-    if is_locked(&file).map_err(io("lock"))? {
-        let pid = holder(&file).map_err(io("read"))?;
-        Ok(State::Running(Running { path: path.into(), file, pid }))
-    } else {
-        Ok(State::Stale(Stale { path: path.into(), file }))
+    let Some(owner) = owner(&file).map_err(io("lock"))? else {
+        return Ok(State::Stale(Stale { path: path.into() }));
+    };
+    match holder(&file, owner).map_err(io("read"))? {
+        Some(pid) => Ok(State::Running(Running { path: path.into(), file, pid })),
+        None => Err(Error::Locked { path: path.into(), owner }),
     }
 }
 
@@ -106,22 +125,18 @@ pub fn inspect(path: &Path) -> Result<State, Error> {
 #[derive(Debug)]
 pub struct Stale {
     path: PathBuf,
-    file: File,
 }
 
 impl Stale {
-    /// Removes the file, unless it holds something else than a number, or somebody has just
-    /// started to use it.
+    /// Removes the file, unless it holds something else than a number, or a service has just started to
+    /// use it.
     pub fn remove(self) -> Result<(), Error> {
-        let Self { path, file } = self;
+        let Self { path } = self;
+        let file = open(&path, OpenOptions::new().read(true))?;
         match contents(&file) {
-            Ok(Contents::Foreign) => return Err(Error::Foreign { path }),
-            Ok(_) => {}
-            Err(error) => return Err(Error::Io { doing: "read", path, error }),
-        }
-        match file.try_lock() {
-            Ok(()) => remove(&file, &path),
-            Err(_in_use_again) => Ok(()),
+            Ok(Contents::Foreign) => Err(Error::Foreign { path }),
+            Ok(_) => displace(&file, &path).map(|_| ()),
+            Err(error) => Err(Error::Io { doing: "read", path, error }),
         }
     }
 }
@@ -131,8 +146,8 @@ impl Stale {
 pub struct Running {
     path: PathBuf,
     file: File,
-    /// The number in the file, where there is one.
-    pub pid: Option<Pid>,
+    /// The process that holds the lock, whose number is in the file.
+    pub pid: Pid,
 }
 
 impl Running {
@@ -140,9 +155,9 @@ impl Running {
     pub fn wait_for_end(&self, timeout: Duration) -> Result<bool, Error> {
         let begin = Instant::now();
         loop {
-            let locked = is_locked(&self.file);
+            let owner = owner(&self.file);
             let io = |error| Error::Io { doing: "lock", path: self.path.clone(), error };
-            if !locked.map_err(io)? {
+            if owner.map_err(io)? != Some(self.pid) {
                 return Ok(true);
             }
             if begin.elapsed() >= timeout {
@@ -160,8 +175,15 @@ pub enum Error {
     Held {
         /// The pidfile.
         path: PathBuf,
-        /// The number in it, where there is one.
-        pid: Option<Pid>,
+        /// Its process.
+        pid: Pid,
+    },
+    /// Something else has locked the file.
+    Locked {
+        /// The pidfile.
+        path: PathBuf,
+        /// Who, as the kernel tells it; 0 or less: a process that cannot be seen from here.
+        owner: Pid,
     },
     /// The file holds something that no pidfile holds.
     Foreign {
@@ -182,11 +204,16 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Held { path, pid: Some(pid) } => {
+            Self::Held { path, pid } => {
                 write!(f, "psistats already runs, pid {pid} ({})", path.display())
             }
-            Self::Held { path, pid: None } => {
-                write!(f, "psistats already runs: {} is locked, but holds no process number", path.display())
+            Self::Locked { path, owner } => {
+                let path = path.display();
+                match owner.as_raw() {
+                    1.. => write!(f, "{path} is locked by process {owner}, whose number is not in it")?,
+                    _ => write!(f, "{path} is locked by a process that cannot be seen from here")?,
+                }
+                f.write_str(": not a psistats of this machine; end it, or set [app] pidfile")
             }
             Self::Foreign { path } => write!(
                 f,
@@ -233,13 +260,34 @@ fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     if file.metadata().map_err(io)?.is_file() { Ok(file) } else { Err(Error::Foreign { path: path.into() }) }
 }
 
-fn is_locked(file: &File) -> io::Result<bool> {
-    // The shared kind lets others look too.
-    match file.try_lock_shared() {
-        Ok(()) => file.unlock().map(|()| false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(error),
+/// A lock of the whole file, as fcntl(2) wants it.
+fn whole(kind: i32) -> libc::flock {
+    // The constants are small; their type differs between libraries.
+    let [kind, whence] = [kind, libc::SEEK_SET].map(|it| i16::try_from(it).unwrap_or_default());
+    libc::flock { l_type: kind, l_whence: whence, l_start: 0, l_len: 0, l_pid: 0 }
+}
+
+/// Locks the file without waiting; false where others hold it.
+fn try_lock(file: &File, kind: i32) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_SETLK(&whole(kind))) {
+        Ok(_) => Ok(true),
+        Err(Errno::EACCES | Errno::EAGAIN) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
+}
+
+/// Who holds the write lock. Read locks are no service's.
+fn owner(file: &File) -> io::Result<Option<Pid>> {
+    let mut lock = whole(libc::F_RDLCK);
+    fcntl(file, FcntlArg::F_GETLK(&mut lock))?;
+    Ok((i32::from(lock.l_type) == libc::F_WRLCK).then(|| Pid::from_raw(lock.l_pid)))
+}
+
+/// Removes a file that no service holds, whoever has read locks; false where one does. While this
+/// process has a read lock itself, nobody becomes the holder.
+fn displace(file: &File, path: &Path) -> Result<bool, Error> {
+    let io = |error| Error::Io { doing: "lock", path: path.into(), error };
+    Ok(try_lock(file, libc::F_RDLCK).map_err(io)? && remove(file, path).map(|()| true)?)
 }
 
 /// Whether `file` still is what `path` names.
@@ -257,15 +305,17 @@ fn remove(file: &File, path: &Path) -> Result<(), Error> {
     fs::remove_file(path).map_err(|error| Error::Io { doing: "remove", path: path.into(), error })
 }
 
-/// The number that the holder has written, or is about to write.
-fn holder(file: &File) -> io::Result<Option<Pid>> {
+/// The owner of the lock, if it has written its number into the file, or does so in a moment.
+fn holder(file: &File, owner: Pid) -> io::Result<Option<Pid>> {
     let begin = Instant::now();
     loop {
-        match contents(file)? {
-            Contents::Number(pid) => return Ok(Some(pid)),
-            Contents::Nothing if begin.elapsed() < PATIENCE => thread::sleep(POLL),
-            Contents::Nothing | Contents::Foreign => return Ok(None),
+        if contents(file)? == Contents::Number(owner) {
+            return Ok(Some(owner));
         }
+        if begin.elapsed() >= PATIENCE {
+            return Ok(None);
+        }
+        thread::sleep(POLL);
     }
 }
 
@@ -329,9 +379,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("psistats.pid");
         let first = Pidfile::acquire(&path, Duration::ZERO).unwrap();
-        let [before, after] =
-            [(); 2].map(|()| open(&path, OpenOptions::new().read(true).write(true)).unwrap());
-        assert!(matches!(Pidfile::take(before, &path), Ok(Attempt::Busy(_))));
+        let after = open(&path, OpenOptions::new().read(true).write(true)).unwrap();
         first.remove().unwrap();
         drop(first);
         assert!(matches!(Pidfile::take(after, &path), Ok(Attempt::Removed)));

@@ -46,6 +46,7 @@ pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
     let mut attempts = Attempts::new(&settings);
     while !shared.is_stopping() {
         let host = attempts.host(&settings);
+        shared.connection.connecting(&host);
         let confirmed = shared.outbox.borrow().counters().confirmed;
         let hostname = shared.hostname();
         let routing_key = format!("{}.{hostname}", settings.queue.prefix);
@@ -69,6 +70,7 @@ pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
             attempts.worked();
         }
         if let Err(failure) = outcome {
+            shared.connection.failed(&failure);
             let now = shared.reactor.now();
             let until = now + attempts.failed(&failure, &host, &settings, now);
             // New settings are tried at once: they are how somebody mends what failed.
@@ -218,6 +220,7 @@ impl Session<'_, '_> {
                     Connection::Blocked,
                     format_args!("{host} takes no reports for now ({reason}); they are kept"),
                 );
+                self.shared.connection.because(reason);
             }
             Event::Unblocked => {
                 self.is(Connection::Ready, format_args!("{host} takes reports again"));

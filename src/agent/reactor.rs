@@ -22,12 +22,12 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::time::Instant;
 
-/// Descriptors at once: the signals, and for broker and master node the resolver's bell, one socket, and
+/// Descriptors at once: the signals, who asks for the status, and for broker and master node the resolver's bell, one socket, and
 /// one more while that one is replaced.
-const SOURCES: usize = 8;
+const SOURCES: usize = 10;
 
-/// Deadlines at once: the sampling, the two connections, the stop, and room for as many again.
-const TIMERS: usize = 8;
+/// Deadlines at once: the sampling, the two connections, the status, the stop, and room for as many again.
+const TIMERS: usize = 10;
 
 /// Longest wait, after which the deadlines are looked at again: a day. `epoll_wait` counts
 /// milliseconds in an i32.

@@ -15,12 +15,14 @@ use smol::future::{or, try_zip, yield_now};
 use super::chasar::node;
 use super::configuration::Configuration;
 use super::context::Shared;
+use super::localtime::Zone;
 use super::logging::{self, Fallback};
 use super::notify::Manager;
 use super::publisher;
 use super::reactor::{Reactor, Source};
 use super::sampling::Sampling;
 use super::service::Launcher;
+use super::status;
 use crate::config::{Loaded, Settings, Severity};
 use crate::{limits, output};
 
@@ -39,12 +41,23 @@ pub struct Options<'a> {
     pub configuration: Configuration,
     /// What `/proc` and `/sys` are below: `/`, or a captured tree.
     pub root: PathBuf,
-    /// Print reports on standard output instead of publishing them.
-    pub stdout: bool,
+    /// What of the reports is printed.
+    pub printing: Printing,
     /// In the background: who waits to hear that all went well.
     pub launcher: Option<&'a mut Launcher>,
     /// In the foreground: the service manager, where there is one.
     pub manager: Manager,
+    /// Where `psistats status` asks, where it can.
+    pub socket: Option<PathBuf>,
+}
+
+/// What of the reports is printed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Printing {
+    /// They go to standard output instead of being published.
+    pub stdout: bool,
+    /// Only the first one, which has every figure; then the program ends.
+    pub once: bool,
 }
 
 /// From here on our signals wait until [`run`] asks for them, instead of ending us. To be called
@@ -58,7 +71,8 @@ pub fn hold_signals() -> io::Result<SigSet> {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(options: Options<'_>) -> io::Result<()> {
-    let Options { loaded, configuration, root, stdout, launcher, manager } = options;
+    let Options { loaded, configuration, root, printing, launcher, manager, socket } = options;
+    let Printing { stdout, once } = printing;
     let signals = hold_signals()?;
     let background = launcher.is_some();
     let origin = loaded.origin();
@@ -66,17 +80,23 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     install_logging(&settings, background).map_err(io::Error::other)?;
     info!("psistats {}, {origin}", env!("CARGO_PKG_VERSION"));
     warnings.iter().for_each(|warning| warn!("{warning}"));
+    if let Some(name) = Zone::unknown() {
+        warn!(
+            "TZ={name}: expected a file of zoneinfo(5) or a rule such as CET-1CEST,M3.5.0,M10.5.0/3; times are UTC"
+        );
+    }
 
     let reactor = Reactor::new()?;
     let signals =
         reactor.watch(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)?;
+    let asked = status::listen(&reactor, socket);
     let mut shared = Shared::new(&reactor, settings)?;
     shared.reports = !configuration.is_client_node();
     let shared = shared;
     let sampling = Sampling::new(&shared, &manager, root, stdout);
     let run_id = sampling.run_id();
     if let Some(launcher) = launcher {
-        launcher.ready();
+        shared.connection.tell(launcher.ready());
     }
 
     // Pinned here: each combinator around a future would move a copy of it on the stack.
@@ -84,7 +104,16 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
         if stdout {
             let line = Vec::with_capacity(limits::REPORT + 1);
             let mut printer = Printer { line, ..Printer::default() };
-            sampling.run(|_, report| printer.print(report)).await
+            let print = |_, report: &[u8]| {
+                if !once || printer.line.is_empty() {
+                    printer.print(report)?;
+                }
+                if once && printer.write()? {
+                    shared.stop();
+                }
+                Ok(())
+            };
+            sampling.run(print).await
         } else {
             let keep = |ms, report: &[u8]| {
                 keep(&shared, ms, report);
@@ -102,7 +131,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     });
     let watch = Watch { shared: &shared, manager: &manager, signals, configuration, background };
     let watch = pin!(watch.run());
-    let result = drive(&reactor, pin!(or(work, watch)))?;
+    let answering = pin!(status::answer(&shared, asked));
+    let result = drive(&reactor, pin!(or(work, or(watch, answering))))?;
     if !stdout && shared.reports {
         info!("{}", shared.standing());
         let pending = shared.outbox.borrow().counters().pending;

@@ -172,7 +172,7 @@ impl Schedule {
 
 /// Makes messages while the master wants them, in step with the reports, so that one reading serves both.
 struct Messages<'s> {
-    feed: &'s Feed,
+    feed: &'s Feed<'s>,
     /// Whether there is something that the next one is measured against.
     primed: bool,
 }

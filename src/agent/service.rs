@@ -14,7 +14,9 @@
 //!                                         leave terminal and directory
 //!                                         lock the pidfile
 //!                                         open logs and kernel files
-//!       "psistats started, pid N" <-----  ready
+//!       wait a little <-----------------  ready
+//!                                         connect to the broker
+//!       "psistats started, pid N; ..." <  how that went
 //! ```
 
 use std::env;
@@ -33,10 +35,11 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{self, Signal};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd;
+use nix::unistd::{self, Pid};
 
-use super::pidfile::{self, Pidfile, State};
+use super::pidfile::{self, Pidfile, Running, State};
 use super::run;
+use super::status::{self, Service};
 use crate::config::settings::App;
 
 /// The command by which [`start`] runs the program in the background. Not for users: it wants the
@@ -48,14 +51,17 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// Time that the service may take to end after SIGTERM: it needs up to 2 s to flush.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
-/// [`status`] where the state cannot be told.
+/// Time that the first attempt to connect may take before [`start`] goes without its outcome.
+const CONNECTED_WITHIN: Duration = Duration::from_millis(2500);
+
+/// [`status()`] where the state cannot be told.
 pub const UNKNOWN: u8 = 4;
 
 /// How [`start`] ended well.
 #[derive(Debug)]
 pub enum Started {
-    /// The service is ready; its process number.
-    Now(u32),
+    /// The service is ready: its process number, and how its first attempt to connect went.
+    Now(u32, String),
     /// It ran before; who, in words.
     Before(String),
 }
@@ -64,6 +70,9 @@ pub enum Started {
 ///
 /// `app` is the checked configuration. The error is a text for the user.
 pub fn start<'a>(app: &App, options: impl IntoIterator<Item = &'a OsStr>) -> Result<Started, String> {
+    if let Some(Service { pid, .. }) = status::of_unit(&app.pidfile) {
+        return Ok(Started::Before(by_systemd(pid, "restart")));
+    }
     umask(Mode::from_bits_truncate(0o022));
     let stdout = open_output("stdout_path", &app.stdout_path)?;
     let stderr = open_output("stderr_path", &app.stderr_path)?;
@@ -79,8 +88,8 @@ pub fn start<'a>(app: &App, options: impl IntoIterator<Item = &'a OsStr>) -> Res
         .spawn()
         .map_err(cannot)?;
     let patience = app.pidfile_timeout.saturating_add(READY_WITHIN);
-    match listen(&ours, patience) {
-        Ok(said) => judge(&said, &mut child),
+    match listen(&ours, patience, true) {
+        Ok(said) => judge(said, &mut child, &ours),
         Err(error) => {
             // Half a service is none. Its pidfile is stale then, which hinders nobody.
             let _ = child.kill();
@@ -92,25 +101,33 @@ pub fn start<'a>(app: &App, options: impl IntoIterator<Item = &'a OsStr>) -> Res
     }
 }
 
+fn by_systemd(pid: Pid, verb: &str) -> String {
+    format!("psistats already runs as a service of systemd, pid {pid}: use `sudo systemctl {verb} psistats`")
+}
+
 /// Sends SIGTERM to the service and waits until it is gone; tells what happened. That nothing runs
-/// is success, and removes a stale pidfile.
-pub fn stop(path: &Path) -> Result<String, String> {
-    let running = match pidfile::inspect(path).map_err(|error| error.to_string())? {
+/// is success, and removes a stale pidfile. `verb` is the command, for whom systemd's service is in the way.
+pub fn stop(path: &Path, verb: &str) -> Result<String, String> {
+    let state = pidfile::inspect(path).map_err(|error| error.to_string())?;
+    if !matches!(state, State::Running(_))
+        && let Some(Service { pid, .. }) = status::of_unit(path)
+    {
+        return Err(by_systemd(pid, verb));
+    }
+    let running = match state {
         State::Absent => return Ok(format!("psistats is not running (no {})", path.display())),
         State::Stale(stale) => {
             return Ok(match stale.remove() {
-                Ok(()) => format!("psistats is not running; removed the stale pidfile {}", path.display()),
+                Ok(()) => {
+                    status::remove(&status::socket_of(path));
+                    format!("psistats is not running; removed the stale pidfile {}", path.display())
+                }
                 Err(error) => format!("psistats is not running; {error}"),
             });
         }
         State::Running(running) => running,
     };
-    let Some(pid) = running.pid else {
-        return Err(format!(
-            "psistats runs, but {} does not say its process number: `fuser {0}` does",
-            path.display()
-        ));
-    };
+    let pid = running.pid;
     match signal::kill(pid, Signal::SIGTERM) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(Errno::EPERM) => return Err(format!("not allowed to stop psistats, pid {pid}: run as root")),
@@ -125,14 +142,20 @@ pub fn stop(path: &Path) -> Result<String, String> {
 }
 
 /// The exit code that LSB gives to the service's state ("Init Script Actions"), and the state in
-/// words: 0 runs, 1 dead with a pidfile, 3 not running, 4 unknown.
+/// words: 0 runs, 1 dead with a pidfile, 3 not running, 4 unknown. Of what runs, also how its connections
+/// are.
 pub fn status(path: &Path) -> (u8, String) {
-    match pidfile::inspect(path) {
-        Ok(State::Running(running)) => match running.pid {
-            Some(pid) => (0, format!("psistats runs, pid {pid}")),
-            None => (UNKNOWN, format!("{} is locked, but holds no process number", path.display())),
-        },
-        Ok(State::Stale(_)) => (1, format!("psistats is dead, but {} exists", path.display())),
+    let state = pidfile::inspect(path);
+    if !matches!(state, Ok(State::Running(_)))
+        && let Some(Service { pid, says }) = status::of_unit(path)
+    {
+        return (0, format!("psistats is running, pid {pid} (psistats.service)\n{says}"));
+    }
+    match state {
+        Ok(State::Running(Running { pid, .. })) => {
+            (0, format!("psistats is running, pid {pid}\n{}", status::of_holder(path, pid)))
+        }
+        Ok(State::Stale(_)) => (1, format!("psistats is not running, but {} exists", path.display())),
         Ok(State::Absent) => (3, "psistats is not running".into()),
         Err(error) => (UNKNOWN, error.to_string()),
     }
@@ -199,11 +222,14 @@ impl Launcher {
     }
 
     /// Says that the service is ready: the pidfile is locked, logs and kernel files are open. Once.
-    pub fn ready(&mut self) {
-        self.say(READY, "");
+    /// What comes back is where to say how the first attempt to connect went.
+    pub fn ready(&mut self) -> Option<UnixStream> {
+        let socket = self.socket.as_mut()?;
+        socket.write_all(&[READY]).ok()?;
+        socket.try_clone().ok()
     }
 
-    /// Says why the service does not start, or, once it was ready, why it ended: to the log.
+    /// Says why the service does not start, or why it has ended: to the log, once nobody waits any more.
     pub fn failed(&mut self, why: &Unstarted) {
         let (verdict, text) = match why {
             Unstarted::RunsAlready(text) => (RUNS_ALREADY, text),
@@ -215,20 +241,19 @@ impl Launcher {
     }
 
     fn say(&mut self, verdict: u8, text: &str) -> bool {
-        // An error means that the launcher was interrupted. That is no reason to end.
-        self.socket
-            .take()
-            .map(|mut socket| socket.write_all(&[&[verdict], text.as_bytes()].concat()))
-            .is_some()
+        // An error means that the launcher has all it wanted, or was interrupted.
+        let socket = self.socket.take();
+        socket.is_some_and(|mut socket| socket.write_all(&[&[verdict], text.as_bytes()].concat()).is_ok())
     }
 }
 
-/// What the service says within `patience`; nothing where it ended without a word.
-fn listen(mut socket: &UnixStream, patience: Duration) -> io::Result<Vec<u8>> {
+/// What the service says within `patience`, to its end or until it is `ready`; nothing where it ended
+/// without a word.
+fn listen(mut socket: &UnixStream, patience: Duration, ready: bool) -> io::Result<Vec<u8>> {
     let begin = Instant::now();
     let mut said = Vec::new();
     let mut piece = [0; 1024];
-    loop {
+    while !(ready && said.first() == Some(&READY)) {
         let left = patience.saturating_sub(begin.elapsed());
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
@@ -241,21 +266,30 @@ fn listen(mut socket: &UnixStream, patience: Duration) -> io::Result<Vec<u8>> {
             Err(error) => return Err(error),
         }
     }
+    Ok(said)
 }
 
-fn judge(said: &[u8], child: &mut Child) -> Result<Started, String> {
-    if let [READY, ..] = said {
-        return Ok(Started::Now(child.id()));
+fn judge(mut said: Vec<u8>, child: &mut Child, socket: &UnixStream) -> Result<Started, String> {
+    let words = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let pid = child.id();
+    if said.first() == Some(&READY) {
+        said.remove(0);
+        let Ok(more) = listen(socket, CONNECTED_WITHIN, false) else {
+            return Ok(Started::Now(pid, "no connection yet".into()));
+        };
+        said.extend(more);
+        if !matches!(said[..], [] | [FAILED, ..]) {
+            return Ok(Started::Now(pid, words(&said)));
+        }
     }
     // Those were its last words, if any. Nothing of it is left when we answer.
     let end = child.wait();
-    let words = |text| String::from_utf8_lossy(text).into_owned();
-    match said {
+    match &said[..] {
         [RUNS_ALREADY, text @ ..] => Ok(Started::Before(words(text))),
         [FAILED, text @ ..] => Err(words(text)),
         _ => match end {
-            Ok(end) => Err(format!("psistats ended before it was ready ({end}): see [app] stderr_path")),
-            Err(error) => Err(format!("psistats ended before it was ready: {error}")),
+            Ok(end) => Err(format!("psistats ended at its start ({end}): see [app] stderr_path")),
+            Err(error) => Err(format!("psistats ended at its start: {error}")),
         },
     }
 }

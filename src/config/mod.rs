@@ -35,6 +35,7 @@ mod values;
 pub use find::{Loaded, load};
 pub use problem::{Problem, Problems, Severity, count};
 pub use reader::Reader;
+pub use reading::near;
 pub use settings::Settings;
 
 /// Reads the bytes of a file; `name` is what messages call it. Gives the settings and the

@@ -190,7 +190,7 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// The known name that `name` is most likely a misspelling of: one or two edits away.
-pub(super) fn near<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn near<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     // In a short name two edits leave nothing of it.
     let most = if name.chars().count() > 3 { 2 } else { 1 };
     known.map(|k| (edits(name, k), k)).filter(|(n, _)| *n <= most).min_by_key(|(n, _)| *n).map(|(_, k)| k)

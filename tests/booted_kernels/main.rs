@@ -47,7 +47,7 @@ impl Booted {
         // The agent's last word is how many the broker has confirmed.
         let counts: Vec<usize> = said
             .iter()
-            .filter(|line| line.contains("connection=Away"))
+            .filter(|line| line.contains(" (no connection"))
             .map(|line| value_after(line, "confirmed=").parse().unwrap())
             .collect();
         let [old, late] = counts[..] else { panic!("{said:#?}") };

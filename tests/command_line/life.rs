@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::place::{Answer, Place, lives, status_line, wait_until};
+use crate::place::{Answer, PSISTATS, Place, kill_hard, lives, status_line, wait_until};
 
 #[test]
 fn a_service_starts_tells_its_status_and_stops() {
@@ -19,12 +19,73 @@ fn a_service_starts_tells_its_status_and_stops() {
     let pid = place.start();
     assert_eq!(fs::read_to_string(place.pidfile()).unwrap(), format!("{pid}\n"));
     assert_eq!(place.pidfile().metadata().unwrap().mode() & 0o777, 0o644);
-    place.run("status").says(0, &format!("psistats runs, pid {pid}\n"));
+    place.run("status").runs(pid);
 
     place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
     wait_until("the stopped process is gone", || !lives(pid));
     assert!(!place.pidfile().exists());
     place.run("status").says(3, "psistats is not running\n");
+}
+
+#[test]
+fn fault_4_5_a_start_says_how_the_first_attempt_ended_and_status_what_is_wrong_since_when_to_anybody() {
+    let place = Place::new();
+    let answer = place.run("start");
+    let pid = answer.started();
+    let why = "127.0.0.1:1: ";
+    let told = format!("psistats started, pid {pid}; no connection yet: {why}");
+    assert!(answer.stdout.starts_with(&told) && answer.stdout.contains("efused"), "{answer:?}");
+
+    let lines = |answer: &Answer| answer.stdout.lines().map(str::to_owned).collect::<Vec<_>>();
+    for answer in [place.run("status"), Answer::of(&mut place.psistats_without_rights("status"))] {
+        answer.runs(pid);
+        let [_, connection, counters] = &lines(&answer)[..] else { panic!("{answer:?}") };
+        let (state, reason) = connection.split_once(" s): ").unwrap();
+        assert!(state.starts_with("no connection (for ") && reason.starts_with(why), "{answer:?}");
+        assert!(counters.starts_with("sampled=") && counters.contains(" confirmed=0 "), "{answer:?}");
+    }
+    // Where it cannot answer it runs all the same.
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    let answer = place.run("status");
+    answer.runs(pid);
+    assert_eq!(lines(&answer).len(), 1, "{answer:?}");
+    kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+
+    assert!(place.socket().exists());
+    place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
+    assert!(!place.socket().exists());
+}
+
+#[test]
+fn fault_6_12_too_few_descriptors_end_a_start_with_what_to_do() {
+    let place = Place::new();
+    for command in ["start", "start-local"] {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--nofile=9", PSISTATS, command, "--config"]).arg(place.config());
+        let answer = Answer::of(&mut prlimit);
+        assert_eq!((answer.code, answer.stdout.as_str()), (Some(1), ""), "{answer:?}");
+        let last = answer.stderr.lines().last().unwrap();
+        assert!(
+            last.starts_with("Too many open files") && last.contains("raise the limit (ulimit -n"),
+            "{answer:?}"
+        );
+        assert_eq!(place.run("status").code, Some(3));
+    }
+}
+
+#[test]
+fn a_killed_service_leaves_a_socket_that_hinders_nobody_and_a_file_in_its_place_is_left_alone() {
+    let place = Place::new();
+    kill_hard(place.start());
+    assert!(place.socket().exists());
+    kill_hard(place.start());
+    assert_eq!(place.run("stop").code, Some(0));
+    assert!(!place.socket().exists());
+    fs::write(place.socket(), "mine").unwrap();
+    let pid = place.start();
+    place.run("status").says(0, &format!("psistats is running, pid {pid}\n"));
+    place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
+    assert_eq!(fs::read_to_string(place.socket()).unwrap(), "mine");
 }
 
 #[test]
@@ -44,9 +105,10 @@ fn restart_replaces_a_running_service_and_starts_a_stopped_one() {
     let answer = place.run("restart");
     assert_eq!(answer.code, Some(0), "{answer:?}");
     let second = place.processes()[0];
-    assert_eq!(answer.stdout, format!("psistats stopped, pid {first}\npsistats started, pid {second}\n"));
+    let told = format!("psistats stopped, pid {first}\npsistats started, pid {second}; no connection");
+    assert!(answer.stdout.starts_with(&told), "{answer:?}");
     assert_ne!(first, second);
-    place.run("status").says(0, &format!("psistats runs, pid {second}\n"));
+    place.run("status").runs(second);
 }
 
 #[test]
@@ -89,7 +151,7 @@ fn a_start_waits_pidfile_timeout_for_the_lock() {
     thread::sleep(Duration::from_secs(1));
     place.run("stop").says(0, &format!("psistats stopped, pid {first}\n"));
     let second = Answer::from(second.wait_with_output().unwrap()).started();
-    place.run("status").says(0, &format!("psistats runs, pid {second}\n"));
+    place.run("status").runs(second);
 }
 
 #[test]

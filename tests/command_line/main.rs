@@ -2,7 +2,13 @@
 //!
 //! No broker: the configurations name a port without a listener, which is no reason not to run.
 #![cfg(feature = "agent")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
 
 mod background;
 mod chasar;
@@ -15,4 +21,5 @@ mod place;
 mod process;
 mod sensors;
 mod sysvinit;
+mod unit;
 mod words;

@@ -50,6 +50,11 @@ impl Place {
         self.path("psistats.pid")
     }
 
+    /// Where `status` asks.
+    pub fn socket(&self) -> PathBuf {
+        self.path("psistats.pid.socket")
+    }
+
     pub fn psistats(&self, command: &str) -> Command {
         let mut psistats = Command::new(PSISTATS);
         psistats.arg(command).arg("--config").arg(self.config()).stdin(Stdio::null());
@@ -119,7 +124,14 @@ impl Answer {
     pub fn started(&self) -> i32 {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
         let pid = self.stdout.strip_prefix("psistats started, pid ").unwrap_or_else(|| panic!("{self:?}"));
-        pid.trim_end().parse().unwrap()
+        pid.split(';').next().unwrap().parse().unwrap()
+    }
+
+    /// It says that this one runs, first of all.
+    #[track_caller]
+    pub fn runs(&self, pid: i32) {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        assert_eq!(self.stdout.lines().next(), Some(&*format!("psistats is running, pid {pid}")), "{self:?}");
     }
 
     /// The command failed with `code`, and its one complaint has all these words.

@@ -14,13 +14,15 @@ fn the_version_is_one_line() {
     let version = format!("psistats {}\n", env!("CARGO_PKG_VERSION"));
     psistats(&["--version"]).says(0, &version);
     psistats(&["-V"]).says(0, &version);
+    psistats(&["version"]).says(0, &version);
+    psistats(&["chasar", "version"]).says(0, &version);
 }
 
 #[test]
 fn the_help_names_every_command_option_place_signal_and_code() {
     let help = psistats(&["--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
-    let words = "start start-local stop restart status check-config sensors --start-console --config --root --stdout \
+    let words = "start start-local stop restart status check-config sensors --start-console --config --root --stdout --once \
         --help --version ./psistats.conf ~/.psistats/psistats.conf /etc/psistats.conf SIGTERM SIGINT SIGHUP \
         SIGUSR1 Exit";
     for word in words.split_whitespace() {
@@ -29,6 +31,8 @@ fn the_help_names_every_command_option_place_signal_and_code() {
     assert!(help.stdout.lines().all(|line| line.len() <= 100));
     help.says(0, &psistats(&["-h"]).stdout);
     help.says(0, &psistats(&["start", "--stdout", "--help"]).stdout);
+    help.says(0, &psistats(&["help"]).stdout);
+    psistats(&["chasar", "help"]).says(0, &psistats(&["chasar", "--help"]).stdout);
 }
 
 #[test]
@@ -41,14 +45,20 @@ fn a_wrong_command_line_says_what_was_expected() {
                 "Usage: psistats start|start-local|stop|restart|status|check-config|sensors",
             ][..],
         ),
-        (&["run"], &["expected a command, got run", "Usage"]),
+        (&["run"], &["expected a command, got run\nUsage"]),
+        (&["strat"], &["expected a command, got strat, did you mean start?\nUsage"]),
+        (&["daemon"], &["expected a command, got daemon\nUsage"]),
+        (&["chassar"], &["expected a command, got chassar, did you mean chasar?"]),
+        (&["--sensor"], &["unknown option --sensor, did you mean --sensors?\nUsage"]),
+        (&["start", "--confg", "x"], &["unknown option --confg, did you mean --config?"]),
+        (&["start", "--once"], &["--once belong to start-local", "Usage"]),
         (&["start", "stop"], &["expected one command, got two", "Usage"]),
         (&["check-config", "my.conf"], &["expected no more than one command, got my.conf", "Usage"]),
         (&["--nonsense"], &["--nonsense", "Usage"]),
         (&["-x"], &["-x", "Usage"]),
         (&["start", "--config"], &["--config", "Usage"]),
         (&["--start=now"], &["--start", "now", "Usage"]),
-        (&["start", "--stdout"], &["--stdout belongs to start-local", "Usage"]),
+        (&["start", "--stdout"], &["--stdout and --once belong to start-local", "Usage"]),
         (&["@daemon"], &["expected a command, got @daemon", "Usage"]),
     ] {
         psistats(args).complains(2, words);
@@ -76,10 +86,42 @@ fn options_stand_before_or_after_the_command_with_a_blank_or_an_equals_sign() {
 fn the_commands_of_the_original_that_look_like_options_work() {
     let place = Place::new();
     let first = place.run("--start").started();
-    place.run("--status").says(0, &format!("psistats runs, pid {first}\n"));
+    place.run("--status").runs(first);
     assert_eq!(place.run("--restart").code, Some(0));
     let second = place.processes()[0];
     place.run("--stop").says(0, &format!("psistats stopped, pid {second}\n"));
+    place.run("--check-config").says(0, &format!("{}: ok\n", place.config().display()));
+    let root = ["--root", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")];
+    let sensors = psistats(&[&["--sensors"], &root[..]].concat());
+    sensors.says(0, &psistats(&[&["sensors"], &root[..]].concat()).stdout);
+}
+
+#[test]
+fn once_prints_one_report_with_every_enabled_figure_also_the_rates_and_ends() {
+    let place = Place::new();
+    // None of the timers but the first report's is waited for.
+    place.configure(
+        "primary_timer=3600\n[load]\nenabled=yes\n[diskio]\nenabled=yes\n[net]\nenabled=yes\n[os]\nenabled=yes\n[cpu]\npercpu=yes",
+    );
+    let answer = Answer::of(place.psistats("start-local").arg("--once"));
+    assert_eq!((answer.code, answer.stdout.lines().count()), (Some(0), 1), "{answer:?}");
+    let report: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+    for key in "hostname cpu mem uptime ipaddr load diskio net os percpu".split(' ') {
+        assert!(report.get(key).is_some(), "{key}: {report}");
+    }
+    assert!(report["cpu"].is_number() && report["percpu"][0].is_number(), "{report}");
+}
+
+#[test]
+fn fault_6_12_a_time_zone_that_is_a_fifo_hangs_nobody_and_is_named() {
+    let place = Place::new();
+    let fifo = place.path("zone");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (zone, told) in [(fifo.to_str().unwrap(), true), ("CET-1CEST,M3.5.0,M10.5.0/3", false), ("", false)] {
+        let answer = Answer::of(place.psistats("start-local").arg("--once").env("TZ", zone));
+        assert_eq!((answer.code, answer.stdout.lines().count()), (Some(0), 1), "{answer:?}");
+        assert_eq!(answer.stderr.contains(&format!("TZ={zone}: expected a file")), told, "{answer:?}");
+    }
 }
 
 #[test]

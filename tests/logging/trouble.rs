@@ -218,6 +218,7 @@ fn logrotate_itself_takes_the_file_away_as_our_example_says_and_no_line_is_lost(
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/psistats.logrotate");
     let example = fs::read_to_string(example).unwrap();
     assert!(example.contains("\n/var/log/psistats/*.log {"), "{example}");
+    let example = example.replace("su psistats psistats", "su root root");
     fs::write(&config, example.replace("/var/log/psistats", dir.path().to_str().unwrap())).unwrap();
     let mut loggers = open(&root(vec![handler(file(&path))]));
     for line in ["one", "two", "three"] {

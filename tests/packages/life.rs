@@ -16,7 +16,7 @@ const SCRIPT: &str = "/etc/init.d/psistats";
 /// As an unattended upgrade does it: nobody is asked.
 pub const UPGRADE: &str = "dpkg --force-confdef --force-confold -i /root/newer.deb </dev/null";
 /// Who runs, by the script.
-const PID: &str = "/etc/init.d/psistats status | sed -n 's/^psistats runs, pid //p'";
+const PID: &str = "/etc/init.d/psistats status | sed -n 's/^psistats is running, pid \\([0-9]*\\).*/\\1/p'";
 
 /// A tree with the package, not installed yet, in /root.
 fn tree(architecture: &str, init: &str) -> Tree {
@@ -68,7 +68,7 @@ fn on_armhf_it_starts_with_its_installation_and_publishes_and_its_script_answers
     let tree = installed("armhf", "sysvinit");
     // No broker is where the installed configuration says, and it runs nevertheless.
     assert_eq!(tree.does(&format!("stat -c '%a %U:%G' {CONF}")), "640 root:psistats\n");
-    assert!(tree.does("id psistats").contains("(video)"));
+    assert!(!tree.does("id psistats").contains("(video)"));
     tree.does("ls /etc/rc2.d/S*psistats /etc/rc0.d/K*psistats");
     let first = tree.does(PID);
     assert_ne!(first, "");
@@ -114,9 +114,18 @@ fn on_amd64_without_an_init_the_same_and_nothing_is_started() {
 fn it_is_stopped_by_its_removal_even_where_a_wrong_configuration_hides_its_pidfile() {
     let tree = installed("amd64", "sysvinit");
     tree.does(&format!("{SCRIPT} status"));
+    // Somebody else's is no service of the package's.
+    tree.does(
+        "printf '[app]\npidfile=/tmp/other.pid\n' >/tmp/other.conf
+        su -s /bin/sh nobody -c 'psistats start --config /tmp/other.conf'",
+    );
     tree.does(&format!("sed -i 's/^primary_timer=.*/primary_timer=soon/' {CONF}"));
     tree.does("dpkg -r psistats");
-    tree.ends("grep -l ^psistats /proc/[0-9]*/comm", 1);
+    assert_eq!(
+        tree.does("grep -l ^psistats /proc/[0-9]*/comm"),
+        tree.does("echo /proc/$(cat /tmp/other.pid)/comm")
+    );
+    tree.does("kill $(cat /tmp/other.pid)");
     tree.does("dpkg --purge psistats && test ! -e /run/psistats.pid");
 }
 

@@ -38,7 +38,20 @@ fn under_systemd_it_is_active_without_a_broker_and_publishes_the_same_figures_fr
         assert_eq!(service[key], value, "{key}: {service:#?}");
     }
     assert!(service["StatusText"].starts_with("sampled="), "{}", service["StatusText"]);
-    assert!(service["StatusText"].ends_with("connection=Away"), "{}", service["StatusText"]);
+    assert!(service["StatusText"].contains(" (no connection"), "{}", service["StatusText"]);
+    // Whoever asks, the service is known; and no second one is started.
+    let told = tree.does(
+        "touch /tmp/empty.conf
+        su -s /bin/sh nobody -c 'psistats status --config /tmp/empty.conf'",
+    );
+    let runs =
+        format!("psistats is running, pid {} (psistats.service)\nno connection (for ", service["MainPID"]);
+    assert!(told.starts_with(&runs), "{told}");
+    let told = tree.does("psistats start 2>&1");
+    let refuses =
+        format!("psistats already runs as a service of systemd, pid {}: use `sudo", service["MainPID"]);
+    assert!(told.starts_with(&refuses), "{told}");
+    assert_eq!(tree.does("grep -l ^psistats /proc/[0-9]*/comm | wc -l"), "1\n");
     let status = fs::read_to_string(tree.path(&format!("/proc/{}/status", service["MainPID"]))).unwrap();
     for line in ["CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
         assert!(status.contains(line), "{line}: {status}");

@@ -25,7 +25,7 @@ use nix::sys::signal::Signal;
 use psistats::agent::configuration::Configuration;
 use psistats::agent::figures::Tick;
 use psistats::agent::notify::Manager;
-use psistats::agent::run::{Options, run};
+use psistats::agent::run::{Options, Printing, run};
 use psistats::agent::sampler::Sampler;
 use psistats::config::figures::FigureName;
 use support::PATIENCE;
@@ -76,7 +76,8 @@ impl Inside {
             let mut configuration = Configuration::new(Some(file));
             let loaded = configuration.load().unwrap();
             let manager = Manager::new(&socket, Some(Duration::from_millis(30))).unwrap();
-            run(Options { loaded, configuration, root: "/".into(), stdout: false, launcher: None, manager })
+            let (printing, launcher, socket) = (Printing::default(), None, None);
+            run(Options { loaded, configuration, root: "/".into(), printing, launcher, manager, socket })
         });
         Self { thread, allocations, log, manager, _dir: dir }
     }

@@ -54,10 +54,17 @@ impl Counters {
             confirmed: figure("confirmed")?,
             dropped: figure("dropped")?,
             pending: figure("pending")?,
-            connection: ["Away", "Ready", "Blocked"].into_iter().find(|c| text("connection") == Some(c))?,
+            connection: Self::connection(line)?,
         };
         assert_eq!(counters.sampled, counters.confirmed + counters.dropped + counters.pending, "{line}");
         Some(counters)
+    }
+
+    fn connection(line: &str) -> Option<&'static str> {
+        let words = line.split("pending=").nth(1)?.split_once(" (")?.1;
+        let meant =
+            [("connected to ", "Ready"), ("no connection", "Away"), ("the broker takes nothing", "Blocked")];
+        meant.into_iter().find(|(begin, _)| words.starts_with(begin)).map(|(_, meant)| meant)
     }
 
     /// The last ones among `lines`.

@@ -69,11 +69,23 @@ impl ServiceManager {
     }
 
     /// The same, after the first `seen` messages.
+    #[track_caller]
     pub fn wait_for_after(&self, seen: usize, start: &str) -> String {
-        let find = |messages: &[String]| messages.iter().skip(seen).find(|m| m.starts_with(start)).cloned();
+        self.wait_for_one(seen, start, |message| message.starts_with(start))
+    }
+
+    /// The first message that is as wanted.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        self.wait_for_one(0, what, wanted)
+    }
+
+    #[track_caller]
+    fn wait_for_one(&self, seen: usize, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let find = |messages: &[String]| messages.iter().skip(seen).find(|m| wanted(m)).cloned();
         let messages = self.heard.messages.lock().unwrap();
         let wait = self.heard.changed.wait_timeout_while(messages, PATIENCE, |m| find(m).is_none());
         let (messages, _) = wait.unwrap();
-        find(&messages).unwrap_or_else(|| panic!("no message {start:?} after {seen}: {messages:?}"))
+        find(&messages).unwrap_or_else(|| panic!("no message {what:?} after {seen}: {messages:?}"))
     }
 }

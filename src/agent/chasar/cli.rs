@@ -16,7 +16,7 @@ use crate::config::settings::Host;
 pub const USAGE: &str = "\
 Usage: chasar clientnode start [MASTER [PORT]] [--config FILE]
        chasar masternode start [ADDRESS] [PORT] [--config FILE]
-       chasar --help | --version";
+       chasar help | version";
 
 const HELP: &str = "\
 Sends the health of this machine to a master node over ZeroMQ, or is that master node.
@@ -91,6 +91,8 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
             Long("config") => config = Some(parser.value()?),
+            Value(word) if found.is_empty() && word == "help" => return Ok(Command::Help),
+            Value(word) if found.is_empty() && word == "version" => return Ok(Command::Version),
             Value(word) if found.is_empty() && word == "masternode" => {
                 // What follows is the master node's to check.
                 let config = config.into_iter().flat_map(|file| ["--config".into(), file]);

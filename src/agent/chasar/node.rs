@@ -61,6 +61,7 @@ async fn feed(shared: &Shared<'_>, resolver: &mut Resolver<'_>, chasar: &Chasar)
     let mut outage = Outage::new(RETRY);
     while session.is_current() {
         let sent = shared.feed.sent.get();
+        shared.feed.connection.connecting(&chasar.master);
         let buffers = Buffers { receive: &mut receive, send: &mut send };
         let outcome = session.run(resolver, buffers).await;
         session.lines.tell_left_out();
@@ -69,6 +70,7 @@ async fn feed(shared: &Shared<'_>, resolver: &mut Resolver<'_>, chasar: &Chasar)
             outage.worked();
         }
         if let Err(failure) = outcome {
+            shared.feed.connection.failed(&failure);
             let retry = failure.retry();
             let wait = outage.failed(&MASTER, &chasar.master, &failure, retry, false);
             let until = shared.reactor.now() + wait;
