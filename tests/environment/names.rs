@@ -88,7 +88,7 @@ fn fault_28_however_often_the_settings_change_one_thread_waits_for_a_name_of_a_m
     agent.wait_for_line("psistats ", PATIENCE);
     wait_until("somebody waits for the name", || agent.status("Threads") == 2);
     for n in 2..10 {
-        place.configure(&config(n));
+        place.configure(config(n).to_string());
         agent.signal(Signal::SIGHUP);
         wait_until("it was read", || {
             count(&agent.lines(), "the configuration was read again") == n as usize - 1
