@@ -1,6 +1,6 @@
 //! Publishing: each message once into the ring, and from there to whoever has subscribed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 use std::task::Waker;
@@ -49,6 +49,8 @@ pub struct Subscriber {
 pub struct Fanout {
     ring: Ring,
     subscribers: BTreeMap<u64, Subscriber>,
+    /// Those of them that messages are for: the others, of which there may be thousands, cost nothing.
+    served: BTreeSet<u64>,
     /// Bytes published and not yet offered to anybody.
     unwritten: usize,
     /// Told when there are some.
@@ -58,7 +60,13 @@ pub struct Fanout {
 impl Fanout {
     /// Nobody yet, and a ring of so many bytes. `published` is told when [`Fanout::flush`] has work.
     pub fn new(capacity: usize, published: Rc<Notify>) -> Self {
-        Self { ring: Ring::new(capacity), subscribers: BTreeMap::new(), unwritten: 0, published }
+        Self {
+            ring: Ring::new(capacity),
+            subscribers: BTreeMap::new(),
+            served: BTreeSet::new(),
+            unwritten: 0,
+            published,
+        }
     }
 
     /// One more, by a number that nobody has.
@@ -79,6 +87,7 @@ impl Fanout {
 
     /// One less. Gives the messages that it has lost, those that still waited for it included.
     pub fn leave(&mut self, number: u64) -> u64 {
+        self.served.remove(&number);
         self.subscribers.remove(&number).map_or(0, |mut gone| {
             gone.give_up(&self.ring);
             gone.dropped
@@ -90,14 +99,21 @@ impl Fanout {
         self.subscribers.values_mut().for_each(|subscriber| subscriber.give_up(&self.ring));
     }
 
-    /// That subscriber, and the number of the message that comes next.
-    pub fn subscriber(&mut self, number: u64) -> Option<(&mut Subscriber, &Ring)> {
-        self.subscribers.get_mut(&number).map(|subscriber| (subscriber, &self.ring))
+    /// Lets that subscriber take its turn, in which it may begin or cease to be served.
+    pub fn turn<T>(&mut self, number: u64, turn: impl FnOnce(&mut Subscriber, &Ring) -> T) -> Option<T> {
+        let subscriber = self.subscribers.get_mut(&number)?;
+        let turned = turn(subscriber, &self.ring);
+        if subscriber.is_served() {
+            self.served.insert(number);
+        } else {
+            self.served.remove(&number);
+        }
+        Some(turned)
     }
 
     /// Publishes a message. It is written with others, soon.
     pub fn publish(&mut self, body: &[u8]) {
-        if !self.subscribers.values().any(Subscriber::is_served) {
+        if self.served.is_empty() {
             return;
         }
         if self.unwritten == 0 {
@@ -115,14 +131,17 @@ impl Fanout {
     pub fn flush(&mut self) {
         self.unwritten = 0;
         let mut all_done = true;
-        for subscriber in self.subscribers.values_mut() {
+        self.served.retain(|number| {
+            let Some(subscriber) = self.subscribers.get_mut(number) else { return false };
             if subscriber.is_blocked {
                 subscriber.skip_lost(&self.ring);
             } else {
                 subscriber.write(&self.ring);
             }
-            all_done &= !subscriber.is_served() || subscriber.next == self.ring.next();
-        }
+            let is_served = subscriber.is_served();
+            all_done &= !is_served || subscriber.next == self.ring.next();
+            is_served
+        });
         if all_done {
             self.ring.clear();
         }
@@ -130,9 +149,8 @@ impl Fanout {
 
     /// Whether nobody has anything to come.
     pub fn is_done(&self) -> bool {
-        self.subscribers.values().all(|subscriber| {
-            !subscriber.is_served() || (subscriber.next == self.ring.next() && subscriber.rest.is_empty())
-        })
+        let mut served = self.served.iter().filter_map(|number| self.subscribers.get(number));
+        served.all(|subscriber| subscriber.next == self.ring.next() && subscriber.rest.is_empty())
     }
 
     /// Messages lost by those who are here.
@@ -142,7 +160,7 @@ impl Fanout {
 
     /// How many of them have subscribed to what is published.
     pub fn subscribed(&self) -> usize {
-        self.subscribers.values().filter(|subscriber| subscriber.is_served()).count()
+        self.served.len()
     }
 
     /// How many there are.

@@ -49,11 +49,10 @@ impl Drop for Seat<'_> {
 
 impl Seat<'_> {
     fn poll(&mut self, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<End> {
-        let mut fanout = self.hub.fanout.borrow_mut();
-        let Some((subscriber, ring)) = fanout.subscriber(self.place.number()) else { return Poll::Pending };
-        let turn = self.turn(subscriber, ring, cx);
-        let unfinished = subscriber.unfinished();
-        drop(fanout);
+        let turn = self.hub.fanout.borrow_mut().turn(self.place.number(), |subscriber, ring| {
+            (self.turn(subscriber, ring, cx), subscriber.unfinished())
+        });
+        let Some((turn, unfinished)) = turn else { return Poll::Pending };
         self.place.keeps(unfinished);
         match turn {
             Ok(at) => {

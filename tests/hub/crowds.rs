@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
 
 use crate::master::Master;
 use crate::support::PATIENCE;
@@ -62,6 +63,59 @@ fn ten_thousand_client_nodes_take_at_most_8_kib_each_and_are_all_heard() {
     assert!(each <= 8192, "{each} bytes");
     drop(clients);
     master.wait_for("connections", |n| n == 1);
+}
+
+/// Processor time that the master has used, in ticks of 10 ms.
+fn ticks(master: &Master) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", master.process.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// Processor time, in ticks, for messages from a client node to a subscriber that comes last.
+fn cost(master: &Master) -> u64 {
+    let mut subscriber = subscriber(master);
+    let mut client = raw::client(master.port);
+    let begin = ticks(master);
+    for _ in 0..200 {
+        client.write_all(&raw::status(b"{}").repeat(100)).unwrap();
+        (0..100).for_each(|_| assert_eq!(raw::read_message(&mut subscriber), b"{}"));
+    }
+    ticks(master) - begin
+}
+
+#[test]
+fn subscribers_that_want_nothing_of_it_cost_a_message_nothing_and_a_stop_ends_soon() {
+    let alone = cost(&Master::start("messages_per_second=0"));
+    let mut master = Master::start("messages_per_second=0");
+    let (many, _descriptors) = many();
+    let mut idle: Vec<TcpStream> = Vec::new();
+    while idle.len() < many {
+        let mut some: Vec<TcpStream> = (0..1000).map(|_| raw::connect(master.publish_port)).collect();
+        for (n, stream) in some.iter_mut().enumerate() {
+            stream.write_all(&raw::greeting(1, "NULL")).unwrap();
+            stream.write_all(&raw::ready("SUB")).unwrap();
+            if n % 2 == 0 {
+                stream.write_all(&raw::frame(4, b"\x09SUBSCRIBEsomething else")).unwrap();
+            }
+        }
+        idle.append(&mut some);
+    }
+    master.wait_for("subscribers", |n| n == idle.len() as u64);
+    let among = cost(&master);
+    println!("{alone}0 ms of the processor, among {} idle subscribers {among}0 ms", idle.len());
+    assert!(among <= 2 * alone + 50, "{among} ticks, {alone} without");
+
+    let _subscriber = subscriber(&master);
+    let mut flood = raw::client(master.port);
+    let sender = thread::spawn(move || while flood.write_all(&raw::status(b"{}").repeat(1000)).is_ok() {});
+    master.wait_for("messages", |n| n > 30_000);
+    let begin = Instant::now();
+    master.process.signal(Signal::SIGTERM);
+    assert!(master.process.wait(PATIENCE).success());
+    println!("stopped after {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    sender.join().unwrap();
 }
 
 #[test]
