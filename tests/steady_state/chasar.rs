@@ -32,6 +32,7 @@ fn crowd(processes: usize) -> TempDir {
             "{pid} (program-{pid:07}) S 1 1 1 0 -1 0 0 0 0 0 {pid} 0 0 0 20 0 1 0 5 1000 {pid} 0 0 0\n"
         );
         fs::write(folder.join("stat"), stat).unwrap();
+        fs::write(folder.join("statm"), format!("1000 {pid} 0 0 0 0 0\n")).unwrap();
         fs::write(folder.join("cmdline"), format!("/bin/program-{pid:07}-whole\0")).unwrap();
     }
     root

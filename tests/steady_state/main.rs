@@ -66,6 +66,15 @@ impl Inside {
             let (section, switch) = figure.switch();
             config.set(section, switch, "yes").set(section, "interval", "0.01")
         });
+        let value = dir.path().join("value");
+        fs::write(&value, "{\"celsius\": 21.5}\n").unwrap();
+        let config = config
+            .set("net", "counters", "yes")
+            .set("diskio", "counters", "yes")
+            .set("ipaddr", "ipv6", "yes")
+            .set("tags", "site", "garage")
+            .set("value:room", "file", value.display())
+            .set("value:room", "interval", "0.01");
         let file = dir.path().join("psistats.conf");
         fs::write(&file, config.to_string()).unwrap();
         let manager = ServiceManager::at_a_path();
@@ -139,6 +148,11 @@ fn a_thousand_reports_are_sampled_sent_and_confirmed_without_one_allocation() {
     agent.manager.wait_for_after(heard, "WATCHDOG=1");
     agent.manager.wait_for_after(heard, "STATUS=");
 
+    assert!(steady.iter().all(|m| m.body["tags"]["site"] == "garage"));
+    assert!(
+        steady.iter().filter(|m| m.body.get("room").is_some_and(|room| room["celsius"] == 21.5)).count()
+            > 900
+    );
     let with_addresses = steady.iter().filter(|m| m.body.get("ipaddr").is_some()).count();
     assert!(with_addresses > 100, "of 1,000 reports {with_addresses} were secondary ones");
     let sequences: Vec<_> = warm.iter().chain(&steady).map(sequence).collect();
