@@ -1,6 +1,7 @@
 //! Faults: the program goes on, and says what is wrong once.
 
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::{env, thread};
@@ -126,6 +127,36 @@ fn a_rotation_that_fails_loses_no_line() {
     info(&mut loggers, "two");
     info(&mut loggers, "three");
     assert_eq!(fs::read_to_string(path).unwrap(), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_rotation_takes_as_long_as_there_are_old_files_and_not_as_there_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("x.log.7"), "old\n").unwrap();
+    let path = folder.path().join("x.log");
+    // As many renames as there may be would take hours.
+    let target = Target::RotatingFile { path, max_bytes: 1, backups: u32::MAX };
+    let mut loggers = open(&root(vec![handler(target)]));
+    info(&mut loggers, "one");
+    info(&mut loggers, "two");
+    info(&mut loggers, "three");
+    let left = [
+        ("x.log", "three\n"),
+        ("x.log.1", "two\n"),
+        ("x.log.2", "one\n"),
+        ("x.log.3", ""),
+        ("x.log.10", "old\n"),
+    ];
+    assert_eq!(files(folder.path()), left.map(|(name, text)| (name.into(), text.into())).into());
+}
+
+#[test]
+fn a_new_log_file_is_not_for_everyone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.log");
+    info(&mut open(&root(vec![handler(file(&path))])), "line");
+    assert_eq!(path.metadata().unwrap().mode() & 0o137, 0, "owner and group alone, nothing to execute");
+    assert_ne!(path.metadata().unwrap().mode() & 0o600, 0);
 }
 
 #[test]
