@@ -1,9 +1,11 @@
 //! Where psistats.conf is found.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use super::problem::{Problem, Problems};
 use super::settings::Settings;
@@ -63,20 +65,16 @@ fn first_of(candidates: &[PathBuf]) -> Result<Loaded, Problems> {
 
 /// None where there is no such file.
 fn load_one(path: &Path) -> Option<Result<Loaded, Problems>> {
-    match fs::metadata(path) {
+    match contents(path, ini::FILE_BYTES + 1) {
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
         Err(e) => Some(Err(unreadable(path, &e))),
-        // Reading a pipe or a terminal could take for ever.
-        Ok(found) if !found.is_file() => {
-            Some(Err(Problem::of(path, "expected a regular file, found something else").into()))
-        }
-        Ok(_) => Some(read(path)),
+        Ok(None) => Some(Err(Problem::of(path, "expected a regular file, found something else").into())),
+        Ok(Some((bytes, mode))) => Some(loaded(path, &bytes, mode)),
     }
 }
 
-fn read(path: &Path) -> Result<Loaded, Problems> {
-    let (bytes, mode) = contents(path, ini::FILE_BYTES + 1).map_err(|e| unreadable(path, &e))?;
-    let Parsed { settings, mut warnings, password_line } = parsed(&bytes, path)?;
+fn loaded(path: &Path, bytes: &[u8], mode: u32) -> Result<Loaded, Problems> {
+    let Parsed { settings, mut warnings, password_line } = parsed(bytes, path)?;
     if let Some(line) = password_line.filter(|_| mode & 0o004 != 0) {
         let text = format!("everyone on this machine can read this password: chmod 640 {}", path.display());
         warnings.push(Problem::at(path, line, text));
@@ -85,13 +83,21 @@ fn read(path: &Path) -> Result<Loaded, Problems> {
     Ok(Loaded { settings, source: Some(source), warnings })
 }
 
-/// At most `most` bytes of a file, and its permissions.
-pub(super) fn contents(path: &Path, most: usize) -> io::Result<(Vec<u8>, u32)> {
-    let file = File::open(path)?;
-    let mode = file.metadata()?.permissions().mode();
+/// At most `most` bytes of a file, and its permissions. None where it is no regular file.
+///
+/// What a name stands for can change until it is opened: it is opened first, without waiting for the other end
+/// of a pipe, and looked at then. Files that the kernel fills as it likes (`/proc/kmsg`) give an error
+/// where they would have to be waited for.
+pub(super) fn contents(path: &Path, most: usize) -> io::Result<Option<(Vec<u8>, u32)>> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Ok(None);
+    }
     let mut bytes = Vec::new();
     file.take(most as u64).read_to_end(&mut bytes)?;
-    Ok((bytes, mode))
+    Ok(Some((bytes, found.permissions().mode())))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problems {
@@ -100,7 +106,22 @@ fn unreadable(path: &Path, error: &io::Error) -> Problems {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use nix::sys::stat::Mode;
+
     use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_found_out_without_waiting_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join(NAME);
+        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        for path in [&fifo, dir.path(), Path::new("/dev/tty"), Path::new("/dev/null")] {
+            // /dev/tty cannot be opened by whoever has no terminal.
+            assert!(!matches!(contents(path, 10), Ok(Some(_))), "{}", path.display());
+        }
+    }
 
     #[test]
     fn the_first_file_that_is_there_counts() {

@@ -4,7 +4,6 @@
 //! (systemd.exec(5), `LoadCredential=`). Every other text is the password, also with an `@` in front;
 //! a password that begins with one of these two words goes into a file itself.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::find::contents;
@@ -59,11 +58,8 @@ pub(super) fn read(text: &str, credentials: Option<&Path>) -> Result<Password, E
 fn read_file(path: PathBuf) -> Result<Password, Expected> {
     let expected = |found: &str| Expected::from(format!("a password in {}; {found}", path.display()));
     let unreadable = |error: std::io::Error| expected(&error.to_string());
-    // Reading a pipe or a terminal could take for ever.
-    if !fs::metadata(&path).map_err(unreadable)?.is_file() {
-        return Err(expected("that is no regular file"));
-    }
-    let (bytes, mode) = contents(&path, limits::SHORTSTR + 1).map_err(unreadable)?;
+    let found = contents(&path, limits::SHORTSTR + 1).map_err(unreadable)?;
+    let (bytes, mode) = found.ok_or_else(|| expected("that is no regular file"))?;
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let text = str::from_utf8(line).ok().and_then(|line| values::text(1..=limits::SHORTSTR)(line).ok());
     let text = text.ok_or_else(|| {
@@ -74,6 +70,7 @@ fn read_file(path: PathBuf) -> Result<Password, Expected> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
