@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::problem::{Problem, Problems};
 use super::settings::Settings;
@@ -43,10 +44,22 @@ impl Loaded {
 /// A file that is there and cannot be read is an error, as is a missing `explicit`. To read a
 /// configuration again, pass the [`Loaded::source`] of the first time.
 pub fn load(explicit: Option<&Path>) -> Result<Loaded, Problems> {
+    without_core_files();
     match explicit {
         Some(path) => load_one(path)
             .unwrap_or_else(|| Err(Problem::of(path, "no such file: expected a psistats.conf").into())),
         None => first_of(&candidates(std::env::var_os("HOME").map(PathBuf::from))),
+    }
+}
+
+/// From here on this process may hold a password: no core file is to have it too.
+///
+/// A limit of one byte also keeps a core from a program that `core_pattern` names, which 0 does not (Linux,
+/// `fs/coredump.c`). `PR_SET_DUMPABLE` would shut our own user out of `/proc/PID/exe` and `fd`.
+fn without_core_files() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_CORE) {
+        // It fails where even that byte is more than the unit's LimitCORE=0.
+        let _ = setrlimit(Resource::RLIMIT_CORE, 1, hard);
     }
 }
 
