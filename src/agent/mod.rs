@@ -28,7 +28,6 @@ pub mod attempts;
 pub mod wire;
 pub mod publisher;
 // The program:
-pub mod localtime;
 pub mod logging;
 pub mod configuration;
 pub mod notify;

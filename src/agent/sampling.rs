@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime};
 use super::chasar::collector::{self, Collector};
 use super::context::{Connection, Feed, Shared};
 use super::figures::Tick;
-use super::localtime::unix_micros;
 use super::machine::Machine;
 use super::notify::Manager;
 use super::publisher::Identity;
 use super::reactor::either;
 use super::sampler::Sampler;
 use crate::config::chasar::Chasar;
+use crate::output::localtime::unix_micros;
 use crate::time::{Instant, Periodic};
 
 /// Over what the first report's cpu figure is measured; at most the primary timer.

@@ -15,8 +15,9 @@ fn child_folder() -> Option<PathBuf> {
 }
 
 /// Runs test `name` as a process of its own that finds `folder` by [`child_folder`], with standard
-/// error going to `stderr` and files of at most 1024 bytes; it must end well, and in time.
-fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>) {
+/// error going to `stderr` and files of at most 1024 bytes; it must end well, and in time. `journal` is
+/// what systemd says of the stream that its journal reads.
+fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>, journal: &str) {
     // A limit on the size of files is the disk that is full: write(2) is told so, not the process.
     let limits = "trap '' XFSZ; ulimit -f 2; exec \"$@\"";
     let mut child = Command::new("/bin/sh")
@@ -24,6 +25,7 @@ fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>) {
         .arg(env::current_exe().unwrap())
         .args(["--exact", &format!("trouble::{name}"), "--nocapture"])
         .env("PSISTATS_LOGGING_CHILD", folder)
+        .env("JOURNAL_STREAM", journal)
         .stdout(Stdio::null())
         .stderr(stderr)
         .spawn()
@@ -41,8 +43,14 @@ fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>) {
 
 /// As [`run_child`], and returns what it wrote to standard error.
 fn child_stderr(name: &str, folder: &Path) -> String {
+    child_stderr_in_journal(name, folder, 1)
+}
+
+/// The same where the journal reads its standard error, and another stream where `off` is not 0.
+fn child_stderr_in_journal(name: &str, folder: &Path, off: u64) -> String {
     let (mut reader, writer) = io::pipe().unwrap();
-    run_child(name, folder, writer);
+    let stream = nix::sys::stat::fstat(&writer).unwrap();
+    run_child(name, folder, writer, &format!("{}:{}", stream.st_dev, stream.st_ino + off));
     let mut said = String::new();
     reader.read_to_string(&mut said).unwrap();
     said
@@ -54,8 +62,8 @@ fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let said = child_stderr(name, folder.path());
-        let expected = "psistats: trouble with logging to /dev/full: No space left on device (os error 28); \
-                        said again only after it has worked\n";
+        let expected = "psistats: cannot log to /dev/full: No space left on device (os error 28); \
+                        further failures are suppressed until it recovers\n";
         assert_eq!(said, expected);
         assert_eq!(fs::read_to_string(folder.path().join("x.log")).unwrap(), "line\n".repeat(100));
         return;
@@ -65,6 +73,7 @@ fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
     for _ in 0..100 {
         log::info!("line");
     }
+    log::logger().flush();
 }
 
 #[test]
@@ -74,7 +83,7 @@ fn a_closed_standard_error_ends_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        run_child(name, folder.path(), writer);
+        run_child(name, folder.path(), writer, "");
         assert_eq!(fs::read_to_string(folder.path().join("x.log")).unwrap(), "line\n".repeat(100));
         return;
     };
@@ -83,6 +92,7 @@ fn a_closed_standard_error_ends_nothing() {
     for _ in 0..100 {
         log::info!("line");
     }
+    log::logger().flush();
 }
 
 #[test]
@@ -113,6 +123,36 @@ fn without_configuration_the_foreground_logs_to_standard_error() {
     let said = child_stderr(name, Path::new("/"));
     let shape: String = said.chars().map(|c| if c.is_ascii_digit() { 'd' } else { c }).collect();
     assert_eq!(shape, "dddd-dd-dd dd:dd:dd,ddd psistats WARNING text\n");
+}
+
+#[test]
+fn in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_configuration_says_so() {
+    let name =
+        "in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_configuration_says_so";
+    if let Some(folder) = child_folder() {
+        logging::install(None, Fallback::Stderr).unwrap();
+        log::error!("first\nline");
+        log::warn!("second");
+        log::info!("third");
+        let pieces = vec![field(Field::Levelname, 0, 's'), text(" "), field(Field::Message, 0, 's')];
+        let stderr = Handler { format: Format { pieces, datefmt: None }, ..handler(Target::Stderr) };
+        let full = handler(file(Path::new("/dev/full")));
+        logging::install(
+            Some(&root(vec![stderr, handler(file(&folder.join("x.log"))), full])),
+            Fallback::Stderr,
+        )
+        .unwrap();
+        log::warn!("fourth");
+        log::logger().flush();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let said = child_stderr_in_journal(name, folder.path(), 0);
+    let trouble = "<3>psistats: cannot log to /dev/full: No space left on device (os error 28); further failures are suppressed until it recovers";
+    let mut lines: Vec<_> = said.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["<3>first\\nline", trouble, "<4>WARNING fourth", "<4>second", "<6>third"]);
+    assert_eq!(fs::read_to_string(folder.path().join("x.log")).unwrap(), "fourth\n", "a file is no journal");
 }
 
 #[test]
@@ -201,10 +241,12 @@ fn a_line_that_the_full_disk_tore_does_not_swallow_the_next() {
     for _ in 0..40 {
         log::info!("{:099}", 0);
     }
+    log::logger().flush();
     assert_ne!(path.metadata().unwrap().len() % 100, 0, "no line was torn");
     // Somebody makes room.
     fs::File::options().write(true).open(&path).unwrap().set_len(650).unwrap();
     log::info!("room again");
+    log::logger().flush();
 }
 
 #[test]

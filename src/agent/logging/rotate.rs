@@ -6,9 +6,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::format::{Line, strftime};
-use crate::agent::localtime::Zone;
+use super::format::strftime;
 use crate::config::logging::When;
+use crate::output::line::Line;
+use crate::output::localtime::Zone;
 
 const DAY: i64 = 24 * 60 * 60;
 
