@@ -318,6 +318,7 @@ fn serve(invocation: Invocation, launcher: &mut Launcher) -> Result<(), Unstarte
     let end = run::run(Options { loaded, configuration, root, stdout: false, launcher, manager });
     if let Err(error) = pidfile.remove() {
         log::warn!("{error}");
+        log::logger().flush();
     }
     end.map_err(|error| Unstarted::Failed(error.to_string()))
 }

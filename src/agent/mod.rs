@@ -22,6 +22,7 @@ pub mod chasar;
 // The broker:
 pub mod reactor;
 pub mod context;
+pub mod aside;
 pub mod resolve;
 pub mod connect;
 pub mod attempts;

@@ -22,7 +22,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::time::Instant;
 
-/// Descriptors at once: the signals, and for broker and master node the resolver's bell, one socket, and
+/// Descriptors at once: the signals, the bell of a reload, and for broker and master node the resolver's bell, one socket, and
 /// one more while that one is replaced.
 const SOURCES: usize = 8;
 

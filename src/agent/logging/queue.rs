@@ -139,3 +139,35 @@ impl Waiting {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::Fallback;
+    use super::*;
+
+    #[test]
+    fn while_a_file_does_not_take_them_lines_wait_within_bounds_and_it_tells_later_how_many_were_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let file = LogFile::open(&path, false).unwrap();
+        let queue = Queue::new(file, Trouble::new(format_args!("x.log"), Fallback::Stderr));
+        let patience = || Instant::now() + Duration::from_secs(60);
+        {
+            let _hung = lock(&queue.0.file);
+            for n in 0..1000 {
+                queue.push(format!("line {n:0>94}\n").as_bytes(), 0);
+            }
+            queue.flush(Instant::now() + Duration::from_millis(1));
+        }
+        queue.flush(patience());
+        let text = fs::read_to_string(&path).unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        let dropped =
+            first.strip_prefix("psistats: ").and_then(|told| told.split_once(" lines were dropped"));
+        let dropped: usize = dropped.unwrap().0.parse().unwrap();
+        let numbers = rest.lines().map(|line| line.strip_prefix("line ").unwrap().parse::<usize>().unwrap());
+        assert!(numbers.eq(dropped..1000) && (1..900).contains(&dropped), "{text}");
+    }
+}
