@@ -1,31 +1,58 @@
 //! Lines for whoever reads them, of both programs.
 
+pub mod line;
+pub mod localtime;
+
+use std::env;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::fstat;
 
-/// What a pipe that is ready takes at once (pipe(7)).
+use crate::config::logging::Level;
+
+/// Bytes that a pipe takes in one piece, or not at all (pipe(7), `PIPE_BUF`).
 const PIPE_BUF: usize = 4096;
 
 /// Says on standard error why a command has failed. Nobody listening there changes nothing.
 pub fn complain(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    if is_journal(io::stderr()) {
+        // There each line is an entry.
+        for line in text.to_string().lines() {
+            let _ = writeln!(io::stderr(), "<{}>{line}", priority(0, Level::Error));
+        }
+    } else {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+}
+
+/// Whether systemd reads `stream` for its journal (systemd.exec(5), `$JOURNAL_STREAM`). An entry there has a
+/// time of its own, and a priority where its line begins with one (sd-daemon(3)).
+pub fn is_journal(stream: impl AsFd) -> bool {
+    let (Some(named), Ok(stream)) = (env::var_os("JOURNAL_STREAM"), fstat(stream)) else { return false };
+    named.to_str().and_then(|named| named.split_once(':')).is_some_and(|(device, inode)| {
+        device.parse() == Ok(stream.st_dev) && inode.parse() == Ok(stream.st_ino)
+    })
 }
 
 /// Writes `line` to a standard stream in one piece, or not at all where that would wait for a
 /// reader that does not read.
 ///
 /// The stream is shared with whoever started us, so it cannot be made non-blocking: that it takes
-/// a line is asked for before. A pipe that is ready takes 4096 bytes (pipe(7), `PIPE_BUF`).
+/// a line is asked for before, and again for each piece of [`PIPE_BUF`], which is what a pipe that is ready
+/// takes. Only a line that is longer can end in its midst.
 pub fn write_stream(stream: impl AsFd, line: &[u8]) -> io::Result<()> {
-    let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
-    if poll(&mut ready, PollTimeout::ZERO) == Ok(0) {
-        return Err(Errno::EAGAIN.into());
+    for piece in line.chunks(PIPE_BUF) {
+        let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+        if poll(&mut ready, PollTimeout::ZERO) == Ok(0) {
+            return Err(Errno::EAGAIN.into());
+        }
+        write_whole(&stream, piece)?;
     }
-    Ok(write_whole(stream, line)?)
+    Ok(())
 }
 
 /// A write that ended early.
@@ -65,5 +92,57 @@ pub fn write_some(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     match nix::unistd::write(&stream, bytes.get(..PIPE_BUF).unwrap_or(bytes)) {
         Err(Errno::EINTR | Errno::EAGAIN) => Ok(0),
         written => Ok(written?),
+    }
+}
+
+/// A level as Python spells it.
+pub const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::NotSet => "NOTSET",
+        Level::Debug => "DEBUG",
+        Level::Info => "INFO",
+        Level::Warning => "WARNING",
+        Level::Error => "ERROR",
+        Level::Critical => "CRITICAL",
+    }
+}
+
+/// Rust's levels in Python's terms.
+pub const fn python_level(level: log::Level) -> Level {
+    match level {
+        log::Level::Error => Level::Error,
+        log::Level::Warn => Level::Warning,
+        log::Level::Info => Level::Info,
+        log::Level::Debug | log::Level::Trace => Level::Debug,
+    }
+}
+
+/// `PRI`: facility and severity in one number (RFC 5424 §6.2.1), the severity as Python maps it.
+pub const fn priority(facility: u8, level: Level) -> u8 {
+    let severity = match level {
+        Level::NotSet | Level::Debug => 7,
+        Level::Info => 6,
+        Level::Warning => 4,
+        Level::Error => 3,
+        Level::Critical => 2,
+    };
+    (facility & 0x1F) << 3 | severity
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_longer_than_a_pipe_has_room_is_not_waited_for() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let error = write_stream(&writer, &vec![b'x'; 1 << 20]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        // A page is free in part.
+        reader.read_exact(&mut [0; PIPE_BUF + 1]).unwrap();
+        write_stream(&writer, &[b'y'; PIPE_BUF]).unwrap();
+        assert!(write_stream(&writer, &[b'z'; PIPE_BUF + 1]).is_err());
     }
 }

@@ -392,6 +392,7 @@ fn serve(invocation: Invocation, launcher: &mut Launcher) -> Result<(), Unstarte
     status::remove(&socket);
     if let Err(error) = pidfile.remove() {
         log::warn!("{error}");
+        log::logger().flush();
     }
     end.map_err(|error| Unstarted::Failed(explained(&error)))
 }

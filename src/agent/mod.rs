@@ -23,13 +23,13 @@ pub mod chasar;
 pub mod reactor;
 pub mod status;
 pub mod context;
+pub mod aside;
 pub mod resolve;
 pub mod connect;
 pub mod attempts;
 pub mod wire;
 pub mod publisher;
 // The program:
-pub mod localtime;
 pub mod logging;
 pub mod configuration;
 pub mod notify;

@@ -102,10 +102,13 @@ impl Manager {
         }
     }
 
-    /// Does `reload`, at `now`, while the manager knows that we are about it.
-    pub fn reloading(&self, now: Instant, reload: impl FnOnce()) {
+    /// A reload begins at `now`.
+    pub fn reloading(&self, now: Instant) {
         self.say(format_args!("RELOADING=1\nMONOTONIC_USEC={}", now.as_nanos() / 1000));
-        reload();
+    }
+
+    /// It has ended, one way or the other.
+    pub fn reloaded(&self) {
         // Otherwise the first report will say so.
         if self.ready.get() {
             self.say(format_args!("READY=1"));

@@ -22,9 +22,9 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::time::Instant;
 
-/// Descriptors at once: the signals, who asks for the status, and for broker and master node the resolver's bell, one socket, and
+/// Descriptors at once: the signals, who asks for the status, the bell of a reload, and for broker and master node the resolver's bell, one socket, and
 /// one more while that one is replaced.
-const SOURCES: usize = 10;
+const SOURCES: usize = 11;
 
 /// Deadlines at once: the sampling, the two connections, the status, the stop, and room for as many again.
 const TIMERS: usize = 10;

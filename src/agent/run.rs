@@ -1,29 +1,31 @@
 //! The agent's life: sampling, publishing and signals, joined on one thread.
 
+use std::future::pending;
 use std::io;
 use std::mem;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use log::{error, info, warn};
+use log::{debug, error, info, warn};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use smol::LocalExecutor;
 use smol::future::{or, try_zip, yield_now};
 
+use super::aside::{Aside, drop_aside};
 use super::chasar::node;
 use super::configuration::Configuration;
 use super::context::Shared;
-use super::localtime::Zone;
-use super::logging::{self, Fallback};
+use super::logging::{self, Fallback, Loggers};
 use super::notify::Manager;
 use super::publisher;
 use super::reactor::{Reactor, Source};
 use super::sampling::Sampling;
 use super::service::Launcher;
 use super::status;
-use crate::config::{Loaded, Settings, Severity};
+use crate::config::{Loaded, Problems, Settings, Severity};
+use crate::output::localtime::Zone;
 use crate::{limits, output};
 
 /// From a stop to the end, whatever the broker does.
@@ -77,7 +79,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let background = launcher.is_some();
     let origin = loaded.origin();
     let Loaded { settings, warnings, .. } = loaded;
-    install_logging(&settings, background).map_err(io::Error::other)?;
+    open_logging(&settings, background).and_then(logging::replace).map_err(io::Error::other)?;
     info!("psistats {}, {origin}", env!("CARGO_PKG_VERSION"));
     warnings.iter().for_each(|warning| warn!("{warning}"));
     if let Some(name) = Zone::unknown() {
@@ -129,7 +131,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
             try_zip(try_zip(sampling.run(keep), publishing), node::run(&shared)).await.map(|_| ())
         }
     });
-    let watch = Watch { shared: &shared, manager: &manager, signals, configuration, background };
+    let reading = None;
+    let watch = Watch { shared: &shared, manager: &manager, signals, configuration, background, reading };
     let watch = pin!(watch.run());
     let answering = pin!(status::answer(&shared, asked));
     let result = drive(&reactor, pin!(or(work, or(watch, answering))))?;
@@ -140,6 +143,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
             warn!("{pending} reports that the broker has not confirmed end with the program");
         }
     }
+    log::logger().flush();
     match result {
         // Whoever read our standard output has enough: `start-local --stdout | head`.
         Err(error) if stdout && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -155,13 +159,15 @@ fn drive(
     reactor.block_on(LocalExecutor::new().run(everything))
 }
 
-fn install_logging(settings: &Settings, background: bool) -> Result<(), logging::Error> {
+fn open_logging(settings: &Settings, background: bool) -> Result<Loggers, logging::Error> {
     let fallback = if background { Fallback::Syslog } else { Fallback::Stderr };
-    logging::install(settings.logging.as_ref(), fallback)
+    logging::open(settings.logging.as_ref(), fallback)
 }
 
 /// Puts a report into the outbox, for the publisher.
 fn keep(shared: &Shared<'_>, unix_ms: i64, report: &[u8]) {
+    // As the original worded it, whose users look there for what is in a report.
+    debug!("Sending packet: {}", str::from_utf8(report).unwrap_or_default());
     // The smallest ring holds the largest report.
     if shared.outbox.borrow_mut().push(unix_ms, report).is_err() {
         error!("a report of {} bytes is larger than the whole backlog", report.len());
@@ -230,6 +236,15 @@ async fn next_signal(signals: &Source<'_, SignalFd>) -> io::Result<i32> {
     }
 }
 
+/// A configuration that was read again, from where it is read the next time, and its logging, opened.
+type Reread = (Configuration, Result<(Loaded, Result<Loggers, logging::Error>), Problems>);
+
+/// What [`Watch`] waits for.
+enum Woken {
+    Signal(i32),
+    Reread(Reread),
+}
+
 /// Waits for signals and does what they ask for.
 struct Watch<'s, 'r> {
     shared: &'s Shared<'r>,
@@ -237,22 +252,39 @@ struct Watch<'s, 'r> {
     signals: Source<'r, SignalFd>,
     configuration: Configuration,
     background: bool,
+    /// While the configuration is being read again.
+    reading: Option<Aside<'r, Reread>>,
 }
 
 impl Watch<'_, '_> {
     /// Ends only where the agent takes too long to stop.
     async fn run(mut self) -> io::Result<()> {
         let timer = self.shared.reactor.timer()?;
+        let mut once_more = false;
         loop {
-            match next_signal(&self.signals).await? {
-                SIGHUP => {
-                    let (manager, now) = (self.manager, self.shared.reactor.now());
-                    manager.reloading(now, || self.reload());
+            match self.next().await? {
+                Woken::Signal(SIGHUP) if self.reading.is_none() => self.read_again(),
+                Woken::Signal(SIGHUP) => {
+                    if !mem::replace(&mut once_more, true) {
+                        warn!(
+                            "SIGHUP: the configuration is still being read, which the SIGHUP before asked for; \
+                             it is read once more after that"
+                        );
+                    }
                     // Sampling waits for nobody, not even for whoever sends these without end.
                     yield_now().await;
                 }
-                SIGUSR1 => info!("{}", self.shared.standing()),
-                _ => break,
+                Woken::Signal(SIGUSR1) => info!("{}", self.shared.standing()),
+                Woken::Signal(_) => break,
+                Woken::Reread(reread) => {
+                    self.reading = None;
+                    self.reload(reread);
+                    self.manager.reloaded();
+                    if mem::take(&mut once_more) {
+                        self.read_again();
+                    }
+                    yield_now().await;
+                }
             }
         }
         if self.shared.reports {
@@ -267,10 +299,44 @@ impl Watch<'_, '_> {
         Ok(())
     }
 
-    /// Takes over the configuration as it is now, all of it or, where it is wrong, nothing.
-    fn reload(&mut self) {
-        let loaded = match self.configuration.load() {
-            Ok(loaded) => loaded,
+    async fn next(&self) -> io::Result<Woken> {
+        let signal = async { next_signal(&self.signals).await.map(Woken::Signal) };
+        let reread = async {
+            match &self.reading {
+                Some(reading) => Ok(Woken::Reread(reading.result().await)),
+                None => pending().await,
+            }
+        };
+        or(signal, reread).await
+    }
+
+    /// Begins to read the configuration: aside, because its files and those that it names, and the name servers that
+    /// it needs, may be slow to answer, or never do.
+    fn read_again(&mut self) {
+        self.manager.reloading(self.shared.reactor.now());
+        let (mut configuration, background) = (self.configuration.clone(), self.background);
+        let reading = Aside::start(self.shared.reactor, "reload", move || {
+            let loaded = configuration.load();
+            let read = loaded.map(|loaded| {
+                let loggers = open_logging(&loaded.settings, background);
+                (loaded, loggers)
+            });
+            (configuration, read)
+        });
+        match reading {
+            Ok(reading) => self.reading = Some(reading),
+            Err(error) => {
+                error!("the configuration cannot be read again: {error}");
+                self.manager.reloaded();
+            }
+        }
+    }
+
+    /// Takes over the configuration that was read, all of it or, where it is wrong, nothing.
+    fn reload(&mut self, (configuration, read): Reread) {
+        self.configuration = configuration;
+        let (loaded, loggers) = match read {
+            Ok(read) => read,
             Err(problems) => {
                 for problem in &problems.0 {
                     match problem.severity {
@@ -281,8 +347,9 @@ impl Watch<'_, '_> {
                 return error!("the configuration from before stays in force");
             }
         };
-        if let Err(error) = install_logging(&loaded.settings, self.background) {
-            return error!("{error}; the configuration from before stays in force");
+        match loggers.and_then(logging::replace) {
+            Ok(before) => drop_aside(before),
+            Err(error) => return error!("{error}; the configuration from before stays in force"),
         }
         loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
         let now = self.shared.settings();

@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime};
 use super::chasar::collector::{self, Collector};
 use super::context::{Connection, Feed, Shared};
 use super::figures::Tick;
-use super::localtime::unix_micros;
 use super::machine::Machine;
 use super::notify::Manager;
 use super::reactor::either;
 use super::sampler::Sampler;
 use crate::config::Settings;
 use crate::config::chasar::Chasar;
+use crate::output::localtime::unix_micros;
 use crate::sample::boot_id;
 use crate::time::{Instant, Periodic};
 

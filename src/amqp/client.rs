@@ -269,8 +269,10 @@ impl<'a> Client<'a> {
                 self.method(0, now, |w| method::start_ok(w, o.user, o.password, o.connection_name));
                 None
             }
-            Item::Method(0, method) => self.on_connection(method, now),
-            Item::Method(_, method) => self.on_channel(method, now),
+            Item::Method(channel, mut method) => {
+                method.withhold(self.options.user, self.options.password);
+                if channel == 0 { self.on_connection(method, now) } else { self.on_channel(method, now) }
+            }
         }
     }
 

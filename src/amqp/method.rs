@@ -87,6 +87,20 @@ impl Method {
             Self::Ok(id) => *id,
         }
     }
+
+    /// Replaces a text of the broker's, which is for the log, where it repeats the password. Guest's is no
+    /// secret, and the user's name in a text is of use.
+    pub fn withhold(&mut self, user: &str, password: &str) {
+        let (Self::Close { text, .. } | Self::Blocked { reason: text } | Self::Return { text, .. }) = self
+        else {
+            return;
+        };
+        let secret = password.as_bytes();
+        let is_repeated = || text.as_str().as_bytes().windows(secret.len()).any(|part| part == secret);
+        if !secret.is_empty() && user != password && is_repeated() {
+            *text = Text::lossy(b"(withheld: it repeats the password)");
+        }
+    }
 }
 
 /// Why a method could not be decoded.

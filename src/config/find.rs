@@ -3,8 +3,11 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{self, Path, PathBuf};
+
+use nix::fcntl::OFlag;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::problem::{Problem, Problems, Severity};
 use super::reader::Reader;
@@ -46,6 +49,7 @@ impl Loaded {
 /// somebody else could have written is passed over, with a warning. To read a configuration again, pass the
 /// [`Loaded::source`] of the first time.
 pub fn load(explicit: Option<&Path>, reader: Reader) -> Result<Loaded, Problems> {
+    without_core_files();
     let Some(path) = explicit else {
         return first_of(&candidates(env::var_os("HOME").map(PathBuf::from)), reader);
     };
@@ -53,6 +57,17 @@ pub fn load(explicit: Option<&Path>, reader: Reader) -> Result<Loaded, Problems>
         Ok(Some(content)) => loaded(path, content, reader),
         Ok(None) => Err(Problem::of(path, "no such file: expected a psistats.conf").into()),
         Err(error) => Err(unreadable(path, &error).into()),
+    }
+}
+
+/// From here on this process may hold a password: no core file is to have it too.
+///
+/// A limit of one byte also keeps a core from a program that `core_pattern` names, which 0 does not (Linux,
+/// `fs/coredump.c`). `PR_SET_DUMPABLE` would shut our own user out of `/proc/PID/exe` and `fd`.
+fn without_core_files() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_CORE) {
+        // It fails where even that byte is more than the unit's LimitCORE=0.
+        let _ = setrlimit(Resource::RLIMIT_CORE, 1, hard);
     }
 }
 
@@ -121,14 +136,10 @@ fn is_root() -> bool {
 
 /// What is in a file, and its permissions; none where there is no such file.
 fn content(path: &Path) -> io::Result<Option<(Vec<u8>, u32)>> {
-    match fs::metadata(path) {
+    match contents(path, ini::FILE_BYTES + 1) {
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        Err(e) => Err(e),
-        // Reading a pipe or a terminal could take for ever.
-        Ok(found) if !found.is_file() => {
-            Err(io::Error::other("expected a regular file, found something else"))
-        }
-        Ok(_) => contents(path, ini::FILE_BYTES + 1).map(Some),
+        Ok(None) => Err(io::Error::other("expected a regular file, found something else")),
+        found => found,
     }
 }
 
@@ -142,13 +153,21 @@ fn loaded(path: &Path, (bytes, mode): (Vec<u8>, u32), reader: Reader) -> Result<
     Ok(Loaded { settings, source: Some(source), warnings })
 }
 
-/// At most `most` bytes of a file, and its permissions.
-pub(super) fn contents(path: &Path, most: usize) -> io::Result<(Vec<u8>, u32)> {
-    let file = File::open(path)?;
-    let mode = file.metadata()?.permissions().mode();
+/// At most `most` bytes of a file, and its permissions. None where it is no regular file.
+///
+/// What a name stands for can change until it is opened: it is opened first, without waiting for the other end
+/// of a pipe, and looked at then. Files that the kernel fills as it likes (`/proc/kmsg`) give an error
+/// where they would have to be waited for.
+pub(super) fn contents(path: &Path, most: usize) -> io::Result<Option<(Vec<u8>, u32)>> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Ok(None);
+    }
     let mut bytes = Vec::new();
     file.take(most as u64).read_to_end(&mut bytes)?;
-    Ok((bytes, mode))
+    Ok(Some((bytes, found.permissions().mode())))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
@@ -166,7 +185,22 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use nix::sys::stat::Mode;
+
     use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_found_out_without_waiting_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join(NAME);
+        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        for path in [&fifo, dir.path(), Path::new("/dev/tty"), Path::new("/dev/null")] {
+            // /dev/tty cannot be opened by whoever has no terminal.
+            assert!(!matches!(contents(path, 10), Ok(Some(_))), "{}", path.display());
+        }
+    }
 
     #[test]
     fn the_first_file_that_is_there_counts() {

@@ -1,7 +1,8 @@
 //! `[logging]`, `[loggers]`, `[handlers]`, `[formatters]` and the sections they name to [`Logging`].
 //!
-//! A section counts whether or not a list names it (`[handlers] keys=`); what a list or a section
-//! names must be there. A handler or formatter that nothing uses is not looked at.
+//! As in Python a section counts where a list names it (`[handlers] keys=`), and what a list or a section
+//! names must be there. Where there is no list at all, which Python refuses, every section counts. A handler
+//! or formatter that nothing uses is not looked at.
 
 use super::ini::{Entry, is_blank};
 use super::logging::{Field, Format, Handler, Level, Logger, Logging, Piece};
@@ -9,11 +10,14 @@ use super::reading::{Expected, Reading, shown};
 use super::values::{boolean, only, optional, text};
 use super::{percent, targets};
 
+/// The lists, and what kind of section each of them lists: `[logging]` is the original's, `[loggers]` is
+/// `logging.config.fileConfig`'s.
+const LISTS: [(&str, &str); 4] =
+    [("logging", "logger"), ("loggers", "logger"), ("handlers", "handler"), ("formatters", "formatter")];
+
 /// Reads the logging sections; none where the file has none of them.
 pub(super) fn logging(r: &mut Reading<'_>) -> Option<Logging> {
-    let lists =
-        [("logging", "logger"), ("loggers", "logger"), ("handlers", "handler"), ("formatters", "formatter")];
-    for (list, kind) in lists {
+    for (list, kind) in LISTS {
         if let Some(entry) = r.entry(list, "keys") {
             // [logger_root] must be there in any case.
             for name in names(&entry.value).filter(|name| (kind, *name) != ("logger", "root")) {
@@ -37,11 +41,22 @@ pub(super) fn logging(r: &mut Reading<'_>) -> Option<Logging> {
 }
 
 /// The section of the logger `pika`: the one of that name, or the one whose `qualname` it is.
-fn pika_section(r: &Reading<'_>) -> Option<String> {
-    let is_pika = |name: &str| r.ini.entry(name, "qualname").is_some_and(|entry| entry.value == "pika");
-    let others = r.ini.sections.iter().filter(|s| s.name.starts_with("logger_") && s.name != "logger_root");
-    let section = r.ini.section("logger_pika").or_else(|| others.into_iter().find(|s| is_pika(&s.name)));
-    section.map(|s| s.name.clone())
+fn pika_section(r: &mut Reading<'_>) -> Option<String> {
+    let ini = r.ini;
+    let loggers = ini.sections.iter().filter_map(|section| section.name.strip_prefix("logger_"));
+    let listed: Vec<&str> = loggers.filter(|name| *name != "root" && is_listed(r, "logger", name)).collect();
+    let is_pika = |name: &str| {
+        ini.entry(&format!("logger_{name}"), "qualname").is_some_and(|entry| entry.value == "pika")
+    };
+    let named = listed.iter().find(|name| **name == "pika");
+    named.or_else(|| listed.iter().find(|name| is_pika(name))).map(|name| format!("logger_{name}"))
+}
+
+/// Whether a section counts: a list names it, or there is none.
+fn is_listed(r: &mut Reading<'_>, kind: &str, name: &str) -> bool {
+    let of_kind = LISTS.iter().filter(|(_, listed)| *listed == kind);
+    let lists: Vec<&Entry> = of_kind.filter_map(|(list, _)| r.entry(list, "keys")).collect();
+    lists.is_empty() || lists.iter().any(|list| names(&list.value).any(|listed| listed == name))
 }
 
 /// `inherited` is the level where the section has none. `handlers` collects the names of handlers.
@@ -62,7 +77,7 @@ fn logger(
     r.set(section, "qualname", &mut logger.qualname, text(1..=255));
     if let Some(entry) = r.entry(section, "handlers") {
         for name in names(&entry.value) {
-            must_exist(r, section, entry, &format!("handler_{name}"));
+            must_count(r, section, entry, "handler", name);
             let known = handlers.iter().position(|known| known == name);
             logger.handlers.push(known.unwrap_or(handlers.len()));
             if known.is_none() {
@@ -91,7 +106,7 @@ fn format_of(r: &mut Reading<'_>, handler: &str) -> Format {
         return format;
     };
     let section = format!("formatter_{}", entry.value);
-    must_exist(r, handler, entry, &section);
+    must_count(r, handler, entry, "formatter", &entry.value);
     if r.entry(&section, "format").is_some_and(|entry| !entry.value.is_empty()) {
         r.set(&section, "format", &mut format.pieces, percent::pieces);
     }
@@ -101,6 +116,15 @@ fn format_of(r: &mut Reading<'_>, handler: &str) -> Format {
     });
     r.set(&section, "style", &mut (), |style| only(style == "%", "%, the only style supported"));
     format
+}
+
+/// Notes an error where `entry` names a section that the list of its kind leaves out, or that is not there.
+fn must_count(r: &mut Reading<'_>, section: &str, entry: &Entry, kind: &str, name: &str) {
+    if is_listed(r, kind, name) {
+        return must_exist(r, section, entry, &format!("{kind}_{name}"));
+    }
+    let (section, key, name) = (shown(section), &entry.key, shown(name));
+    r.error(entry.line, format!("[{section}] {key}: {name} is missing in [{kind}s] keys="));
 }
 
 /// Notes an error where `entry` names a section that is not there.

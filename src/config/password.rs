@@ -85,18 +85,18 @@ pub(super) fn read(text: &str, credentials: Option<&Path>) -> Result<Password, U
 
 fn read_file(path: PathBuf) -> Result<Password, Expected> {
     let expected = |found: &str| Expected::from(format!("a password in {}; {found}", path.display()));
-    let unreadable = |error: io::Error, denied: &str| match error.kind() {
-        ErrorKind::PermissionDenied => expected(denied),
+    let unreadable = |error: io::Error| match error.kind() {
+        ErrorKind::PermissionDenied if fs::metadata(&path).is_err() => {
+            expected("this user may not enter its directory")
+        }
+        ErrorKind::PermissionDenied => expected(
+            "this user may not read it: `chown root:GROUP` it, with the group of the user that psistats runs \
+             as (the package's: psistats), and `chmod 640` it",
+        ),
         _ => expected(&error.to_string()),
     };
-    // Reading a pipe or a terminal could take for ever.
-    let found = fs::metadata(&path);
-    if !found.map_err(|error| unreadable(error, "this user may not enter its directory"))?.is_file() {
-        return Err(expected("that is no regular file"));
-    }
-    let denied = "this user may not read it: `chown root:GROUP` it, with the group of the user that psistats runs \
-                  as (the package's: psistats), and `chmod 640` it";
-    let (bytes, mode) = contents(&path, limits::SHORTSTR + 1).map_err(|error| unreadable(error, denied))?;
+    let found = contents(&path, limits::SHORTSTR + 1).map_err(unreadable)?;
+    let (bytes, mode) = found.ok_or_else(|| expected("that is no regular file"))?;
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let text = str::from_utf8(line).ok().and_then(|line| values::text(1..=limits::SHORTSTR)(line).ok());
     let text = text.ok_or_else(|| {
@@ -107,6 +107,7 @@ fn read_file(path: PathBuf) -> Result<Password, Expected> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

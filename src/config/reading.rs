@@ -141,7 +141,10 @@ impl<'a> Reading<'a> {
             } else if let Some((_, why)) = LATER.iter().find(|(later, _)| *later == name) {
                 self.warn(section.line, format!("[{name}]: {why}"));
             } else if name.starts_with("logger_") {
-                let text = format!("[{}]: has no effect: the loggers here are root and pika", shown(name));
+                let text = format!(
+                    "[{}]: has no effect: the loggers here are root and pika, where keys= lists them",
+                    shown(name)
+                );
                 self.warn(section.line, text);
             } else if !DEFINITIONS.iter().any(|kind| name.starts_with(kind)) {
                 let asked = self.asked.iter().map(|(section, _)| section.as_str());

@@ -1,22 +1,29 @@
 //! The log: lines on standard error, where systemd's journal takes them up.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::output::write_stream;
+use crate::output::line::Line;
+use crate::output::localtime::Zone;
+use crate::output::{is_journal, level_name, priority, python_level, write_stream};
 
 struct Stderr {
+    /// Of the times; none in the journal, which has its own.
+    zone: OnceLock<Option<Zone>>,
     /// Lines that nobody took since the one before.
     lost: AtomicU64,
 }
 
-static STDERR: Stderr = Stderr { lost: AtomicU64::new(0) };
+static STDERR: Stderr = Stderr { zone: OnceLock::new(), lost: AtomicU64::new(0) };
 
 /// From now on what is logged is written.
 pub fn install() {
+    STDERR.zone.get_or_init(|| (!is_journal(io::stderr())).then(Zone::local));
     // Fails only where there is one already.
     let _ = log::set_logger(&STDERR);
     log::set_max_level(LevelFilter::Info);
@@ -32,10 +39,11 @@ impl Log for Stderr {
             return;
         }
         let lost = self.lost.load(Ordering::Relaxed);
-        if lost > 0 && write(Level::Warn, format_args!("{lost} lines are missing here: nobody took them")) {
+        let told = format_args!("{lost} lines were dropped: nobody read standard error");
+        if lost > 0 && self.write(Level::Warn, told) {
             self.lost.fetch_sub(lost, Ordering::Relaxed);
         }
-        if !write(record.level(), *record.args()) {
+        if !self.write(record.level(), *record.args()) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -43,7 +51,18 @@ impl Log for Stderr {
     fn flush(&self) {}
 }
 
-/// Whether it was taken. Nothing waits for whoever does not read.
-fn write(level: Level, text: fmt::Arguments<'_>) -> bool {
-    write_stream(io::stderr(), format!("psistats-hub {level} {text}\n").as_bytes()).is_ok()
+impl Stderr {
+    /// Whether it was taken. Nothing waits for whoever does not read.
+    fn write(&self, level: Level, text: fmt::Arguments<'_>) -> bool {
+        let (level, mut line) = (python_level(level), Line::default());
+        if let Some(zone) = self.zone.get().and_then(Option::as_ref) {
+            line.push_time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), zone);
+            let _ = write!(line, " psistats-hub {} ", level_name(level));
+        } else {
+            let _ = write!(line, "<{}>", priority(0, level));
+        }
+        line.push(Line::escaped(text).as_str());
+        line.end();
+        write_stream(io::stderr(), line.as_bytes()).is_ok()
+    }
 }

@@ -211,10 +211,7 @@ mod tests {
             let mut buf = [b'#'; 64];
             PRIMARY.encode(&mut buf).unwrap();
             assert_eq!(add(&mut buf[..room], length, "n", |buf| json_of(&[1, 2], buf)), Err(Short), "{room}");
-            assert_eq!(
-                &buf[..length],
-                &with_load.as_bytes()[..length - 1].iter().copied().chain([b'}']).collect::<Vec<_>>()
-            );
+            assert_eq!(&buf[..length], &[&with_load.as_bytes()[..length - 1], b"}"].concat());
         }
     }
 

@@ -27,14 +27,14 @@ mod tests {
 
     #[test]
     fn a_list_is_of_numbers_and_ranges() {
-        assert_eq!(list("0\n"), [0..=0]);
-        assert_eq!(list("0-3\n"), [0..=3]);
+        assert_eq!(list("0\n"), vec![RangeInclusive::new(0, 0)]);
+        assert_eq!(list("0-3\n"), vec![RangeInclusive::new(0, 3)]);
         assert_eq!(list("0,2-3,7\n"), [0..=0, 2..=3, 7..=7]);
     }
 
     #[test]
     fn what_is_no_range_ends_the_list() {
-        assert_eq!(list("0-1,x,3\n"), [0..=1]);
+        assert_eq!(list("0-1,x,3\n"), vec![RangeInclusive::new(0, 1)]);
         for text in ["", "\n", "-1\n", "1-\n", "1-2-3\n", " ,1\n", "99999999999999999999\n"] {
             assert_eq!(list(text), [], "{text}");
         }

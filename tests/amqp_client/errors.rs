@@ -1,6 +1,6 @@
 //! What the user is told, and how soon it is tried again.
 
-use psistats::amqp::{Error, Options, Peer, Queue, Retry, Step};
+use psistats::amqp::{Error, Event, Options, Peer, Queue, Retry, Step};
 use psistats::link::Link;
 use psistats::time::Instant;
 
@@ -170,5 +170,24 @@ fn the_password_is_in_no_error() {
     for step in [Step::Login, Step::VirtualHost, Step::Ready] {
         let error = closed_with(OPTIONS, step, false, 403, "ACCESS_REFUSED");
         assert!(!shows(&format!("{error} {error:?}"), OPTIONS.password));
+    }
+}
+
+#[test]
+fn a_text_of_the_broker_that_repeats_the_password_is_withheld_and_any_other_is_told() {
+    let echo = format!("\0guest\0{}", OPTIONS.password);
+    for channel in [false, true] {
+        let error = closed_with(OPTIONS, Step::Ready, channel, 403, &echo);
+        assert!(!shows(&format!("{error} {error:?}"), OPTIONS.password), "{error}");
+        assert!(error.to_string().contains("withheld"), "{error}");
+    }
+    let mut c = Conversation::ready(OPTIONS);
+    c.say(&peer::blocked(&echo));
+    let event = c.event();
+    assert!(matches!(event, Some(Event::Blocked(_))) && !shows(&format!("{event:?}"), OPTIONS.password));
+    let guest = Options { password: "guest", ..OPTIONS };
+    for options in [guest, Options { password: "", ..OPTIONS }] {
+        let error = closed_with(options, Step::Login, false, 403, "refused for user 'guest'").to_string();
+        assert!(error.contains("refused for user 'guest'"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use psistats::agent::context::{Connection, Shared};
-use psistats::agent::publisher::{self, Identity};
+use psistats::agent::publisher;
 use psistats::agent::reactor::Reactor;
 use psistats::config::Settings;
 use psistats::config::settings::Host;
@@ -39,8 +39,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let reactor = Reactor::new()?;
     let shared = Shared::new(&reactor, settings)?;
-    let identity =
-        Identity { hostname: "bench".into(), run: "5a14246a-69da-4eec-b180-ab0f81d3cafe-0".into() };
     let begin = Cell::new(None);
     let timer = reactor.timer()?;
     // Asked whenever the publisher has been: it stands behind it in the same task.
@@ -61,8 +59,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let _ = timer.poll_at(Some(reactor.now() + REFILL), cx);
         Poll::Pending
     });
-    let (published, ()) =
-        reactor.block_on(LocalExecutor::new().run(zip(publisher::run(&shared, &identity), feed)))?;
+    let (published, ()) = reactor.block_on(
+        LocalExecutor::new()
+            .run(zip(publisher::run(&shared, "5a14246a-69da-4eec-b180-ab0f81d3cafe-0"), feed)),
+    )?;
     published?;
     let (wall, cpu) = begin.get().ok_or("the broker was never ready")?;
     println!(

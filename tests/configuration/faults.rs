@@ -157,6 +157,17 @@ fn a_formatter_or_a_handler_that_is_missing_or_wrong_is_an_error() {
             "f:2: [logger_root] handlers: there is no section [handler_\\u{1b}]",
         ]
     );
+    assert_eq!(
+        errors(
+            "[handlers]\nkeys=a,b\n[formatters]\nkeys=\n[logger_root]\nhandlers=a,c\n[handler_c]\nclass=NullHandler\n\
+             [handler_a]\nclass=NullHandler\nformatter=f\n[formatter_f]\n"
+        ),
+        [
+            "f:2: [handlers] keys: there is no section [handler_b]",
+            "f:6: [logger_root] handlers: c is missing in [handlers] keys=",
+            "f:11: [handler_a] formatter: f is missing in [formatters] keys=",
+        ]
+    );
     let with = |rest: &str| errors(&format!("[logger_root]\nhandlers=h\n[handler_h]\n{rest}"));
     assert_eq!(
         with("class=NullHandler\nformatter=f\n"),
@@ -193,7 +204,7 @@ fn fault_36_an_unknown_key_or_section_is_a_warning_with_file_line_and_a_near_nam
             "f:4: [serve]: unknown section, did you mean [server]?",
             "f:6: [else]: unknown section",
             "f:8: [DEFAULT] colour: unknown key",
-            "f:9: [logger_x]: has no effect: the loggers here are root and pika",
+            "f:9: [logger_x]: has no effect: the loggers here are root and pika, where keys= lists them",
         ]
     );
     assert_eq!(

@@ -128,7 +128,13 @@ fn each_documented_key_has_its_effect() {
 fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect() {
     let (settings, warnings) = read(LATER);
     let warned: Vec<String> = warnings.iter().map(|w| w.text.clone()).collect();
-    assert_eq!(warned, ["[hostname]: has no effect: hostname is in every report",]);
+    assert_eq!(
+        warned,
+        [
+            "[logger_pika]: has no effect: the loggers here are root and pika, where keys= lists them",
+            "[hostname]: has no effect: hostname is in every report",
+        ]
+    );
     let wanted: Vec<_> = settings.figures.wanted.iter().map(|wanted| wanted.name).collect();
     assert_eq!(wanted, [FigureName::PerCpu, FigureName::Sensors, FigureName::HddSpace, FigureName::Os]);
     let every = |seconds| BasicFigure { enabled: true, interval: Some(Duration::from_secs(seconds)) };
@@ -137,16 +143,30 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
     assert_eq!(settings.cpu_temp, BasicFigure::default());
     assert_eq!(settings.server, Settings::default().server);
     let logging = settings.logging.unwrap();
-    // [logger_pika] counts though `keys=root` does not list it, and so does [handler_stdout].
-    let pika = logging.pika.unwrap();
-    assert_eq!((pika.level, pika.propagate, &*pika.qualname), (Level::Error, false, "pika"));
-    let used = |logger: &Logger| {
-        logger.handlers.iter().map(|&n| logging.handlers[n].name.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(used(&logging.root), ["syslog", "stdout"]);
-    assert_eq!(used(&pika), ["stdout"]);
-    assert_eq!(logging.handlers[1].target, Target::Stdout);
-    assert_eq!(logging.handlers[1].format, usual_format());
+    assert_eq!(logging.pika, None, "[logging] keys=root does not list it");
+    let used: Vec<_> = logging.root.handlers.iter().map(|&n| &*logging.handlers[n].name).collect();
+    assert_eq!(used, ["syslog"]);
+    assert_eq!(logging.handlers[0].format, usual_format());
+}
+
+#[test]
+fn a_logger_counts_where_a_list_names_it_or_where_there_is_no_list() {
+    let sections =
+        "[logger_root]\n[logger_pika]\nlevel=ERROR\n[logger_amqp]\nqualname=pika\nlevel=CRITICAL\n";
+    for (list, level) in [
+        ("[logging]\nkeys=root\n", None),
+        ("[loggers]\nkeys=root\n", None),
+        ("[loggers]\nkeys=\n", None),
+        ("[logging]\nkeys=root, pika\n", Some(Level::Error)),
+        ("[loggers]\nkeys=root,pika,amqp\n", Some(Level::Error)),
+        ("[loggers]\nkeys=root,amqp\n", Some(Level::Critical)),
+        ("", Some(Level::Error)),
+    ] {
+        let (settings, warnings) = read(&format!("{list}{sections}"));
+        assert_eq!(settings.logging.unwrap().pika.map(|pika| pika.level), level, "{list}");
+        let told = warnings.iter().filter(|w| w.text.starts_with("[logger_pika]: has no effect")).count();
+        assert_eq!(told == 1, level != Some(Level::Error), "{list}: {warnings:?}");
+    }
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! A file system that never answers (fault 34).
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::place::{Place, count};
+use crate::place::{Place, count, wait_until};
 use crate::support::PATIENCE;
 use crate::support::process::{Process, Stream};
 
@@ -51,4 +54,90 @@ fn fault_34_a_mount_that_hangs_whoever_asks_is_null_and_told_once_and_the_rest_g
     ] {
         assert_eq!(count(&said, &words), 1, "{words}: {said:#?}");
     }
+}
+
+/// A file system that never answers, over `directory` in the mount namespace of `agent`. It is none any more
+/// when it is dropped: then everything there fails.
+fn hang(agent: &Process, directory: &Path) -> Process {
+    let script = format!(
+        "exec 3<>/dev/fuse
+         mount -i -t fuse.never -o fd=3,rootmode=40000,user_id=0,group_id=0 never '{}'
+         echo hung
+         exec sleep 3600",
+        directory.display()
+    );
+    let hung = Process::start(&mut in_namespace_of(agent, &["sh", "-euc", &script]));
+    hung.wait_for_line("hung", PATIENCE);
+    hung
+}
+
+fn in_namespace_of(agent: &Process, command: &[&str]) -> Command {
+    let mut nsenter = Command::new("nsenter");
+    nsenter.args(["--mount", "--target", &agent.pid().to_string(), "--"]).args(command);
+    nsenter
+}
+
+/// Waits for a few more reports.
+fn reports_go_on(agent: &Process) {
+    let so_far = agent.lines_of(Stream::Stdout).len();
+    agent.wait_for_lines_of(Stream::Stdout, so_far + 20, PATIENCE);
+}
+
+#[test]
+#[ignore = "needs root and /dev/fuse: tests/run"]
+fn a_file_server_that_is_gone_under_the_log_stops_neither_sampling_nor_the_end_and_lines_come_when_it_is_back()
+ {
+    let place = Place::new(
+        "[app]\nprimary_timer=0.02\n[logging]\nkeys=root\n[logger_root]\nlevel=INFO\nhandlers=file\n\
+         [handler_file]\nclass=FileHandler\nfilename=logs/log\n",
+    );
+    let logs = place.path("logs");
+    fs::create_dir(&logs).unwrap();
+    let log = || fs::read_to_string(logs.join("log")).unwrap_or_default();
+    let mut agent = Process::start(place.psistats_after("", "start-local").arg("--stdout"));
+    reports_go_on(&agent);
+    wait_until("the log has its first line", || log().contains("configuration: "));
+
+    let hung = hang(&agent, &logs);
+    agent.signal(Signal::SIGUSR1);
+    reports_go_on(&agent);
+    let umount = in_namespace_of(&agent, &["umount", "-l", logs.to_str().unwrap()]).status().unwrap();
+    assert!(umount.success());
+    drop(hung);
+    wait_until("the line is there", || log().contains("sampled="));
+    assert_eq!(agent.lines_of(Stream::Stderr), [""; 0], "nothing was lost");
+
+    let _hung = hang(&agent, &logs);
+    agent.signal(Signal::SIGUSR1);
+    reports_go_on(&agent);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs root and /dev/fuse: tests/run"]
+fn a_file_server_that_is_gone_under_the_configuration_stops_neither_sampling_nor_the_end_and_a_reload_waits_for_it()
+ {
+    let place = Place::new("[app]\nprimary_timer=0.02\n");
+    let mut agent = Process::start(place.psistats_after("", "start-local").arg("--stdout"));
+    reports_go_on(&agent);
+
+    let hung = hang(&agent, place.dir());
+    agent.signal(Signal::SIGHUP);
+    wait_until("the configuration is being read", || agent.status("Threads") == 2);
+    reports_go_on(&agent);
+    agent.signal(Signal::SIGHUP);
+    agent.wait_for_line("SIGHUP: the configuration is still being read", PATIENCE);
+    reports_go_on(&agent);
+    let umount = in_namespace_of(&agent, &["umount", "-l", place.dir().to_str().unwrap()]).status().unwrap();
+    assert!(umount.success());
+    drop(hung);
+    agent.wait_for_line("the configuration was read again", PATIENCE);
+    wait_until("nobody reads it any more", || agent.status("Threads") == 1);
+
+    let _hung = hang(&agent, place.dir());
+    agent.signal(Signal::SIGHUP);
+    wait_until("the configuration is being read", || agent.status("Threads") == 2);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
 }

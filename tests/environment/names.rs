@@ -10,7 +10,7 @@ use crate::support::PATIENCE;
 use crate::support::agent::Config;
 use crate::support::broker::Broker;
 use crate::support::consumer::Tap;
-use crate::support::process::Process;
+use crate::support::process::{Process, Stream};
 use crate::support::reports::sequence;
 
 /// Longer than any tick is late on a busy machine, and shorter than any wait for a name.
@@ -95,4 +95,25 @@ fn fault_28_however_often_the_settings_change_one_thread_waits_for_a_name_of_a_m
         });
     }
     assert_eq!(agent.status("Threads"), 2, "one thread that waits for the name, not one a change");
+}
+
+#[test]
+#[ignore = "needs root: tests/run"]
+fn fault_28_a_reload_that_waits_for_the_name_of_a_syslog_stops_neither_sampling_nor_the_end() {
+    let server = NameServer::new(3, Mood::Silent);
+    let place = Place::new("[app]\nprimary_timer=0.02\n");
+    let setup = server.mount(&place.path("resolv.conf"));
+    let mut agent = Process::start(place.psistats_after(&setup, "start-local").arg("--stdout"));
+    agent.wait_for_lines_of(Stream::Stdout, 1, PATIENCE);
+    place.configure(
+        "[app]\nprimary_timer=0.02\n[logging]\nkeys=root\n[logger_root]\nhandlers=far\n\
+         [handler_far]\nclass=SysLogHandler\naddress=('syslog.test', 514)\n",
+    );
+    agent.signal(Signal::SIGHUP);
+    wait_until("somebody waits for the name", || agent.status("Threads") == 2);
+    let so_far = agent.lines_of(Stream::Stdout).len();
+    agent.wait_for_lines_of(Stream::Stdout, so_far + 20, PATIENCE);
+    assert_eq!(agent.status("Threads"), 2, "reports came while it was waited for");
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
 }

@@ -14,7 +14,7 @@ use crate::support::PATIENCE;
 use crate::support::agent::{Agent, Config};
 use crate::support::broker::Broker;
 use crate::support::consumer::Tap;
-use crate::support::reports::{next, sequence};
+use crate::support::reports::{Counters, next, sequence};
 
 const EXAMPLE: &str = include_str!("../fixtures/config/documented.conf");
 
@@ -150,4 +150,28 @@ fn the_level_of_pika_governs_the_lines_of_the_connection_and_syslog_gets_them() 
         assert_eq!(count(&heard, &format!("{}stopping", of("root"))), 1, "{heard:#?}");
         assert!(agent.lines().is_empty(), "{:?}", agent.lines());
     }
+}
+
+#[test]
+fn at_debug_the_log_has_each_report_in_the_line_that_the_original_wrote() {
+    let log = |level: &str| {
+        Config::new(1, "/").text(&format!(
+            "[logging]\nkeys=root\n[handlers]\nkeys=out\n[formatters]\nkeys=form1\n\
+             [logger_root]\nlevel={level}\nhandlers=out\nqualname=psistats\n\
+             [handler_out]\nclass=StreamHandler\nformatter=form1\n\
+             [formatter_form1]\nformat=%(name)s %(levelname)s %(message)s\n"
+        ))
+    };
+    let agent = Agent::start(&log("DEBUG"), &[]);
+    let line = agent.wait_for_line("Sending packet: ", PATIENCE);
+    let report = line.strip_prefix("psistats DEBUG Sending packet: ").unwrap();
+    let report: serde_json::Value = serde_json::from_str(report).unwrap();
+    assert!(report["cpu"].is_number() && report["ipaddr"].is_array(), "{report}");
+    agent.reload(&log("INFO"));
+    agent.wait_for_line("was read again", PATIENCE);
+    let so_far = count(&agent.lines(), "Sending packet: ");
+    let sampled = || Counters::wait_for(&agent, |_| true).sampled;
+    let before = sampled();
+    Counters::wait_for(&agent, |c| c.sampled > before + 5);
+    assert_eq!(count(&agent.lines(), "Sending packet: "), so_far);
 }

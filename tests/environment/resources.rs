@@ -5,11 +5,12 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::place::{Place, answer, count};
+use crate::place::{PSISTATS, Place, answer, count};
 use crate::support::PATIENCE;
 use crate::support::agent::{Agent, Config};
 use crate::support::broker::Broker;
 use crate::support::consumer::Tap;
+use crate::support::process::Stream;
 use crate::support::proxy::Proxy;
 use crate::support::reports::{Counters, next, read_past, sequence};
 
@@ -104,4 +105,18 @@ fn fault_37_a_backlog_that_does_not_fit_into_memory_is_an_error_that_names_the_k
     assert_eq!(code, Some(1), "{complaint}");
     assert!(complaint.contains("no memory for [backlog] bytes=67108864"), "{complaint}");
     assert!(!complaint.contains("panicked"), "{complaint}");
+}
+
+#[test]
+fn a_core_file_of_a_process_that_has_a_password_is_not_written() {
+    let mut wrapped = Command::new("sh");
+    wrapped.args(["-c", "ulimit -S -c $(ulimit -H -c) && exec \"$@\"", "sh", PSISTATS]);
+    let config = Config::new(1, "/").set("server", "pass", "secret");
+    let agent = Agent::start_by(&mut wrapped, &config, &["--stdout"]);
+    agent.wait_for_lines_of(Stream::Stdout, 1, PATIENCE);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", agent.pid())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    let [soft, hard, _] = *core.split_whitespace().collect::<Vec<_>>() else { panic!("{core}") };
+    // With one byte the kernel gives no core to a program either.
+    assert!(soft == "1" || hard == "0", "{core}");
 }

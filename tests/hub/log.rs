@@ -21,6 +21,32 @@ fn sighup_is_answered_with_what_to_do_and_ends_nothing() {
     assert_eq!(master.counter("connections"), 0);
 }
 
+#[test]
+fn a_line_has_a_time_in_the_foreground_and_a_priority_instead_in_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("psistats.conf");
+    std::fs::write(&config, format!("[chasar]\npublish_port={}\n[nonsense]\n", free_port())).unwrap();
+    let first_line = |named: bool| {
+        let (reader, writer) = io::pipe().unwrap();
+        let stream = nix::sys::stat::fstat(&writer).unwrap();
+        let journal = format!("{}:{}", stream.st_dev, if named { stream.st_ino } else { 1 });
+        let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+        command.args(["masternode", "start", "127.0.0.1", &free_port().to_string(), "--config"]).arg(&config);
+        command.env("TZ", "<+02>-2").env("JOURNAL_STREAM", journal).stderr(writer);
+        let _hub = Hub(command.spawn().unwrap());
+        drop(command);
+        let line = BufReader::new(reader).lines().next().unwrap().unwrap();
+        line.replace(config.to_str().unwrap(), "FILE")
+    };
+    let text = "FILE:3: [nonsense]: unknown section";
+    assert_eq!(first_line(true), format!("<4>{text}"));
+    let line = first_line(false);
+    let (time, rest) = line.split_at("2003-01-23 00:29:50,411".len());
+    assert_eq!(rest, format!(" psistats-hub WARNING {text}"));
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { 'd' } else { c }).collect();
+    assert_eq!(shape, "dddd-dd-dd dd:dd:dd,ddd");
+}
+
 /// Ends with its test.
 struct Hub(Child);
 
@@ -74,7 +100,7 @@ fn a_log_that_nobody_reads_holds_nothing_up_and_says_later_how_many_lines_are_mi
     let pid = Pid::from_raw(hub.0.id() as i32);
     kill(pid, Signal::SIGTERM).unwrap();
     let missing = lines.next().unwrap();
-    assert!(missing.contains("lines are missing here: nobody took them"), "{missing}");
+    assert!(missing.contains("lines were dropped: nobody read standard error"), "{missing}");
     assert!(lines.next().unwrap().contains("stopping; "));
 }
 

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::Level as Rust;
-use psistats::agent::localtime::Zone;
 use psistats::agent::logging::rotate::Schedule;
 use psistats::agent::logging::{self, Error, Fallback, Loggers};
 use psistats::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
+use psistats::output::localtime::Zone;
 
 /// For what should happen at once.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -65,6 +65,7 @@ fn say(loggers: &mut Loggers, target: &str, level: Rust, text: &str, unix_second
     let args = format_args!("{text}");
     let record = log::Record::builder().args(args).level(level).target(target).build();
     loggers.write(&record, &logging::message(&record), at(unix_seconds));
+    loggers.flush(std::time::Instant::now() + DEADLINE);
 }
 
 fn info(loggers: &mut Loggers, text: &str) {
@@ -167,8 +168,10 @@ fn a_second_install_replaces_the_logger_and_a_wrong_one_leaves_it() {
     log::debug!("never");
     install(to("absent/two")).unwrap_err();
     log::info!("second");
+    log::logger().flush();
     install(to("three")).unwrap();
     log::warn!(target: "pika", "third");
+    log::logger().flush();
     let expected = [("one", "first\nsecond\n"), ("three", "third\n")];
     assert_eq!(files(folder.path()), expected.map(|(name, text)| (name.into(), text.into())).into());
 }

@@ -6,8 +6,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use psistats::agent::logging::format::{Entry, Line, level_name, write_entry};
+use psistats::agent::logging::format::{Entry, write_entry};
 use psistats::config::logging::SyslogAddress;
+use psistats::output::level_name;
+use psistats::output::line::Line;
 use serde_json::{Value, json};
 
 use super::syslog::{listen, received};

@@ -1,6 +1,7 @@
 //! Faults: the program goes on, and says what is wrong once.
 
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::{env, thread};
@@ -14,8 +15,9 @@ fn child_folder() -> Option<PathBuf> {
 }
 
 /// Runs test `name` as a process of its own that finds `folder` by [`child_folder`], with standard
-/// error going to `stderr` and files of at most 1024 bytes; it must end well, and in time.
-fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>) {
+/// error going to `stderr` and files of at most 1024 bytes; it must end well, and in time. `journal` is
+/// what systemd says of the stream that its journal reads.
+fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>, journal: &str) {
     // A limit on the size of files is the disk that is full: write(2) is told so, not the process.
     let limits = "trap '' XFSZ; ulimit -f 2; exec \"$@\"";
     let mut child = Command::new("/bin/sh")
@@ -23,6 +25,7 @@ fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>) {
         .arg(env::current_exe().unwrap())
         .args(["--exact", &format!("trouble::{name}"), "--nocapture"])
         .env("PSISTATS_LOGGING_CHILD", folder)
+        .env("JOURNAL_STREAM", journal)
         .stdout(Stdio::null())
         .stderr(stderr)
         .spawn()
@@ -40,8 +43,14 @@ fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>) {
 
 /// As [`run_child`], and returns what it wrote to standard error.
 fn child_stderr(name: &str, folder: &Path) -> String {
+    child_stderr_in_journal(name, folder, 1)
+}
+
+/// The same where the journal reads its standard error, and another stream where `off` is not 0.
+fn child_stderr_in_journal(name: &str, folder: &Path, off: u64) -> String {
     let (mut reader, writer) = io::pipe().unwrap();
-    run_child(name, folder, writer);
+    let stream = nix::sys::stat::fstat(&writer).unwrap();
+    run_child(name, folder, writer, &format!("{}:{}", stream.st_dev, stream.st_ino + off));
     let mut said = String::new();
     reader.read_to_string(&mut said).unwrap();
     said
@@ -53,8 +62,8 @@ fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let said = child_stderr(name, folder.path());
-        let expected = "psistats: trouble with logging to /dev/full: No space left on device (os error 28); \
-                        said again only after it has worked\n";
+        let expected = "psistats: cannot log to /dev/full: No space left on device (os error 28); \
+                        further failures are suppressed until it recovers\n";
         assert_eq!(said, expected);
         assert_eq!(fs::read_to_string(folder.path().join("x.log")).unwrap(), "line\n".repeat(100));
         return;
@@ -64,6 +73,7 @@ fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
     for _ in 0..100 {
         log::info!("line");
     }
+    log::logger().flush();
 }
 
 #[test]
@@ -73,7 +83,7 @@ fn a_closed_standard_error_ends_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        run_child(name, folder.path(), writer);
+        run_child(name, folder.path(), writer, "");
         assert_eq!(fs::read_to_string(folder.path().join("x.log")).unwrap(), "line\n".repeat(100));
         return;
     };
@@ -82,6 +92,7 @@ fn a_closed_standard_error_ends_nothing() {
     for _ in 0..100 {
         log::info!("line");
     }
+    log::logger().flush();
 }
 
 #[test]
@@ -115,6 +126,36 @@ fn without_configuration_the_foreground_logs_to_standard_error() {
 }
 
 #[test]
+fn in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_configuration_says_so() {
+    let name =
+        "in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_configuration_says_so";
+    if let Some(folder) = child_folder() {
+        logging::install(None, Fallback::Stderr).unwrap();
+        log::error!("first\nline");
+        log::warn!("second");
+        log::info!("third");
+        let pieces = vec![field(Field::Levelname, 0, 's'), text(" "), field(Field::Message, 0, 's')];
+        let stderr = Handler { format: Format { pieces, datefmt: None }, ..handler(Target::Stderr) };
+        let full = handler(file(Path::new("/dev/full")));
+        logging::install(
+            Some(&root(vec![stderr, handler(file(&folder.join("x.log"))), full])),
+            Fallback::Stderr,
+        )
+        .unwrap();
+        log::warn!("fourth");
+        log::logger().flush();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let said = child_stderr_in_journal(name, folder.path(), 0);
+    let trouble = "<3>psistats: cannot log to /dev/full: No space left on device (os error 28); further failures are suppressed until it recovers";
+    let mut lines: Vec<_> = said.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["<3>first\\nline", trouble, "<4>WARNING fourth", "<4>second", "<6>third"]);
+    assert_eq!(fs::read_to_string(folder.path().join("x.log")).unwrap(), "fourth\n", "a file is no journal");
+}
+
+#[test]
 fn a_rotation_that_fails_loses_no_line() {
     let folder = tempfile::tempdir().unwrap();
     // A directory that is not empty stands where the old file should go.
@@ -126,6 +167,36 @@ fn a_rotation_that_fails_loses_no_line() {
     info(&mut loggers, "two");
     info(&mut loggers, "three");
     assert_eq!(fs::read_to_string(path).unwrap(), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_rotation_takes_as_long_as_there_are_old_files_and_not_as_there_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("x.log.7"), "old\n").unwrap();
+    let path = folder.path().join("x.log");
+    // As many renames as there may be would take hours.
+    let target = Target::RotatingFile { path, max_bytes: 1, backups: u32::MAX };
+    let mut loggers = open(&root(vec![handler(target)]));
+    info(&mut loggers, "one");
+    info(&mut loggers, "two");
+    info(&mut loggers, "three");
+    let left = [
+        ("x.log", "three\n"),
+        ("x.log.1", "two\n"),
+        ("x.log.2", "one\n"),
+        ("x.log.3", ""),
+        ("x.log.10", "old\n"),
+    ];
+    assert_eq!(files(folder.path()), left.map(|(name, text)| (name.into(), text.into())).into());
+}
+
+#[test]
+fn a_new_log_file_is_not_for_everyone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.log");
+    info(&mut open(&root(vec![handler(file(&path))])), "line");
+    assert_eq!(path.metadata().unwrap().mode() & 0o137, 0, "owner and group alone, nothing to execute");
+    assert_ne!(path.metadata().unwrap().mode() & 0o600, 0);
 }
 
 #[test]
@@ -170,10 +241,12 @@ fn a_line_that_the_full_disk_tore_does_not_swallow_the_next() {
     for _ in 0..40 {
         log::info!("{:099}", 0);
     }
+    log::logger().flush();
     assert_ne!(path.metadata().unwrap().len() % 100, 0, "no line was torn");
     // Somebody makes room.
     fs::File::options().write(true).open(&path).unwrap().set_len(650).unwrap();
     log::info!("room again");
+    log::logger().flush();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use heapless::String;
 
-use crate::agent::localtime::{Zone, unix_micros};
+use crate::output::localtime::{Zone, unix_micros};
 
 /// `YYYY-MM-DD HH:MM:SS.ffffff`.
 pub type Stamp = String<32>;

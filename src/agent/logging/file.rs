@@ -149,8 +149,9 @@ impl LogFile {
     }
 }
 
-/// Opens for appending. A pipe that nobody reads is an error rather than a wait.
+/// Opens for appending. A pipe that nobody reads is an error rather than a wait. A new file is not for everyone:
+/// the umask may take more away.
 fn append_to(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    OpenOptions::new().append(true).create(true).custom_flags(flags.bits()).open(path)
+    OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags.bits()).open(path)
 }

@@ -1,7 +1,6 @@
 //! From a record to one line of text: Python's percent format and C's `strftime`.
 //!
-//! A line is bounded and is put together without allocation. Text that came from outside (a
-//! broker's reason, a host name) cannot forge a line: control characters in it are escaped.
+//! A line is put together without allocation.
 
 use core::fmt::{self, Write};
 use std::path::Path;
@@ -9,114 +8,10 @@ use std::time::Duration;
 
 use tz::DateTime;
 
-use crate::agent::localtime::Zone;
-use crate::bytes::is_printable;
 use crate::config::logging::{Field, Format, Level, Piece};
-
-/// Bytes of one line, its end included: syslog daemons take 2048 or more (RFC 5424 §6.1), and a
-/// pipe takes that much in one piece.
-pub const LINE: usize = 2048;
-
-/// What stands at the end of a line that was cut.
-const CUT: &[u8] = b" [cut]";
-
-/// A bounded line of UTF-8. What does not fit is cut off, with a mark.
-#[derive(Debug, Default)]
-pub struct Line {
-    bytes: heapless::Vec<u8, LINE>,
-    cut: bool,
-}
-
-impl Line {
-    /// The text so far.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The text so far, as text.
-    pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.bytes).unwrap_or_default()
-    }
-
-    /// Appends `text`, or as much of it as fits and the mark.
-    pub fn push(&mut self, text: &str) {
-        if self.cut {
-            return;
-        }
-        // Room for the mark and the line's end stays.
-        let room = (LINE - CUT.len() - 1).saturating_sub(self.bytes.len());
-        let mut end = text.len().min(room);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let fits = text.as_bytes().get(..end).unwrap_or_default();
-        self.cut = fits.len() < text.len();
-        let mark = if self.cut { CUT } else { b"" };
-        // Neither can fail: see `room`.
-        let _ = self.bytes.extend_from_slice(fits);
-        let _ = self.bytes.extend_from_slice(mark);
-    }
-
-    /// Appends `text` with everything escaped that could end the line or drive a terminal.
-    pub fn push_escaped(&mut self, text: &str) {
-        let mut rest = text;
-        while let Some((at, unsafe_char)) = rest.char_indices().find(|(_, c)| must_be_escaped(*c)) {
-            self.push(rest.get(..at).unwrap_or_default());
-            let _ = match unsafe_char {
-                '\n' => self.write_str("\\n"),
-                '\r' => self.write_str("\\r"),
-                c if u32::from(c) < 0x100 => write!(self, "\\x{:02x}", u32::from(c)),
-                c => write!(self, "\\u{:04x}", u32::from(c)),
-            };
-            rest = rest.get(at + unsafe_char.len_utf8()..).unwrap_or_default();
-        }
-        self.push(rest);
-    }
-
-    /// Appends the line's end, for which there is always room.
-    pub fn end(&mut self) {
-        let _ = self.bytes.push(b'\n');
-    }
-
-    /// Keeps the first `most` characters of what was written since `start`.
-    fn shorten(&mut self, start: usize, most: usize) {
-        let written = self.bytes.get(start..).unwrap_or_default().iter();
-        let mut beginnings = written.enumerate().filter(|(_, byte)| **byte & 0xC0 != 0x80);
-        if let Some((end, _)) = beginnings.nth(most) {
-            self.bytes.truncate(start + end);
-        }
-    }
-
-    /// Fills what was written since `start` up to `width` characters: before it, or where
-    /// `width` is negative behind it.
-    fn pad(&mut self, start: usize, width: i16, with: &str) {
-        let written = self.bytes.get(start..).unwrap_or_default();
-        let characters = written.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
-        let before = self.bytes.len();
-        for _ in characters..usize::from(width.unsigned_abs()).min(LINE) {
-            self.push(with);
-        }
-        let added = self.bytes.len() - before;
-        if width > 0
-            && !self.cut
-            && let Some(written) = self.bytes.get_mut(start..)
-        {
-            written.rotate_right(added);
-        }
-    }
-}
-
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push(text);
-        Ok(())
-    }
-}
-
-/// Line ends as Python's `splitlines` knows them are among them; the tab is harmless.
-fn must_be_escaped(c: char) -> bool {
-    c != '\t' && !is_printable(c)
-}
+use crate::output::level_name;
+use crate::output::line::Line;
+use crate::output::localtime::{Zone, unix_seconds};
 
 /// What a format can show of one record.
 #[derive(Debug)]
@@ -141,25 +36,13 @@ pub struct Entry<'a> {
     pub process: u32,
 }
 
-/// A level as Python spells it.
-pub const fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::NotSet => "NOTSET",
-        Level::Debug => "DEBUG",
-        Level::Info => "INFO",
-        Level::Warning => "WARNING",
-        Level::Error => "ERROR",
-        Level::Critical => "CRITICAL",
-    }
-}
-
 /// Appends `entry` in `format` to `line`, without the line's end.
 pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Zone) {
     for piece in &format.pieces {
         match piece {
             Piece::Text(text) => line.push(text),
             Piece::Field { field, width, zeros, precision, kind } => {
-                let start = line.bytes.len();
+                let start = line.len();
                 match field {
                     Field::Asctime => write_time(line, format.datefmt.as_deref(), entry, zone),
                     field => write_value(line, value(*field, entry), *kind, *precision),
@@ -168,7 +51,7 @@ pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Z
                     line.shorten(start, usize::from(*most));
                 }
                 // Zeros go between the sign and the digits.
-                let sign = *zeros && line.bytes.get(start) == Some(&b'-');
+                let sign = *zeros && line.as_bytes().get(start) == Some(&b'-');
                 line.pad(start + usize::from(sign), *width - i16::from(sign), if *zeros { "0" } else { " " });
             }
         }
@@ -178,11 +61,9 @@ pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Z
 /// `%(asctime)s`
 fn write_time(line: &mut Line, datefmt: Option<&str>, entry: &Entry<'_>, zone: &Zone) {
     // An empty one counts as none, as in Python.
-    let datefmt = datefmt.filter(|datefmt| !datefmt.is_empty());
-    let time = zone.at(unix_seconds(entry.time));
-    strftime(line, datefmt.unwrap_or("%Y-%m-%d %H:%M:%S"), &time);
-    if datefmt.is_none() {
-        let _ = write!(line, ",{:03}", entry.time.subsec_millis());
+    match datefmt.filter(|datefmt| !datefmt.is_empty()) {
+        Some(datefmt) => strftime(line, datefmt, &zone.at(unix_seconds(entry.time))),
+        None => line.push_time(entry.time, zone),
     }
 }
 
@@ -263,11 +144,6 @@ fn write_decimals(line: &mut Line, value: f64, decimals: usize) -> fmt::Result {
         write!(line, ".{digits:0exact$}{:0<1$}", "", decimals - exact)?;
     }
     Ok(())
-}
-
-/// Whole seconds of a time since the epoch.
-pub fn unix_seconds(time: Duration) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Appends `time` in a `strftime(3)` format, as in the C locale.
@@ -363,18 +239,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_line_is_cut_at_a_character_and_says_so() {
-        let mut line = Line::default();
-        line.push("x");
-        for _ in 0..LINE {
-            line.push("\u{e4}");
-        }
-        line.end();
-        assert!(line.as_bytes().len() <= LINE && line.as_bytes().len() >= LINE - 1);
-        assert!(line.as_str().ends_with("\u{e4} [cut]\n"), "{}", line.as_str());
-    }
-
-    #[test]
     fn decimals_are_those_of_rusts_own_writer() {
         let values = [
             0.0,
@@ -406,12 +270,5 @@ mod tests {
         let mut line = Line::default();
         write_decimals(&mut line, 1.5, 21).unwrap();
         assert_eq!(line.as_str(), "1.500000000000000000000");
-    }
-
-    #[test]
-    fn text_from_outside_cannot_start_a_line_or_drive_a_terminal() {
-        let mut line = Line::default();
-        line.push_escaped("a\nb\r\x1b[2J\u{9b}\u{85}\u{2028}\u{202e}\0\ttab \u{e4}");
-        assert_eq!(line.as_str(), "a\\nb\\r\\x1b[2J\\x9b\\x85\\u2028\\u202e\\x00\ttab \u{e4}");
     }
 }

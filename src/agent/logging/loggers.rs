@@ -1,19 +1,22 @@
 //! Loggers and handlers of one configuration: which record goes where.
 
 use core::fmt::{Arguments, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{io, process};
 
 use log::{LevelFilter, Metadata, Record};
 
 use super::file::LogFile;
-use super::format::{Entry, Line, unix_seconds, write_entry};
+use super::format::{Entry, write_entry};
+use super::queue::Queue;
 use super::rotate::Schedule;
-use super::syslog::{DAEMON, DEV_LOG, Syslog, priority};
+use super::syslog::Syslog;
+use super::trouble::Trouble;
 use super::{Error, Fallback};
-use crate::agent::localtime::Zone;
 use crate::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, SyslogAddress, Target};
-use crate::output::write_stream;
+use crate::output::line::Line;
+use crate::output::localtime::{Zone, unix_seconds};
+use crate::output::{is_journal, priority, python_level, write_stream};
 
 /// One configuration at work.
 #[derive(Debug)]
@@ -23,7 +26,6 @@ pub struct Loggers {
     pika: Option<Route>,
     zone: Zone,
     started: Duration,
-    fallback: Fallback,
 }
 
 /// A logger: what passes, and the handlers that get it.
@@ -39,23 +41,24 @@ struct Route {
 struct Output {
     level: Level,
     format: Format,
+    /// Of a priority before each line, where the reader takes that for one.
+    facility: Option<u8>,
     sink: Sink,
-    /// The last line did not get through, and that has been said.
-    failing: bool,
 }
 
 #[derive(Debug)]
 enum Sink {
-    Stderr,
-    Stdout,
-    File(LogFile),
-    Syslog { to: Syslog, facility: u8 },
+    /// Tells of its troubles by itself.
+    File(Queue),
+    Stderr(Trouble),
+    Stdout(Trouble),
+    Syslog(Syslog, Trouble),
     Null,
 }
 
 /// A record's text, escaped.
 pub fn message(record: &Record<'_>) -> Line {
-    escaped(*record.args())
+    Line::escaped(*record.args())
 }
 
 impl Loggers {
@@ -70,10 +73,11 @@ impl Loggers {
         empty: bool,
         now: SystemTime,
     ) -> Result<Self, Error> {
-        let open = |handler: &Handler| Output::open(handler, &zone, empty);
-        let mut handlers = config.handlers.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let last_resort = handlers.len();
-        handlers.push(Output::last_resort());
+        let last_resort = last_resort();
+        let open = |handler: &Handler| Output::open(handler, fallback, &zone, empty);
+        let all = config.handlers.iter().chain([&last_resort]);
+        let handlers = all.map(open).collect::<Result<Vec<_>, _>>()?;
+        let last_resort = config.handlers.len();
         let known =
             |of: &Logger| of.handlers.iter().copied().filter(|h| *h < last_resort).collect::<Vec<_>>();
         let route = |of: &Logger, level, mut chain: Vec<usize>| {
@@ -93,7 +97,7 @@ impl Loggers {
             route(pika, level, chain)
         });
         let started = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Self { handlers, root, pika, zone, started, fallback })
+        Ok(Self { handlers, root, pika, zone, started })
     }
 
     /// The most verbose level that any handler would write.
@@ -109,6 +113,15 @@ impl Loggers {
             Some(Level::Warning) => LevelFilter::Warn,
             Some(Level::Error) => LevelFilter::Error,
             Some(Level::Critical) | None => LevelFilter::Off,
+        }
+    }
+
+    /// Waits until every file has its lines, at most until `deadline`.
+    pub fn flush(&self, deadline: Instant) {
+        for handler in &self.handlers {
+            if let Sink::File(queue) = &handler.sink {
+                queue.flush(deadline);
+            }
         }
     }
 
@@ -136,50 +149,52 @@ impl Loggers {
         };
         for index in &route.handlers {
             if let Some(handler) = self.handlers.get_mut(*index).filter(|h| entry.level >= h.level) {
-                handler.write(&entry, &self.zone, self.fallback);
+                handler.write(&entry, &self.zone);
             }
         }
     }
 }
 
 impl Output {
-    fn open(handler: &Handler, zone: &Zone, empty: bool) -> Result<Self, Error> {
-        let sink = Sink::open(handler, zone, empty)?;
-        Ok(Self { level: handler.level, format: handler.format.clone(), sink, failing: false })
-    }
-
-    /// Python's `lastResort`: what writes where no handler is configured at all.
-    fn last_resort() -> Self {
-        let pieces =
-            vec![Piece::Field { field: Field::Message, width: 0, zeros: false, precision: None, kind: 's' }];
-        let format = Format { pieces, datefmt: None };
-        Self { level: Level::Warning, format, sink: Sink::Stderr, failing: false }
+    fn open(handler: &Handler, fallback: Fallback, zone: &Zone, empty: bool) -> Result<Self, Error> {
+        let sink = Sink::open(handler, fallback, zone, empty)?;
+        let facility = match (&handler.target, &sink) {
+            (Target::Syslog { facility, .. }, _) => Some(*facility),
+            (_, Sink::Stderr(_)) => is_journal(io::stderr()).then_some(0),
+            (_, Sink::Stdout(_)) => is_journal(io::stdout()).then_some(0),
+            _ => None,
+        };
+        Ok(Self { level: handler.level, format: handler.format.clone(), facility, sink })
     }
 
     /// Writes `entry`, and tells the first failure of a row.
-    fn write(&mut self, entry: &Entry<'_>, zone: &Zone, fallback: Fallback) {
+    fn write(&mut self, entry: &Entry<'_>, zone: &Zone) {
         let mut line = Line::default();
-        if let Sink::Syslog { facility, .. } = &self.sink {
-            let _ = write!(line, "<{}>", priority(*facility, entry.level));
+        if let Some(facility) = self.facility {
+            let _ = write!(line, "<{}>", priority(facility, entry.level));
         }
         write_entry(&mut line, &self.format, entry, zone);
-        let result = self.sink.write(&mut line, unix_seconds(entry.time));
-        if let Err(reason) = &result
-            && !self.failing
-        {
-            tell(&self.sink, reason, fallback);
+        if let Sink::Syslog(to, trouble) = &mut self.sink {
+            return trouble.note(&to.send(line.as_bytes()));
         }
-        self.failing = result.is_err();
+        line.end();
+        match &mut self.sink {
+            Sink::File(queue) => queue.push(line.as_bytes(), unix_seconds(entry.time)),
+            Sink::Stderr(trouble) => trouble.note(&write_stream(io::stderr(), line.as_bytes())),
+            Sink::Stdout(trouble) => trouble.note(&write_stream(io::stdout(), line.as_bytes())),
+            Sink::Syslog(..) | Sink::Null => {}
+        }
     }
 }
 
 impl Sink {
-    fn open(handler: &Handler, zone: &Zone, empty: bool) -> Result<Self, Error> {
+    fn open(handler: &Handler, fallback: Fallback, zone: &Zone, empty: bool) -> Result<Self, Error> {
+        let trouble = |name: Arguments<'_>| Trouble::new(name, fallback);
         let file = match &handler.target {
-            Target::Stderr => return Ok(Self::Stderr),
-            Target::Stdout => return Ok(Self::Stdout),
+            Target::Stderr => return Ok(Self::Stderr(trouble(format_args!("standard error")))),
+            Target::Stdout => return Ok(Self::Stdout(trouble(format_args!("standard output")))),
             Target::Null => return Ok(Self::Null),
-            Target::Syslog { address, facility } => {
+            Target::Syslog { address, .. } => {
                 let to = Syslog::open(address).map_err(|reason| Error::Syslog {
                     handler: handler.name.clone(),
                     address: match address {
@@ -188,7 +203,11 @@ impl Sink {
                     },
                     reason,
                 })?;
-                return Ok(Self::Syslog { to, facility: *facility });
+                let trouble = match &to {
+                    Syslog::Unix { path, .. } => trouble(format_args!("{}", path.display())),
+                    Syslog::Udp { to, .. } => trouble(format_args!("syslog at {to}")),
+                };
+                return Ok(Self::Syslog(to, trouble));
             }
             Target::File { path, truncate } => (path, LogFile::open(path, *truncate && empty)),
             Target::RotatingFile { path, max_bytes, backups } => {
@@ -202,81 +221,17 @@ impl Sink {
         };
         let (path, file) = file;
         let failed = |reason| Error::File { handler: handler.name.clone(), path: path.clone(), reason };
-        file.map(Self::File).map_err(failed)
-    }
-
-    fn write(&mut self, line: &mut Line, now: i64) -> io::Result<()> {
-        if let Self::Syslog { to, .. } = self {
-            return to.send(line.as_bytes());
-        }
-        line.end();
-        match self {
-            Self::Stderr => write_stream(io::stderr(), line.as_bytes()),
-            Self::Stdout => write_stream(io::stdout(), line.as_bytes()),
-            Self::File(file) => file.write(line.as_bytes(), now),
-            Self::Syslog { .. } | Self::Null => Ok(()),
-        }
+        let file = file.map_err(failed)?;
+        let trouble = trouble(format_args!("{}", file.path().display()));
+        Ok(Self::File(Queue::new(file, trouble)))
     }
 }
 
-/// Says that `sink` fails: on standard error or to syslog, whichever `fallback` prefers and works.
-fn tell(sink: &Sink, reason: &io::Error, fallback: Fallback) {
-    let name = match sink {
-        Sink::File(file) => escaped(format_args!("{}", file.path().display())),
-        Sink::Syslog { to: Syslog::Unix { path, .. }, .. } => escaped(format_args!("{}", path.display())),
-        Sink::Syslog { to: Syslog::Udp { to, .. }, .. } => escaped(format_args!("syslog at {to}")),
-        Sink::Stderr => escaped(format_args!("standard error")),
-        Sink::Stdout => escaped(format_args!("standard output")),
-        Sink::Null => return,
-    };
-    let failure = |start: Arguments<'_>| {
-        let mut line = Line::default();
-        let _ = write!(
-            line,
-            "{start}trouble with logging to {}: {reason}; said again only after it has worked",
-            name.as_str()
-        );
-        line
-    };
-    let to_stderr = || {
-        let mut line = failure(format_args!("psistats: "));
-        line.end();
-        write_stream(io::stderr(), line.as_bytes())
-    };
-    let to_syslog = || {
-        let pri = priority(DAEMON, Level::Error);
-        let line = failure(format_args!("<{pri}>psistats[{}]: ", process::id()));
-        Syslog::unix(DEV_LOG.as_ref()).send(line.as_bytes())
-    };
-    // Where neither works there is nobody to tell.
-    let _ = match fallback {
-        Fallback::Stderr => to_stderr().or_else(|_| to_syslog()),
-        Fallback::Syslog => to_syslog().or_else(|_| to_stderr()),
-    };
-}
-
-/// A text in a bounded line, with everything escaped that could forge one.
-fn escaped(text: Arguments<'_>) -> Line {
-    struct Escaping(Line);
-    impl Write for Escaping {
-        fn write_str(&mut self, text: &str) -> core::fmt::Result {
-            self.0.push_escaped(text);
-            Ok(())
-        }
-    }
-    let mut line = Escaping(Line::default());
-    let _ = line.write_fmt(text);
-    line.0
-}
-
-/// Rust's levels in Python's terms.
-const fn python_level(level: log::Level) -> Level {
-    match level {
-        log::Level::Error => Level::Error,
-        log::Level::Warn => Level::Warning,
-        log::Level::Info => Level::Info,
-        log::Level::Debug | log::Level::Trace => Level::Debug,
-    }
+/// Python's `lastResort`: what writes where no handler is configured at all.
+fn last_resort() -> Handler {
+    let message = Piece::Field { field: Field::Message, width: 0, zeros: false, precision: None, kind: 's' };
+    let format = Format { pieces: vec![message], datefmt: None };
+    Handler { name: String::new(), level: Level::Warning, target: Target::Stderr, format }
 }
 
 /// The logger of a target: pika for the room of the AMQP connection, root for the rest.

@@ -7,32 +7,37 @@
 //!
 //! Logging never ends the program and never makes it wait: a handler that fails (disk full, pipe
 //! closed, syslog gone) says so once on standard error, or where that is closed to syslog, loses
-//! its lines, and says so again only after it has worked in between.
+//! its lines, and says so again only after it has worked in between. Files are written by a thread, since there
+//! may be a file server behind them.
 
 mod file;
 pub mod format;
 mod loggers;
+mod queue;
 pub mod rotate;
 mod syslog;
+mod trouble;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 use std::{fmt, io};
 
 use log::{Metadata, Record};
 
 pub use loggers::{Loggers, message};
 
-use crate::agent::localtime::Zone;
 use crate::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, SyslogAddress, Target};
+use crate::output::is_journal;
+use crate::output::localtime::Zone;
 
 /// What logging does where psistats.conf says nothing about it, and where its own failures are
 /// told in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fallback {
-    /// Standard error: `2003-01-23 00:29:50,411 psistats INFO text`. For the foreground.
+    /// Standard error: `2003-01-23 00:29:50,411 psistats INFO text`, and `<6>text` where that is the journal's.
+    /// For the foreground.
     Stderr,
     /// `/dev/log`: `psistats[PID]: text`, facility daemon. For a daemon; standard error where the
     /// system has no syslog.
@@ -92,21 +97,32 @@ impl std::error::Error for Error {
     }
 }
 
-/// Installs (first call) or replaces (SIGHUP) the logger. On error the old one stays.
-///
-/// The time zone is read here, and host names of SysLogHandlers are resolved here. Files with mode
-/// `w` are emptied by the first call only.
+/// Time for the lines that wait for their files when the program ends.
+const FLUSH: Duration = Duration::from_millis(500);
+
+/// Installs the logger, or replaces it. On error the old one stays.
 pub fn install(config: Option<&Logging>, fallback: Fallback) -> Result<(), Error> {
+    replace(open(config, fallback)?).map(drop)
+}
+
+/// Opens what `config` names. That may have to wait: the time zone is read, host names of SysLogHandlers are
+/// resolved, and files opened. Those with mode `w` are emptied where there is no logger yet.
+pub fn open(config: Option<&Logging>, fallback: Fallback) -> Result<Loggers, Error> {
     let unconfigured = || Cow::Owned(default_for(fallback, Path::new(syslog::DEV_LOG)));
     let config = config.map_or_else(unconfigured, Cow::Borrowed);
     let first = FACADE.active().is_none();
-    let loggers = Loggers::open(&config, fallback, Zone::local(), first, SystemTime::now())?;
-    if first {
+    Loggers::open(&config, fallback, Zone::local(), first, SystemTime::now())
+}
+
+/// From now on `loggers` are those of this process. Gives those from before, whose files are closed when they
+/// are dropped, and that may have to wait too.
+pub fn replace(loggers: Loggers) -> Result<Option<Loggers>, Error> {
+    let mut active = FACADE.active();
+    if active.is_none() {
         log::set_logger(&FACADE).map_err(|_| Error::Taken)?;
     }
     log::set_max_level(loggers.max_level());
-    *FACADE.active() = Some(loggers);
-    Ok(())
+    Ok(active.replace(loggers))
 }
 
 /// What meets the `log` facade; the loggers behind it can be replaced.
@@ -133,7 +149,12 @@ impl log::Log for Facade {
         }
     }
 
-    fn flush(&self) {}
+    /// Gives the lines that wait for their files a bounded time.
+    fn flush(&self) {
+        if let Some(loggers) = self.active().as_ref() {
+            loggers.flush(Instant::now() + FLUSH);
+        }
+    }
 }
 
 /// Root at INFO with the one handler of `fallback`; `dev_log` is where the system's syslog is.
@@ -144,6 +165,9 @@ fn default_for(fallback: Fallback, dev_log: &Path) -> Logging {
         let address = SyslogAddress::Path(dev_log.into());
         let pieces = vec![text("psistats["), field(Field::Process), text("]: "), field(Field::Message)];
         (Target::Syslog { address, facility: syslog::DAEMON }, pieces)
+    } else if is_journal(io::stderr()) {
+        // It has a time and a name of its own, and takes the level from the priority.
+        (Target::Stderr, vec![field(Field::Message)])
     } else {
         let (time, level) = (field(Field::Asctime), field(Field::Levelname));
         (Target::Stderr, vec![time, text(" psistats "), level, text(" "), field(Field::Message)])

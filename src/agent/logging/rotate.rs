@@ -1,12 +1,15 @@
 //! When a log file is put aside, and under which name: Python's `RotatingFileHandler` and
 //! `TimedRotatingFileHandler`.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::format::{Line, strftime};
-use crate::agent::localtime::Zone;
+use super::format::strftime;
 use crate::config::logging::When;
+use crate::output::line::Line;
+use crate::output::localtime::Zone;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -89,9 +92,19 @@ impl Schedule {
 }
 
 /// Puts `path` aside as `path.1`, what was `path.1` as `path.2`, and so on up to `path.backups`;
-/// the last one goes.
+/// the last one goes. It takes as long as there are such files, however many there may be.
 pub fn shift(path: &Path, backups: u32) -> io::Result<()> {
-    for number in (1..backups).rev() {
+    let (Some(folder), Some(base)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let number = |name: &OsStr| -> Option<u32> {
+        let digits = name.as_bytes().strip_prefix(base.as_bytes())?.strip_prefix(b".")?;
+        str::from_utf8(digits).ok()?.parse().ok().filter(|number| (1..backups).contains(number))
+    };
+    let mut old = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        old.extend(number(&entry?.file_name()));
+    }
+    old.sort_unstable();
+    for number in old.into_iter().rev() {
         rename(&numbered(path, number), &numbered(path, number + 1))?;
     }
     rename(path, &numbered(path, 1))

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use crate::config::logging::{Level, SyslogAddress};
+use crate::config::logging::SyslogAddress;
 
 /// Where the system's syslog daemon listens.
 pub const DEV_LOG: &str = "/dev/log";
@@ -82,16 +82,4 @@ impl Syslog {
             }
         }
     }
-}
-
-/// `PRI`: facility and severity in one number (RFC 5424 §6.2.1), the severity as Python maps it.
-pub const fn priority(facility: u8, level: Level) -> u8 {
-    let severity = match level {
-        Level::NotSet | Level::Debug => 7,
-        Level::Info => 6,
-        Level::Warning => 4,
-        Level::Error => 3,
-        Level::Critical => 2,
-    };
-    (facility & 0x1F) << 3 | severity
 }

@@ -88,6 +88,11 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whole seconds of a time since the epoch.
+pub fn unix_seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// Microseconds since 1970 by the wall clock, whatever that says: before 1970 they are negative. No deadline
 /// depends on it.
 pub fn unix_micros(clock: SystemTime) -> i64 {
