@@ -4,7 +4,7 @@ pub mod line;
 pub mod localtime;
 
 use std::env;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsFd;
 
@@ -29,6 +29,24 @@ pub fn complain(text: impl Display) {
     }
 }
 
+/// What the system says of an error, for the middle of a sentence: without the number that Rust adds.
+pub struct Reason<'e>(pub &'e io::Error);
+
+impl Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        let text = text.split(" (os error ").next().unwrap_or_default();
+        let mut characters = text.chars();
+        // A name in capitals stays as it is.
+        match characters.next() {
+            Some(first) if characters.clone().next().is_some_and(char::is_lowercase) => {
+                write!(f, "{}{}", first.to_ascii_lowercase(), characters.as_str())
+            }
+            _ => f.write_str(text),
+        }
+    }
+}
+
 /// Whether systemd reads `stream` for its journal (systemd.exec(5), `$JOURNAL_STREAM`). An entry there has a
 /// time of its own, and a priority where its line begins with one (sd-daemon(3)).
 pub fn is_journal(stream: impl AsFd) -> bool {
@@ -42,7 +60,7 @@ pub fn is_journal(stream: impl AsFd) -> bool {
 /// reader that does not read.
 ///
 /// The stream is shared with whoever started us, so it cannot be made non-blocking: that it takes
-/// a line is asked for before, and again for each piece of [`PIPE_BUF`], which is what a pipe that is ready
+/// a line is asked for before, and again for each piece of 4096 bytes (`PIPE_BUF`), which is what a pipe that is ready
 /// takes. Only a line that is longer can end in its midst.
 pub fn write_stream(stream: impl AsFd, line: &[u8]) -> io::Result<()> {
     for piece in line.chunks(PIPE_BUF) {

@@ -161,7 +161,7 @@ fn a_manager_that_does_not_hear_costs_one_line_and_no_report() {
     let mut agent = Agent::start_by(&mut command, &Config::new(nobody.port, "/"), &["--stdout"]);
     agent.wait_for_lines_of(support::process::Stream::Stdout, 10, PATIENCE);
     assert!(agent.stop().success());
-    let told = agent.lines().iter().filter(|line| line.contains("does not hear")).count();
+    let told = agent.lines().iter().filter(|line| line.contains("cannot notify the service manager")).count();
     assert_eq!(told, 1, "{:?}", agent.lines());
 }
 

@@ -149,10 +149,7 @@ fn fault_33_a_zone_that_answers_einval_costs_its_figure_only_and_is_told_once() 
     }
     let warnings = logged(&tree, Level::Warn, ZONE);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(
-        warnings[0].contains("Invalid argument (os error 22)") && warnings[0].contains("cpu_temp"),
-        "{warnings:?}"
-    );
+    assert!(warnings[0].contains("invalid argument") && warnings[0].contains("cpu_temp"), "{warnings:?}");
 
     fs::remove_file(tree.path().join(ZONE)).unwrap();
     tree.put(ZONE, "51000\n");
@@ -203,11 +200,11 @@ fn a_board_without_any_source_of_throttled_is_told_what_was_tried_and_what_each_
     assert_eq!(secondary(&mut sampler)["throttled"], Value::Null);
     let at = |name: &str| tree.path().join(name).display().to_string();
     let driver = "sys/devices/platform/soc/soc:firmware/get_throttled";
-    let none = "No such file or directory (os error 2)";
+    let none = "no such file or directory";
     assert_eq!(
         logged(&tree, Level::Warn, driver),
         [format!(
-            "{}: {none}, {}: {none}, {}: Inappropriate ioctl for device (os error 25); reports go without throttled until it can be read",
+            "{}: {none}, {}: {none}, {}: inappropriate ioctl for device; reports go without throttled until it can be read",
             at(driver),
             at("sys/class/hwmon (rpi_volt)"),
             at("dev/vcio")
@@ -255,7 +252,9 @@ fn every_file_that_is_missing_costs_its_own_figure_and_is_found_when_it_comes() 
         let place = if file == ZONE { "sys/class/thermal" } else { file };
         let warnings = logged(&tree, Level::Warn, place);
         assert!(
-            warnings.len() == 1 && warnings[0].contains("(os error 2)") && warnings[0].contains(key),
+            warnings.len() == 1
+                && warnings[0].contains("no such file or directory")
+                && warnings[0].contains(key),
             "{warnings:?}"
         );
 
@@ -292,7 +291,7 @@ fn directories_pipes_and_other_devices_in_the_place_of_files_do_no_harm() {
     for key in ["cpu", "mem", "uptime", "cpu_temp"] {
         assert_eq!(report[key], Value::Null, "{key}");
     }
-    assert!(logged(&tree, Level::Warn, "dev/vcio")[0].contains("(os error 25)"));
+    assert!(logged(&tree, Level::Warn, "dev/vcio")[0].contains("inappropriate ioctl for device"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::amqp;
 use crate::config::Settings;
 use crate::config::settings::Host;
 use crate::link::Retry;
+use crate::output::Reason;
 use crate::time::{Backoff, Instant, Quota};
 use crate::zmtp;
 
@@ -50,8 +51,13 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Resolve(error) => write!(f, "the name cannot be resolved: {error}"),
-            Self::Transport(error) => write!(f, "{error}"),
+            Self::Resolve(error) => write!(f, "the name cannot be resolved: {}", Reason(error)),
+            Self::Transport(error) => match error.kind() {
+                io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+                    write!(f, "{}: check cable, Wi-Fi and routes (ip route)", Reason(error))
+                }
+                _ => write!(f, "{}", Reason(error)),
+            },
             Self::Amqp(error) => write!(f, "{error}"),
             Self::Zmtp(error) => write!(f, "{error}"),
         }
@@ -143,12 +149,13 @@ impl Outage {
         } else {
             self.backoff.next(fastrand::u32(..), if slow { SLOW } else { Duration::ZERO })
         };
-        let mut line = format!("{host}: {failure}");
-        if let Failure::Transport(error) = failure
-            && error.kind() == io::ErrorKind::ConnectionRefused
-        {
-            line += &format!("; does {} run there and listen on this port?", peer.name);
-        }
+        let line = match failure {
+            Failure::Transport(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                let name = peer.name;
+                format!("connection refused by {host}: is {name} running and listening on this port? Next")
+            }
+            _ => format!("{host}: {failure}; next"),
+        };
         let rounded = wait.saturating_add(Duration::from_millis(50));
         let (seconds, tenths) = (rounded.as_secs(), rounded.subsec_millis() / 100);
         let level = match retry {
@@ -156,7 +163,7 @@ impl Outage {
             Retry::Slow => Level::Error,
             Retry::Held | Retry::Soon => Level::Warn,
         };
-        log!(target: peer.target, level, "{line}; next attempt in {seconds}.{tenths} s{}", peer.meanwhile);
+        log!(target: peer.target, level, "{line} attempt in {seconds}.{tenths} s{}", peer.meanwhile);
         wait
     }
 

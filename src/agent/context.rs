@@ -200,7 +200,7 @@ impl<'r> Shared<'r> {
 pub fn memory(bytes: usize, key: &str) -> io::Result<Box<[u8]>> {
     if bytes > limits::BACKLOG_DEFAULT {
         Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
-            let text = format!("no memory for {key}={bytes}: expected less, or a higher limit (ulimit -v)");
+            let text = format!("no memory for {key}={bytes}: lower it, or raise the limit (ulimit -v)");
             io::Error::new(io::ErrorKind::OutOfMemory, text)
         })?;
     }

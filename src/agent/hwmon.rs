@@ -147,7 +147,7 @@ pub enum LeftOut<'a> {
 impl fmt::Display for LeftOut<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty(chip) => write!(f, "{chip}: has nothing to read, at most alarms"),
+            Self::Empty(chip) => write!(f, "{chip}: has no readable sensors"),
             Self::Full(chip) => {
                 write!(f, "{chip}: left out: expected at most {} sensors", limits::LISTED_SENSORS)
             }

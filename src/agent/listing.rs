@@ -19,20 +19,31 @@ pub fn sensors(root: &Root) -> String {
     let mut buf = [0; limits::KERNEL_VALUE];
     for sensor in &found.all {
         let Sensor { chip, feature, kind, .. } = sensor;
+        buf.fill(0);
         match sensor.read(&mut buf) {
             Ok(value) => {
+                let unit = if kind.unit() == "c" { "°C" } else { kind.unit() };
                 // As a report has it: to format a double otherwise would take 10 KB of the program.
                 let length = json_of(&value, &mut buf).unwrap_or_default();
                 let value = std::str::from_utf8(buf.get(..length).unwrap_or_default()).unwrap_or_default();
-                line(&mut text, format_args!("    # {value} {}\n    {chip}.{feature}", kind.unit()));
+                line(&mut text, format_args!("    # {value} {}\n    {chip}.{feature}", unit));
             }
             Err(Failure::Content) => {
-                line(&mut text, format_args!("    # {chip}.{feature}: says what no working sensor says"));
+                line(
+                    &mut text,
+                    format_args!("    # {chip}.{feature}: implausible reading: {}", first_line(&buf)),
+                );
             }
             Err(failure) => line(&mut text, format_args!("    # {chip}.{feature}: {failure}")),
         }
     }
     text + &left_out
+}
+
+/// What stands in a file's first line.
+fn first_line(bytes: &[u8]) -> &str {
+    let line = bytes.split(|byte| matches!(byte, b'\n' | 0)).next().unwrap_or_default();
+    str::from_utf8(line).unwrap_or_default()
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use log::warn;
 
 use super::context::{Connection, Standing};
+use crate::output::Reason;
 use crate::time::{Instant, Periodic};
 
 /// Bytes of the longest message; of a longer status the end is left out.
@@ -132,7 +133,7 @@ impl Manager {
         let said = socket.send_to_addr(text.as_bytes(), address);
         let failed = said.as_ref().err();
         if let (Some(error), false) = (failed, self.failing.replace(failed.is_some())) {
-            warn!("the service manager at NOTIFY_SOCKET does not hear: {error}");
+            warn!("cannot notify the service manager at $NOTIFY_SOCKET: {}", Reason(error));
         }
         said.is_ok()
     }

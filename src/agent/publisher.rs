@@ -193,10 +193,14 @@ impl Session<'_, '_> {
                 if self.shared.connection.get() != Connection::Blocked {
                     self.shared.connection.set(Connection::Ready);
                 }
+                let failed = match attempts.failures() {
+                    0 => String::new(),
+                    failures => format!(" after {failures} failed attempts"),
+                };
                 info!(
                     target: LOG_AMQP,
-                    "connected to {host} after {} failed attempts, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
-                    attempts.failures(), self.settings.exchange.name, self.routing_key,
+                    "connected to {host}{failed}, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
+                    self.settings.exchange.name, self.routing_key,
                 );
             }
             Event::Returned { code, text } => {

@@ -25,8 +25,9 @@ use super::sampling::Sampling;
 use super::service::Launcher;
 use super::status;
 use crate::config::{Loaded, Problems, Settings, Severity};
+use crate::limits;
 use crate::output::localtime::Zone;
-use crate::{limits, output};
+use crate::output::{self, Reason};
 
 /// From a stop to the end, whatever the broker does.
 const STOP: Duration = Duration::from_millis(1950);
@@ -147,6 +148,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     match result {
         // Whoever read our standard output has enough: `start-local --stdout | head`.
         Err(error) if stdout && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if stdout => Err(io::Error::other(format!("standard output: {}", Reason(&error)))),
         result => result,
     }
 }
@@ -344,12 +346,12 @@ impl Watch<'_, '_> {
                         Severity::Warning | Severity::Note => warn!("{problem}"),
                     }
                 }
-                return error!("the configuration from before stays in force");
+                return error!("keeping the previous configuration");
             }
         };
         match loggers.and_then(logging::replace) {
             Ok(before) => drop_aside(before),
-            Err(error) => return error!("{error}; the configuration from before stays in force"),
+            Err(error) => return error!("{error}; keeping the previous configuration"),
         }
         loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
         let now = self.shared.settings();

@@ -15,6 +15,7 @@ use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 
 use crate::limits;
+use crate::output::Reason;
 
 /// The directory that `proc`, `sys` and `dev` are in: `/`, or a captured tree.
 ///
@@ -123,12 +124,12 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // As everything else says it. nix has texts of its own, of 6 KB.
-            Self::Errno(errno) => write!(f, "{}", io::Error::from(*errno)),
+            Self::Errno(errno) => write!(f, "{}", Reason(&io::Error::from(*errno))),
             Self::Content => f.write_str("no such figure in its content"),
             Self::NotMounted => f.write_str("nothing is mounted there"),
             Self::Because(reason) => f.write_str(reason),
             Self::Waits => f.write_str(
-                "not asked, since a file system of this type, there or on the way there, may never answer",
+                "skipped: file systems of this type, there or on the way there, can hang when their server is gone",
             ),
         }
     }

@@ -210,8 +210,8 @@ impl fmt::Display for Error {
             }
             Self::Unroutable { code, text } => write!(
                 f,
-                "a report came back unroutable ({code} {text}): no queue is bound for it, ours or its binding was \
-                 deleted; both are declared again at the next connection"
+                "a report came back unroutable ({code} {text}): the queue or its binding was deleted; queue and \
+                 binding will be declared again at the next connection"
             ),
             Self::Refused => f.write_str(
                 "the broker refused to store a report (Nack): is the queue full or its node failing? \
@@ -330,8 +330,8 @@ impl fmt::Display for Peer {
             Self::Short((class, method)) => {
                 write!(f, "method {class}.{method} ends before its last argument")
             }
-            Self::UnknownTag(tag) => write!(f, "an answer for delivery tag {tag}, which waits for none"),
-            Self::Flood => f.write_str("more requests than it reads answers to"),
+            Self::UnknownTag(tag) => write!(f, "confirm for unknown delivery tag {tag}"),
+            Self::Flood => f.write_str("sends requests without reading the replies"),
         }
     }
 }

@@ -123,7 +123,14 @@ pub(super) fn only(fits: bool, expected: &'static str) -> Result<(), Expected> {
 /// Hosts between commas; at least one.
 pub(super) fn hosts(text: &str, port: u16) -> Result<Vec<Host>, Expected> {
     let hosts = text.split(',').map(|one| host(one.trim(), port)).collect::<Result<_, _>>();
-    hosts.map_err(|one| format!("a host, or hosts between commas, each {one}").into())
+    hosts.map_err(|one| {
+        let advice = if text.is_ascii() {
+            ""
+        } else {
+            "; host names are ASCII: write büro.local as xn--bro-hoa.local"
+        };
+        format!("a host, or hosts separated by commas, each {one}{advice}").into()
+    })
 }
 
 /// `name`, `name:port`, `[v6]:port`, `[v6]` or `v6`; `port` where it has none.

@@ -72,7 +72,7 @@ pub enum Peer {
     },
     /// A command whose parts do not fit into it.
     Command,
-    /// A PING's context has so many octets, which is more than [`CONTEXT`].
+    /// A PING's context has so many octets, which is more than 16.
     Context(usize),
     /// A message before READY, or READY again.
     Unexpected(Step),
@@ -128,7 +128,7 @@ impl fmt::Display for Error {
             ),
             Self::Told(reason) => write!(f, "the peer ended the connection: \"{reason}\""),
             Self::Peer(peer) => write!(f, "the peer broke the protocol: {peer}"),
-            Self::HandshakeTimeout(step) => write!(f, "the peer was too slow; we were {step}"),
+            Self::HandshakeTimeout(step) => write!(f, "handshake timed out while {step}"),
             Self::Silent(time) => write!(f, "nothing was received for {} s", time.as_secs()),
             Self::Stalled(time) => write!(f, "the peer has taken nothing for {} s", time.as_secs()),
             Self::Disconnected(Step::Ready) => f.write_str("the connection was closed"),

@@ -69,14 +69,14 @@ fn neither_the_broker_nor_the_master_hinders_the_other_by_being_away() {
 
     let master = Master::start(0);
     let agent = Agent::start(&feeding(&Config::new(no_broker.port, "/"), master.port), &[]);
-    agent.wait_for_line("does RabbitMQ run there", PATIENCE);
+    agent.wait_for_line("is RabbitMQ running and", PATIENCE);
     (0..20).for_each(|_| drop(master.message()));
     let told = Counters::wait_for(&agent, |counters| counters.pending > 20);
     assert_eq!(told.connection, "Away");
 
     let reading = Tap::new(broker.port, &vhost).open();
     let agent = Agent::start(&feeding(&Config::new(broker.port, &vhost), no_master.port), &[]);
-    agent.wait_for_line("does a master node run there", PATIENCE);
+    agent.wait_for_line("is a master node running and", PATIENCE);
     assert!(sequence(&read_past(&reading, 20)) >= 20);
     agent.signal(Signal::SIGUSR1);
     let line = agent.wait_for_line(" chasar: sent=0 dropped=0 (no connection: ", PATIENCE);

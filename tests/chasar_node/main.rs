@@ -131,7 +131,7 @@ fn a_master_that_comes_late_or_again_is_found() {
     let nobody = Refusing::new();
     let port = nobody.port;
     let mut node = node_with(port, "");
-    node.wait_for_line("does a master node run there", PATIENCE);
+    node.wait_for_line("is a master node running and", PATIENCE);
     drop(nobody);
     let master = Master::start(port);
     master.message();

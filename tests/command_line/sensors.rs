@@ -66,10 +66,10 @@ fn what_cannot_be_read_is_a_comment_that_says_why() {
     sensors(place.path()).says(
         0,
         "[sensors]\nenabled=yes\ndevices[] =\n    \
-         # a-virtual-0.CPU: Invalid argument (os error 22)\n    \
-         # a-virtual-0.Board: says what no working sensor says\n    \
+         # a-virtual-0.CPU: invalid argument\n    \
+         # a-virtual-0.Board: implausible reading: -273000\n    \
          # 3200.0 rpm\n    a-virtual-0.fan1\n\
-         # rpi_volt-virtual-0: has nothing to read, at most alarms\n",
+         # rpi_volt-virtual-0: has no readable sensors\n",
     );
 }
 

@@ -19,7 +19,7 @@ fn a_wrong_value_says_where_what_was_expected_and_what_came() {
         (
             "server",
             "host=a,,b",
-            "a host, or hosts between commas, each name, name:port or [IPv6 address]:port",
+            "a host, or hosts separated by commas, each name, name:port or [IPv6 address]:port",
         ),
         ("server", "user=", "1 to 255 bytes of text on one line"),
         ("server", "path=", "1 to 255 bytes of text on one line"),

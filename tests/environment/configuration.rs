@@ -45,7 +45,7 @@ fn fault_36_a_reload_keeps_the_old_configuration_where_the_new_one_is_wrong() {
         agent.wait_for_lines_of(Stream::Stdout, reports, PATIENCE);
         place.configure(content);
         agent.signal(Signal::SIGHUP);
-        while count(&agent.lines_of(Stream::Stderr), "configuration from before stays in force") <= n {
+        while count(&agent.lines_of(Stream::Stderr), "keeping the previous configuration") <= n {
             reports += 1;
             agent.wait_for_lines_of(Stream::Stdout, reports, PATIENCE);
         }

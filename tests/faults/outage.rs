@@ -38,7 +38,7 @@ format=%(message)s
 /// Seconds until the next attempt, as they are told.
 fn waits(agent: &Agent) -> Vec<f32> {
     let wait =
-        |line: &String| Some(line.split_once("next attempt in ")?.1.split_once(" s")?.0.parse().unwrap());
+        |line: &String| Some(line.split_once("ext attempt in ")?.1.split_once(" s")?.0.parse().unwrap());
     agent.lines().iter().filter_map(wait).collect()
 }
 
@@ -57,7 +57,7 @@ fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sam
     for agent in &agents {
         wait_until(agent, "tried often enough", |_| waits(agent).len() >= ATTEMPTS);
         let first = agent.wait_for_line("refused", PATIENCE);
-        assert!(first.contains("does RabbitMQ run there"), "{first}");
+        assert!(first.contains("is RabbitMQ running and listening on this port?"), "{first}");
         let mut longest = RETRY_S;
         for wait in &waits(agent)[..ATTEMPTS] {
             // Told in tenths of a second.

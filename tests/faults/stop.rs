@@ -48,7 +48,7 @@ fn a_stop_does_not_wait_for_a_connect_whose_packets_vanish() {
 fn a_stop_does_not_wait_for_the_next_attempt() {
     let port = Refusing::new();
     let mut agent = Agent::start(&Config::new(port.port, "/").set("app", "retry_timer", 3600), &[]);
-    agent.wait_for_line("next attempt in", PATIENCE);
+    agent.wait_for_line("ext attempt in", PATIENCE);
     assert_eq!(stop(&mut agent).confirmed, 0);
 }
 

@@ -62,7 +62,7 @@ fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let said = child_stderr(name, folder.path());
-        let expected = "psistats: cannot log to /dev/full: No space left on device (os error 28); \
+        let expected = "psistats: cannot log to /dev/full: no space left on device; \
                         further failures are suppressed until it recovers\n";
         assert_eq!(said, expected);
         assert_eq!(fs::read_to_string(folder.path().join("x.log")).unwrap(), "line\n".repeat(100));
@@ -148,7 +148,7 @@ fn in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_con
     }
     let folder = tempfile::tempdir().unwrap();
     let said = child_stderr_in_journal(name, folder.path(), 0);
-    let trouble = "<3>psistats: cannot log to /dev/full: No space left on device (os error 28); further failures are suppressed until it recovers";
+    let trouble = "<3>psistats: cannot log to /dev/full: no space left on device; further failures are suppressed until it recovers";
     let mut lines: Vec<_> = said.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["<3>first\\nline", trouble, "<4>WARNING fourth", "<4>second", "<6>third"]);

@@ -85,7 +85,7 @@ fn a_second_answer_for_the_same_report_ends_the_connection() {
     assert_eq!(read(&mut peer, 3), [1, 2, 3]);
     peer.ack(channel, 2, false);
     peer.ack(channel, 2, false);
-    walk.says("an answer for delivery tag 2, which waits for none", Retry::Soon);
+    walk.says("confirm for unknown delivery tag 2", Retry::Soon);
     let (mut peer, channel) = walk.connects();
     assert_eq!(read(&mut peer, 3), [1, 3, 4]);
     peer.ack(channel, 3, true);

@@ -103,7 +103,7 @@ fn who_asks_without_end_and_reads_no_answers_is_cut_off() {
     let before = walk.agent.status("VmRSS");
     let (peer, _) = walk.connects();
     let flood = Flood::of(FLOW_ON, &peer.stream);
-    walk.says("more requests than it reads answers to", Retry::Soon);
+    walk.says("sends requests without reading the replies", Retry::Soon);
     drop(flood);
     drop(peer);
     walk.delivers();

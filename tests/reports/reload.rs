@@ -84,7 +84,7 @@ fn a_wrong_file_is_named_with_its_line_and_changes_nothing() {
     let said = agent.wait_for_line("persistent", PATIENCE);
     assert!(said.contains(&format!("{}:{line}: ", agent.config_file().display())), "{said}");
     assert!(said.contains("perhaps"), "{said}");
-    agent.wait_for_line("the configuration from before stays in force", PATIENCE);
+    agent.wait_for_line("keeping the previous configuration", PATIENCE);
     for message in messages.take(10, PATIENCE) {
         assert!(message.routing_key.starts_with("psistats."));
     }

@@ -7,7 +7,7 @@ use super::Fallback;
 use super::syslog::{DAEMON, DEV_LOG, Syslog};
 use crate::config::logging::Level;
 use crate::output::line::Line;
-use crate::output::{is_journal, priority, write_stream};
+use crate::output::{Reason, is_journal, priority, write_stream};
 
 /// The failures of one handler.
 #[derive(Debug)]
@@ -60,6 +60,6 @@ impl Trouble {
     fn tell(&self, line: &mut Line, start: Arguments<'_>, reason: &io::Error) {
         let name = &self.name;
         let rest = "further failures are suppressed until it recovers";
-        let _ = write!(line, "{start}cannot log to {name}: {reason}; {rest}");
+        let _ = write!(line, "{start}cannot log to {name}: {}; {rest}", Reason(reason));
     }
 }
