@@ -140,7 +140,7 @@ pub struct Quota {
 impl Quota {
     /// Whether another line at `now` is to be left out, and is counted.
     pub fn is_used_up(&mut self, now: Instant) -> bool {
-        if self.used == 0 || now.since(self.since) >= Duration::from_secs(1) {
+        if now.since(self.since) >= Duration::from_secs(1) {
             (self.since, self.used) = (now, 0);
         }
         let used_up = self.used >= LINES;

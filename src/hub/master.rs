@@ -26,7 +26,7 @@ use super::listeners::{listen, told};
 use super::moderation::Moderation;
 use super::{client, descriptors, subscriber};
 use crate::config::chasar::Chasar;
-use crate::time::Instant;
+use crate::time::{Instant, Quota};
 use crate::zmtp;
 
 /// After so much silence a peer is asked whether it is there, and after three times that it is not. Peers of
@@ -39,8 +39,6 @@ const EXHAUSTED: Duration = Duration::from_millis(200);
 /// After SIGTERM, for subscribers to take what was published.
 const STOP: Duration = Duration::from_secs(1);
 
-/// Lines a second about peers, of which there are any number.
-const COMPLAINTS: u32 = 5;
 
 /// Time since the start, as the core counts it.
 #[derive(Debug)]
@@ -87,33 +85,19 @@ pub struct Hub {
     /// Is told what was received.
     pub moderation: Arc<Moderation>,
     guests: Rc<Guests>,
-    complaints: Cell<Complaints>,
-}
-
-/// Lines about peers in this second.
-#[derive(Clone, Copy, Debug, Default)]
-struct Complaints {
-    since: Instant,
-    said: u32,
-    left_out: u32,
+    complaints: Cell<Quota>,
 }
 
 impl Hub {
     /// Writes a line about a peer to the log, but not more than a few a second.
     pub fn complain(&self, text: fmt::Arguments<'_>) {
         let mut complaints = self.complaints.get();
-        let now = self.clock.now();
-        if now.since(complaints.since) >= Duration::from_secs(1) {
-            if complaints.left_out > 0 {
-                warn!("{} more lines like these were left out", complaints.left_out);
+        if !complaints.is_used_up(self.clock.now()) {
+            let left_out = complaints.take_left_out();
+            if left_out > 0 {
+                warn!("{left_out} more lines like these were left out");
             }
-            complaints = Complaints { since: now, ..Complaints::default() };
-        }
-        if complaints.said < COMPLAINTS {
-            complaints.said += 1;
             warn!("{text}");
-        } else {
-            complaints.left_out += 1;
         }
         self.complaints.set(complaints);
     }

@@ -201,8 +201,10 @@ fn agents_connection(broker: &Broker, vhost: &str) -> String {
 
 /// Messages up to the first one for which `wanted` says yes, that one included.
 fn until(messages: &Collector, wanted: impl Fn(&Message) -> bool) -> Vec<Message> {
+    let deadline = Instant::now() + PATIENCE;
     let mut read = Vec::new();
     loop {
+        assert!(Instant::now() < deadline, "not in time: {:#?}", read.last());
         read.push(messages.next(PATIENCE).expect("messages keep coming"));
         if wanted(&read[read.len() - 1]) {
             return read;
