@@ -72,7 +72,7 @@ pub enum Peer {
     },
     /// A command whose parts do not fit into it.
     Command,
-    /// A PING's context has so many octets, which is more than [`CONTEXT`].
+    /// A PING's context has so many octets, which is more than 16.
     Context(usize),
     /// A message before READY, or READY again.
     Unexpected(Step),

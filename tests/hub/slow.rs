@@ -65,7 +65,7 @@ fn strangers(master: &Master, mut meanwhile: impl FnMut(usize)) -> Vec<TcpStream
     let come = |n: usize| {
         let mut stream = raw::client(master.port);
         stream.write_all(&begun).unwrap();
-        if n % 20 == 0 {
+        if n.is_multiple_of(20) {
             meanwhile(n / 20);
         }
         stream
