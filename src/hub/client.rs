@@ -65,7 +65,7 @@ impl Client {
             let bytes = outcome?;
             hub.moderation.received(bytes);
             received += bytes;
-            inbox.place.keeps(connection.unfinished());
+            inbox.place.keeps(connection.unfinished(), false);
             if received >= TURN {
                 cx.waker().wake_by_ref();
                 break;
@@ -100,7 +100,7 @@ impl Inbox {
     fn take(&mut self, hub: &Hub, session: &mut Session, event: &Event<'_>) -> ControlFlow<()> {
         match *event {
             Event::Ready => {
-                self.place.is_known();
+                self.place.is_known(hub.clock.now());
                 session.subscribe(b"");
             }
             Event::Frame { more, body } => {
@@ -124,6 +124,7 @@ impl Inbox {
         let checked = if self.frames == 2 { payload::check(body) } else { Err(Invalid::Frames) };
         match checked {
             Ok(()) => {
+                self.place.is_heard();
                 hub.counters.valid.update(|n| n + 1);
                 hub.fanout.borrow_mut().publish(body);
             }

@@ -40,8 +40,10 @@ pub struct Subscriber {
     next: u64,
     /// Of the message before that, what is still to be written.
     rest: Vec<u8>,
-    /// Whether it has taken something of late.
+    /// Whether it has taken something of late, which is a sign of life.
     takes: bool,
+    /// The same, for its task: the system asks for more only once there is room for much.
+    pub has_moved: bool,
 }
 
 /// Ring and subscribers.
@@ -81,6 +83,7 @@ impl Fanout {
             next: 0,
             rest: Vec::new(),
             takes: false,
+            has_moved: false,
         };
         self.subscribers.insert(number, subscriber);
     }
@@ -205,7 +208,7 @@ impl Subscriber {
             while !self.rest.is_empty() {
                 let Some(n) = try_write(&self.connection.stream, &self.rest)? else { return Ok(false) };
                 self.rest.drain(..n);
-                self.takes = true;
+                self.has_taken();
             }
             if !self.connection.write_control()? {
                 return Ok(false);
@@ -222,8 +225,12 @@ impl Subscriber {
             let (next, rest) = ring.after(self.next, n);
             self.next = next;
             self.rest = rest.to_vec();
-            self.takes = true;
+            self.has_taken();
         }
+    }
+
+    fn has_taken(&mut self) {
+        (self.takes, self.has_moved) = (true, true);
     }
 
     /// The ring may have moved on while it takes nothing.

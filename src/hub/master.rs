@@ -16,12 +16,12 @@ use log::{info, warn};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{self, LocalSet, spawn_local};
 use tokio::time;
 
 use super::connection::{End, TURN};
 use super::fanout::Fanout;
-use super::guests::{Guests, Place};
+use super::guests::{Guests, Place, Side};
 use super::listeners::{listen, told};
 use super::moderation::Moderation;
 use super::{client, descriptors, subscriber};
@@ -211,22 +211,6 @@ async fn serve(
     Ok(())
 }
 
-/// Who connects to a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Clients,
-    Subscribers,
-}
-
-impl Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Clients => "client node",
-            Self::Subscribers => "subscriber",
-        })
-    }
-}
-
 /// Takes connections in, each as a task of its own.
 async fn accept(hub: Rc<Hub>, listener: TcpListener, side: Side) {
     let mut is_exhausted = false;
@@ -248,7 +232,8 @@ async fn accept(hub: Rc<Hub>, listener: TcpListener, side: Side) {
                 continue;
             }
         };
-        let Some(place) = hub.guests.enter() else {
+        let evicted = hub.guests.evicted();
+        let Some(place) = hub.guests.enter(side, hub.clock.now()) else {
             hub.counters.refused.update(|n| n + 1);
             hub.complain(format_args!(
                 "{side} {peer} was refused: there are {} connections, which is the most (limit of open files, [chasar] connections)",
@@ -259,6 +244,10 @@ async fn accept(hub: Rc<Hub>, listener: TcpListener, side: Side) {
         let number = place.number();
         let task = spawn_local(serve_one(hub.clone(), stream, peer, place, side));
         hub.guests.end_by(number, task.abort_handle());
+        if hub.guests.evicted() > evicted {
+            // Whoever has to go for it closes its socket before the next comes.
+            task::yield_now().await;
+        }
     }
 }
 

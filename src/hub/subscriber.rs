@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::mem;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
@@ -50,10 +51,10 @@ impl Drop for Seat<'_> {
 impl Seat<'_> {
     fn poll(&mut self, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<End> {
         let turn = self.hub.fanout.borrow_mut().turn(self.place.number(), |subscriber, ring| {
-            (self.turn(subscriber, ring, cx), subscriber.unfinished())
+            (self.turn(subscriber, ring, cx), subscriber.unfinished(), mem::take(&mut subscriber.has_moved))
         });
-        let Some((turn, unfinished)) = turn else { return Poll::Pending };
-        self.place.keeps(unfinished);
+        let Some((turn, unfinished, has_moved)) = turn else { return Poll::Pending };
+        self.place.keeps(unfinished, has_moved);
         match turn {
             Ok(at) => {
                 wake_at(timer, &self.hub.clock, at, cx);
@@ -73,8 +74,13 @@ impl Seat<'_> {
             let was_wanted = subscriptions.matches();
             let take = |_: &mut Session, event: Event<'_>| {
                 match event {
-                    Event::Ready => self.place.is_known(),
-                    Event::Subscribe(prefix) => subscriptions.subscribe(prefix),
+                    Event::Ready => self.place.is_known(now),
+                    Event::Subscribe(prefix) => {
+                        subscriptions.subscribe(prefix);
+                        if subscriptions.matches() {
+                            self.place.is_heard();
+                        }
+                    }
                     Event::Cancel(prefix) => subscriptions.cancel(prefix),
                     _ => {}
                 }

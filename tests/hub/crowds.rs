@@ -1,6 +1,6 @@
 //! Many peers at once.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
@@ -179,6 +179,44 @@ fn fault_39_ten_thousand_half_open_handshakes_are_capped_and_good_peers_unharmed
 }
 
 #[test]
+fn who_has_done_nothing_since_its_handshake_makes_room_for_others_and_nobody_else_does() {
+    let master = Master::start("connections=20");
+    let mut subscriber = subscriber(&master);
+    let mut good = raw::client(master.port);
+    good.write_all(&raw::status(b"{\"is\":\"first\"}")).unwrap();
+    assert_eq!(raw::read_message(&mut subscriber), b"{\"is\":\"first\"}");
+    let quiet: Vec<TcpStream> = (0..18)
+        .map(|n| {
+            if n % 2 == 0 {
+                raw::client(master.port)
+            } else {
+                raw::subscriber(master.publish_port, "something else")
+            }
+        })
+        .collect();
+    raw::assert_closed(raw::connect(master.port));
+    // Ten of them may come once those have been quiet for long enough.
+    let mut come: Vec<TcpStream> = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    while come.len() < 10 {
+        assert!(Instant::now() < deadline, "{:?}", master.process.lines());
+        let mut stream = raw::connect(master.port);
+        let handshake =
+            [&raw::greeting(1, "NULL")[..], &raw::ready("PUB"), &raw::status(b"{\"comes\":1}")].concat();
+        if stream.write_all(&handshake).is_ok() && stream.read_exact(&mut [0; 64]).is_ok() {
+            assert_eq!(raw::read_message(&mut subscriber), b"{\"comes\":1}");
+            come.push(stream);
+        } else {
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+    assert_eq!((master.counter("evicted"), master.counter("connections")), (10, 20));
+    good.write_all(&raw::status(b"{\"is\":\"still here\"}")).unwrap();
+    assert_eq!(raw::read_message(&mut subscriber), b"{\"is\":\"still here\"}");
+    raw::assert_closed(quiet.into_iter().next().unwrap());
+}
+
+#[test]
 fn beyond_its_limit_connections_are_refused_and_told_and_there_is_room_again_when_some_go() {
     // A soft limit of 40 is raised to the hard one of 60.
     let master = Master::start_after("ulimit -Sn 40 && ulimit -Hn 60", "");
@@ -186,6 +224,9 @@ fn beyond_its_limit_connections_are_refused_and_told_and_there_is_room_again_whe
     assert!(lines[0].ends_with("room for 28 connections (limit of open files: 60)"), "{lines:?}");
     // Each is through its handshake before the next comes.
     let mut clients: Vec<TcpStream> = (0..28).map(|_| raw::client(master.port)).collect();
+    // Each does something, so that nobody is ended in the place of others.
+    clients.iter_mut().for_each(|client| client.write_all(&raw::status(b"{}")).unwrap());
+    master.wait_for("messages", |n| n == 28);
     raw::assert_closed(raw::connect(master.port));
     raw::assert_closed(raw::connect(master.publish_port));
     master.process.wait_for_line("was refused: there are 28 connections", PATIENCE);

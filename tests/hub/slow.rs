@@ -57,6 +57,62 @@ fn fault_38_a_subscriber_that_does_not_read_loses_whole_messages_and_nobody_else
     master.wait_for("dropped", |dropped| dropped == MESSAGES as u64 - got);
 }
 
+/// 400 strangers, each with 200 KB of a message that does not end: more than may be unfinished. With each twentieth
+/// comes `meanwhile`.
+fn strangers(master: &Master, mut meanwhile: impl FnMut(usize)) -> Vec<TcpStream> {
+    let begun =
+        [&raw::frame(1, b"status")[..], &[2, 0, 0, 0, 0, 0, 0x0f, 0xff, 0xff], &[b' '; 200_000]].concat();
+    let come = |n: usize| {
+        let mut stream = raw::client(master.port);
+        stream.write_all(&begun).unwrap();
+        if n.is_multiple_of(20) {
+            meanwhile(n / 20);
+        }
+        stream
+    };
+    let strangers = (0..400).map(come).collect();
+    master.wait_for("evicted", |n| n > 20);
+    strangers
+}
+
+#[test]
+fn a_slow_subscriber_stays_whatever_strangers_leave_unfinished() {
+    let master = Master::start("publish_high_water=2097152\nmessages_per_second=0");
+    let mut slow = raw::subscriber(master.publish_port, "");
+    master.wait_for("subscribed", |n| n == 1);
+    let mut client = raw::client(master.port);
+    let mut n = 0;
+    // Until one has begun that it does not take.
+    while master.counter("dropped") == 0 {
+        for _ in 0..100 {
+            client.write_all(&raw::status(&large(n))).unwrap();
+            n += 1;
+        }
+    }
+    let _strangers = strangers(&master, |_| {});
+    client.write_all(&raw::status(b"{\"n\":1000000}")).unwrap();
+    while number(&raw::read_message(&mut slow)) != 1_000_000 {}
+}
+
+#[test]
+fn a_client_node_whose_message_comes_in_pieces_stays_whatever_strangers_leave_unfinished() {
+    let master = Master::start("messages_per_second=0");
+    let mut subscriber = raw::subscriber(master.publish_port, "");
+    master.wait_for("subscribed", |n| n == 1);
+    let mut client = raw::client(master.port);
+    let body = format!("{{\"text\":\"{}\"}}", "x".repeat(600_000)).into_bytes();
+    let message = raw::status(&body);
+    let mut pieces = message.chunks(message.len() / 20 + 1);
+    client.write_all(pieces.next().unwrap()).unwrap();
+    let _strangers = strangers(&master, |n| {
+        if n > 0 {
+            client.write_all(pieces.next().unwrap()).unwrap();
+        }
+    });
+    assert!(pieces.next().is_none());
+    assert_eq!(raw::read_message(&mut subscriber), body);
+}
+
 /// A master node with 30 MB, in a ring that has room for all of it, for a subscriber that reads nothing.
 fn with_a_frozen_subscriber(messages: u64) -> (Master, TcpStream) {
     let master = Master::start("publish_high_water=67108864\nmessages_per_second=0");
