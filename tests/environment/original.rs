@@ -42,7 +42,7 @@ fn every_section_of_the_originals_example_has_its_effect() {
     // A /run of its own, for [app] pidfile.
     let (code, said, complaint) = answer(&mut place.psistats_after("mount -t tmpfs tmpfs /run", "start"));
     assert_eq!((code, complaint.as_str()), (Some(0), ""), "no key is unknown");
-    let pid = said.strip_prefix("psistats started, pid ").unwrap().trim();
+    let pid = said.strip_prefix("psistats started, pid ").unwrap().split(';').next().unwrap();
     let _running = Running(pid.parse().unwrap());
     let pidfile = format!("/proc/{pid}/root/run/psistats.pid");
     assert_eq!(fs::read_to_string(&pidfile).unwrap().trim(), pid);

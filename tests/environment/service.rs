@@ -41,7 +41,7 @@ fn the_service_publishes_from_start_to_stop_and_a_restart_is_another_run() {
 
     let (code, said, complaint) = command("start");
     assert_eq!((code, complaint.as_str()), (Some(0), ""));
-    let pid = said.strip_prefix("psistats started, pid ").unwrap().trim().to_owned();
+    let pid = said.strip_prefix("psistats started, pid ").unwrap().split(';').next().unwrap().to_owned();
     let first = next(&reading);
     assert_eq!(sequence(&first), 1);
     assert_eq!(fs::read_to_string(place.path("psistats.pid")).unwrap().trim(), pid);

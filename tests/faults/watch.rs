@@ -48,7 +48,7 @@ pub fn started(config: &Config) -> Agent {
 
 /// Times that a connection was made.
 pub fn connections_made(agent: &Agent) -> usize {
-    agent.lines().iter().filter(|line| line.contains("connected to")).count()
+    agent.lines().iter().filter(|line| line.contains("connected to") && !line.contains("sampled=")).count()
 }
 
 /// SIGTERM; it ends well and soon. The counters in the end.
