@@ -31,6 +31,7 @@ impl Schedule {
     }
 
     /// None where it is not due; else whether it may tell that it is back.
+    #[inline(never)] // in the binary once
     pub fn due(&mut self, tick: Tick) -> Option<bool> {
         let is_due = match self.figure.interval {
             _ if !self.figure.enabled => false,

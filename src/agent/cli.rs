@@ -17,7 +17,7 @@ use super::run::{self, Options, Printing};
 use super::service::{self, Launcher, Started, Unstarted};
 use super::source::Root;
 use super::status;
-use crate::config::{self, Loaded, Problem, Reader, near};
+use crate::config::{self, Loaded, Problem, Reader, Severity, near};
 use crate::output::complain;
 
 const VERSION: &str = concat!("psistats ", env!("CARGO_PKG_VERSION"));
@@ -337,15 +337,19 @@ fn status(invocation: Invocation) -> u8 {
 
 fn check_config(invocation: Invocation) -> Result<(), String> {
     let mut configuration = Configuration::of(invocation.reader(), invocation.config);
-    let loaded =
-        configuration.load().map_err(|problems| format!("{problems}\n{}", config::count(&problems.0)))?;
+    let loaded = configuration.load().map_err(|problems| {
+        let errors = config::count(&problems.0, Severity::Error);
+        format!("{problems}\n{errors}, {}", config::count(&problems.0, Severity::Warning))
+    })?;
     complain_of(&loaded.warnings);
-    let count = config::count(&loaded.warnings);
-    let count = if count.is_empty() { count } else { format!(", {count}") };
-    match &loaded.source {
-        Some(file) => answer(format_args!("{}: ok{count}", file.display())),
-        None => answer(format_args!("no configuration file found: built-in defaults apply{count}")),
+    let mut text = match &loaded.source {
+        Some(file) => format!("{}: ok", file.display()),
+        None => "no configuration file found: built-in defaults apply".into(),
     };
+    if loaded.warnings.iter().any(|problem| problem.severity == Severity::Warning) {
+        text = format!("{text}, {}", config::count(&loaded.warnings, Severity::Warning));
+    }
+    answer(text);
     Ok(())
 }
 

@@ -17,8 +17,9 @@ use super::{Parsed, ini, parsed};
 /// The file's name in each place.
 const NAME: &str = "psistats.conf";
 
-/// Places that are the administrator's. All but the first are those of psistats 0.2.
-const SYSTEM: [&str; 4] = ["/etc", "/usr/etc", "/usr/local/share/psistats", "/usr/share/psistats"];
+/// The places, of which the last four are psistats 0.2's.
+const PLACES: [&str; 7] =
+    [".", "~/.psistats", "/etc", "./etc", "/usr/etc", "/usr/local/share/psistats", "/usr/share/psistats"];
 
 /// Settings, and where they came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,10 +73,16 @@ fn without_core_files() {
 }
 
 fn candidates(home: Option<PathBuf>) -> Vec<PathBuf> {
-    let home = home.filter(|home| home.is_absolute()).map(|home| home.join(".psistats"));
-    let [etc, others @ ..] = SYSTEM.map(PathBuf::from);
-    let places = [Some(".".into()), home, Some(etc), Some("./etc".into())].into_iter().flatten();
-    places.chain(others).map(|place| place.join(NAME)).collect()
+    let mut candidates = Vec::new();
+    for place in PLACES {
+        let place = match (place.strip_prefix("~/"), &home) {
+            (None, _) => PathBuf::from(place),
+            (Some(place), Some(home)) if home.is_absolute() => home.join(place),
+            _ => continue,
+        };
+        candidates.push(place.join(NAME));
+    }
+    candidates
 }
 
 fn first_of(candidates: &[PathBuf], reader: Reader) -> Result<Loaded, Problems> {
@@ -88,7 +95,7 @@ fn first_of(candidates: &[PathBuf], reader: Reader) -> Result<Loaded, Problems> 
         match content(path) {
             Ok(None) => {}
             // In a directory that this user may not enter there is nothing for it.
-            Err(_) if path.starts_with(".") && fs::metadata(".").is_err() => {}
+            Err(_) if path.is_relative() && fs::metadata(".").is_err() => {}
             Err(error) if error.kind() == ErrorKind::PermissionDenied && reader.can_do_without() => {
                 let text = "cannot be read: permission denied; the built-in defaults apply (with sudo it can be read; \
                             --config names another)";
@@ -98,7 +105,8 @@ fn first_of(candidates: &[PathBuf], reader: Reader) -> Result<Loaded, Problems> 
             Err(error) => return Err(unreadable(path, &error).into()),
             Ok(Some(content)) => {
                 let mut loaded = loaded(path, content, reader)?;
-                loaded.warnings.splice(0..0, warnings);
+                warnings.append(&mut loaded.warnings);
+                loaded.warnings = warnings;
                 return Ok(loaded);
             }
         }
@@ -108,23 +116,27 @@ fn first_of(candidates: &[PathBuf], reader: Reader) -> Result<Loaded, Problems> 
 
 /// Why root is not to believe the file: what root runs by it writes files and ends processes.
 fn doubt(path: &Path) -> Option<String> {
-    let of_system = SYSTEM.iter().any(|place| path.parent() == Some(Path::new(place)));
-    if of_system || fs::metadata(path).is_err() || !is_root() {
+    let place = path.parent().and_then(Path::to_str).unwrap_or_default();
+    let is_system = place.starts_with('/') && PLACES.contains(&place);
+    if is_system || fs::metadata(path).is_err() || !is_root() {
         return None;
     }
-    let invoker = env::var("SUDO_UID").ok().and_then(|id| id.parse().ok());
+    let invoker = env::var_os("SUDO_UID").and_then(|id| id.to_str()?.parse().ok());
     // The file, its directory, and the one above where the place has one.
-    let places = path.ancestors().take(3).filter(|place| !place.as_os_str().is_empty());
-    let why = places.into_iter().find_map(|place| {
-        let found = fs::metadata(place).ok()?;
-        let name = path::absolute(place).unwrap_or_default();
-        if found.uid() != 0 && Some(found.uid()) != invoker {
-            return Some(format!("{} belongs to user {}", name.display(), found.uid()));
+    for place in path.ancestors().take(3) {
+        let Ok(found) = fs::metadata(place) else { continue };
+        let (user, mode) = (found.uid(), found.mode() & 0o7777);
+        let is_foreign = user != 0 && Some(user) != invoker;
+        if is_foreign || mode & 0o022 != 0 {
+            let place = path::absolute(place).unwrap_or_default();
+            return Some(format!(
+                "passed over: this is root, and others can write to {} (mode {mode:o}, of user {user}); a file that \
+                 --config names is read all the same",
+                place.display()
+            ));
         }
-        let open = found.mode() & 0o022 != 0;
-        open.then(|| format!("others can write to {} (mode {:o})", name.display(), found.mode() & 0o7777))
-    })?;
-    Some(format!("passed over: this is root, and {why}; a file that --config names is read all the same"))
+    }
+    None
 }
 
 /// Whether this process is root by its effective user (proc_pid_status(5)), or cannot tell.

@@ -58,10 +58,9 @@ fn parsed(bytes: &[u8], name: &Path, reader: Reader) -> Result<Parsed, Problems>
     let password_line = read::password_line(&mut reading);
     reading.warn_of_unknown();
     reading.warn_of_slips();
-    let mut problems = reading.problems;
-    problems.sort_by_key(|problem| (problem.severity, problem.line));
+    let problems = reading.problems;
     // A misspelt key is often why another is wrong: warnings go with the errors.
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+    if problems.first().is_some_and(|problem| problem.severity == Severity::Error) {
         return Err(Problems(problems));
     }
     Ok(Parsed { settings, warnings: problems, password_line })

@@ -15,6 +15,16 @@ pub enum Severity {
     Note,
 }
 
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
 /// One error, warning or note. Shown as `FILE:LINE: text`, and with `{:#}` as `FILE:LINE: warning: text` where
 /// it is no error; the text never holds a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,11 +62,9 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(f, "{line}:")?;
         }
-        f.write_str(match self.severity {
-            Severity::Warning if f.alternate() => " warning:",
-            Severity::Note if f.alternate() => " note:",
-            _ => "",
-        })?;
+        if f.alternate() && self.severity != Severity::Error {
+            write!(f, " {}:", self.severity)?;
+        }
         write!(f, " {}", self.text)
     }
 }
@@ -88,13 +96,8 @@ impl fmt::Display for Problems {
 
 impl Error for Problems {}
 
-/// How many errors and warnings there are, in words: `2 errors, 1 warning`. Empty where there are none.
-pub fn count(problems: &[Problem]) -> String {
-    let of = |severity, word| match problems.iter().filter(|problem| problem.severity == severity).count() {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        n => Some(format!("{n} {word}s")),
-    };
-    let counts = [of(Severity::Error, "error"), of(Severity::Warning, "warning")];
-    counts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+/// How many of them are of a severity, in words: `2 errors`.
+pub fn count(problems: &[Problem], severity: Severity) -> String {
+    let count = problems.iter().filter(|problem| problem.severity == severity).count();
+    format!("{count} {severity}{}", if count == 1 { "" } else { "s" })
 }

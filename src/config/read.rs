@@ -152,7 +152,7 @@ fn exchange_type(r: &mut Reading<'_>, section: &str, kind: &str) {
     const TYPES: [&str; 4] = ["direct", "fanout", "headers", "topic"];
     let Some(entry) = r.entry(section, "type") else { return };
     if !TYPES.contains(&kind) && !kind.starts_with("x-") {
-        let hint = near(&kind.to_lowercase(), TYPES.into_iter());
+        let hint = near(&kind.to_ascii_lowercase(), TYPES.into_iter());
         let hint = hint.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
         let (types, found) = (TYPES.join(", "), shown(kind));
         let text =

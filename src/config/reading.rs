@@ -34,6 +34,7 @@ pub(super) struct Reading<'a> {
     asked: Vec<(String, &'static str)>,
     /// Sections whose keys are anybody's.
     free: Vec<&'static str>,
+    /// Errors, then warnings, then notes, each in the order of their lines.
     pub problems: Vec<Problem>,
 }
 
@@ -109,7 +110,10 @@ impl<'a> Reading<'a> {
 
     /// Notes a problem of a line.
     pub fn tell(&mut self, severity: Severity, line: usize, text: impl Into<String>) {
-        self.problems.push(Problem::at(self.file, line, text).but(severity));
+        let order = |problem: &Problem| (problem.severity, problem.line);
+        let problem = Problem::at(self.file, line, text).but(severity);
+        let place = self.problems.partition_point(|other| order(other) <= order(&problem));
+        self.problems.insert(place, problem);
     }
 
     /// Warns of values that are surely meant otherwise.
@@ -117,8 +121,10 @@ impl<'a> Reading<'a> {
         for section in &self.ini.sections {
             for Entry { key, value, line, .. } in &section.entries {
                 if self.is_asked(&section.name, key) {
-                    for slip in slips::of(key, value) {
-                        self.warn(*line, format!("{}: {slip}", named(&section.name, key)));
+                    for (is_so, slip) in slips::of(key, value) {
+                        if is_so {
+                            self.warn(*line, format!("{}: {slip}", named(&section.name, key)));
+                        }
                     }
                 }
             }

@@ -3,8 +3,8 @@
 /// Keys in whose values a ` #` or ` ;` has a place: texts of their own, and labels.
 const FREE: [&str; 4] = ["format", "datefmt", "args", "devices[]"];
 
-/// What is odd about the value of `key`, with what to do. Never a part of the value.
-pub(super) fn of(key: &str, value: &str) -> impl Iterator<Item = &'static str> {
+/// What could be odd about the value of `key`, whether it is, and what to do. Never a part of the value.
+pub(super) fn of(key: &str, value: &str) -> [(bool, &'static str); 3] {
     let quoted = value.len() > 1 && ['"', '\''].iter().any(|&q| value.starts_with(q) && value.ends_with(q));
     let marks = [" #", "\t#", " ;", "\t;"];
     let commented = !FREE.contains(&key) && marks.iter().any(|mark| value.contains(mark));
@@ -18,8 +18,6 @@ pub(super) fn of(key: &str, value: &str) -> impl Iterator<Item = &'static str> {
         (commented, "what looks like a comment is a part of the value; put it on a line of its own"),
         (variable, "a variable of the environment is not looked up; write what it stands for"),
     ]
-    .into_iter()
-    .filter_map(|(is_so, text)| is_so.then_some(text))
 }
 
 /// What follows the name of a variable of the environment that `text` begins with: `{any}`, or two capitals
@@ -40,7 +38,8 @@ mod tests {
     use super::*;
 
     fn first_words(key: &str, value: &str) -> Vec<&'static str> {
-        of(key, value).map(|text| text.split(' ').nth(1).unwrap()).collect()
+        let odd = of(key, value).into_iter().filter(|(is_so, _)| *is_so);
+        odd.map(|(_, text)| text.split(' ').nth(1).unwrap()).collect()
     }
 
     #[test]
