@@ -39,7 +39,6 @@ const EXHAUSTED: Duration = Duration::from_millis(200);
 /// After SIGTERM, for subscribers to take what was published.
 const STOP: Duration = Duration::from_secs(1);
 
-
 /// Time since the start, as the core counts it.
 #[derive(Debug)]
 pub struct Clock(time::Instant);
