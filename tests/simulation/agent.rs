@@ -24,7 +24,7 @@ fn options(id: u64) -> Options<'static> {
     Options {
         heartbeat_s: HEARTBEAT_S,
         retry: Duration::from_millis(200),
-        queue: (id % 2 == 0).then_some(Queue { kind: Some("classic"), ..peer::QUEUE }),
+        queue: id.is_multiple_of(2).then_some(Queue { kind: Some("classic"), ..peer::QUEUE }),
         ..peer::OPTIONS
     }
 }
