@@ -21,6 +21,7 @@
 //! channel, SASL mechanisms other than PLAIN, TLS (a byte stream stands between client and socket).
 
 mod error;
+mod event;
 mod options;
 mod properties;
 mod method;
@@ -32,8 +33,9 @@ pub mod delivery;
 
 pub use crate::bytes::Text;
 pub use crate::link::Retry;
-pub use client::{Client, Event, Publish};
+pub use client::{Client, Publish};
 pub use error::{Error, Peer, Scope, Step};
+pub use event::Event;
 pub use options::{Buffers, Exchange, Options, Queue};
 pub use properties::Properties;
 

@@ -329,6 +329,8 @@ proptest! {
         rest in prop::sample::select(vec!["", "port=x", "user", "[queue]\ntype=none", "[logging]\nkeys=root", "\0"]),
     ) {
         let secret = format!("{before}sesame{after}");
+        // Behind ` ;` is a comment: what is left of such a URL has its host where the password was.
+        prop_assume!(!(place.starts_with("url") && before.contains('@') && after.contains(" ;")));
         let text = format!("[server]\n{}\n{rest}\n", place.replace("{}", &secret));
         let told = match parse(text.as_bytes(), Path::new("f")) {
             Ok((settings, warnings)) => format!("{settings:?} {warnings:?}"),
