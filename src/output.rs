@@ -47,7 +47,7 @@ pub fn is_journal(stream: BorrowedFd<'_>) -> bool {
 /// reader that does not read.
 ///
 /// The stream is shared with whoever started us, so it cannot be made non-blocking: that it takes
-/// a line is asked for before, and again for each piece of [`PIPE_BUF`], which is what a pipe that is ready
+/// a line is asked for before, and again for each piece of `PIPE_BUF`, which is what a pipe that is ready
 /// takes. Only a line that is longer can end in its midst.
 pub fn write_stream(stream: impl AsFd, line: &[u8]) -> io::Result<()> {
     for piece in line.chunks(PIPE_BUF) {
