@@ -6,7 +6,7 @@ pub mod localtime;
 use std::env;
 use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,13 +19,18 @@ const PIPE_BUF: usize = 4096;
 
 /// Says on standard error why a command has failed. Nobody listening there changes nothing.
 pub fn complain(text: impl Display) {
-    if is_journal(io::stderr()) {
-        // There each line is an entry.
-        for line in text.to_string().lines() {
-            let _ = writeln!(io::stderr(), "<{}>{line}", priority(0, Level::Error));
-        }
-    } else {
-        let _ = writeln!(io::stderr(), "{text}");
+    tell(&text.to_string());
+}
+
+fn tell(text: &str) {
+    let stderr = io::stderr();
+    if !is_journal(stderr.as_fd()) {
+        let _ = writeln!(&stderr, "{text}");
+        return;
+    }
+    // There each line is an entry.
+    for line in text.split('\n') {
+        let _ = writeln!(&stderr, "<{}>{line}", priority(0, Level::Error));
     }
 }
 
@@ -49,7 +54,7 @@ impl Display for Reason<'_> {
 
 /// Whether systemd reads `stream` for its journal (systemd.exec(5), `$JOURNAL_STREAM`). An entry there has a
 /// time of its own, and a priority where its line begins with one (sd-daemon(3)).
-pub fn is_journal(stream: impl AsFd) -> bool {
+pub fn is_journal(stream: BorrowedFd<'_>) -> bool {
     let (Some(named), Ok(stream)) = (env::var_os("JOURNAL_STREAM"), fstat(stream)) else { return false };
     named.to_str().and_then(|named| named.split_once(':')).is_some_and(|(device, inode)| {
         device.parse() == Ok(stream.st_dev) && inode.parse() == Ok(stream.st_ino)
@@ -60,7 +65,7 @@ pub fn is_journal(stream: impl AsFd) -> bool {
 /// reader that does not read.
 ///
 /// The stream is shared with whoever started us, so it cannot be made non-blocking: that it takes
-/// a line is asked for before, and again for each piece of 4096 bytes (`PIPE_BUF`), which is what a pipe that is ready
+/// a line is asked for before, and again for each piece of `PIPE_BUF`, which is what a pipe that is ready
 /// takes. Only a line that is longer can end in its midst.
 pub fn write_stream(stream: impl AsFd, line: &[u8]) -> io::Result<()> {
     for piece in line.chunks(PIPE_BUF) {

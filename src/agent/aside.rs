@@ -35,13 +35,16 @@ impl<'r, T: Send + 'static> Aside<'r, T> {
         let result = Arc::<Mutex<Option<T>>>::default();
         // Where nobody waits any more the bell is gone, and does not ring for its slot's next owner.
         let (theirs, bell_there) = (Arc::clone(&result), Arc::downgrade(bell.get_ref()));
-        thread::Builder::new().name(name.into()).stack_size(STACK).spawn(move || {
-            let done = work();
-            *theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
-            if let Some(bell) = bell_there.upgrade() {
-                let _ = bell.write(1);
-            }
-        })?;
+        spawn(
+            name,
+            Box::new(move || {
+                let done = work();
+                *theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+                if let Some(bell) = bell_there.upgrade() {
+                    let _ = bell.write(1);
+                }
+            }),
+        )?;
         Ok(Self { bell, result })
     }
 
@@ -60,5 +63,13 @@ impl<'r, T: Send + 'static> Aside<'r, T> {
 /// Drops `what` on a thread of its own, because that may have to wait: closing a file does.
 pub fn drop_aside<T: Send + 'static>(what: T) {
     // Where there is no thread to be had it is dropped here.
-    let _ = thread::Builder::new().name("drop".into()).stack_size(STACK).spawn(move || drop(what));
+    let _ = spawn("drop", Box::new(move || drop(what)));
+}
+
+/// Does `work` on a thread called `name`. One way to have a thread takes less room than one for each kind of work.
+///
+/// # Errors
+/// Where there is no thread to be had.
+pub fn spawn(name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    thread::Builder::new().name(name.into()).stack_size(STACK).spawn(work).map(drop)
 }

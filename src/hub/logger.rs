@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io;
+use std::os::fd::AsFd as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,7 +24,7 @@ static STDERR: Stderr = Stderr { zone: OnceLock::new(), lost: AtomicU64::new(0) 
 
 /// From now on what is logged is written.
 pub fn install() {
-    STDERR.zone.get_or_init(|| (!is_journal(io::stderr())).then(Zone::local));
+    STDERR.zone.get_or_init(|| (!is_journal(io::stderr().as_fd())).then(Zone::local));
     // Fails only where there is one already.
     let _ = log::set_logger(&STDERR);
     log::set_max_level(LevelFilter::Info);

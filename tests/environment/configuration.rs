@@ -1,6 +1,7 @@
 //! Files gone wrong, through the whole program (fault 36).
 
 use std::fs::{self, Permissions};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::Signal;
@@ -88,4 +89,18 @@ fn fault_36_an_unknown_key_and_a_password_for_all_to_read_are_warnings_with_file
     fs::set_permissions(place.config(), Permissions::from_mode(0o600)).unwrap();
     let (_, _, complaint) = answer(&mut place.psistats("check-config"));
     assert!(!complaint.contains(&at(3)), "{complaint}");
+}
+
+#[test]
+fn in_the_journal_each_line_of_a_failure_has_a_priority() {
+    let place = Place::new("[nonsense\n");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let stream = nix::sys::stat::fstat(&writer).unwrap();
+    let mut command = place.psistats("check-config");
+    command.env("JOURNAL_STREAM", format!("{}:{}", stream.st_dev, stream.st_ino)).stderr(writer);
+    assert!(!command.status().unwrap().success());
+    drop(command);
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    assert!(!said.is_empty() && said.lines().all(|line| line.starts_with("<3>")), "{said}");
 }

@@ -1,6 +1,7 @@
 //! Loggers and handlers of one configuration: which record goes where.
 
 use core::fmt::{Arguments, Write};
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{io, process};
 
@@ -160,8 +161,8 @@ impl Output {
         let sink = Sink::open(handler, fallback, zone, empty)?;
         let facility = match (&handler.target, &sink) {
             (Target::Syslog { facility, .. }, _) => Some(*facility),
-            (_, Sink::Stderr(_)) => is_journal(io::stderr()).then_some(0),
-            (_, Sink::Stdout(_)) => is_journal(io::stdout()).then_some(0),
+            (_, Sink::Stderr(_)) => is_journal(io::stderr().as_fd()).then_some(0),
+            (_, Sink::Stdout(_)) => is_journal(io::stdout().as_fd()).then_some(0),
             _ => None,
         };
         Ok(Self { level: handler.level, format: handler.format.clone(), facility, sink })

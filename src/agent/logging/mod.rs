@@ -19,6 +19,7 @@ mod syslog;
 mod trouble;
 
 use std::borrow::Cow;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -165,7 +166,7 @@ fn default_for(fallback: Fallback, dev_log: &Path) -> Logging {
         let address = SyslogAddress::Path(dev_log.into());
         let pieces = vec![text("psistats["), field(Field::Process), text("]: "), field(Field::Message)];
         (Target::Syslog { address, facility: syslog::DAEMON }, pieces)
-    } else if is_journal(io::stderr()) {
+    } else if is_journal(io::stderr().as_fd()) {
         // It has a time and a name of its own, and takes the level from the priority.
         (Target::Stderr, vec![field(Field::Message)])
     } else {

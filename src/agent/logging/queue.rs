@@ -6,11 +6,11 @@
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::file::LogFile;
 use super::trouble::Trouble;
+use crate::agent::aside;
 use crate::outbox::Outbox;
 use crate::output::line::{LINE, Line};
 
@@ -19,9 +19,6 @@ const QUEUE: usize = 32 * 1024;
 
 /// How long the thread waits for another line before it ends.
 const IDLE: Duration = Duration::from_secs(30);
-
-/// Bytes of its stack: a line, and what a rotation makes of names.
-const STACK: usize = 64 * 1024;
 
 /// See the module.
 #[derive(Debug)]
@@ -67,8 +64,7 @@ impl Queue {
         waiting.thread = true;
         drop(waiting);
         let theirs = self.0.clone();
-        let thread = thread::Builder::new().name("log".into()).stack_size(STACK);
-        if thread.spawn(move || theirs.write(IDLE)).is_err() {
+        if aside::spawn("log", Box::new(move || theirs.write(IDLE))).is_err() {
             // There is no thread to be had: better late than never.
             self.0.write(Duration::ZERO);
         }

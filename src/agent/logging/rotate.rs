@@ -1,6 +1,7 @@
 //! When a log file is put aside, and under which name: Python's `RotatingFileHandler` and
 //! `TimedRotatingFileHandler`.
 
+use std::collections::BinaryHeap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -99,12 +100,11 @@ pub fn shift(path: &Path, backups: u32) -> io::Result<()> {
         let digits = name.as_bytes().strip_prefix(base.as_bytes())?.strip_prefix(b".")?;
         str::from_utf8(digits).ok()?.parse().ok().filter(|number| (1..backups).contains(number))
     };
-    let mut old = Vec::new();
+    let mut old = BinaryHeap::new();
     for entry in fs::read_dir(folder)? {
         old.extend(number(&entry?.file_name()));
     }
-    old.sort_unstable();
-    for number in old.into_iter().rev() {
+    while let Some(number) = old.pop() {
         rename(&numbered(path, number), &numbered(path, number + 1))?;
     }
     rename(path, &numbered(path, 1))

@@ -1,6 +1,7 @@
 //! What becomes of a handler that fails: its lines are lost, and that is told, once.
 
 use core::fmt::{Arguments, Write as _};
+use std::os::fd::AsFd as _;
 use std::{io, process};
 
 use super::Fallback;
@@ -42,7 +43,7 @@ impl Trouble {
 
     fn to_stderr(&self, reason: &io::Error) -> io::Result<()> {
         let mut line = Line::default();
-        if is_journal(io::stderr()) {
+        if is_journal(io::stderr().as_fd()) {
             let _ = write!(line, "<{}>", priority(0, Level::Error));
         }
         self.tell(&mut line, format_args!("psistats: "), reason);
