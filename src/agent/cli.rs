@@ -46,8 +46,8 @@ Commands:
                 the configuration as it is. The configuration is not read.
   chasar        Send to a chasar master node, or be one: see chasar --help.
   help, version Print this, or the version.
-  A command may also be written as an option: --start, --stop, --sensors and so on; --start-console
-  is start-local.
+  A command may also be written as an option, as the original has --start and --sensors;
+  --start-console is start-local.
 
 Options, before or after the command:
   --config FILE  Read this configuration.

@@ -52,7 +52,7 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Time that the first attempt to connect may take before [`start`] goes without its outcome.
-const CONNECTED_WITHIN: Duration = Duration::from_millis(2500);
+const CONNECTED_WITHIN: Duration = Duration::from_secs(3);
 
 /// [`status()`] where the state cannot be told.
 pub const UNKNOWN: u8 = 4;

@@ -43,7 +43,7 @@ const ANSWER: usize = 4096;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Seconds that whoever asks waits for the answer.
-const PATIENCE_S: i64 = 2;
+const PATIENCE_S: i64 = 5;
 
 /// The socket of the service that systemd runs: `RuntimeDirectory=` of the unit.
 const UNIT_SOCKET: &str = "/run/psistats/socket";
@@ -201,7 +201,9 @@ fn keep(place: &RefCell<String>, text: fmt::Arguments<'_>) {
     kept.clear();
     // A String takes everything.
     let _ = kept.write_fmt(text);
-    kept.retain(|c| !c.is_control());
+    // Nor what turns a line around in a terminal: a broker's words are among them.
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    kept.retain(|c| !c.is_control() && !turns(c));
     while kept.len() > REASON {
         kept.pop();
     }
@@ -381,4 +383,25 @@ fn ask(path: &Path) -> Option<(Pid, Option<(PathBuf, String)>)> {
     let answer = lines.map(|(pidfile, says)| (PathBuf::from(pidfile), says.trim_end().to_owned()));
     // 0: it cannot be seen from this container.
     (pid > 0).then(|| (Pid::from_raw(pid), answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_kept_as_one_short_line_that_a_terminal_shows_as_it_is() {
+        let kept = RefCell::default();
+        keep(&kept, format_args!("low on\n mem\u{1b}[2Jory \u{202e}\u{2066}now"));
+        assert_eq!(*kept.borrow(), "low on mem[2Jory now");
+        keep(&kept, format_args!("{}", "\u{e9}".repeat(1000)));
+        assert_eq!(kept.borrow().len(), REASON);
+    }
+
+    #[test]
+    fn an_age_is_in_the_unit_that_suits_it() {
+        for (seconds, text) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (259_200, "3 d")] {
+            assert_eq!(Age(Duration::from_secs(seconds)).to_string(), text);
+        }
+    }
 }

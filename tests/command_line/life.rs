@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -71,6 +72,18 @@ fn fault_6_12_too_few_descriptors_end_a_start_with_what_to_do() {
         );
         assert_eq!(place.run("status").code, Some(3));
     }
+}
+
+#[test]
+fn who_asks_without_reading_the_answer_hinders_nobody() {
+    let place = Place::new();
+    let pid = place.start();
+    let askers: Vec<_> = (0..20).map(|_| UnixStream::connect(place.socket()).unwrap()).collect();
+    let answer = place.run("status");
+    answer.runs(pid);
+    assert!(answer.stdout.contains("\nsampled="), "{answer:?}");
+    place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
+    drop(askers);
 }
 
 #[test]
