@@ -141,9 +141,9 @@ fn doubt(path: &Path) -> Option<String> {
 
 /// Whether this process is root by its effective user (proc_pid_status(5)), or cannot tell.
 fn is_root() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    users.is_none_or(|users| users.split_whitespace().nth(1) == Some("0"))
+    let (status, _) = contents(Path::new("/proc/self/status"), ini::FILE_BYTES).unwrap_or_default();
+    let users = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Uid:\t"));
+    users.is_none_or(|users| users.split(|byte| *byte == b'\t').nth(1) == Some(b"0"))
 }
 
 /// What is in a file, and its permissions; none where there is no such file.

@@ -100,16 +100,16 @@ impl<'a> Reading<'a> {
 
     /// Notes an error of a line.
     pub fn error(&mut self, line: usize, text: impl Into<String>) {
-        self.tell(Severity::Error, line, text);
+        self.tell(Severity::Error, line, text.into());
     }
 
     /// Notes a warning of a line.
     pub fn warn(&mut self, line: usize, text: impl Into<String>) {
-        self.tell(Severity::Warning, line, text);
+        self.tell(Severity::Warning, line, text.into());
     }
 
     /// Notes a problem of a line.
-    pub fn tell(&mut self, severity: Severity, line: usize, text: impl Into<String>) {
+    pub fn tell(&mut self, severity: Severity, line: usize, text: String) {
         let order = |problem: &Problem| (problem.severity, problem.line);
         let problem = Problem::at(self.file, line, text).but(severity);
         let place = self.problems.partition_point(|other| order(other) <= order(&problem));

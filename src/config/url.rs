@@ -44,8 +44,11 @@ pub(super) fn parse(text: &str) -> Result<Url, Expected> {
     }
     // Neither amqp://host nor amqp://host/ names a virtual host; by the letter the second would be
     // the one with the empty name, which pika never meant.
-    if path.contains('/') {
-        return Err("one name after the host: a / in the virtual host is written %2f".into());
+    // With an @ it is rather a / in a password, of which nothing is to come to be seen.
+    if path.contains(['/', '@']) {
+        return Err(
+            "one name after the host: / and @ in a virtual host or password are written %2f and %40".into()
+        );
     }
     if !path.is_empty() {
         vhost = shortstr(path, "the virtual host")?;

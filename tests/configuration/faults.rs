@@ -283,6 +283,17 @@ fn fault_36_a_password_in_a_file_of_its_own_is_read_and_what_is_wrong_with_it_ha
 }
 
 #[test]
+fn a_password_with_a_bare_slash_does_not_become_the_virtual_host() {
+    assert_eq!(
+        errors("[server]\nurl=amqp://u:1/sesame@h\n"),
+        [
+            "f:2: [server] url: expected one name after the host: / and @ in a virtual host or password are written \
+             %2f and %40"
+        ]
+    );
+}
+
+#[test]
 fn a_file_that_was_asked_for_and_is_missing_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("psistats.conf");
