@@ -141,7 +141,8 @@ fn doubt(path: &Path) -> Option<String> {
 
 /// Whether this process is root by its effective user (proc_pid_status(5)), or cannot tell.
 fn is_root() -> bool {
-    let (status, _) = contents(Path::new("/proc/self/status"), ini::FILE_BYTES).unwrap_or_default();
+    let status = contents(Path::new("/proc/self/status"), ini::FILE_BYTES);
+    let (status, _) = status.ok().flatten().unwrap_or_default();
     let users = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Uid:\t"));
     users.is_none_or(|users| users.split(|byte| *byte == b'\t').nth(1) == Some(b"0"))
 }
