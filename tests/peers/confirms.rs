@@ -60,13 +60,13 @@ fn a_nack_waits_for_the_other_answers_that_are_on_their_way() {
 fn an_answer_for_what_is_not_in_flight_ends_the_connection_and_counts_nothing() {
     type Answer = fn(&mut Peer, u16);
     let answers: [(&str, Answer); 6] = [
-        ("delivery tag 0,", |peer, channel| peer.ack(channel, 0, false)),
-        ("delivery tag 9000000000,", |peer, channel| peer.ack(channel, 9_000_000_000, true)),
-        ("delivery tag 18446744073709551615,", |peer, channel| peer.nack(channel, u64::MAX, false)),
-        ("delivery tag 1000000,", |peer, channel| peer.nack(channel, 1_000_000, true)),
+        ("delivery tag 0;", |peer, channel| peer.ack(channel, 0, false)),
+        ("delivery tag 9000000000;", |peer, channel| peer.ack(channel, 9_000_000_000, true)),
+        ("delivery tag 18446744073709551615;", |peer, channel| peer.nack(channel, u64::MAX, false)),
+        ("delivery tag 1000000;", |peer, channel| peer.nack(channel, 1_000_000, true)),
         // Zero with multiple is "all so far" elsewhere in AMQP; RabbitMQ never says so to a publisher.
-        ("delivery tag 0,", |peer, channel| peer.ack(channel, 0, true)),
-        ("delivery tag 0,", |peer, channel| peer.nack(channel, 0, false)),
+        ("delivery tag 0;", |peer, channel| peer.ack(channel, 0, true)),
+        ("delivery tag 0;", |peer, channel| peer.nack(channel, 0, false)),
     ];
     for (words, answer) in answers {
         let mut walk = Walk::start();
