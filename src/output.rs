@@ -56,9 +56,7 @@ impl Display for Reason<'_> {
 /// time of its own, and a priority where its line begins with one (sd-daemon(3)).
 pub fn is_journal(stream: BorrowedFd<'_>) -> bool {
     let (Some(named), Ok(stream)) = (env::var_os("JOURNAL_STREAM"), fstat(stream)) else { return false };
-    named.to_str().and_then(|named| named.split_once(':')).is_some_and(|(device, inode)| {
-        device.parse() == Ok(stream.st_dev) && inode.parse() == Ok(stream.st_ino)
-    })
+    named == *format!("{}:{}", stream.st_dev, stream.st_ino)
 }
 
 /// Writes `line` to a standard stream in one piece, or not at all where that would wait for a

@@ -8,19 +8,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use heapless::Vec;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::aside::spawn;
 use super::reactor::{Reactor, Source};
 use crate::config::settings::Host;
 
 /// Addresses of one name that are tried.
 const ADDRESSES: usize = 8;
-
-/// Bytes of the thread's stack: musl's resolver keeps its packets there.
-const STACK: usize = 256 * 1024;
 
 /// Addresses of a name, in the resolver's order.
 pub type Addresses = Vec<SocketAddr, ADDRESSES>;
@@ -78,12 +75,13 @@ impl<'r> Resolver<'r> {
         let answer = Arc::new(Answer { found: Mutex::new(None), bell });
         let (name, theirs) = (host.clone(), answer.clone());
         let answer = self.reactor.watch(answer)?;
-        thread::Builder::new().name("resolver".into()).stack_size(STACK).spawn(move || {
+        let work = move || {
             let found = (name.name.as_str(), name.port).to_socket_addrs();
             let found = found.map(|addresses| addresses.take(ADDRESSES).collect());
             *theirs.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
             let _ = theirs.bell.write(1);
-        })?;
+        };
+        spawn("resolver", Box::new(work))?;
         Ok(answer)
     }
 }

@@ -39,7 +39,7 @@ fn an_ipv6_address_is_written_in_brackets_and_shown_so() {
     let (channel, select) = peer.handshake_until(Step::ConfirmSelect);
     peer.answer(channel, &select);
     peer.read_publish();
-    agent.wait_for_line(&format!("connected to {host} "), PATIENCE);
+    agent.wait_for_line(&format!("connected to {host},"), PATIENCE);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_name_is_resolved_by_a_thread_that_is_gone_afterwards() {
     // ::1 comes first in many a hosts file; nothing listens there.
     let agent = Agent::start(&Config::new(broker.port, &vhost).set("server", "host", "localhost"), &[]);
     messages.take(3, PATIENCE);
-    agent.wait_for_line(&format!("connected to localhost:{} ", broker.port), PATIENCE);
+    agent.wait_for_line(&format!("connected to localhost:{},", broker.port), PATIENCE);
     eventually("one thread is left", || agent.status("Threads") == 1);
 }
 

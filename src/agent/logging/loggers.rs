@@ -75,9 +75,10 @@ impl Loggers {
         now: SystemTime,
     ) -> Result<Self, Error> {
         let last_resort = last_resort();
-        let open = |handler: &Handler| Output::open(handler, fallback, &zone, empty);
-        let all = config.handlers.iter().chain([&last_resort]);
-        let handlers = all.map(open).collect::<Result<Vec<_>, _>>()?;
+        let mut handlers = Vec::new();
+        for handler in config.handlers.iter().chain([&last_resort]) {
+            handlers.push(Output::open(handler, fallback, &zone, empty)?);
+        }
         let last_resort = config.handlers.len();
         let known =
             |of: &Logger| of.handlers.iter().copied().filter(|h| *h < last_resort).collect::<Vec<_>>();
