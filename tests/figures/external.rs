@@ -74,13 +74,11 @@ fn a_value_is_null_once_it_is_too_old_or_out_of_the_future_and_comes_back() {
     let mut sampler = open_sampler(tree.path(), CONFIGURATION);
     let now = SystemTime::now();
     let hour = Duration::from_secs(3600);
-    let mut second = 0;
-    for (time, expected) in
-        [(now, json!(1)), (now - hour, json!(null)), (now + hour, json!(null)), (now, json!(1))]
+    for (second, time, expected) in
+        [(0, now, json!(1)), (1, now - hour, json!(null)), (2, now + hour, json!(null)), (3, now, json!(1))]
     {
         file.set_modified(time).unwrap();
         assert_eq!(after(&mut sampler, Duration::from_secs(second))["soil"], expected);
-        second += 1;
     }
 }
 
