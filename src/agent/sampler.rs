@@ -157,7 +157,7 @@ impl Sampler {
         let mut length = report.encode(&mut self.json).unwrap_or_default();
         if !self.tags.is_empty() {
             let tags = &self.tags;
-            let longer = report::add(&mut self.json, length, "tags", |buf| report::copy_of(tags, buf));
+            let longer = report::add(&mut self.json, length, "tags", &|buf| report::copy_of(tags, buf));
             length = longer.unwrap_or(length);
         }
         let length = self.figures.add(&mut self.json, length, tick, machine);

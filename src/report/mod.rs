@@ -83,7 +83,7 @@ pub fn add(
     buf: &mut [u8],
     length: usize,
     key: &str,
-    encode: impl FnOnce(&mut [u8]) -> Result<usize, Short>,
+    encode: &dyn Fn(&mut [u8]) -> Result<usize, Short>,
 ) -> Result<usize, Short> {
     let end = length.checked_sub(1).ok_or(Short)?;
     let start = end + key.len() + 4;
@@ -205,12 +205,13 @@ mod tests {
         let mut buf = [b'#'; 64];
         let length = PRIMARY.encode(&mut buf).unwrap();
         let with_load = r#"{"hostname":"my-computer","cpu":24.1,"mem":34.1,"n":[1,2]}"#;
-        assert_eq!(add(&mut buf, length, "n", |buf| json_of(&[1, 2], buf)), Ok(with_load.len()));
+        assert_eq!(add(&mut buf, length, "n", &|buf| json_of(&[1, 2], buf)), Ok(with_load.len()));
         assert_eq!(&buf[..with_load.len()], with_load.as_bytes());
         for room in length..with_load.len() {
             let mut buf = [b'#'; 64];
             PRIMARY.encode(&mut buf).unwrap();
-            assert_eq!(add(&mut buf[..room], length, "n", |buf| json_of(&[1, 2], buf)), Err(Short), "{room}");
+            let added = add(&mut buf[..room], length, "n", &|buf| json_of(&[1, 2], buf));
+            assert_eq!(added, Err(Short), "{room}");
             assert_eq!(&buf[..length], &[&with_load.as_bytes()[..length - 1], b"}"].concat());
         }
     }

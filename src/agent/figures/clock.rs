@@ -13,7 +13,7 @@ use crate::sample::clock;
 
 /// By systemd's ProtectClock, or by whatever holds a container.
 const FORBIDDEN: &str = "forbidden by a sandbox; of systemd's unit allow it by ProtectClock=no and \
-                         SystemCallFilter=adjtimex clock_adjtime clock_adjtime64 (systemctl edit psistats)";
+                         SystemCallFilter=adjtimex (systemctl edit psistats)";
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -232,7 +232,7 @@ impl Scheduled {
         let outcome = self.figure.read(Reading::of(machine, tick.now));
         let found = self.watch.pass(outcome, || self.figure.place(&machine.root), tell).is_some();
         let key = self.watch.figure();
-        let longer = report::add(json, length, key, |buf| {
+        let longer = report::add(json, length, key, &|buf| {
             if found { self.figure.encode(buf) } else { report::json_of(&None::<u8>, buf) }
         });
         longer.unwrap_or_else(|Short| {
