@@ -164,13 +164,15 @@ impl Command {
     }
 }
 
-/// `, did you mean NAME?` where `word` is nearly one.
-fn hint(word: &str, names: &mut dyn Iterator<Item = &'static str>) -> String {
-    near(word, names).map(|name| format!(", did you mean {name}?")).unwrap_or_default()
-}
+/// What a misspelt option may be beside these.
+const OPTIONS: [&str; 4] = ["config", "root", "stdout", "once"];
 
-fn commands() -> impl Iterator<Item = &'static str> {
-    COMMANDS.iter().map(|(name, _)| *name).filter(|name| *name != service::DAEMON).chain(["chasar"])
+/// `, did you mean NAME?` where `word` is nearly a command or one of `more`, with `dashes` before it.
+fn hint(word: &str, dashes: &str, more: &[&str]) -> String {
+    let mut names: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();
+    names.retain(|name| *name != service::DAEMON);
+    names.extend(more);
+    near(word, names.into_iter()).map(|name| format!(", did you mean {dashes}{name}?")).unwrap_or_default()
 }
 
 #[derive(Debug)]
@@ -206,15 +208,13 @@ fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
                 (invocation.stdout, invocation.once) = (true, true);
                 continue;
             }
-            Long(word) => Command::named(word).ok_or_else(|| {
-                let hint = hint(word, &mut commands().chain(["config", "root", "stdout", "once"]));
-                format!("unknown option --{word}{}", hint.replace("mean ", "mean --"))
-            })?,
+            Long(word) => Command::named(word)
+                .ok_or_else(|| format!("unknown option --{word}{}", hint(word, "--", &OPTIONS)))?,
             Value(word) => {
                 let word = word.to_string_lossy();
                 Command::named(&word).ok_or_else(|| {
                     let expected = if command.is_none() { "a command" } else { "no more than one command" };
-                    format!("expected {expected}, got {word}{}", hint(&word, &mut commands()))
+                    format!("expected {expected}, got {word}{}", hint(&word, "", &["chasar"]))
                 })?
             }
             Short(_) => return Err(arg.unexpected()),

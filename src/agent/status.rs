@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::fmt::{self, Display, Write as _};
 use std::fs;
 use std::future;
-use std::io::{self, Cursor, Read as _, Write as _};
+use std::io::{self, Cursor, Write as _};
 use std::net::Shutdown;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -26,11 +26,11 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::{Mode, umask};
 use nix::sys::time::{TimeVal, TimeValLike as _};
-use nix::unistd::Pid;
+use nix::unistd::{self, Pid};
 
 use super::context::Shared;
 use super::reactor::{Reactor, Source};
-use crate::config::settings::App;
+use crate::config::settings::DEFAULT_PIDFILE;
 use crate::time::Instant;
 
 /// Bytes of a reason that are kept: the longest that a broker can give, and words around it.
@@ -346,9 +346,11 @@ pub fn of_holder(pidfile: &Path, pid: Pid) -> String {
 /// instance as one that `start` would start. Another one is none of ours.
 pub fn of_unit(pidfile: &Path) -> Option<Service> {
     // What of an instance that does not say its pidfile is likely.
-    let is_default = pidfile == App::default().pidfile;
+    let is_default = pidfile.as_os_str() == DEFAULT_PIDFILE;
     match ask(Path::new(UNIT_SOCKET)) {
-        Some((pid, Some((its_pidfile, says)))) => (its_pidfile == pidfile).then_some(Service { pid, says }),
+        Some((pid, Some((its_pidfile, says)))) => {
+            (its_pidfile.as_str() == pidfile.as_os_str()).then_some(Service { pid, says })
+        }
         Some((pid, None)) => is_default.then(|| Service { pid, says: String::new() }),
         None => {
             // A unit without RuntimeDirectory=.
@@ -369,18 +371,23 @@ fn pid_of_unit() -> Option<Pid> {
 }
 
 /// Who listens at `path`, and its pidfile and lines if it answers.
-fn ask(path: &Path) -> Option<(Pid, Option<(PathBuf, String)>)> {
+fn ask(path: &Path) -> Option<(Pid, Option<(String, String)>)> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).ok()?;
     let patience = TimeVal::seconds(PATIENCE_S);
     setsockopt(&socket, sockopt::SendTimeout, &patience).ok()?;
     setsockopt(&socket, sockopt::ReceiveTimeout, &patience).ok()?;
     connect(socket.as_raw_fd(), &UnixAddr::new(path).ok()?).ok()?;
     let pid = getsockopt(&socket, sockopt::PeerCredentials).ok()?.pid();
-    let mut said = Vec::new();
-    let end = UnixStream::from(socket).take(2 * ANSWER as u64).read_to_end(&mut said);
-    let said = end.ok().and_then(|_| String::from_utf8(said).ok());
-    let lines = said.as_deref().and_then(|said| said.split_once('\n'));
-    let answer = lines.map(|(pidfile, says)| (PathBuf::from(pidfile), says.trim_end().to_owned()));
+    let (mut said, mut length) = ([0; 2 * ANSWER], 0);
+    // To its end, or as much as there is room for or time.
+    while let Some(room) = said.get_mut(length..)
+        && let Ok(read @ 1..) = unistd::read(&socket, room)
+    {
+        length += read;
+    }
+    let said = said.get(..length).and_then(|said| str::from_utf8(said).ok());
+    let lines = said.and_then(|said| said.split_once('\n'));
+    let answer = lines.map(|(pidfile, says)| (pidfile.to_owned(), says.trim_end().to_owned()));
     // 0: it cannot be seen from this container.
     (pid > 0).then(|| (Pid::from_raw(pid), answer))
 }

@@ -249,13 +249,16 @@ impl Default for Backlog {
     }
 }
 
+/// [`App::pidfile`] unless the file says otherwise.
+pub const DEFAULT_PIDFILE: &str = "/var/run/psistats.pid";
+
 impl Default for App {
     fn default() -> Self {
         Self {
             primary_timer: Duration::from_secs(1),
             secondary_timer: Duration::from_secs(30),
             retry_timer: Duration::from_secs(5),
-            pidfile: "/var/run/psistats.pid".into(),
+            pidfile: DEFAULT_PIDFILE.into(),
             pidfile_timeout: Duration::from_secs(5),
             stdin_path: "/dev/null".into(),
             stdout_path: "/dev/null".into(),
