@@ -62,7 +62,8 @@ fn a_reload_is_announced_with_its_time_and_ends_in_ready_also_where_the_old_sett
     let config = Config::new(nobody.port, "/");
     let agent = watched(&manager, &config);
     manager.wait_for("READY=1");
-    let reloads = [(config.clone(), "was read again"), (config.text("[app\n"), "stays in force")];
+    let reloads =
+        [(config.clone(), "was read again"), (config.text("[app\n"), "keeping the previous configuration")];
     for (config, said) in reloads {
         let seen = manager.heard().len();
         agent.reload(&config);
@@ -183,7 +184,7 @@ fn a_credential_logs_in_and_one_that_is_gone_at_a_reload_leaves_the_old_one_in_f
     agent.reload(&config);
     let line = agent.wait_for_line("expected a password in", PATIENCE);
     assert!(line.contains("psistats.conf:") && line.contains("No such file"), "{line}");
-    agent.wait_for_line("stays in force", PATIENCE);
+    agent.wait_for_line("keeping the previous configuration", PATIENCE);
     read_past(&reading, 40);
     assert!(agent.stop().success());
 }

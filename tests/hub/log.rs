@@ -25,7 +25,7 @@ fn sighup_is_answered_with_what_to_do_and_ends_nothing() {
 fn a_line_has_a_time_in_the_foreground_and_a_priority_instead_in_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("psistats.conf");
-    std::fs::write(&config, format!("[chasar]\npublish_port={}\n[nonsense]\n", free_port())).unwrap();
+    std::fs::write(&config, format!("[chasar]\npublish_port={}\nnonsense=1\n", free_port())).unwrap();
     let first_line = |named: bool| {
         let (reader, writer) = io::pipe().unwrap();
         let stream = nix::sys::stat::fstat(&writer).unwrap();
@@ -38,7 +38,7 @@ fn a_line_has_a_time_in_the_foreground_and_a_priority_instead_in_the_journal() {
         let line = BufReader::new(reader).lines().next().unwrap().unwrap();
         line.replace(config.to_str().unwrap(), "FILE")
     };
-    let text = "FILE:3: [nonsense]: unknown section";
+    let text = "FILE:3: [chasar] nonsense: unknown key";
     assert_eq!(first_line(true), format!("<4>{text}"));
     let line = first_line(false);
     let (time, rest) = line.split_at("2003-01-23 00:29:50,411".len());
