@@ -57,6 +57,8 @@ impl<'s, 'r> Sampling<'s, 'r> {
         let told = collector::Options { interface: interface.as_deref(), processes: *processes };
         let collector = (*enabled && !self.local).then(|| Collector::of(machine, told));
         self.shared.feed.collector.replace(collector);
+        // Its last message went with the one before.
+        self.shared.feed.fresh.set(false);
     }
 
     /// What every message id of this run begins with, where reports are made.

@@ -136,7 +136,7 @@ fn every_breach_of_protocol_says_what_came_and_what_was_expected() {
         (Peer::Content, "Basic.Return"),
         (Peer::Short((10, 30)), "10.30 ends before"),
         (Peer::UnknownTag(7), "delivery tag 7"),
-        (Peer::Flood, "more requests"),
+        (Peer::Flood, "sends requests"),
     ] {
         let told = Error::from(peer).to_string();
         assert!(told.starts_with("protocol error of the broker: ") && told.contains(words), "{told}");
