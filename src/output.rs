@@ -34,7 +34,8 @@ fn tell(text: &str) {
     }
 }
 
-/// What the system says of an error, for the middle of a sentence: without the number that Rust adds.
+/// What the system says of an error, for the middle of a sentence: without the number that Rust adds, and with
+/// what to do where a limit is too narrow.
 pub struct Reason<'e>(pub &'e io::Error);
 
 impl Display for Reason<'_> {
@@ -48,6 +49,11 @@ impl Display for Reason<'_> {
                 write!(f, "{}{}", first.to_ascii_lowercase(), characters.as_str())
             }
             _ => f.write_str(text),
+        }?;
+        match self.0.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EMFILE) => f.write_str(": raise the limit (ulimit -n, LimitNOFILE=) to 64 or more"),
+            Some(Errno::ENFILE) => f.write_str(" on this machine: raise the limit (sysctl fs.file-max)"),
+            _ => Ok(()),
         }
     }
 }

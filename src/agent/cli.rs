@@ -7,7 +7,6 @@ use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
-use nix::errno::Errno;
 
 use super::chasar;
 use super::configuration::Configuration;
@@ -18,7 +17,7 @@ use super::service::{self, Launcher, Started, Unstarted};
 use super::source::Root;
 use super::status;
 use crate::config::{self, Loaded, Problem, Reader, Severity, near};
-use crate::output::complain;
+use crate::output::{Reason, complain};
 
 const VERSION: &str = concat!("psistats ", env!("CARGO_PKG_VERSION"));
 
@@ -274,16 +273,7 @@ fn foreground(mut configuration: Configuration, root: PathBuf, printing: Printin
     let manager = Manager::from_environment().map_err(|error| error.to_string())?;
     let socket = if printing.stdout { None } else { status::socket_of_unit() };
     let options = Options { loaded, configuration, root, printing, launcher: None, manager, socket };
-    run::run(options).map_err(|error| explained(&error))
-}
-
-/// Why the agent ended, and what to do where the limits are too narrow for it.
-fn explained(error: &io::Error) -> String {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EMFILE) => format!("{error}: raise the limit (ulimit -n, LimitNOFILE=) to 64 or more"),
-        Some(Errno::ENFILE) => format!("{error} on this machine: raise the limit (sysctl fs.file-max)"),
-        _ => error.to_string(),
-    }
+    run::run(options).map_err(|error| Reason(&error).to_string())
 }
 
 fn start(invocation: Invocation) -> Result<(), String> {
@@ -398,7 +388,7 @@ fn serve(invocation: Invocation, launcher: &mut Launcher) -> Result<(), Unstarte
         log::warn!("{error}");
         log::logger().flush();
     }
-    end.map_err(|error| Unstarted::Failed(explained(&error)))
+    end.map_err(|error| Unstarted::Failed(Reason(&error).to_string()))
 }
 
 fn code(end: Result<(), String>) -> u8 {

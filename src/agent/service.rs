@@ -41,6 +41,7 @@ use super::pidfile::{self, Pidfile, Running, State};
 use super::run;
 use super::status::{self, Service};
 use crate::config::settings::App;
+use crate::output::Reason;
 
 /// The command by which [`start`] runs the program in the background. Not for users: it wants the
 /// launcher's socket as its standard input.
@@ -76,7 +77,7 @@ pub fn start<'a>(app: &App, options: impl IntoIterator<Item = &'a OsStr>) -> Res
     umask(Mode::from_bits_truncate(0o022));
     let stdout = open_output("stdout_path", &app.stdout_path)?;
     let stderr = open_output("stderr_path", &app.stderr_path)?;
-    let cannot = |error: io::Error| format!("cannot run psistats in the background: {error}");
+    let cannot = |error: io::Error| format!("cannot run psistats in the background: {}", Reason(&error));
     let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
     let mut child = Command::new(program())
         .arg0("psistats")

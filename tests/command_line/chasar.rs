@@ -62,7 +62,7 @@ fn a_client_node_takes_master_and_logging_from_the_configuration_and_words_win_o
     {
         let mut node = client_node(&place, file).args(words).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
-        let line = lines.find_map(|line| line.ok().filter(|line| line.contains("next attempt"))).unwrap();
+        let line = lines.find_map(|line| line.ok().filter(|line| line.contains("ext attempt"))).unwrap();
         assert!(line.contains(&format!("{master}: ")), "{line}");
         node.kill().unwrap();
         node.wait().unwrap();
@@ -81,6 +81,5 @@ fn memory_that_is_not_to_be_had_for_messages_ends_a_client_node_with_the_key() {
     let node = client_node(&place, "[chasar]\nport=1\nsend_high_water=67108864\n");
     let mut limited = Command::new("prlimit");
     limited.arg("--as=50331648").arg(node.get_program()).args(node.get_args());
-    Answer::of(&mut limited)
-        .complains(1, &["no memory for [chasar] send_high_water=67108864: expected less"]);
+    Answer::of(&mut limited).complains(1, &["no memory for [chasar] send_high_water=67108864: lower it"]);
 }

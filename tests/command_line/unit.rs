@@ -33,7 +33,7 @@ fn fault_4_2_status_answers_for_the_unit_and_start_stop_and_restart_name_systemc
     let said = in_a_machine(&format!(
         "mkdir /run/psistats
         NOTIFY_SOCKET=@nobody RUNTIME_DIRECTORY=/run/psistats '{PSISTATS}' start-local --config unit.conf 2>/run/log & pid=$!
-        until grep -q 'next attempt' /run/log; do sleep 0.01; done
+        until grep -q 'ext attempt' /run/log; do sleep 0.01; done
         for command in status start stop restart; do psistats $command --config unit.conf; done | sed s/$pid/PID/
         psistats status
         psistats start | cut -d, -f1

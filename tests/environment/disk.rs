@@ -39,7 +39,7 @@ fn fault_35_a_full_disk_costs_log_lines_and_no_report_and_is_told_once_each_time
     for times in 1..=2 {
         // What is left of the log's own page may still take lines: they are counted away.
         fill(&seen(&disk.join("rest")));
-        while count(&agent.lines_of(Stream::Stderr), "No space left") < times {
+        while count(&agent.lines_of(Stream::Stderr), "no space left") < times {
             agent.signal(Signal::SIGUSR1);
             last = sequence(&read_past(&reading, last + 1));
         }
@@ -56,7 +56,7 @@ fn fault_35_a_full_disk_costs_log_lines_and_no_report_and_is_told_once_each_time
             lines() > full + 1
         });
         let said = agent.lines_of(Stream::Stderr);
-        assert_eq!(count(&said, "No space left"), times, "{said:#?}");
+        assert_eq!(count(&said, "no space left"), times, "{said:#?}");
     }
     let last_line = fs::read_to_string(seen(&log)).unwrap().lines().last().unwrap().to_owned();
     assert!(Counters::parse(&last_line).is_some(), "{last_line}");

@@ -33,13 +33,13 @@ fn fault_37_without_descriptors_for_a_new_connection_reports_are_kept_that_is_sa
 
     limit_descriptors(agent.pid(), "3");
     proxy.reset();
-    agent.wait_for_line("Too many open files", PATIENCE);
+    agent.wait_for_line("too many open files", PATIENCE);
     let before = Counters::wait_for(&agent, |_| true);
     // Some twenty attempts by then.
     let after = Counters::wait_for(&agent, |c| c.sampled >= before.sampled + 100);
     assert_eq!((after.confirmed, after.dropped), (before.confirmed, before.dropped));
     let lines = agent.lines();
-    assert_eq!(count(&lines, "Too many open files"), 1, "{lines:#?}");
+    assert_eq!(count(&lines, "too many open files"), 1, "{lines:#?}");
 
     limit_descriptors(agent.pid(), "1024");
     let mut expected = last + 1;
