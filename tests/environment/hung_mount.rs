@@ -47,9 +47,9 @@ fn fault_34_a_mount_that_hangs_whoever_asks_is_null_and_told_once_and_the_rest_g
     }
     let said = agent.lines_of(Stream::Stderr);
     for words in [
-        format!("{hung} (fuse.never): not asked"),
-        format!("{below} (fuse.never): not asked"),
-        format!("{hung}/value (fuse.never): not asked"),
+        format!("{hung} (fuse.never): skipped"),
+        format!("{below} (fuse.never): skipped"),
+        format!("{hung}/value (fuse.never): skipped"),
         format!("{bound}: nothing is mounted there"),
     ] {
         assert_eq!(count(&said, &words), 1, "{words}: {said:#?}");

@@ -100,7 +100,7 @@ fn fault_28_however_often_the_settings_change_one_thread_waits_for_a_name_of_a_m
 #[test]
 #[ignore = "needs root: tests/run"]
 fn fault_28_a_reload_that_waits_for_the_name_of_a_syslog_stops_neither_sampling_nor_the_end() {
-    let server = NameServer::new(3, Mood::Silent);
+    let server = NameServer::new(4, Mood::Silent);
     let place = Place::new("[app]\nprimary_timer=0.02\n");
     let setup = server.mount(&place.path("resolv.conf"));
     let mut agent = Process::start(place.psistats_after(&setup, "start-local").arg("--stdout"));
