@@ -115,7 +115,11 @@ fn write_value(line: &mut Line, value: Value<'_>, kind: char, precision: Option<
         (Value::Int(int), _) => write!(line, "{int}"),
         (Value::Float(float), 'f') => write_decimals(line, float, decimals),
         (Value::Float(float), 'd') => write!(line, "{}", float as i64),
-        (Value::Float(float), _) => line.write_str(ryu::Buffer::new().format(float)),
+        (Value::Float(float), _) => write_decimals(line, float, 7).map(|()| {
+            while line.bytes.ends_with(b"0") && !line.bytes.ends_with(b".0") {
+                line.bytes.pop();
+            }
+        }),
     };
 }
 
