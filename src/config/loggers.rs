@@ -4,7 +4,7 @@
 //! names must be there. Where there is no list at all, which Python refuses, every section counts. A handler
 //! or formatter that nothing uses is not looked at.
 
-use super::ini::{Entry, is_blank};
+use super::ini::{Entry, trim};
 use super::logging::{Field, Format, Handler, Level, Logger, Logging, Piece};
 use super::reading::{Expected, Reading, shown};
 use super::values::{boolean, only, optional, text};
@@ -31,7 +31,7 @@ pub(super) fn logging(r: &mut Reading<'_>) -> Option<Logging> {
         matches!(name, "logging" | "loggers" | "logger_root") || Some(name) == pika.as_deref()
     })?;
     if r.ini.section("logger_root").is_none() {
-        r.error(first.line, format!("[{}]: expected a section [logger_root] beside it", shown(&first.name)));
+        r.error(first.line, format_args!("[{}]: expected a section [logger_root] beside it", shown(&first.name)));
     }
     let mut handlers = Vec::new();
     let root = logger(r, "logger_root", Level::Warning, "root", &mut handlers);
@@ -74,7 +74,7 @@ fn logger(
         logger.level = inherited;
     }
     r.set(section, "propagate", &mut logger.propagate, boolean);
-    r.set(section, "qualname", &mut logger.qualname, text(1..=255));
+    r.set(section, "qualname", &mut logger.qualname, text(&(1..=255)));
     if let Some(entry) = r.entry(section, "handlers") {
         for name in names(&entry.value) {
             must_count(r, section, entry, "handler", name);
@@ -110,7 +110,7 @@ fn format_of(r: &mut Reading<'_>, handler: &str) -> Format {
     if r.entry(&section, "format").is_some_and(|entry| !entry.value.is_empty()) {
         r.set(&section, "format", &mut format.pieces, percent::pieces);
     }
-    r.set(&section, "datefmt", &mut format.datefmt, optional(text(1..=255)));
+    r.set(&section, "datefmt", &mut format.datefmt, optional(text(&(1..=255))));
     r.set(&section, "class", &mut (), |class| {
         only(matches!(class, "" | "Formatter" | "logging.Formatter"), "logging.Formatter")
     });
@@ -124,7 +124,7 @@ fn must_count(r: &mut Reading<'_>, section: &str, entry: &Entry, kind: &str, nam
         return must_exist(r, section, entry, &format!("{kind}_{name}"));
     }
     let (section, key, name) = (shown(section), &entry.key, shown(name));
-    r.error(entry.line, format!("[{section}] {key}: {name} is missing in [{kind}s] keys="));
+    r.error(entry.line, format_args!("[{section}] {key}: {name} is missing in [{kind}s] keys="));
 }
 
 /// Notes an error where `entry` names a section that is not there.
@@ -132,14 +132,14 @@ fn must_exist(r: &mut Reading<'_>, section: &str, entry: &Entry, named: &str) {
     if r.ini.section(named).is_none() {
         r.error(
             entry.line,
-            format!("[{}] {}: there is no section [{}]", shown(section), entry.key, shown(named)),
+            format_args!("[{}] {}: there is no section [{}]", shown(section), entry.key, shown(named)),
         );
     }
 }
 
 /// Names between commas; empty ones do not count.
 fn names(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(|name| name.trim_matches(is_blank)).filter(|name| !name.is_empty())
+    list.split(',').map(trim).filter(|name| !name.is_empty())
 }
 
 /// A level's name or number.

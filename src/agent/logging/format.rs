@@ -111,15 +111,11 @@ fn write_value(line: &mut Line, value: Value<'_>, kind: char, precision: Option<
     let decimals = precision.unwrap_or(6).into();
     let _ = match (value, kind) {
         (Value::Text(text), _) => line.write_str(text),
-        (Value::Int(int), 'f') => write_decimals(line, int as f64, decimals),
+        (Value::Int(int), 'f') => write_decimals(line, int as f64, decimals, false),
         (Value::Int(int), _) => write!(line, "{int}"),
-        (Value::Float(float), 'f') => write_decimals(line, float, decimals),
+        (Value::Float(float), 'f') => write_decimals(line, float, decimals, false),
         (Value::Float(float), 'd') => write!(line, "{}", float as i64),
-        (Value::Float(float), _) => write_decimals(line, float, 7).map(|()| {
-            while line.bytes.ends_with(b"0") && !line.bytes.ends_with(b".0") {
-                line.bytes.pop();
-            }
-        }),
+        (Value::Float(float), _) => write_decimals(line, float, 7, true),
     };
 }
 
@@ -128,9 +124,9 @@ fn write_value(line: &mut Line, value: Value<'_>, kind: char, precision: Option<
 ///
 /// Rust's own takes 14 KB of a board's binary.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
-fn write_decimals(line: &mut Line, value: f64, decimals: usize) -> fmt::Result {
+fn write_decimals(line: &mut Line, value: f64, decimals: usize, shortest: bool) -> fmt::Result {
     const TWO_TO_64: f64 = (1_u128 << 64) as f64;
-    let exact = decimals.min(15);
+    let mut exact = decimals.min(15);
     let unit = 10_u64.pow(exact as u32);
     let mut whole = value.abs() as u64;
     // Without a rounding error: the first removes leading bits, the second moves the point.
@@ -141,6 +137,9 @@ fn write_decimals(line: &mut Line, value: f64, decimals: usize) -> fmt::Result {
     digits += u64::from(rest > 1 << 63 || (rest == 1 << 63 && odd));
     if digits == unit {
         (whole, digits) = (whole.saturating_add(1), 0);
+    }
+    while shortest && exact > 1 && digits % 10 == 0 {
+        (exact, digits) = (exact - 1, digits / 10);
     }
     line.write_str(if value.is_sign_negative() { "-" } else { "" })?;
     write!(line, "{whole}")?;
