@@ -5,7 +5,7 @@
 //! or formatter that nothing uses is not looked at.
 
 use super::ini::{Entry, trim};
-use super::logging::{Field, Format, Handler, Level, Logger, Logging, Piece};
+use super::logging::{Format, Handler, Level, Logger, Logging};
 use super::reading::{Expected, Reading, shown};
 use super::values::{boolean, only, optional, text};
 use super::{percent, targets};
@@ -100,8 +100,7 @@ fn handler(r: &mut Reading<'_>, name: &str) -> Option<Handler> {
 
 /// The format that a handler names; without one, or an empty one, the message alone, as in Python.
 fn format_of(r: &mut Reading<'_>, handler: &str) -> Format {
-    let message = Piece::Field { field: Field::Message, width: 0, zeros: false, precision: None, kind: 's' };
-    let mut format = Format { pieces: Vec::from([message]), datefmt: None };
+    let mut format = Format::of("%(message)s");
     let Some(entry) = r.entry(handler, "formatter").filter(|entry| !entry.value.is_empty()) else {
         return format;
     };
