@@ -45,7 +45,7 @@ impl Display for Reason<'_> {
         let mut characters = text.chars();
         // A name in capitals stays as it is.
         match characters.next() {
-            Some(first) if characters.clone().next().is_some_and(char::is_lowercase) => {
+            Some(first) if characters.clone().next().is_some_and(|second| second.is_ascii_lowercase()) => {
                 write!(f, "{}{}", first.to_ascii_lowercase(), characters.as_str())
             }
             _ => f.write_str(text),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::read::TIMER;
 use super::reading::Reading;
 use super::settings::Host;
-use super::values::{boolean, host, optional, seconds, text, whole};
+use super::values::{PORT as ANY_PORT, boolean, host, optional, seconds, text, whole};
 use crate::limits;
 
 const NAME: &str = "chasar";
@@ -112,37 +112,35 @@ pub fn is_number(word: &str) -> bool {
 }
 
 const MIB: usize = 1024 * 1024;
-const SEND: RangeInclusive<usize> = limits::ZMTP_SEND_MIN..=64 * MIB;
-const PUBLISH: RangeInclusive<usize> = MIB..=1024 * MIB;
-const MESSAGE: RangeInclusive<usize> = 1024..=64 * MIB;
+const SEND: RangeInclusive<u64> = limits::ZMTP_SEND_MIN as u64..=64 * MIB as u64;
+const PUBLISH: RangeInclusive<u64> = MIB as u64..=1024 * MIB as u64;
+const MESSAGE: RangeInclusive<u64> = 1024..=64 * MIB as u64;
 
 /// Reads the section.
-pub(super) fn chasar(r: &mut Reading<'_>) -> Chasar {
-    let mut chasar = Chasar::default();
-    r.set(NAME, "port", &mut chasar.port, whole(1..=u16::MAX, "a port"));
+pub(super) fn chasar(r: &mut Reading<'_>, chasar: &mut Chasar) {
+    r.set(NAME, "port", &mut chasar.port, whole(&ANY_PORT));
     let port = chasar.port;
     chasar.master.port = port;
     r.set(NAME, "master", &mut chasar.master, |text| host(text, port));
     r.set(NAME, "enabled", &mut chasar.enabled, boolean);
-    r.set(NAME, "interval", &mut chasar.interval, seconds(TIMER));
-    r.set(NAME, "interface", &mut chasar.interface, optional(text(1..=limits::INTERFACE_NAME)));
-    r.set(NAME, "processes", &mut chasar.processes, whole(0..=limits::PROCESSES, "processes"));
-    r.set(NAME, "send_high_water", &mut chasar.send_high_water, whole(SEND, "bytes"));
+    r.set(NAME, "interval", &mut chasar.interval, seconds(&TIMER));
+    r.set(NAME, "interface", &mut chasar.interface, optional(text(&(1..=limits::INTERFACE_NAME))));
+    r.set(NAME, "processes", &mut chasar.processes, whole(&(0..=limits::PROCESSES as u64, "processes")));
+    r.set(NAME, "send_high_water", &mut chasar.send_high_water, whole(&(SEND, "bytes")));
     r.set(NAME, "bind", &mut chasar.bind, |text| listener(text).ok_or(LISTENER.into()));
-    r.set(NAME, "publish_port", &mut chasar.publish_port, whole(1..=u16::MAX, "a port"));
-    r.set(NAME, "publish_high_water", &mut chasar.publish_high_water, whole(PUBLISH, "bytes"));
-    r.set(NAME, "message_bytes", &mut chasar.message_bytes, whole(MESSAGE, "bytes"));
-    r.set(NAME, "messages_per_second", &mut chasar.messages_per_second, whole(0..=u32::MAX, "messages"));
-    r.set(NAME, "connections", &mut chasar.connections, whole(0..=u32::MAX, "connections"));
+    r.set(NAME, "publish_port", &mut chasar.publish_port, whole(&ANY_PORT));
+    r.set(NAME, "publish_high_water", &mut chasar.publish_high_water, whole(&(PUBLISH, "bytes")));
+    r.set(NAME, "message_bytes", &mut chasar.message_bytes, whole(&(MESSAGE, "bytes")));
+    r.set(NAME, "messages_per_second", &mut chasar.messages_per_second, whole(&(0..=u32::MAX as u64, "messages")));
+    r.set(NAME, "connections", &mut chasar.connections, whole(&(0..=u32::MAX as u64, "connections")));
     // A subscriber that is to lose nothing must be able to wait for one message while it takes another.
     let needed = chasar.message_bytes.saturating_mul(2);
     let line = ["message_bytes", "publish_high_water"].iter().find_map(|key| r.entry(NAME, key));
     if let Some(line) = line.map(|entry| entry.line).filter(|_| chasar.publish_high_water < needed) {
         let (message, kept) = (chasar.message_bytes, chasar.publish_high_water);
-        let text = format!(
+        let text = format_args!(
             "[{NAME}] message_bytes={message} needs publish_high_water={needed} or more, found {kept}"
         );
         r.error(line, text);
     }
-    chasar
 }

@@ -6,7 +6,7 @@ use super::figures::FigureName;
 use super::read::TIMER;
 use super::reading::{Expected, Reading};
 use super::tags::{expected_name, is_name};
-use super::values::seconds;
+use super::values::{has_controls, seconds};
 use crate::limits;
 
 /// What the name of such a section begins with.
@@ -40,16 +40,16 @@ pub(super) fn externals(r: &mut Reading<'_>) -> Vec<External> {
             interval: Duration::from_secs(10),
         };
         r.set(&section.name, "file", &mut external.file, path);
-        r.set(&section.name, "max_age", &mut external.max_age, seconds(TIMER));
-        r.set(&section.name, "interval", &mut external.interval, seconds(TIMER));
+        r.set(&section.name, "max_age", &mut external.max_age, seconds(&TIMER));
+        r.set(&section.name, "interval", &mut external.interval, seconds(&TIMER));
         if !is_name(name) {
-            r.error(section.line, format!("[{PREFIX}NAME]: expected a NAME of {}", expected_name()));
+            r.error(section.line, format_args!("[{PREFIX}NAME]: expected a NAME of {}", expected_name()));
         } else if TAKEN.contains(&name) || FigureName::ALL.iter().any(|figure| figure.as_str() == name) {
-            r.error(section.line, format!("[{PREFIX}{name}]: reports have a figure {name} of their own"));
+            r.error(section.line, format_args!("[{PREFIX}{name}]: reports have a figure {name} of their own"));
         } else if r.entry(&section.name, "file").is_none() {
-            r.error(section.line, format!("[{PREFIX}{name}]: expected file=, where the value is read from"));
+            r.error(section.line, format_args!("[{PREFIX}{name}]: expected file=, where the value is read from"));
         } else if externals.len() == limits::EXTERNALS {
-            let text = format!("[{PREFIX}{name}]: expected at most {} such sections", limits::EXTERNALS);
+            let text = format_args!("[{PREFIX}{name}]: expected at most {} such sections", limits::EXTERNALS);
             r.error(section.line, text);
         }
         externals.push(external);
@@ -61,7 +61,7 @@ fn path(text: &str) -> Result<String, Expected> {
     let is_whole = text.starts_with('/')
         && !text.ends_with('/')
         && text.len() <= limits::MOUNT_POINT
-        && !text.contains(char::is_control)
+        && !has_controls(text)
         && !text.split('/').any(|part| matches!(part, "." | ".."));
     if is_whole {
         return Ok(text.to_owned());

@@ -7,7 +7,7 @@ use super::read::TIMER;
 use super::reading::{Expected, Reading};
 use super::sensors::{Device, devices};
 use super::settings::BasicFigure;
-use super::values::{boolean, seconds};
+use super::values::{boolean, has_controls, seconds};
 use crate::limits;
 use crate::sample::mountinfo::unescaped;
 
@@ -176,21 +176,22 @@ impl FigureName {
 }
 
 /// Reads the section of every figure; `cpu` is what its section says beside `percpu`.
-pub(super) fn figures(r: &mut Reading<'_>, cpu: BasicFigure) -> Figures {
-    let wanted = FigureName::ALL.into_iter().filter_map(|name| wanted(r, name, cpu)).collect();
-    let mut figures = Figures { wanted, externals: externals(r), ..Figures::default() };
+pub(super) fn figures(r: &mut Reading<'_>, cpu: BasicFigure, figures: &mut Figures) {
+    for name in FigureName::ALL {
+        figures.wanted.extend(wanted(r, name, cpu));
+    }
+    figures.externals = externals(r);
     // 0.2 asked a daemon.
     for key in ["hostname", "port"] {
         let entry = r.entry(FigureName::HddTemp.as_str(), key);
         if let Some(entry) = entry.filter(|_| figures.has(FigureName::HddTemp)) {
-            r.warn(entry.line, format!("[hddtemp] {key}: has no effect: the kernel's drivetemp is asked"));
+            r.warn(entry.line, format_args!("[hddtemp] {key}: has no effect: the kernel's drivetemp is asked"));
         }
     }
     r.set(FigureName::Disk.as_str(), "mounts", &mut figures.mounts, mounts);
     r.set(FigureName::DiskIo.as_str(), "counters", &mut figures.disk_counters, boolean);
     r.set(FigureName::Net.as_str(), "counters", &mut figures.net_counters, boolean);
     r.set(FigureName::Sensors.as_str(), "devices[]", &mut figures.sensors, devices);
-    figures
 }
 
 /// Mount points between white space or commas; in them `\040` is a space, as in `fstab(5)`.
@@ -216,7 +217,7 @@ fn mount_point(word: &str) -> Option<String> {
         "" => "/",
         path => path,
     };
-    (word.starts_with('/') && path.len() <= limits::MOUNT_POINT && !path.contains(char::is_control))
+    (word.starts_with('/') && path.len() <= limits::MOUNT_POINT && !has_controls(path))
         .then(|| path.to_owned())
 }
 
@@ -230,9 +231,9 @@ fn wanted(r: &mut Reading<'_>, name: FigureName, cpu: BasicFigure) -> Option<Wan
         let interval = cpu.interval.unwrap_or(interval);
         return (cpu.enabled && on == Some(true)).then_some(Wanted { name, interval });
     }
-    r.set(section, "interval", &mut interval, seconds(TIMER));
+    r.set(section, "interval", &mut interval, seconds(&TIMER));
     if let Some(line) = r.section_line(section).filter(|_| on.is_none()) {
-        r.warn(line, format!("[{section}]: has no effect without {switch}=yes"));
+        r.warn(line, format_args!("[{section}]: has no effect without {switch}=yes"));
     }
     (on == Some(true)).then_some(Wanted { name, interval })
 }

@@ -4,8 +4,8 @@
 //! names must be there. Where there is no list at all, which Python refuses, every section counts. A handler
 //! or formatter that nothing uses is not looked at.
 
-use super::ini::{Entry, is_blank};
-use super::logging::{Field, Format, Handler, Level, Logger, Logging, Piece};
+use super::ini::{Entry, trim};
+use super::logging::{Format, Handler, Level, Logger, Logging};
 use super::reading::{Expected, Reading, shown};
 use super::values::{boolean, only, optional, text};
 use super::{percent, targets};
@@ -31,7 +31,7 @@ pub(super) fn logging(r: &mut Reading<'_>) -> Option<Logging> {
         matches!(name, "logging" | "loggers" | "logger_root") || Some(name) == pika.as_deref()
     })?;
     if r.ini.section("logger_root").is_none() {
-        r.error(first.line, format!("[{}]: expected a section [logger_root] beside it", shown(&first.name)));
+        r.error(first.line, format_args!("[{}]: expected a section [logger_root] beside it", shown(&first.name)));
     }
     let mut handlers = Vec::new();
     let root = logger(r, "logger_root", Level::Warning, "root", &mut handlers);
@@ -74,7 +74,7 @@ fn logger(
         logger.level = inherited;
     }
     r.set(section, "propagate", &mut logger.propagate, boolean);
-    r.set(section, "qualname", &mut logger.qualname, text(1..=255));
+    r.set(section, "qualname", &mut logger.qualname, text(&(1..=255)));
     if let Some(entry) = r.entry(section, "handlers") {
         for name in names(&entry.value) {
             must_count(r, section, entry, "handler", name);
@@ -100,8 +100,7 @@ fn handler(r: &mut Reading<'_>, name: &str) -> Option<Handler> {
 
 /// The format that a handler names; without one, or an empty one, the message alone, as in Python.
 fn format_of(r: &mut Reading<'_>, handler: &str) -> Format {
-    let message = Piece::Field { field: Field::Message, width: 0, zeros: false, precision: None, kind: 's' };
-    let mut format = Format { pieces: Vec::from([message]), datefmt: None };
+    let mut format = Format::of("%(message)s");
     let Some(entry) = r.entry(handler, "formatter").filter(|entry| !entry.value.is_empty()) else {
         return format;
     };
@@ -110,7 +109,7 @@ fn format_of(r: &mut Reading<'_>, handler: &str) -> Format {
     if r.entry(&section, "format").is_some_and(|entry| !entry.value.is_empty()) {
         r.set(&section, "format", &mut format.pieces, percent::pieces);
     }
-    r.set(&section, "datefmt", &mut format.datefmt, optional(text(1..=255)));
+    r.set(&section, "datefmt", &mut format.datefmt, optional(text(&(1..=255))));
     r.set(&section, "class", &mut (), |class| {
         only(matches!(class, "" | "Formatter" | "logging.Formatter"), "logging.Formatter")
     });
@@ -124,7 +123,7 @@ fn must_count(r: &mut Reading<'_>, section: &str, entry: &Entry, kind: &str, nam
         return must_exist(r, section, entry, &format!("{kind}_{name}"));
     }
     let (section, key, name) = (shown(section), &entry.key, shown(name));
-    r.error(entry.line, format!("[{section}] {key}: {name} is missing in [{kind}s] keys="));
+    r.error(entry.line, format_args!("[{section}] {key}: {name} is missing in [{kind}s] keys="));
 }
 
 /// Notes an error where `entry` names a section that is not there.
@@ -132,14 +131,14 @@ fn must_exist(r: &mut Reading<'_>, section: &str, entry: &Entry, named: &str) {
     if r.ini.section(named).is_none() {
         r.error(
             entry.line,
-            format!("[{}] {}: there is no section [{}]", shown(section), entry.key, shown(named)),
+            format_args!("[{}] {}: there is no section [{}]", shown(section), entry.key, shown(named)),
         );
     }
 }
 
 /// Names between commas; empty ones do not count.
 fn names(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(|name| name.trim_matches(is_blank)).filter(|name| !name.is_empty())
+    list.split(',').map(trim).filter(|name| !name.is_empty())
 }
 
 /// A level's name or number.

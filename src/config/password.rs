@@ -98,7 +98,7 @@ fn read_file(path: PathBuf) -> Result<Password, Expected> {
     let found = contents(&path, limits::SHORTSTR + 1).map_err(unreadable)?;
     let (bytes, mode) = found.ok_or_else(|| expected("that is no regular file"))?;
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let text = str::from_utf8(line).ok().and_then(|line| values::text(1..=limits::SHORTSTR)(line).ok());
+    let text = str::from_utf8(line).ok().and_then(|line| values::text(&(1..=limits::SHORTSTR))(line).ok());
     let text = text.ok_or_else(|| {
         expected("that is not one line of 1 to 255 bytes of UTF-8, with or without a newline at its end")
     })?;

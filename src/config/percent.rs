@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::logging::{Field, Piece};
+use super::logging::{Field, Format, Piece};
 use super::reading::Expected;
 
 /// Widest field, in characters: a line of the log is written in bounded space.
@@ -28,6 +28,13 @@ const FIELDS: [(&str, Field, &str); 17] = [
     ("thread", Field::Thread, "sdf"),
     ("threadName", Field::ThreadName, "s"),
 ];
+
+impl Format {
+    /// A format that is known to be one, without a `datefmt`.
+    pub fn of(format: &str) -> Self {
+        Self { pieces: pieces(format).unwrap_or_default(), datefmt: None }
+    }
+}
 
 /// Takes a format apart.
 pub(super) fn pieces(format: &str) -> Result<Vec<Piece>, Expected> {
@@ -55,8 +62,8 @@ pub(super) fn pieces(format: &str) -> Result<Vec<Piece>, Expected> {
     Ok(pieces)
 }
 
-/// One field after its percent sign, and what follows: `(name)`, then `-` or `0`, width,
-/// `.precision`, and a letter (Python's "printf-style String Formatting").
+/// One field after its percent sign, and what follows: `(name)`, then `-` or `0`, width, and a letter (Python's
+/// "printf-style String Formatting"). Not supported: a precision.
 fn field(text: &str) -> Result<(Piece, &str), Expected> {
     const FORM: &str = "fields as %(message)s or %(levelname)-8s, and %% for a percent sign";
     let (name, rest) = text.strip_prefix('(').and_then(|text| text.split_once(')')).ok_or(FORM)?;
@@ -65,17 +72,12 @@ fn field(text: &str) -> Result<(Piece, &str), Expected> {
     let flags = rest.strip_suffix(unflagged).unwrap_or_default();
     let left = flags.contains('-');
     let (width, rest) = number(unflagged).ok_or(FORM)?;
-    let (precision, rest) = match rest.strip_prefix('.') {
-        Some(rest) => number(rest).map(|(n, rest)| (Some(n), rest)).ok_or(FORM)?,
-        None => (None, rest),
-    };
     let kind =
         rest.chars().next().filter(|&kind| letters.contains(kind)).ok_or_else(|| letter(name, letters))?;
     let piece = Piece::Field {
         field: *field,
         width: if left { -width } else { width },
         zeros: flags.contains('0') && !left && kind != 's',
-        precision: precision.and_then(|n| u8::try_from(n).ok()),
         kind,
     };
     Ok((piece, rest.get(1..).unwrap_or_default()))
@@ -84,8 +86,8 @@ fn field(text: &str) -> Result<(Piece, &str), Expected> {
 /// The digits at the start as a number, none as 0.
 fn number(text: &str) -> Option<(i16, &str)> {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let digits = text.strip_suffix(rest)?;
-    let number = if digits.is_empty() { 0 } else { digits.parse().ok().filter(|n| *n <= WIDTH)? };
+    let add = |number: i16, digit: u8| Some(number * 10 + i16::from(digit - b'0')).filter(|n| *n <= WIDTH);
+    let number = text.strip_suffix(rest)?.bytes().try_fold(0, add)?;
     Some((number, rest))
 }
 
@@ -104,7 +106,7 @@ mod tests {
     use super::*;
 
     fn plain(field: Field) -> Piece {
-        Piece::Field { field, width: 0, zeros: false, precision: None, kind: 's' }
+        Piece::Field { field, width: 0, zeros: false, kind: 's' }
     }
 
     fn text(text: &str) -> Piece {
@@ -121,15 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn width_zeros_precision_and_letter_are_kept() {
+    fn width_zeros_and_letter_are_kept() {
         let one = |format| pieces(format).unwrap();
-        let field =
-            |field, width, zeros, precision, kind| [Piece::Field { field, width, zeros, precision, kind }];
-        assert_eq!(one("%(levelname)-8s"), field(Field::Levelname, -8, false, None, 's'));
-        assert_eq!(one("%(msecs)03d"), field(Field::Msecs, 3, true, None, 'd'));
-        assert_eq!(one("%(created).3f"), field(Field::Created, 0, false, Some(3), 'f'));
-        assert_eq!(one("%(levelname).1s"), field(Field::Levelname, 0, false, Some(1), 's'));
-        assert_eq!(one("%(process)10d"), field(Field::Process, 10, false, None, 'd'));
+        let field = |field, width, zeros, kind| [Piece::Field { field, width, zeros, kind }];
+        assert_eq!(one("%(levelname)-8s"), field(Field::Levelname, -8, false, 's'));
+        assert_eq!(one("%(msecs)03d"), field(Field::Msecs, 3, true, 'd'));
+        assert_eq!(one("%(created)f"), field(Field::Created, 0, false, 'f'));
+        assert_eq!(one("%(process)10d"), field(Field::Process, 10, false, 'd'));
     }
 
     #[test]
@@ -143,6 +143,7 @@ mod tests {
             ("%(message)", "%(message)s"),
             ("%(lineno)x", "%(lineno)d"),
             ("%(message)999s", "%%"),
+            ("%(created).3f", "%(created)s"),
         ] {
             let error = pieces(wrong).unwrap_err();
             assert!(error.contains(expected), "{wrong}: {error}");

@@ -3,9 +3,10 @@
 //! Whatever was never asked for is unknown: there is no second list of keys.
 
 use std::borrow::Cow;
+use std::fmt::Arguments;
 use std::path::Path;
 
-use super::ini::{Entry, Ini, Section, is_blank};
+use super::ini::{Entry, Ini, Section, is_blank, trim};
 use super::problem::{Problem, Severity};
 use super::slips;
 
@@ -43,12 +44,11 @@ impl<'a> Reading<'a> {
     pub fn new(ini: &'a Ini, file: &'a Path) -> Self {
         let mut reading = Self { ini, file, asked: Vec::new(), free: Vec::new(), problems: Vec::new() };
         for again in &ini.repeated {
-            let text = format!(
-                "{}: set again; the value on line {} has no effect",
-                named(&again.section, &again.key),
-                again.earlier
+            let (name, earlier) = (named(&again.section, &again.key), again.earlier);
+            reading.warn(
+                again.line,
+                format_args!("{name}: set again; the value on line {earlier} has no effect"),
             );
-            reading.warn(again.line, text);
         }
         reading
     }
@@ -78,40 +78,57 @@ impl<'a> Reading<'a> {
         section: &str,
         key: &'static str,
         setting: &mut T,
-        read: impl FnOnce(&str) -> Result<T, Expected>,
+        read: impl Fn(&str) -> Result<T, Expected>,
+    ) {
+        self.take(section, key, &mut |text| {
+            *setting = read(text)?;
+            Ok(())
+        });
+    }
+
+    /// Gives a key's value to `take`, if the section has it. Not generic: there are 70 keys.
+    #[inline(never)]
+    fn take(
+        &mut self,
+        section: &str,
+        key: &'static str,
+        take: &mut dyn FnMut(&str) -> Result<(), Expected>,
     ) {
         let Some(entry) = self.entry(section, key) else { return };
-        match read(entry.value.trim_matches(is_blank)) {
-            Ok(value) => *setting = value,
-            Err(expected) => self.wrong(section, entry, &expected),
+        if let Err(expected) = take(trim(&entry.value)) {
+            self.wrong(section, entry, &expected);
         }
     }
 
     /// `entry`'s value is not what was expected.
     pub fn wrong(&mut self, section: &str, entry: &Entry, expected: &str) {
-        let mut text = format!("{}: expected {expected}", named(section, &entry.key));
+        let name = named(section, &entry.key);
         // It may be a URL with a password in the wrong place.
         let like_url = entry.value.contains('@') || entry.value.contains("://");
-        if !SECRET.contains(&entry.key.as_str()) && !like_url {
-            text.push_str(&format!(", found \"{}\"", shown(entry.value.trim_matches(is_blank))));
+        if SECRET.contains(&entry.key.as_str()) || like_url {
+            self.error(entry.line, format_args!("{name}: expected {expected}"));
+        } else {
+            let found = shown(trim(&entry.value));
+            self.error(entry.line, format_args!("{name}: expected {expected}, found \"{found}\""));
         }
-        self.error(entry.line, text);
     }
 
     /// Notes an error of a line.
-    pub fn error(&mut self, line: usize, text: impl Into<String>) {
-        self.tell(Severity::Error, line, text.into());
+    pub fn error(&mut self, line: usize, text: Arguments<'_>) {
+        self.tell(Severity::Error, line, text);
     }
 
     /// Notes a warning of a line.
-    pub fn warn(&mut self, line: usize, text: impl Into<String>) {
-        self.tell(Severity::Warning, line, text.into());
+    pub fn warn(&mut self, line: usize, text: Arguments<'_>) {
+        self.tell(Severity::Warning, line, text);
     }
 
     /// Notes a problem of a line.
-    pub fn tell(&mut self, severity: Severity, line: usize, text: String) {
+    #[inline(never)]
+    pub fn tell(&mut self, severity: Severity, line: usize, text: Arguments<'_>) {
+        let text = text.to_string();
+        let problem = Problem { severity, file: self.file.into(), line: Some(line), text };
         let order = |problem: &Problem| (problem.severity, problem.line);
-        let problem = Problem::at(self.file, line, text).but(severity);
         let place = self.problems.partition_point(|other| order(other) <= order(&problem));
         self.problems.insert(place, problem);
     }
@@ -123,7 +140,7 @@ impl<'a> Reading<'a> {
                 if self.is_asked(&section.name, key) {
                     for (is_so, slip) in slips::of(key, value) {
                         if is_so {
-                            self.warn(*line, format!("{}: {slip}", named(&section.name, key)));
+                            self.warn(*line, format_args!("{}: {slip}", named(&section.name, key)));
                         }
                     }
                 }
@@ -145,23 +162,25 @@ impl<'a> Reading<'a> {
             if self.asked.iter().any(|(s, _)| s == name) {
                 self.warn_of_unknown_keys(section);
             } else if let Some((_, why)) = LATER.iter().find(|(later, _)| *later == name) {
-                self.warn(section.line, format!("[{name}]: {why}"));
+                self.warn(section.line, format_args!("[{name}]: {why}"));
             } else if name.starts_with("logger_") {
-                let text = format!(
-                    "[{}]: has no effect: the loggers here are root and pika, where keys= lists them",
-                    shown(name)
+                let name = shown(name);
+                self.warn(
+                    section.line,
+                    format_args!(
+                        "[{name}]: has no effect: the loggers here are root and pika, where keys= lists them"
+                    ),
                 );
-                self.warn(section.line, text);
             } else if !DEFINITIONS.iter().any(|kind| name.starts_with(kind)) {
                 let asked = self.asked.iter().map(|(section, _)| section.as_str());
                 let near = near(name, asked.chain(self.free.iter().copied()));
                 let hint = near.map(|n| format!(", did you mean [{n}]?")).unwrap_or_default();
-                self.warn(section.line, format!("[{}]: unknown section{hint}", shown(name)));
+                self.warn(section.line, format_args!("[{}]: unknown section{hint}", shown(name)));
             }
         }
         for entry in &self.ini.defaults {
             if !self.asked.iter().any(|(_, key)| *key == entry.key) {
-                self.warn(entry.line, format!("{}: unknown key", named("DEFAULT", &entry.key)));
+                self.warn(entry.line, format_args!("{}: unknown key", named("DEFAULT", &entry.key)));
             }
         }
     }
@@ -172,7 +191,7 @@ impl<'a> Reading<'a> {
         for entry in section.entries.iter().filter(|e| !asked.contains(&e.key.as_str())) {
             let near = near(&entry.key, asked.iter().copied());
             let hint = near.map(|n| format!(", did you mean {n}?")).unwrap_or_default();
-            self.warn(entry.line, format!("{}: unknown key{hint}", named(&section.name, &entry.key)));
+            self.warn(entry.line, format_args!("{}: unknown key{hint}", named(&section.name, &entry.key)));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `[sensors] devices[]`: which sensors, and what to call them, as psistats 0.2 took them.
 
-use super::ini::is_blank;
+use super::ini::trim;
 use super::reading::Expected;
 use crate::limits;
 
@@ -17,7 +17,7 @@ pub struct Device {
 
 /// Reads the lines, of which empty ones do not count.
 pub(super) fn devices(text: &str) -> Result<Vec<Device>, Expected> {
-    let lines = text.split('\n').map(|line| line.trim_matches(is_blank)).filter(|line| !line.is_empty());
+    let lines = text.split('\n').map(trim).filter(|line| !line.is_empty());
     let devices: Option<Vec<_>> = lines.map(device).collect();
     let devices = devices.ok_or(
         "a line for each sensor, CHIP.FEATURE or (LABEL, CHIP.FEATURE), as `psistats sensors` lists them",
@@ -36,7 +36,7 @@ fn device(line: &str) -> Option<Device> {
     let (label, name) = match line.strip_prefix('(') {
         Some(rest) => {
             let (label, name) = rest.strip_suffix(')')?.split_once(',')?;
-            (Some(label.trim_matches(is_blank)), name.trim_matches(is_blank))
+            (Some(trim(label)), trim(name))
         }
         None => (None, line),
     };
@@ -46,7 +46,7 @@ fn device(line: &str) -> Option<Device> {
     let (chip, feature) = (name.get(..dot)?, name.get(dot + 1..)?);
     let label = label.unwrap_or(feature);
     let fits =
-        |text: &str| !text.is_empty() && text.len() <= limits::CHIP_NAME && !text.contains(char::is_control);
+        |text: &str| !text.is_empty() && text.len() <= limits::CHIP_NAME && !super::values::has_controls(text);
     [chip, feature, label].into_iter().all(fits).then(|| Device {
         chip: chip.to_owned(),
         feature: feature.to_owned(),

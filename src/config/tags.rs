@@ -14,16 +14,16 @@ pub(super) fn tags(r: &mut Reading<'_>) -> Tags {
     let mut tags = Tags::new();
     for entry in r.entries(NAME) {
         if !is_name(&entry.key) {
-            let text = format!("[{NAME}]: expected keys of {}", expected_name());
+            let text = format_args!("[{NAME}]: expected keys of {}", expected_name());
             r.error(entry.line, text);
             continue;
         }
-        match text(1..=limits::TAG)(&entry.value) {
+        match text(&(1..=limits::TAG))(&entry.value) {
             Ok(value) => tags.push((entry.key.clone(), value)),
             Err(expected) => r.wrong(NAME, entry, &expected),
         }
         if tags.len() > limits::TAGS {
-            r.error(entry.line, format!("[{NAME}]: expected at most {} tags", limits::TAGS));
+            r.error(entry.line, format_args!("[{NAME}]: expected at most {} tags", limits::TAGS));
             break;
         }
     }

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::ini::{Entry, is_blank};
+use super::ini::{Entry, trim};
 use super::literal::{self, Literal};
 use super::logging::{SyslogAddress, Target, When};
 use super::reading::{Expected, Reading, shown};
@@ -36,7 +36,7 @@ pub(super) fn target(r: &mut Reading<'_>, section: &str) -> Option<Target> {
     let class = r.entry(section, "class");
     let line = r.ini.section(section)?.line; // a missing section is an error where it is named
     let Some(class) = class else {
-        r.error(line, format!("[{}]: expected a class, such as class=StreamHandler", shown(section)));
+        r.error(line, format_args!("[{}]: expected a class, such as class=StreamHandler", shown(section)));
         return None;
     };
     let bare = class.value.strip_prefix("logging.").unwrap_or(&class.value);
@@ -48,7 +48,7 @@ pub(super) fn target(r: &mut Reading<'_>, section: &str) -> Option<Target> {
     };
     let arguments = Arguments::read(r, section, parameters);
     if parameters.contains(&"filename") && !arguments.given.iter().any(|(name, ..)| *name == "filename") {
-        r.error(line, format!("[{}]: {name} expects filename=FILE", shown(section)));
+        r.error(line, format_args!("[{}]: {name} expects filename=FILE", shown(section)));
         return None;
     }
     Some(arguments.target(r, name))
@@ -66,7 +66,7 @@ impl<'s, 'a> Arguments<'s, 'a> {
         let mut given = Vec::new();
         for &name in parameters {
             if let Some(entry) = r.entry(section, name) {
-                let text = entry.value.trim_matches(is_blank);
+                let text = trim(&entry.value);
                 let value = match literal::tuple(text) {
                     Ok(values) if name == "address" => Literal::Tuple(values),
                     _ => Literal::Text(text.to_owned()),
@@ -95,19 +95,29 @@ impl<'s, 'a> Arguments<'s, 'a> {
         r: &mut Reading<'_>,
         name: &str,
         default: T,
-        read: impl FnOnce(&Literal) -> Result<T, Expected>,
+        read: impl Fn(&Literal) -> Result<T, Expected>,
     ) -> T {
-        let given = self.given.iter().find(|(given, ..)| *given == name);
-        match given {
-            Some((_, value, entry)) if *value != Literal::Name("None".into()) => {
-                read(value).unwrap_or_else(|expected| {
-                    let wanted =
-                        if entry.key == name { expected } else { format!("as {name} {expected}").into() };
-                    r.wrong(self.section, entry, &wanted);
-                    default
-                })
-            }
-            _ => default,
+        let mut taken = default;
+        self.give(r, name, &mut |value| {
+            taken = read(value)?;
+            Ok(())
+        });
+        taken
+    }
+
+    /// Gives an argument to `take`, where it is there and not None.
+    #[inline(never)]
+    fn give(
+        &self,
+        r: &mut Reading<'_>,
+        name: &str,
+        take: &mut dyn FnMut(&Literal) -> Result<(), Expected>,
+    ) {
+        let Some((_, value, entry)) = self.given.iter().find(|(given, ..)| *given == name) else { return };
+        let is_none = matches!(value, Literal::Name(name) if name == "None");
+        if !is_none && let Err(expected) = take(value) {
+            let wanted = if entry.key == name { expected } else { format!("as {name} {expected}").into() };
+            r.wrong(self.section, entry, &wanted);
         }
     }
 
@@ -129,11 +139,11 @@ impl<'s, 'a> Arguments<'s, 'a> {
         // Said and checked, without effect: the log is UTF-8, and opened at the start.
         self.take(r, "encoding", (), encoding);
         self.take(r, "delay", false, |v| boolean(&word(v)));
-        let backups = self.take(r, "backupcount", 0, number(0));
+        let backups = self.take(r, "backupcount", 0, number);
         match class {
             "RotatingFileHandler" => {
                 // Python's rule: what rotates is never emptied at the start, what does not may be.
-                match self.take(r, "maxbytes", 0, number(0)) {
+                match self.take(r, "maxbytes", 0, number) {
                     0 => Target::File { path, truncate },
                     max_bytes => Target::RotatingFile { path, max_bytes: max_bytes.into(), backups },
                 }
@@ -141,7 +151,7 @@ impl<'s, 'a> Arguments<'s, 'a> {
             "TimedRotatingFileHandler" => Target::TimedRotatingFile {
                 path,
                 when: self.take(r, "when", When::Hours, when),
-                interval: self.take(r, "interval", 1, number(1)),
+                interval: self.take(r, "interval", 1, positive),
                 backups,
                 utc: self.take(r, "utc", false, |v| boolean(&word(v))),
             },
@@ -151,6 +161,7 @@ impl<'s, 'a> Arguments<'s, 'a> {
 }
 
 /// The literal as a key would spell it; nothing for a tuple.
+#[inline(never)]
 fn word(value: &Literal) -> String {
     match value {
         Literal::Text(text) | Literal::Name(text) => text.clone(),
@@ -159,9 +170,14 @@ fn word(value: &Literal) -> String {
     }
 }
 
-/// A whole number of at least `least`.
-fn number(least: u32) -> impl Fn(&Literal) -> Result<u32, Expected> {
-    move |value| values::whole(least..=u32::MAX, "a whole number")(&word(value))
+/// A whole number.
+fn number(value: &Literal) -> Result<u32, Expected> {
+    values::whole(&(0..=u32::MAX as u64, "a whole number"))(&word(value))
+}
+
+/// A whole number that is not 0.
+fn positive(value: &Literal) -> Result<u32, Expected> {
+    values::whole(&(1..=u32::MAX as u64, "a whole number"))(&word(value))
 }
 
 fn stream(value: &Literal) -> Result<Target, Expected> {
@@ -187,19 +203,13 @@ fn encoding(value: &Literal) -> Result<(), Expected> {
 }
 
 fn when(value: &Literal) -> Result<When, Expected> {
-    Ok(match word(value).to_ascii_uppercase().as_str() {
-        "S" => When::Seconds,
-        "M" => When::Minutes,
-        "H" => When::Hours,
-        "D" => When::Days,
-        "MIDNIGHT" => When::Midnight,
-        "W0" => When::Weekday(0),
-        "W1" => When::Weekday(1),
-        "W2" => When::Weekday(2),
-        "W3" => When::Weekday(3),
-        "W4" => When::Weekday(4),
-        "W5" => When::Weekday(5),
-        "W6" => When::Weekday(6),
+    Ok(match word(value).to_ascii_uppercase().as_bytes() {
+        b"S" => When::Seconds,
+        b"M" => When::Minutes,
+        b"H" => When::Hours,
+        b"D" => When::Days,
+        b"MIDNIGHT" => When::Midnight,
+        [b'W', day @ b'0'..=b'6'] => When::Weekday(day - b'0'),
         _ => return Err("one of S, M, H, D, midnight, W0 (Monday) to W6".into()),
     })
 }

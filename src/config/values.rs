@@ -4,7 +4,6 @@ use std::fmt::{self, Display};
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::reading::Expected;
@@ -23,19 +22,28 @@ pub(super) fn boolean(text: &str) -> Result<bool, Expected> {
     }
 }
 
-/// A whole number of a range.
-pub(super) fn whole<T>(range: RangeInclusive<T>, unit: &'static str) -> impl Fn(&str) -> Result<T, Expected>
-where
-    T: FromStr + PartialOrd + Display,
-{
+/// A port.
+pub(super) const PORT: (RangeInclusive<u64>, &str) = (1..=u16::MAX as u64, "a port");
+
+/// A whole number of a range and its unit.
+pub(super) fn whole<T: TryFrom<u64>>(
+    range: &'static (RangeInclusive<u64>, &'static str),
+) -> impl Fn(&str) -> Result<T, Expected> {
     move |text| {
-        let number = text.parse().ok().filter(|n| range.contains(n));
-        number.ok_or_else(|| format!("{unit} from {} to {}", range.start(), range.end()).into())
+        let number = number(text, range)?;
+        T::try_from(number).map_err(|_| "a smaller number".into())
     }
 }
 
+/// The same for all types, once.
+#[inline(never)]
+fn number(text: &str, (range, unit): &(RangeInclusive<u64>, &str)) -> Result<u64, Expected> {
+    let number = text.parse().ok().filter(|n| range.contains(n));
+    number.ok_or_else(|| format!("{unit} from {} to {}", range.start(), range.end()).into())
+}
+
 /// Seconds of a range, with decimals: `30`, `0.25`, `.5`.
-pub(super) fn seconds(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, Expected> {
+pub(super) fn seconds(range: &'static RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, Expected> {
     move |text| {
         let seconds = decimal_seconds(text).filter(|n| range.contains(n));
         seconds.ok_or_else(|| {
@@ -75,9 +83,9 @@ impl Display for InSeconds {
 }
 
 /// A text of a number of bytes, on one line.
-pub(super) fn text(bytes: RangeInclusive<usize>) -> impl Fn(&str) -> Result<String, Expected> {
+pub(super) fn text(bytes: &'static RangeInclusive<usize>) -> impl Fn(&str) -> Result<String, Expected> {
     move |text| {
-        if bytes.contains(&text.len()) && !text.contains(char::is_control) {
+        if bytes.contains(&text.len()) && !has_controls(text) {
             Ok(text.to_owned())
         } else {
             Err(format!("{} to {} bytes of text on one line", bytes.start(), bytes.end()).into())
@@ -85,14 +93,20 @@ pub(super) fn text(bytes: RangeInclusive<usize>) -> impl Fn(&str) -> Result<Stri
     }
 }
 
+/// Whether there are control characters in it.
+#[inline(never)]
+pub(super) fn has_controls(text: &str) -> bool {
+    text.contains(char::is_control)
+}
+
 /// A password.
 pub(super) fn secret(secret: &str) -> Result<Secret, Expected> {
-    text(0..=limits::SHORTSTR)(secret).map(Secret::new)
+    text(&(0..=limits::SHORTSTR))(secret).map(Secret::new)
 }
 
 /// The name of a file.
 pub(super) fn path(text: &str) -> Result<PathBuf, Expected> {
-    if text.is_empty() || text.contains(char::is_control) {
+    if text.is_empty() || has_controls(text) {
         return Err("the name of a file".into());
     }
     Ok(text.into())
@@ -187,7 +201,8 @@ mod tests {
 
     #[test]
     fn seconds_take_decimals_and_nothing_that_is_no_time() {
-        let read = seconds(Duration::from_millis(1)..=Duration::from_secs(604_800));
+        const RANGE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(604_800);
+        let read = seconds(&RANGE);
         assert_eq!(read("0.1"), Ok(Duration::from_millis(100)));
         assert_eq!(read("30"), Ok(Duration::from_secs(30)));
         assert_eq!(read("30."), Ok(Duration::from_secs(30)));

@@ -107,12 +107,10 @@ impl Line {
         let _ = self.bytes.push(b'\n');
     }
 
-    /// Keeps the first `most` characters of what was written since `start`.
-    pub fn shorten(&mut self, start: usize, most: usize) {
-        let written = self.bytes.get(start..).unwrap_or_default().iter();
-        let mut beginnings = written.enumerate().filter(|(_, byte)| **byte & 0xC0 != 0x80);
-        if let Some((end, _)) = beginnings.nth(most) {
-            self.bytes.truncate(start + end);
+    /// Takes off the zeros at the end, but for one right after a point.
+    pub fn pop_zeros(&mut self) {
+        while self.bytes.ends_with(b"0") && !self.bytes.ends_with(b".0") {
+            self.bytes.pop();
         }
     }
 

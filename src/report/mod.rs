@@ -134,12 +134,50 @@ impl<V: Serialize, I: Iterator<Item = V> + Clone> Serialize for Sequence<I> {
     }
 }
 
-/// As the shortest number that reads as this one: with at most 15 digits (uptimes of 300,000
-/// years) exactly these digits, at least one decimal, and no zeros after it.
+/// Exactly these digits, at least one decimal, and no zeros after it.
+///
+/// As bytes, which serde-json-core writes as they are. By way of a double its writer would take 5 KB of a board's
+/// binary.
 impl<const PER_UNIT: u32> Serialize for Fixed<PER_UNIT> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.0 as f64 / f64::from(PER_UNIT))
+        serializer.serialize_bytes(decimals(self.0, PER_UNIT, &mut [0; DIGITS]))
     }
+}
+
+/// Bytes of the longest such number: 19 digits, a zero before them, a sign and a point.
+const DIGITS: usize = 22;
+
+fn decimals(value: i64, per_unit: u32, room: &mut [u8; DIGITS]) -> &[u8] {
+    let mut free = DIGITS;
+    let mut push = |byte: u8| {
+        free = free.saturating_sub(1);
+        if let Some(place) = room.get_mut(free) {
+            *place = byte;
+        }
+    };
+    let (mut rest, mut unit, mut is_begun) = (value.unsigned_abs(), per_unit, false);
+    let last_digit = |rest: &mut u64| {
+        let digit = *rest % 10;
+        *rest /= 10;
+        digit as u8
+    };
+    while unit > 1 {
+        let digit = last_digit(&mut rest);
+        unit /= 10;
+        is_begun |= digit != 0 || unit == 1;
+        if is_begun {
+            push(b'0' + digit);
+        }
+    }
+    push(b'.');
+    push(b'0' + last_digit(&mut rest));
+    while rest > 0 {
+        push(b'0' + last_digit(&mut rest));
+    }
+    if value < 0 {
+        push(b'-');
+    }
+    room.get(free..).unwrap_or_default()
 }
 
 #[cfg(test)]

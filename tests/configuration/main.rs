@@ -40,7 +40,7 @@ fn cases(cases: u32) -> ProptestConfig {
 }
 
 fn plain(field: Field) -> Piece {
-    Piece::Field { field, width: 0, zeros: false, precision: None, kind: 's' }
+    Piece::Field { field, width: 0, zeros: false, kind: 's' }
 }
 
 fn usual_format() -> Format {

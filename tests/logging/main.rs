@@ -24,7 +24,7 @@ fn text(text: &str) -> Piece {
 }
 
 fn field(field: Field, width: i16, kind: char) -> Piece {
-    Piece::Field { field, width, zeros: false, precision: None, kind }
+    Piece::Field { field, width, zeros: false, kind }
 }
 
 fn plain() -> Format {

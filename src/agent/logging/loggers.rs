@@ -14,7 +14,7 @@ use super::rotate::Schedule;
 use super::syslog::Syslog;
 use super::trouble::Trouble;
 use super::{Error, Fallback};
-use crate::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, SyslogAddress, Target};
+use crate::config::logging::{Format, Handler, Level, Logger, Logging, SyslogAddress, Target};
 use crate::output::line::Line;
 use crate::output::localtime::{Zone, unix_seconds};
 use crate::output::{is_journal, priority, python_level, write_stream};
@@ -231,8 +231,7 @@ impl Sink {
 
 /// Python's `lastResort`: what writes where no handler is configured at all.
 fn last_resort() -> Handler {
-    let message = Piece::Field { field: Field::Message, width: 0, zeros: false, precision: None, kind: 's' };
-    let format = Format { pieces: vec![message], datefmt: None };
+    let format = Format::of("%(message)s");
     Handler { name: String::new(), level: Level::Warning, target: Target::Stderr, format }
 }
 

@@ -29,7 +29,7 @@ use log::{Metadata, Record};
 
 pub use loggers::{Loggers, message};
 
-use crate::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, SyslogAddress, Target};
+use crate::config::logging::{Format, Handler, Level, Logger, Logging, SyslogAddress, Target};
 use crate::output::is_journal;
 use crate::output::localtime::Zone;
 
@@ -160,20 +160,16 @@ impl log::Log for Facade {
 
 /// Root at INFO with the one handler of `fallback`; `dev_log` is where the system's syslog is.
 fn default_for(fallback: Fallback, dev_log: &Path) -> Logging {
-    let text = |text: &str| Piece::Text(text.into());
-    let field = |field| Piece::Field { field, width: 0, zeros: false, precision: None, kind: 's' };
-    let (target, pieces) = if fallback == Fallback::Syslog && dev_log.exists() {
+    let (target, format) = if fallback == Fallback::Syslog && dev_log.exists() {
         let address = SyslogAddress::Path(dev_log.into());
-        let pieces = vec![text("psistats["), field(Field::Process), text("]: "), field(Field::Message)];
-        (Target::Syslog { address, facility: syslog::DAEMON }, pieces)
+        (Target::Syslog { address, facility: syslog::DAEMON }, "psistats[%(process)d]: %(message)s")
     } else if is_journal(io::stderr().as_fd()) {
         // It has a time and a name of its own, and takes the level from the priority.
-        (Target::Stderr, vec![field(Field::Message)])
+        (Target::Stderr, "%(message)s")
     } else {
-        let (time, level) = (field(Field::Asctime), field(Field::Levelname));
-        (Target::Stderr, vec![time, text(" psistats "), level, text(" "), field(Field::Message)])
+        (Target::Stderr, "%(asctime)s psistats %(levelname)s %(message)s")
     };
-    let format = Format { pieces, datefmt: None };
+    let format = Format::of(format);
     let handler = Handler { name: "default".into(), level: Level::NotSet, target, format };
     let root =
         Logger { level: Level::Info, handlers: vec![0], propagate: false, qualname: "psistats".into() };

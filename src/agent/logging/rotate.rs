@@ -1,7 +1,6 @@
 //! When a log file is put aside, and under which name: Python's `RotatingFileHandler` and
 //! `TimedRotatingFileHandler`.
 
-use std::collections::BinaryHeap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -100,11 +99,11 @@ pub fn shift(path: &Path, backups: u32) -> io::Result<()> {
         let digits = name.as_bytes().strip_prefix(base.as_bytes())?.strip_prefix(b".")?;
         str::from_utf8(digits).ok()?.parse().ok().filter(|number| (1..backups).contains(number))
     };
-    let mut old = BinaryHeap::new();
-    for entry in fs::read_dir(folder)? {
-        old.extend(number(&entry?.file_name()));
-    }
-    while let Some(number) = old.pop() {
+    let mut old = Vec::new();
+    list(folder, &mut |name| old.extend(number(name)))?;
+    // There are few: sorting them would take 2 KB of a board's binary.
+    while let Some((at, number)) = old.iter().copied().enumerate().max_by_key(|(_, number)| *number) {
+        old.swap_remove(at);
         rename(&numbered(path, number), &numbered(path, number + 1))?;
     }
     rename(path, &numbered(path, 1))
@@ -126,15 +125,24 @@ pub fn remove_oldest(path: &Path, schedule: &Schedule, backups: u32) -> io::Resu
         return Ok(());
     }
     let mut old = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        if name.to_str().is_some_and(|name| is_old(name, base, schedule)) {
-            old.push(name);
-        }
+    list(folder, &mut |name| {
+        old.extend(name.to_str().filter(|name| is_old(name, base, schedule)).map(str::to_owned));
+    })?;
+    let kept = usize::try_from(backups).unwrap_or(usize::MAX);
+    while old.len() > kept
+        && let Some((at, _)) = old.iter().enumerate().min_by_key(|(_, name)| *name)
+    {
+        fs::remove_file(folder.join(old.swap_remove(at)))?;
     }
-    old.sort_unstable();
-    let surplus = old.len().saturating_sub(usize::try_from(backups).unwrap_or(usize::MAX));
-    old.iter().take(surplus).try_for_each(|name| fs::remove_file(folder.join(name)))
+    Ok(())
+}
+
+/// Gives the name of each file in a folder to `each`.
+fn list(folder: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        each(&entry?.file_name());
+    }
+    Ok(())
 }
 
 /// Whether Python takes the file `name` for one that `base` was put aside as: it starts like
