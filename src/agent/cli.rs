@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::{self, Path, PathBuf};
@@ -307,9 +307,9 @@ fn restart(invocation: Invocation) -> Result<(), String> {
 
 fn launch(configuration: &Configuration, loaded: &Loaded, root: &Path) -> Result<(), String> {
     complain_of(&loaded.warnings);
-    let mut options = vec![OsStr::new("--root"), root.as_os_str()];
+    let mut options = vec!["--root".into(), root.into()];
     if let Some(file) = configuration.file() {
-        options.extend([OsStr::new("--config"), file.as_os_str()]);
+        options.extend(["--config".into(), file.into()]);
     }
     match service::start(&loaded.settings.app, options)? {
         Started::Now(pid, how) => {

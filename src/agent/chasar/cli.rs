@@ -2,13 +2,14 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::ErrorKind;
-use std::os::unix::process::CommandExt as _;
+use std::io;
 use std::path::PathBuf;
-use std::process;
 
 use lexopt::Arg::{Long, Short, Value};
+use nix::errno::Errno;
+use nix::unistd::execvp;
 
+use crate::agent::service;
 use crate::config::chasar::{Chasar, master, port};
 use crate::config::settings::Host;
 
@@ -127,13 +128,15 @@ pub fn help(version: &str) -> String {
 pub fn master_node(arguments: Vec<OsString>) -> Result<(), String> {
     let beside = env::current_exe().ok().and_then(|us| Some(us.parent()?.join(HUB)));
     let program = beside.filter(|program| program.is_file()).unwrap_or_else(|| HUB.into());
-    let error = process::Command::new(&program).args(arguments).exec();
-    Err(match error.kind() {
-        ErrorKind::NotFound => format!(
+    let words = [program.clone().into()].into_iter().chain(arguments).collect();
+    let words = service::c_strings(words).map_err(|error| error.to_string())?;
+    let Some(Err(error)) = words.first().map(|program| execvp(program, &words)) else { return Ok(()) };
+    Err(match error {
+        Errno::ENOENT => format!(
             "{HUB}, which is the master node, is neither beside this program nor in the PATH: install the Debian \
              package {HUB}, or build it with cargo build --release --features hub"
         ),
-        _ => format!("{}: {error}", program.display()),
+        _ => format!("{}: {}", program.display(), io::Error::from(error)),
     })
 }
 
