@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::{self, Path, PathBuf};
@@ -89,23 +89,24 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    ExitCode::from(match invocation.command {
-        Command::Start => code(start(invocation)),
-        Command::StartLocal => code(start_local(invocation)),
-        Command::Stop => code(stop(invocation)),
-        Command::Restart => code(restart(invocation)),
-        Command::Status => status(invocation),
-        Command::CheckConfig => code(check_config(invocation)),
-        Command::Sensors => code(sensors(invocation)),
-        Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
-        Command::Version => answer(VERSION),
-        Command::Daemon => daemon(invocation),
-    })
+    let done = match invocation.command {
+        Command::Start => start(&invocation),
+        Command::StartLocal => start_local(&invocation),
+        Command::Stop => stop(&invocation),
+        Command::Restart => restart(&invocation),
+        Command::CheckConfig => check_config(&invocation),
+        Command::Sensors => sensors(&invocation),
+        Command::Status => return ExitCode::from(status(&invocation)),
+        Command::Daemon => return ExitCode::from(daemon(&invocation)),
+        Command::Help => return ExitCode::from(answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}"))),
+        Command::Version => return ExitCode::from(answer(VERSION)),
+    };
+    ExitCode::from(code(done))
 }
 
 /// Whether it is called as chasar, by a link or as `psistats chasar`.
 fn is_chasar(parser: &mut lexopt::Parser) -> bool {
-    let by_link = parser.bin_name().is_some_and(|name| Path::new(name).ends_with("chasar"));
+    let by_link = parser.bin_name().is_some_and(|name| name.rsplit('/').next() == Some("chasar"));
     by_link || parser.raw_args().is_ok_and(|mut args| args.next_if(|arg| arg == "chasar").is_some())
 }
 
@@ -261,10 +262,10 @@ impl Invocation {
     }
 }
 
-fn start_local(invocation: Invocation) -> Result<(), String> {
+fn start_local(invocation: &Invocation) -> Result<(), String> {
     let root = invocation.root()?;
     let printing = Printing { stdout: invocation.stdout, once: invocation.once };
-    foreground(Configuration::of(invocation.reader(), invocation.config), root, printing)
+    foreground(Configuration::of(invocation.reader(), invocation.config.clone()), root, printing)
 }
 
 fn foreground(mut configuration: Configuration, root: PathBuf, printing: Printing) -> Result<(), String> {
@@ -276,18 +277,18 @@ fn foreground(mut configuration: Configuration, root: PathBuf, printing: Printin
     run::run(options).map_err(|error| Reason(&error).to_string())
 }
 
-fn start(invocation: Invocation) -> Result<(), String> {
+fn start(invocation: &Invocation) -> Result<(), String> {
     let (configuration, loaded) = invocation.configuration()?;
     launch(&configuration, &loaded, &invocation.root()?)
 }
 
-fn stop(invocation: Invocation) -> Result<(), String> {
+fn stop(invocation: &Invocation) -> Result<(), String> {
     let (_, loaded) = invocation.configuration()?;
     answer(service::stop(&loaded.settings.app.pidfile, "stop")?);
     Ok(())
 }
 
-fn restart(invocation: Invocation) -> Result<(), String> {
+fn restart(invocation: &Invocation) -> Result<(), String> {
     // What would not start again is not stopped.
     let (configuration, loaded) = invocation.configuration()?;
     let root = invocation.root()?;
@@ -297,9 +298,9 @@ fn restart(invocation: Invocation) -> Result<(), String> {
 
 fn launch(configuration: &Configuration, loaded: &Loaded, root: &Path) -> Result<(), String> {
     complain_of(&loaded.warnings);
-    let mut options = vec![OsStr::new("--root"), root.as_os_str()];
+    let mut options = vec!["--root".into(), root.into()];
     if let Some(file) = configuration.file() {
-        options.extend([OsStr::new("--config"), file.as_os_str()]);
+        options.extend(["--config".into(), file.into()]);
     }
     match service::start(&loaded.settings.app, options)? {
         Started::Now(pid, how) => {
@@ -310,7 +311,7 @@ fn launch(configuration: &Configuration, loaded: &Loaded, root: &Path) -> Result
     Ok(())
 }
 
-fn status(invocation: Invocation) -> u8 {
+fn status(invocation: &Invocation) -> u8 {
     match invocation.configuration() {
         Ok((_, loaded)) => {
             complain_of(&loaded.warnings);
@@ -325,8 +326,8 @@ fn status(invocation: Invocation) -> u8 {
     }
 }
 
-fn check_config(invocation: Invocation) -> Result<(), String> {
-    let mut configuration = Configuration::of(invocation.reader(), invocation.config);
+fn check_config(invocation: &Invocation) -> Result<(), String> {
+    let mut configuration = Configuration::of(invocation.reader(), invocation.config.clone());
     let loaded = configuration.load().map_err(|problems| {
         let errors = config::count(&problems.0, Severity::Error);
         format!("{problems}\n{errors}, {}", config::count(&problems.0, Severity::Warning))
@@ -347,13 +348,13 @@ fn complain_of(warnings: &[Problem]) {
     warnings.iter().for_each(|warning| complain(format_args!("{warning:#}")));
 }
 
-fn sensors(invocation: Invocation) -> Result<(), String> {
+fn sensors(invocation: &Invocation) -> Result<(), String> {
     answer(listing::sensors(&Root::open(&invocation.root()?)).trim_end());
     Ok(())
 }
 
 /// The process in the background, which tells its launcher how it went.
-fn daemon(invocation: Invocation) -> u8 {
+fn daemon(invocation: &Invocation) -> u8 {
     let Some(mut launcher) = Launcher::attach() else {
         complain(format_args!("expected a command, got {}, which is internal\n{USAGE}", service::DAEMON));
         return 2;
@@ -367,11 +368,11 @@ fn daemon(invocation: Invocation) -> u8 {
     }
 }
 
-fn serve(invocation: Invocation, launcher: &mut Launcher) -> Result<(), Unstarted> {
+fn serve(invocation: &Invocation, launcher: &mut Launcher) -> Result<(), Unstarted> {
     let (configuration, loaded) = invocation.configuration()?;
     let pidfile = service::become_service(&loaded.settings.app)?;
     let socket = status::socket_of(&loaded.settings.app.pidfile);
-    let root = invocation.root;
+    let root = invocation.root.clone();
     // Who waits for this process is its launcher.
     let (launcher, manager) = (Some(launcher), Manager::default());
     let end = run::run(Options {

@@ -48,7 +48,7 @@ impl Pidfile {
             match Self::take(file, path)? {
                 Attempt::Taken(pidfile) => return Ok(pidfile),
                 Attempt::Busy(file) if begin.elapsed() >= timeout.max(PATIENCE) => {
-                    let io = |doing| move |error| Error::Io { doing, path: path.into(), error };
+                    let io = |doing| move |error| failed(doing, path, error);
                     if let Some(owner) = owner(&file).map_err(io("lock"))? {
                         let who = holder(&file, owner).map_err(io("read"))?;
                         let path = path.into();
@@ -65,7 +65,7 @@ impl Pidfile {
     }
 
     fn take(file: File, path: &Path) -> Result<Attempt, Error> {
-        let io = |doing| move |error| Error::Io { doing, path: path.into(), error };
+        let io = |doing| move |error| failed(doing, path, error);
         if !try_lock(&file, libc::F_WRLCK).map_err(io("lock"))? {
             return match displace(&file, path)? {
                 true => Ok(Attempt::Removed),
@@ -111,7 +111,7 @@ pub fn inspect(path: &Path) -> Result<State, Error> {
         Err(Error::Io { error, .. }) if error.kind() == ErrorKind::NotFound => return Ok(State::Absent),
         Err(error) => return Err(error),
     };
-    let io = |doing| move |error| Error::Io { doing, path: path.into(), error };
+    let io = |doing| move |error| failed(doing, path, error);
     let Some(owner) = owner(&file).map_err(io("lock"))? else {
         return Ok(State::Stale(Stale { path: path.into() }));
     };
@@ -156,7 +156,7 @@ impl Running {
         let begin = Instant::now();
         loop {
             let owner = owner(&self.file);
-            let io = |error| Error::Io { doing: "lock", path: self.path.clone(), error };
+            let io = |error| failed("lock", &self.path, error);
             if owner.map_err(io)? != Some(self.pid) {
                 return Ok(true);
             }
@@ -235,6 +235,12 @@ impl fmt::Display for Error {
     }
 }
 
+/// Once, and not in each place where something can fail.
+#[inline(never)]
+fn failed(doing: &'static str, path: &Path, error: io::Error) -> Error {
+    Error::Io { doing, path: path.into(), error }
+}
+
 enum Attempt {
     Taken(Pidfile),
     /// Somebody else has locked it.
@@ -253,7 +259,7 @@ enum Contents {
 
 /// Opens a regular file, and nothing else, at `path` itself.
 fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
-    let io = |error| Error::Io { doing: "open", path: path.into(), error };
+    let io = |error| failed("open", path, error);
     // O_NONBLOCK: a FIFO would keep us waiting for its other end.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = options.custom_flags(flags.bits()).open(path).map_err(io)?;
@@ -286,7 +292,7 @@ fn owner(file: &File) -> io::Result<Option<Pid>> {
 /// Removes a file that no service holds, whoever has read locks; false where one does. While this
 /// process has a read lock itself, nobody becomes the holder.
 fn displace(file: &File, path: &Path) -> Result<bool, Error> {
-    let io = |error| Error::Io { doing: "lock", path: path.into(), error };
+    let io = |error| failed("lock", path, error);
     Ok(try_lock(file, libc::F_RDLCK).map_err(io)? && remove(file, path).map(|()| true)?)
 }
 
@@ -302,7 +308,7 @@ fn remove(file: &File, path: &Path) -> Result<(), Error> {
     if !is_at(file, path) {
         return Ok(());
     }
-    fs::remove_file(path).map_err(|error| Error::Io { doing: "remove", path: path.into(), error })
+    fs::remove_file(path).map_err(|error| failed("remove", path, error))
 }
 
 /// The owner of the lock, if it has written its number into the file, or does so in a moment.

@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,15 +90,28 @@ impl Reactor {
 
     /// Watches a non-blocking descriptor until the [`Source`] is dropped.
     pub fn watch<T: AsFd>(&self, inner: T) -> io::Result<Source<'_, T>> {
+        let index = self.add(inner.as_fd())?;
+        Ok(Source { reactor: self, index, inner })
+    }
+
+    fn add(&self, descriptor: BorrowedFd<'_>) -> io::Result<usize> {
         let mut slots = self.slots.borrow_mut();
         let free = slots.iter_mut().enumerate().find(|(_, slot)| !slot.used);
         let (index, slot) =
             free.ok_or_else(|| io::Error::other("more descriptors than the reactor has slots for"))?;
         // Edge-triggered: said once, remembered in the slot until a read or write would block.
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
-        self.epoll.add(&inner, EpollEvent::new(flags, index as u64))?;
+        self.epoll.add(descriptor, EpollEvent::new(flags, index as u64))?;
         *slot = Slot { used: true, ..Slot::default() };
-        Ok(Source { reactor: self, index, inner })
+        Ok(index)
+    }
+
+    fn has_read(&self, index: usize, room: usize, result: &io::Result<usize>) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(index) {
+            // One that has hung up goes on telling.
+            let drained = is_over(result, room) && !(slot.hung_up && result.is_ok());
+            slot.readable &= !drained;
+        }
     }
 
     /// A deadline's slot.
@@ -175,7 +188,9 @@ impl Reactor {
     /// The same for epoll, rounded up, so that the deadline has passed when the wait ends.
     fn timeout(&self) -> EpollTimeout {
         let Some(wait) = self.until_next() else { return EpollTimeout::NONE };
-        let ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        // In 64 bits: to divide in 128 takes 1 KB.
+        let below_a_second = u64::from(wait.subsec_nanos().div_ceil(1_000_000));
+        let ms = wait.as_secs().saturating_mul(1000).saturating_add(below_a_second);
         EpollTimeout::try_from(ms.min(LONGEST_WAIT_MS)).unwrap_or(EpollTimeout::ZERO)
     }
 }
@@ -265,26 +280,14 @@ impl<T: AsFd> Source<'_, T> {
     ) -> io::Result<usize> {
         let room = buf.len();
         let result = read(&self.inner, buf);
-        self.with_slot(|slot| {
-            let drained = match &result {
-                Ok(n) => *n < room && !slot.hung_up,
-                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-            };
-            slot.readable &= !drained;
-        });
+        self.reactor.has_read(self.index, room, &result);
         result
     }
 
     /// Writes once. A write that is taken in part fills the transport.
     pub fn write(&self, buf: &[u8], write: impl FnOnce(&T, &[u8]) -> io::Result<usize>) -> io::Result<usize> {
         let result = write(&self.inner, buf);
-        self.with_slot(|slot| {
-            let full = match &result {
-                Ok(n) => *n < buf.len(),
-                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-            };
-            slot.writable &= !full;
-        });
+        self.with_slot(|slot| slot.writable &= !is_over(&result, buf.len()));
         result
     }
 
@@ -298,6 +301,14 @@ impl<T: AsFd> Drop for Source<'_, T> {
     fn drop(&mut self) {
         let _ = self.reactor.epoll.delete(&self.inner);
         self.with_slot(|slot| *slot = Slot::default());
+    }
+}
+
+/// Whether a read or a write of `room` bytes has left nothing for another one.
+fn is_over(result: &io::Result<usize>, room: usize) -> bool {
+    match result {
+        Ok(n) => *n < room,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
     }
 }
 

@@ -21,7 +21,7 @@ use super::logging::{self, Fallback, Loggers};
 use super::notify::Manager;
 use super::publisher;
 use super::reactor::{Reactor, Source};
-use super::sampling::Sampling;
+use super::sampling::{Deliver, Sampling};
 use super::service::Launcher;
 use super::status;
 use crate::config::{Loaded, Problems, Settings, Severity};
@@ -102,36 +102,33 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
         shared.connection.tell(launcher.ready());
     }
 
+    let line = Vec::with_capacity(if stdout { limits::REPORT + 1 } else { 0 });
+    let mut printer = Printer { line, ..Printer::default() };
+    let mut print = |_, report: &[u8]| {
+        if !once || printer.line.is_empty() {
+            printer.print(report)?;
+        }
+        if once && printer.write()? {
+            shared.stop();
+        }
+        Ok(())
+    };
+    let mut keep = |ms, report: &[u8]| {
+        keep(&shared, ms, report);
+        Ok(())
+    };
+    let deliver: &mut Deliver<'_> = if stdout { &mut print } else { &mut keep };
     // Pinned here: each combinator around a future would move a copy of it on the stack.
-    let work = pin!(async {
-        if stdout {
-            let line = Vec::with_capacity(limits::REPORT + 1);
-            let mut printer = Printer { line, ..Printer::default() };
-            let print = |_, report: &[u8]| {
-                if !once || printer.line.is_empty() {
-                    printer.print(report)?;
-                }
-                if once && printer.write()? {
-                    shared.stop();
-                }
-                Ok(())
-            };
-            sampling.run(print).await
-        } else {
-            let keep = |ms, report: &[u8]| {
-                keep(&shared, ms, report);
-                Ok(())
-            };
-            let publishing = async {
-                match &run_id {
-                    Some(run_id) => publisher::run(&shared, run_id).await,
-                    None => Ok(()),
-                }
-            };
-            // None is of use without the sampling.
-            try_zip(try_zip(sampling.run(keep), publishing), node::run(&shared)).await.map(|_| ())
+    let sampling = pin!(sampling.run(deliver));
+    let publishing = pin!(async {
+        match &run_id {
+            Some(run_id) if !stdout => publisher::run(&shared, run_id).await,
+            _ => Ok(()),
         }
     });
+    let feeding = pin!(async { if stdout { Ok(()) } else { node::run(&shared).await } });
+    // None is of use without the sampling.
+    let work = pin!(async { try_zip(try_zip(sampling, publishing), feeding).await.map(|_| ()) });
     let reading = None;
     let watch = Watch { shared: &shared, manager: &manager, signals, configuration, background, reading };
     let watch = pin!(watch.run());

@@ -24,6 +24,9 @@ use crate::time::{Instant, Periodic};
 /// of sources that were opened anew.
 const FIRST_INTERVAL: Duration = Duration::from_millis(250);
 
+/// What becomes of a report, with its sample time.
+pub type Deliver<'f> = dyn FnMut(i64, &[u8]) -> io::Result<()> + 'f;
+
 /// Makes reports and messages at their times.
 pub struct Sampling<'s, 'r> {
     shared: &'s Shared<'r>,
@@ -75,7 +78,7 @@ impl<'s, 'r> Sampling<'s, 'r> {
     ///
     /// # Errors
     /// Those of `deliver`.
-    pub async fn run(mut self, mut deliver: impl FnMut(i64, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub async fn run(mut self, deliver: &mut Deliver<'_>) -> io::Result<()> {
         let timer = self.shared.reactor.timer()?;
         let now = self.shared.reactor.now();
         self.manager.start(now);

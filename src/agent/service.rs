@@ -20,21 +20,22 @@
 //! ```
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
 use nix::sys::signal::{self, Signal};
 use nix::sys::stat::{Mode, umask};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{self, Pid};
 
 use super::pidfile::{self, Pidfile, Running, State};
@@ -62,7 +63,7 @@ pub const UNKNOWN: u8 = 4;
 #[derive(Debug)]
 pub enum Started {
     /// The service is ready: its process number, and how its first attempt to connect went.
-    Now(u32, String),
+    Now(Pid, String),
     /// It ran before; who, in words.
     Before(String),
 }
@@ -70,7 +71,7 @@ pub enum Started {
 /// Runs the program in the background with `options` and waits until it is ready.
 ///
 /// `app` is the checked configuration. The error is a text for the user.
-pub fn start<'a>(app: &App, options: impl IntoIterator<Item = &'a OsStr>) -> Result<Started, String> {
+pub fn start(app: &App, options: Vec<OsString>) -> Result<Started, String> {
     if let Some(Service { pid, .. }) = status::of_unit(&app.pidfile) {
         return Ok(Started::Before(by_systemd(pid, "restart")));
     }
@@ -79,27 +80,50 @@ pub fn start<'a>(app: &App, options: impl IntoIterator<Item = &'a OsStr>) -> Res
     let stderr = open_output("stderr_path", &app.stderr_path)?;
     let cannot = |error: io::Error| format!("cannot run psistats in the background: {}", Reason(&error));
     let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
-    let mut child = Command::new(program())
-        .arg0("psistats")
-        .arg(DAEMON)
-        .args(options)
-        .stdin(OwnedFd::from(theirs))
-        .stdout(stdout)
-        .stderr(stderr)
-        .spawn()
-        .map_err(cannot)?;
+    let streams = [theirs.as_raw_fd(), stdout.as_raw_fd(), stderr.as_raw_fd()];
+    let pid = spawn(options, streams).map_err(cannot)?;
+    drop(theirs);
     let patience = app.pidfile_timeout.saturating_add(READY_WITHIN);
     match listen(&ours, patience, true) {
-        Ok(said) => judge(said, &mut child, &ours),
+        Ok(said) => judge(said, pid, &ours),
         Err(error) => {
             // Half a service is none. Its pidfile is stale then, which hinders nobody.
-            let _ = child.kill();
+            let _ = signal::kill(pid, Signal::SIGKILL);
             Err(format!(
                 "psistats did not become ready within {} s ({error}) and was ended; `psistats start-local` shows where it stays",
                 patience.as_secs()
             ))
         }
     }
+}
+
+/// Runs this program once more, as [`DAEMON`] with `options`; `streams` become its standard streams.
+///
+/// By `posix_spawn(3)` itself: `std::process::Command` can do much more, and takes 10 KB for that.
+fn spawn(options: Vec<OsString>, streams: [RawFd; 3]) -> io::Result<Pid> {
+    let mut arguments = vec!["psistats".into(), DAEMON.into()];
+    arguments.extend(options);
+    let variables = env::vars_os().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        name
+    });
+    let (arguments, environment) = (c_strings(arguments)?, c_strings(variables.collect())?);
+    let mut actions = PosixSpawnFileActions::init()?;
+    for (number, stream) in (0..).zip(streams) {
+        actions.add_dup2(stream, number)?;
+    }
+    let program = program();
+    Ok(posix_spawn(&program, &actions, &PosixSpawnAttr::init()?, &arguments, &environment)?)
+}
+
+/// Texts as the kernel takes them.
+///
+/// # Errors
+/// One with a NUL in it, which no argument and no variable has.
+pub fn c_strings(texts: Vec<OsString>) -> io::Result<Vec<CString>> {
+    let texts = texts.into_iter().map(|text| CString::new(text.into_vec()));
+    Ok(texts.collect::<Result<_, _>>()?)
 }
 
 fn by_systemd(pid: Pid, verb: &str) -> String {
@@ -270,9 +294,8 @@ fn listen(mut socket: &UnixStream, patience: Duration, ready: bool) -> io::Resul
     Ok(said)
 }
 
-fn judge(mut said: Vec<u8>, child: &mut Child, socket: &UnixStream) -> Result<Started, String> {
+fn judge(mut said: Vec<u8>, pid: Pid, socket: &UnixStream) -> Result<Started, String> {
     let words = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-    let pid = child.id();
     if said.first() == Some(&READY) {
         said.remove(0);
         let Ok(more) = listen(socket, CONNECTED_WITHIN, false) else {
@@ -284,14 +307,18 @@ fn judge(mut said: Vec<u8>, child: &mut Child, socket: &UnixStream) -> Result<St
         }
     }
     // Those were its last words, if any. Nothing of it is left when we answer.
-    let end = child.wait();
+    let end = waitpid(pid, None);
     match &said[..] {
         [RUNS_ALREADY, text @ ..] => Ok(Started::Before(words(text))),
         [FAILED, text @ ..] => Err(words(text)),
-        _ => match end {
-            Ok(end) => Err(format!("psistats ended at its start ({end}): see [app] stderr_path")),
-            Err(error) => Err(format!("psistats ended at its start: {error}")),
-        },
+        _ => {
+            let how = match end {
+                Ok(WaitStatus::Exited(_, code)) => format!("exit status {code}"),
+                Ok(WaitStatus::Signaled(_, signal, _)) => format!("signal {signal}"),
+                _ => "nobody knows why".into(),
+            };
+            Err(format!("psistats ended at its start ({how}): see [app] stderr_path"))
+        }
     }
 }
 

@@ -301,18 +301,15 @@ async fn accept(listener: &Source<'_, UnixListener>) -> Option<UnixStream> {
 
 fn reply(shared: &Shared<'_>, mut stream: UnixStream) {
     let mut text = Text(Cursor::new([0; ANSWER]));
+    let settings = shared.settings();
     // What finds no room is left out.
+    let _ = text.0.write_all(settings.app.pidfile.as_os_str().as_bytes());
+    let _ = text.0.write_all(b"\n");
     let _ = shared.standing().lines(&mut text, shared.reactor.now());
     let length = usize::try_from(text.0.position()).unwrap_or(ANSWER);
-    let lines = text.0.get_ref().get(..length).unwrap_or_default();
-    let settings = shared.settings();
-    let pidfile = settings.app.pidfile.as_os_str().as_bytes();
     // An empty socket takes as much at once; whoever does not read it gets less.
     if stream.set_nonblocking(true).is_ok() {
-        let _ = stream
-            .write_all(pidfile)
-            .and_then(|()| stream.write_all(b"\n"))
-            .and_then(|()| stream.write_all(lines));
+        let _ = stream.write_all(text.0.get_ref().get(..length).unwrap_or_default());
     }
 }
 

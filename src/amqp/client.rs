@@ -11,9 +11,9 @@ use super::properties::Properties;
 use super::receive::{Item, Receiver};
 use super::route::Route;
 use super::send::{content, put_frame};
-use crate::bytes::{Short, Text, Writer};
+use crate::bytes::{Short, Text};
 use crate::limits;
-use crate::link::{Link, SendBuffer};
+use crate::link::{Link, SendBuffer, Write};
 use crate::time::Instant;
 
 /// From the connection to Ready; one deadline for all of it, so that a peer cannot stretch it.
@@ -104,7 +104,7 @@ impl<'a> Client<'a> {
             sent_at: now,
             waiting_since: now,
         };
-        let written = client.send.append(0, |w| w.bytes(PROTOCOL_HEADER));
+        let written = client.send.append(0, &|w| w.bytes(PROTOCOL_HEADER));
         client.note(written);
         client
     }
@@ -145,7 +145,7 @@ impl<'a> Client<'a> {
         }
         let was_empty = self.send.is_empty();
         let (options, frame_max) = (self.options, self.frame_max);
-        self.send.append(RESERVE, |w| content(w, &options, message, frame_max)).ok()?;
+        self.send.append(RESERVE, &|w| content(w, &options, message, frame_max)).ok()?;
         if was_empty {
             self.waiting_since = now;
         }
@@ -186,7 +186,7 @@ impl<'a> Client<'a> {
         let code = result.as_ref().err().map_or(200, Error::reply_code);
         self.life = Life::Closing { result, until: now + CLOSE };
         self.step = Step::Closing;
-        self.method(0, now, |w| method::close(w, code, if code == 200 { "end" } else { "protocol error" }));
+        self.method(0, now, &|w| method::close(w, code, if code == 200 { "end" } else { "protocol error" }));
     }
 
     /// Ends at once: the stream of frames makes no sense any more.
@@ -196,11 +196,11 @@ impl<'a> Client<'a> {
     }
 
     /// Queues a method of ours.
-    fn method(&mut self, channel: u16, now: Instant, arguments: impl FnOnce(&mut Writer<'_>)) {
+    fn method(&mut self, channel: u16, now: Instant, arguments: Write<'_>) {
         if self.send.is_empty() {
             self.waiting_since = now;
         }
-        let written = self.send.append(0, |w| put_frame(w, frame::METHOD, channel, arguments));
+        let written = self.send.append(0, &|w| put_frame(w, frame::METHOD, channel, arguments));
         self.note(written);
     }
 
@@ -227,7 +227,7 @@ impl<'a> Client<'a> {
             Item::Start { plain: true } => {
                 let o = self.options;
                 self.step = Step::Login;
-                self.method(0, now, |w| method::start_ok(w, o.user, o.password, o.connection_name));
+                self.method(0, now, &|w| method::start_ok(w, o.user, o.password, o.connection_name));
                 None
             }
             Item::Method(channel, mut method) => {
@@ -240,7 +240,7 @@ impl<'a> Client<'a> {
     fn on_connection(&mut self, method: Method, now: Instant) -> Option<Event> {
         match (self.step, method) {
             (_, Method::Close { code, text }) => {
-                self.method(0, now, |w| method::method(w, id::CONNECTION_CLOSE_OK));
+                self.method(0, now, &|w| method::method(w, id::CONNECTION_CLOSE_OK));
                 let error = self.closed(Scope::Connection, code, text);
                 self.end(Err(error));
             }
@@ -251,7 +251,7 @@ impl<'a> Client<'a> {
             }
             (Step::VirtualHost, Method::Ok(id::CONNECTION_OPEN_OK)) => {
                 self.step = Step::Channel;
-                self.method(CHANNEL, now, method::channel_open);
+                self.method(CHANNEL, now, &method::channel_open);
             }
             (step, Method::Blocked { reason }) if step != Step::Greeting && step != Step::Login => {
                 // What is no change is no event.
@@ -275,13 +275,13 @@ impl<'a> Client<'a> {
                 }
             }
             (_, Method::Close { code, text }) => {
-                self.method(CHANNEL, now, |w| method::method(w, id::CHANNEL_CLOSE_OK));
+                self.method(CHANNEL, now, &|w| method::method(w, id::CHANNEL_CLOSE_OK));
                 let error = self.closed(Scope::Channel, code, text);
                 self.fail(error, now);
             }
             (_, Method::Flow { active }) => {
                 self.flow = active;
-                self.method(CHANNEL, now, |w| method::flow_ok(w, active));
+                self.method(CHANNEL, now, &|w| method::flow_ok(w, active));
             }
             (Step::Channel, Method::Ok(id::CHANNEL_OPEN_OK)) => self.declare(Step::Exchange, now),
             (Step::Exchange, Method::Ok(id::EXCHANGE_DECLARE_OK)) => self.declare(Step::Queue, now),
@@ -336,10 +336,10 @@ impl<'a> Client<'a> {
         let ours = self.options.heartbeat_s;
         let heartbeat_s = if heartbeat == 0 { ours } else { ours.min(heartbeat) };
         self.heartbeat_s = heartbeat_s;
-        self.method(0, now, |w| method::tune_ok(w, CHANNEL, agreed, heartbeat_s));
+        self.method(0, now, &|w| method::tune_ok(w, CHANNEL, agreed, heartbeat_s));
         self.step = Step::VirtualHost;
         let vhost = self.options.vhost;
-        self.method(0, now, |w| method::open(w, vhost));
+        self.method(0, now, &|w| method::open(w, vhost));
     }
 
     /// Goes to `step`, or past it where nothing is to be declared there.
@@ -348,18 +348,18 @@ impl<'a> Client<'a> {
         self.step = step;
         match (step, o.queue) {
             (Step::Exchange, _) if o.declare_exchange && !o.exchange.name.is_empty() => {
-                self.method(CHANNEL, now, |w| method::exchange_declare(w, &o.exchange));
+                self.method(CHANNEL, now, &|w| method::exchange_declare(w, &o.exchange));
             }
             (Step::Exchange, _) => self.declare(Step::Queue, now),
-            (Step::Queue, Some(queue)) => self.method(CHANNEL, now, |w| method::queue_declare(w, &queue)),
+            (Step::Queue, Some(queue)) => self.method(CHANNEL, now, &|w| method::queue_declare(w, &queue)),
             (Step::Binding, Some(queue)) if !o.exchange.name.is_empty() => {
-                self.method(CHANNEL, now, |w| {
+                self.method(CHANNEL, now, &|w| {
                     method::queue_bind(w, queue.name, o.exchange.name, o.routing_key);
                 });
             }
             _ => {
                 self.step = Step::Confirms;
-                self.method(CHANNEL, now, method::confirm_select);
+                self.method(CHANNEL, now, &method::confirm_select);
             }
         }
     }
@@ -490,7 +490,7 @@ impl Link for Client<'_> {
                 Timer::Heartbeat if !matches!(self.life, Life::Open) => {}
                 Timer::Heartbeat => {
                     self.waiting_since = now;
-                    let written = self.send.append(0, |w| put_frame(w, frame::HEARTBEAT, 0, |_| ()));
+                    let written = self.send.append(0, &|w| put_frame(w, frame::HEARTBEAT, 0, &|_| ()));
                     self.note(written);
                 }
             }

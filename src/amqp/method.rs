@@ -157,7 +157,7 @@ fn text(r: &mut Reader<'_>) -> Result<Text, Short> {
 /// Connection.Start-Ok with PLAIN (§4.2.2; RFC 4616: an empty identity, user and password).
 pub fn start_ok(w: &mut Writer<'_>, user: &str, password: &str, connection_name: &str) {
     method(w, id::CONNECTION_START_OK);
-    table(w, |w| {
+    table(w, &|w| {
         for (name, value) in [
             ("product", "psistats"),
             ("version", env!("CARGO_PKG_VERSION")),
@@ -168,7 +168,7 @@ pub fn start_ok(w: &mut Writer<'_>, user: &str, password: &str, connection_name:
         }
         shortstr(w, "capabilities");
         w.u8(b'F');
-        table(w, |w| {
+        table(w, &|w| {
             for (name, value) in [
                 ("authentication_failure_close", true),
                 ("basic.nack", true),
@@ -236,7 +236,7 @@ pub fn exchange_declare(w: &mut Writer<'_>, exchange: &Exchange<'_>) {
     shortstr(w, exchange.kind);
     // Bits in order: passive, durable, auto-delete, internal, no-wait.
     w.u8(u8::from(exchange.durable) << 1 | u8::from(exchange.auto_delete) << 2);
-    table(w, |_| ());
+    table(w, &|_| ());
 }
 
 /// Queue.Declare
@@ -246,7 +246,7 @@ pub fn queue_declare(w: &mut Writer<'_>, queue: &Queue<'_>) {
     shortstr(w, queue.name);
     // Bits in order: passive, durable, exclusive, auto-delete, no-wait.
     w.u8(u8::from(queue.durable) << 1 | u8::from(queue.exclusive) << 2 | u8::from(queue.auto_delete) << 3);
-    table(w, |w| {
+    table(w, &|w| {
         if let Some(ttl) = queue.ttl_ms {
             // An integer of any width, but not a string: that would be 406.
             shortstr(w, "x-message-ttl");
@@ -267,7 +267,7 @@ pub fn queue_bind(w: &mut Writer<'_>, queue: &str, exchange: &str, routing_key: 
     shortstr(w, exchange);
     shortstr(w, routing_key);
     w.u8(0); // no-wait
-    table(w, |_| ());
+    table(w, &|_| ());
 }
 
 /// Confirm.Select

@@ -44,7 +44,7 @@ pub fn encode(w: &mut Writer<'_>, p: &Properties<'_>, body_len: u64) {
     optional(w, p.content_type);
     optional(w, p.content_encoding);
     if !p.headers.is_empty() {
-        table(w, |w| {
+        table(w, &|w| {
             for (name, value) in p.headers {
                 shortstr(w, name);
                 w.u8(b'l');

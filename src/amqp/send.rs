@@ -6,9 +6,10 @@ use super::options::Options;
 use super::{method, properties};
 use crate::bytes::Writer;
 use crate::limits;
+use crate::link::Write;
 
 /// One frame: prefix, payload, end octet.
-pub fn put_frame(w: &mut Writer<'_>, kind: u8, channel: u16, payload: impl FnOnce(&mut Writer<'_>)) {
+pub fn put_frame(w: &mut Writer<'_>, kind: u8, channel: u16, payload: Write<'_>) {
     w.u8(kind);
     w.u16(channel);
     let size = w.hold_u32();
@@ -19,11 +20,11 @@ pub fn put_frame(w: &mut Writer<'_>, kind: u8, channel: u16, payload: impl FnOnc
 
 /// Basic.Publish, content header, and the body in frames of the agreed size.
 pub fn content(w: &mut Writer<'_>, options: &Options<'_>, message: &Publish<'_>, frame_max: u32) {
-    put_frame(w, frame::METHOD, CHANNEL, |w| method::publish(w, options.exchange.name, options.routing_key));
+    put_frame(w, frame::METHOD, CHANNEL, &|w| method::publish(w, options.exchange.name, options.routing_key));
     let length = message.body.len() as u64;
-    put_frame(w, frame::HEADER, CHANNEL, |w| properties::encode(w, &message.properties, length));
+    put_frame(w, frame::HEADER, CHANNEL, &|w| properties::encode(w, &message.properties, length));
     for piece in message.body.chunks(frame_max.saturating_sub(8).max(1) as usize) {
-        put_frame(w, frame::BODY, CHANNEL, |w| w.bytes(piece));
+        put_frame(w, frame::BODY, CHANNEL, &|w| w.bytes(piece));
     }
 }
 
@@ -39,7 +40,7 @@ pub fn shortstr(w: &mut Writer<'_>, text: &str) {
 }
 
 /// A field table (§4.2.5.5) with what `fields` writes.
-pub fn table(w: &mut Writer<'_>, fields: impl FnOnce(&mut Writer<'_>)) {
+pub fn table(w: &mut Writer<'_>, fields: Write<'_>) {
     let at = w.hold_u32();
     fields(w);
     w.fill_u32(at);

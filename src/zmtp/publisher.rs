@@ -90,7 +90,7 @@ impl<'a> Publisher<'a> {
         }
         let was_empty = self.send.is_empty();
         let topic = self.subscriptions.topic();
-        if self.send.append(RESERVE, |w| put_message(w, topic, body)).is_err() {
+        if self.send.append(RESERVE, &|w| put_message(w, topic, body)).is_err() {
             return Outcome::Dropped;
         }
         if was_empty {
@@ -109,7 +109,7 @@ impl<'a> Publisher<'a> {
         if self.send.is_empty() {
             self.moved_at = now;
         }
-        match self.send.append(0, |w| w.bytes(control)) {
+        match self.send.append(0, &|w| w.bytes(control)) {
             Ok(()) => self.session.control_sent(length),
             Err(_) => self.session.end(Peer::Flood.into()),
         }

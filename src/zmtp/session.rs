@@ -9,6 +9,7 @@ use super::error::{Error, Peer, Step};
 use super::frame::{self, Header};
 use super::greeting::{self, Version};
 use crate::bytes::{Text, Writer};
+use crate::link::Write;
 use crate::time::Instant;
 
 /// From the connection to READY; one deadline for all of it, so that a peer cannot stretch it.
@@ -192,10 +193,10 @@ impl Session {
     pub fn subscribe(&mut self, prefix: &[u8]) {
         // A command since 3.1, a message before (RFC 15 and 23).
         if self.version >= Version::V3_1 {
-            self.send(|w| command::put_subscribe(w, prefix));
+            self.send(&|w| command::put_subscribe(w, prefix));
         } else {
             let size = u8::try_from(1 + prefix.len()).unwrap_or_default();
-            self.send(|w| [&[0, size, 1], prefix].into_iter().for_each(|part| w.bytes(part)));
+            self.send(&|w| [&[0, size, 1], prefix].into_iter().for_each(|part| w.bytes(part)));
         }
     }
 
@@ -230,7 +231,7 @@ impl Session {
                     self.asked_at = Some(now);
                     let ttl = (self.heartbeat * DEAD).as_millis() / 100;
                     let ttl = u16::try_from(ttl).unwrap_or(u16::MAX);
-                    self.send(|w| command::put_ping(w, ttl));
+                    self.send(&|w| command::put_ping(w, ttl));
                 }
             }
         }
@@ -288,7 +289,7 @@ impl Session {
             return Ok(Next::Event(Event::Ready));
         }
         self.step = Step::Handshake;
-        self.send(|w| command::put_ready(w, socket));
+        self.send(&|w| command::put_ready(w, socket));
         Ok(Next::Nothing)
     }
 
@@ -297,7 +298,7 @@ impl Session {
         let ours = greeting::ours(theirs, self.socket);
         let more = ours.get(self.greeted..).unwrap_or_default();
         self.greeted = ours.len();
-        self.send(|w| w.bytes(more));
+        self.send(&|w| w.bytes(more));
     }
 
     fn on_command<'i>(&mut self, body: &'i [u8]) -> Result<Next<'i>, Error> {
@@ -305,7 +306,7 @@ impl Session {
             (Command::Error(reason), _) => return Err(Error::Told(reason)),
             (Command::Ready(theirs), Step::Handshake) => {
                 if let Err(error) = self.socket.talks_to(&theirs) {
-                    self.send(|w| command::put_error(w, "Invalid socket type"));
+                    self.send(&|w| command::put_error(w, "Invalid socket type"));
                     return Err(error);
                 }
                 self.step = Step::Ready;
@@ -322,7 +323,7 @@ impl Session {
             }
             (Command::Ping { ttl, context }, _) => {
                 self.ttl = (ttl > 0).then(|| Duration::from_millis(u64::from(ttl) * 100));
-                self.send(|w| command::put_pong(w, context));
+                self.send(&|w| command::put_pong(w, context));
             }
             _ => {}
         }
@@ -344,7 +345,7 @@ impl Session {
     }
 
     /// Queues octets of the session's own. No room means that the peer asks without reading.
-    fn send(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
+    fn send(&mut self, write: Write<'_>) {
         let mut buf = [0; CONTROL];
         let mut w = Writer::new(&mut buf);
         write(&mut w);

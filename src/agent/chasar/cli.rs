@@ -2,13 +2,14 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::ErrorKind;
-use std::os::unix::process::CommandExt as _;
+use std::io;
 use std::path::PathBuf;
-use std::process;
 
 use lexopt::Arg::{Long, Short, Value};
+use nix::errno::Errno;
+use nix::unistd::execvp;
 
+use crate::agent::service;
 use crate::config::chasar::{Chasar, master, port};
 use crate::config::settings::Host;
 
@@ -85,7 +86,7 @@ impl Words {
 /// # Errors
 /// What was expected instead.
 pub fn parse(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
-    let (mut found, mut config) = (Vec::new(), None);
+    let (mut found, mut config) = (Vec::<String>::new(), None);
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
@@ -95,22 +96,26 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
             Value(word) if found.is_empty() && word == "version" => return Ok(Command::Version),
             Value(word) if found.is_empty() && word == "masternode" => {
                 // What follows is the master node's to check.
-                let config = config.into_iter().flat_map(|file| ["--config".into(), file]);
-                return Ok(Command::MasterNode(config.chain([word]).chain(parser.raw_args()?).collect()));
+                let mut arguments = vec![word];
+                if let Some(file) = config {
+                    arguments.splice(0..0, ["--config".into(), file]);
+                }
+                arguments.extend(parser.raw_args()?);
+                return Ok(Command::MasterNode(arguments));
             }
             Value(word) => found.push(word.to_string_lossy().into_owned()),
             other => return Err(other.unexpected()),
         }
     }
-    let mut found = found.into_iter();
-    if [found.next(), found.next()] != [Some("clientnode".into()), Some("start".into())] {
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    let ["clientnode", "start", found @ ..] = &found[..] else {
         return Err("expected clientnode start or masternode start".into());
-    }
-    let name = found.next().map(|word| master(&word)).transpose()?;
-    let port = found.next().map(|word| port(&word));
-    if let Some(word) = found.next() {
+    };
+    if let Some(word) = found.get(2) {
         return Err(format!("expected no more than MASTER and PORT, got {word}").into());
     }
+    let name = found.first().map(|word| master(word)).transpose()?;
+    let port = found.get(1).map(|word| port(word));
     let words = Words { name, port: port.transpose()? };
     Ok(Command::ClientNode { config: config.map(PathBuf::from), words })
 }
@@ -127,13 +132,16 @@ pub fn help(version: &str) -> String {
 pub fn master_node(arguments: Vec<OsString>) -> Result<(), String> {
     let beside = env::current_exe().ok().and_then(|us| Some(us.parent()?.join(HUB)));
     let program = beside.filter(|program| program.is_file()).unwrap_or_else(|| HUB.into());
-    let error = process::Command::new(&program).args(arguments).exec();
-    Err(match error.kind() {
-        ErrorKind::NotFound => format!(
+    let mut words = vec![program.clone().into()];
+    words.extend(arguments);
+    let words = service::c_strings(words).map_err(|error| error.to_string())?;
+    let Some(Err(error)) = words.first().map(|program| execvp(program, &words)) else { return Ok(()) };
+    Err(match error {
+        Errno::ENOENT => format!(
             "{HUB}, which is the master node, is neither beside this program nor in the PATH: install the Debian \
              package {HUB}, or build it with cargo build --release --features hub"
         ),
-        _ => format!("{}: {error}", program.display()),
+        _ => format!("{}: {}", program.display(), io::Error::from(error)),
     })
 }
 
