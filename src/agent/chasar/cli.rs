@@ -30,7 +30,7 @@ Commands:
 Options, before or after the command:
   --config FILE  Read the section [chasar] of this configuration, and its logging. Without: of the
                  first that exists of ./psistats.conf, ~/.psistats/psistats.conf, /etc/psistats.conf
-                 and the other places of psistats --help. Words of the command line win over it.
+                 and the other places of psistats --help. The command line takes precedence.
   -h, --help     Print this.
   -V, --version  Print the version.
 
