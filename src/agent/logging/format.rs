@@ -217,6 +217,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_fraction_as_a_text_has_at_most_seven_decimals_and_no_zeros_behind_them() {
+        for (value, text) in [
+            (411.0, "411.0"),
+            (0.25, "0.25"),
+            (-0.000_000_04, "-0.0"),
+            (1_700_000_000.123_456_7, "1700000000.1234567"),
+            (1_700_000_000.100_000_14, "1700000000.1000001"),
+        ] {
+            let mut line = Line::default();
+            write_value(&mut line, Value::Float(value), 's');
+            assert_eq!(line.as_str(), text);
+        }
+    }
+
+    #[test]
     fn decimals_are_those_of_rusts_own_writer() {
         let values = [
             0.0,
