@@ -49,7 +49,11 @@ pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Z
                 }
                 // Zeros go between the sign and the digits.
                 let sign = *zeros && line.as_bytes().get(start) == Some(&b'-');
-                line.pad(start + usize::from(sign), *width - i16::from(sign), if *zeros { "0" } else { " " });
+                line.pad(
+                    start + usize::from(sign),
+                    *width - i16::from(sign),
+                    if *zeros { b'0' } else { b' ' },
+                );
             }
         }
     }
@@ -111,9 +115,7 @@ fn write_value(line: &mut Line, value: Value<'_>, kind: char) {
         (Value::Int(int), _) => write!(line, "{int}"),
         (Value::Float(float), 'f') => write_decimals(line, float, 6),
         (Value::Float(float), 'd') => write!(line, "{}", float as i64),
-        (Value::Float(float), _) => {
-            write_decimals(line, float, 7).map(|()| line.pop_zeros())
-        },
+        (Value::Float(float), _) => write_decimals(line, float, 7).map(|()| line.pop_zeros()),
     };
 }
 
