@@ -72,12 +72,17 @@ pub fn is_journal(stream: BorrowedFd<'_>) -> bool {
 /// a line is asked for before, and again for each piece of `PIPE_BUF`, which is what a pipe that is ready
 /// takes. Only a line that is longer can end in its midst.
 pub fn write_stream(stream: impl AsFd, line: &[u8]) -> io::Result<()> {
+    write_pieces(stream.as_fd(), line)
+}
+
+/// The same for all streams, once.
+fn write_pieces(stream: BorrowedFd<'_>, line: &[u8]) -> io::Result<()> {
     for piece in line.chunks(PIPE_BUF) {
-        let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+        let mut ready = [PollFd::new(stream, PollFlags::POLLOUT)];
         if poll(&mut ready, PollTimeout::ZERO) == Ok(0) {
             return Err(Errno::EAGAIN.into());
         }
-        write_whole(&stream, piece)?;
+        write_whole(stream, piece)?;
     }
     Ok(())
 }

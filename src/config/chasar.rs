@@ -131,7 +131,12 @@ pub(super) fn chasar(r: &mut Reading<'_>, chasar: &mut Chasar) {
     r.set(NAME, "publish_port", &mut chasar.publish_port, whole(&ANY_PORT));
     r.set(NAME, "publish_high_water", &mut chasar.publish_high_water, whole(&(PUBLISH, "bytes")));
     r.set(NAME, "message_bytes", &mut chasar.message_bytes, whole(&(MESSAGE, "bytes")));
-    r.set(NAME, "messages_per_second", &mut chasar.messages_per_second, whole(&(0..=u32::MAX as u64, "messages")));
+    r.set(
+        NAME,
+        "messages_per_second",
+        &mut chasar.messages_per_second,
+        whole(&(0..=u32::MAX as u64, "messages")),
+    );
     r.set(NAME, "connections", &mut chasar.connections, whole(&(0..=u32::MAX as u64, "connections")));
     // A subscriber that is to lose nothing must be able to wait for one message while it takes another.
     let needed = chasar.message_bytes.saturating_mul(2);

@@ -45,9 +45,15 @@ pub(super) fn externals(r: &mut Reading<'_>) -> Vec<External> {
         if !is_name(name) {
             r.error(section.line, format_args!("[{PREFIX}NAME]: expected a NAME of {}", expected_name()));
         } else if TAKEN.contains(&name) || FigureName::ALL.iter().any(|figure| figure.as_str() == name) {
-            r.error(section.line, format_args!("[{PREFIX}{name}]: reports have a figure {name} of their own"));
+            r.error(
+                section.line,
+                format_args!("[{PREFIX}{name}]: reports have a figure {name} of their own"),
+            );
         } else if r.entry(&section.name, "file").is_none() {
-            r.error(section.line, format_args!("[{PREFIX}{name}]: expected file=, where the value is read from"));
+            r.error(
+                section.line,
+                format_args!("[{PREFIX}{name}]: expected file=, where the value is read from"),
+            );
         } else if externals.len() == limits::EXTERNALS {
             let text = format_args!("[{PREFIX}{name}]: expected at most {} such sections", limits::EXTERNALS);
             r.error(section.line, text);

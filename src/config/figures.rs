@@ -133,7 +133,28 @@ impl FigureName {
 
     /// As the key in a report spells it.
     pub const fn as_str(self) -> &'static str {
-        self.about().0
+        match self {
+            Self::Load => "load",
+            Self::PerCpu => "percpu",
+            Self::Swap => "swap",
+            Self::CpuFreq => "cpu_freq",
+            Self::Pressure => "pressure",
+            Self::Throttled => "throttled",
+            Self::Sensors => "sensors",
+            Self::Fan => "fan",
+            Self::Disk => "disk",
+            Self::HddSpace => "hddspace",
+            Self::HddTemp => "hddtemp",
+            Self::ReadOnly => "readonly",
+            Self::DiskIo => "diskio",
+            Self::Net => "net",
+            Self::Wifi => "wifi",
+            Self::Card => "card",
+            Self::Boot => "boot",
+            Self::Clock => "clock",
+            Self::Board => "board",
+            Self::Os => "os",
+        }
     }
 
     /// The section of it, and the key there that switches it on.
@@ -144,33 +165,18 @@ impl FigureName {
         }
     }
 
-    /// Key, and seconds where the section has no `interval`: 1 for what changes by the second, 60 for
-    /// what is slow or costs more to read, 3600 for what stays.
-    const fn about(self) -> (&'static str, u64) {
+    /// Seconds where the section has no `interval`: 1 for what changes by the second, 60 for what is slow or costs
+    /// more to read, 3600 for what stays.
+    const fn interval(self) -> u64 {
         match self {
-            Self::Load => ("load", 1),
-            Self::PerCpu => ("percpu", 1),
-            Self::Swap => ("swap", 1),
-            Self::CpuFreq => ("cpu_freq", 1),
-            Self::Pressure => ("pressure", 1),
             // Each reading may be a question to the firmware.
-            Self::Throttled => ("throttled", 10),
-            Self::Sensors => ("sensors", 1),
-            Self::Fan => ("fan", 1),
-            Self::Disk => ("disk", 60),
-            Self::HddSpace => ("hddspace", 60),
+            Self::Throttled => 10,
             // As often as the original's file had it. To ask a drive may keep it from its sleep.
-            Self::HddTemp => ("hddtemp", 30),
-            Self::ReadOnly => ("readonly", 60),
-            Self::DiskIo => ("diskio", 1),
-            Self::Net => ("net", 1),
-            Self::Wifi => ("wifi", 60),
-            Self::Card => ("card", 3600),
-            // It moves when the clock is set.
-            Self::Boot => ("boot", 60),
-            Self::Clock => ("clock", 60),
-            Self::Board => ("board", 3600),
-            Self::Os => ("os", 3600),
+            Self::HddTemp => 30,
+            // Boot moves when the clock is set.
+            Self::Disk | Self::HddSpace | Self::ReadOnly | Self::Wifi | Self::Boot | Self::Clock => 60,
+            Self::Card | Self::Board | Self::Os => 3600,
+            _ => 1,
         }
     }
 }
@@ -185,7 +191,10 @@ pub(super) fn figures(r: &mut Reading<'_>, cpu: BasicFigure, figures: &mut Figur
     for key in ["hostname", "port"] {
         let entry = r.entry(FigureName::HddTemp.as_str(), key);
         if let Some(entry) = entry.filter(|_| figures.has(FigureName::HddTemp)) {
-            r.warn(entry.line, format_args!("[hddtemp] {key}: has no effect: the kernel's drivetemp is asked"));
+            r.warn(
+                entry.line,
+                format_args!("[hddtemp] {key}: has no effect: the kernel's drivetemp is asked"),
+            );
         }
     }
     r.set(FigureName::Disk.as_str(), "mounts", &mut figures.mounts, mounts);
@@ -226,7 +235,7 @@ fn wanted(r: &mut Reading<'_>, name: FigureName, cpu: BasicFigure) -> Option<Wan
     let (section, switch) = name.switch();
     let mut on = None;
     r.set(section, switch, &mut on, |text| boolean(text).map(Some));
-    let mut interval = Duration::from_secs(name.about().1);
+    let mut interval = Duration::from_secs(name.interval());
     if name == FigureName::PerCpu {
         let interval = cpu.interval.unwrap_or(interval);
         return (cpu.enabled && on == Some(true)).then_some(Wanted { name, interval });

@@ -31,7 +31,10 @@ pub(super) fn logging(r: &mut Reading<'_>) -> Option<Logging> {
         matches!(name, "logging" | "loggers" | "logger_root") || Some(name) == pika.as_deref()
     })?;
     if r.ini.section("logger_root").is_none() {
-        r.error(first.line, format_args!("[{}]: expected a section [logger_root] beside it", shown(&first.name)));
+        r.error(
+            first.line,
+            format_args!("[{}]: expected a section [logger_root] beside it", shown(&first.name)),
+        );
     }
     let mut handlers = Vec::new();
     let root = logger(r, "logger_root", Level::Warning, "root", &mut handlers);

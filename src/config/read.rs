@@ -103,8 +103,9 @@ fn pass(r: &mut Reading<'_>, section: &str, pass: &mut Secret, reader: Reader) {
             }
         }
         Err(Unread::Elsewhere(_)) if reader == Reader::Checker => {
-            let text =
-                format_args!("[{section}] pass: a credential is for the service alone to read: not checked here");
+            let text = format_args!(
+                "[{section}] pass: a credential is for the service alone to read: not checked here"
+            );
             r.tell(Severity::Note, entry.line, text);
         }
         Err(expected) => {

@@ -88,12 +88,7 @@ impl<'a> Reading<'a> {
 
     /// Gives a key's value to `take`, if the section has it. Not generic: there are 70 keys.
     #[inline(never)]
-    fn take(
-        &mut self,
-        section: &str,
-        key: &'static str,
-        take: &mut dyn FnMut(&str) -> Result<(), Expected>,
-    ) {
+    fn take(&mut self, section: &str, key: &'static str, take: &mut dyn FnMut(&str) -> Result<(), Expected>) {
         let Some(entry) = self.entry(section, key) else { return };
         if let Err(expected) = take(trim(&entry.value)) {
             self.wrong(section, entry, &expected);
@@ -218,10 +213,23 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// The known name that `name` is most likely a misspelling of: one or two edits away.
-pub fn near<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn near<'n>(name: &str, mut known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    nearest(name, &mut || known.next())
+}
+
+/// The same for all lists, once.
+#[inline(never)]
+fn nearest<'n>(name: &str, known: &mut dyn FnMut() -> Option<&'n str>) -> Option<&'n str> {
     // In a short name two edits leave nothing of it.
     let most = if name.chars().count() > 3 { 2 } else { 1 };
-    known.map(|k| (edits(name, k), k)).filter(|(n, _)| *n <= most).min_by_key(|(n, _)| *n).map(|(_, k)| k)
+    let (mut least, mut nearest) = (most + 1, None);
+    while let Some(known) = known() {
+        let edits = edits(name, known);
+        if edits < least {
+            (least, nearest) = (edits, Some(known));
+        }
+    }
+    nearest
 }
 
 /// Characters to insert, delete or replace between two names (Levenshtein), or `usize::MAX` where

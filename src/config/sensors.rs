@@ -45,8 +45,9 @@ fn device(line: &str) -> Option<Device> {
     let dot = dash + name.get(dash..)?.find('.')?;
     let (chip, feature) = (name.get(..dot)?, name.get(dot + 1..)?);
     let label = label.unwrap_or(feature);
-    let fits =
-        |text: &str| !text.is_empty() && text.len() <= limits::CHIP_NAME && !super::values::has_controls(text);
+    let fits = |text: &str| {
+        !text.is_empty() && text.len() <= limits::CHIP_NAME && !super::values::has_controls(text)
+    };
     [chip, feature, label].into_iter().all(fits).then(|| Device {
         chip: chip.to_owned(),
         feature: feature.to_owned(),

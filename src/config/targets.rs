@@ -107,12 +107,7 @@ impl<'s, 'a> Arguments<'s, 'a> {
 
     /// Gives an argument to `take`, where it is there and not None.
     #[inline(never)]
-    fn give(
-        &self,
-        r: &mut Reading<'_>,
-        name: &str,
-        take: &mut dyn FnMut(&Literal) -> Result<(), Expected>,
-    ) {
+    fn give(&self, r: &mut Reading<'_>, name: &str, take: &mut dyn FnMut(&Literal) -> Result<(), Expected>) {
         let Some((_, value, entry)) = self.given.iter().find(|(given, ..)| *given == name) else { return };
         let is_none = matches!(value, Literal::Name(name) if name == "None");
         if !is_none && let Err(expected) = take(value) {

@@ -59,7 +59,8 @@ pub(super) fn parse(text: &str) -> Result<Url, Expected> {
 /// A decoded part of 1 to 255 bytes (AMQP 0-9-1 §4.2.5.3).
 fn shortstr(part: &str, what: &str) -> Result<String, Expected> {
     let text = decoded(part)?;
-    values::text(&(1..=limits::SHORTSTR))(&text).map_err(|expected| std::format!("{what} as {expected}").into())
+    values::text(&(1..=limits::SHORTSTR))(&text)
+        .map_err(|expected| std::format!("{what} as {expected}").into())
 }
 
 /// Percent-decoding (RFC 3986 §2.1).

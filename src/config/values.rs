@@ -43,7 +43,9 @@ fn number(text: &str, (range, unit): &(RangeInclusive<u64>, &str)) -> Result<u64
 }
 
 /// Seconds of a range, with decimals: `30`, `0.25`, `.5`.
-pub(super) fn seconds(range: &'static RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, Expected> {
+pub(super) fn seconds(
+    range: &'static RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<Duration, Expected> {
     move |text| {
         let seconds = decimal_seconds(text).filter(|n| range.contains(n));
         seconds.ok_or_else(|| {

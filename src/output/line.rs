@@ -50,9 +50,7 @@ impl Line {
         if self.cut {
             return;
         }
-        // Room for the mark and the line's end stays.
-        let room = (LINE - CUT.len() - 1).saturating_sub(self.bytes.len());
-        let mut end = text.len().min(room);
+        let mut end = text.len().min(self.room());
         while !text.is_char_boundary(end) {
             end -= 1;
         }
@@ -102,6 +100,11 @@ impl Line {
         let _ = write!(self, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02},{ms:03}");
     }
 
+    /// Bytes for which there is room. That for the mark and the line's end stays.
+    fn room(&self) -> usize {
+        (LINE - CUT.len() - 1).saturating_sub(self.bytes.len())
+    }
+
     /// Appends the line's end, for which there is always room.
     pub fn end(&mut self) {
         let _ = self.bytes.push(b'\n');
@@ -116,19 +119,15 @@ impl Line {
 
     /// Fills what was written since `start` up to `width` characters: before it, or where
     /// `width` is negative behind it.
-    pub fn pad(&mut self, start: usize, width: i16, with: &str) {
+    pub fn pad(&mut self, start: usize, width: i16, with: u8) {
         let written = self.bytes.get(start..).unwrap_or_default();
         let characters = written.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
-        let before = self.bytes.len();
         for _ in characters..usize::from(width.unsigned_abs()).min(LINE) {
-            self.push(with);
-        }
-        let added = self.bytes.len() - before;
-        if width > 0
-            && !self.cut
-            && let Some(written) = self.bytes.get_mut(start..)
-        {
-            written.rotate_right(added);
+            if width > 0 && self.room() > 0 && !self.cut {
+                let _ = self.bytes.insert(start, with);
+            } else {
+                self.push(if with == b'0' { "0" } else { " " });
+            }
         }
     }
 }

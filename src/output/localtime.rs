@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::OFlag;
@@ -13,14 +14,14 @@ use tz::{DateTime, LocalTimeType, TimeZone};
 
 /// A time zone, read once: the files that describe it are not looked at again.
 #[derive(Clone, Debug)]
-pub struct Zone(TimeZone);
+pub struct Zone(Arc<TimeZone>);
 
 impl Zone {
     /// The zone of the `TZ` variable, else of `/etc/localtime`, else UTC.
     pub fn local() -> Self {
         let zone = match env::var("TZ") {
             Ok(name) => Self::named(&name),
-            Err(_) => FILES.parse_local().map(Self),
+            Err(_) => FILES.parse_local().map(Self::new),
         };
         zone.unwrap_or_else(|_| Self::utc())
     }
@@ -34,14 +35,14 @@ impl Zone {
     /// summer time and no dates for it has those of the United States, as glibc takes it.
     pub fn named(name: &str) -> Result<Self, tz::Error> {
         let with_dates = |error| FILES.parse_posix_tz(&format!("{name},M3.2.0,M11.1.0")).map_err(|_| error);
-        FILES.parse_posix_tz(name).or_else(with_dates).map(Self)
+        FILES.parse_posix_tz(name).or_else(with_dates).map(Self::new)
     }
 
     /// Coordinated Universal Time.
     pub fn utc() -> Self {
         let named = LocalTimeType::new(0, false, Some(b"UTC"))
             .map(|utc| TimeZone::new(vec![], vec![utc], vec![], None));
-        Self(named.ok().and_then(Result::ok).unwrap_or_else(TimeZone::utc))
+        Self::new(named.ok().and_then(Result::ok).unwrap_or_else(TimeZone::utc))
     }
 
     /// Date and time of day at `unix_seconds`, which is clamped to the years 1 to 9999: file
@@ -56,9 +57,13 @@ impl Zone {
         self.kind(unix_seconds).ut_offset().into()
     }
 
+    fn new(zone: TimeZone) -> Self {
+        Self(Arc::new(zone))
+    }
+
     /// Offset, daylight saving and abbreviation at `unix_seconds`.
     fn kind(&self, unix_seconds: i64) -> LocalTimeType {
-        let zone = self.0.as_ref();
+        let zone = (*self.0).as_ref();
         // Old files end with their last change and have no rule for the time after it.
         let last = || {
             let index = zone.transitions().last().map_or(0, tz::timezone::Transition::local_time_type_index);

@@ -49,7 +49,11 @@ pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Z
                 }
                 // Zeros go between the sign and the digits.
                 let sign = *zeros && line.as_bytes().get(start) == Some(&b'-');
-                line.pad(start + usize::from(sign), *width - i16::from(sign), if *zeros { "0" } else { " " });
+                line.pad(
+                    start + usize::from(sign),
+                    *width - i16::from(sign),
+                    if *zeros { b'0' } else { b' ' },
+                );
             }
         }
     }
@@ -111,9 +115,7 @@ fn write_value(line: &mut Line, value: Value<'_>, kind: char) {
         (Value::Int(int), _) => write!(line, "{int}"),
         (Value::Float(float), 'f') => write_decimals(line, float, 6),
         (Value::Float(float), 'd') => write!(line, "{}", float as i64),
-        (Value::Float(float), _) => {
-            write_decimals(line, float, 7).map(|()| line.pop_zeros())
-        },
+        (Value::Float(float), _) => write_decimals(line, float, 7).map(|()| line.pop_zeros()),
     };
 }
 
@@ -215,6 +217,21 @@ fn write_offset(line: &mut Line, seconds: i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fraction_as_a_text_has_at_most_seven_decimals_and_no_zeros_behind_them() {
+        for (value, text) in [
+            (411.0, "411.0"),
+            (0.25, "0.25"),
+            (-0.000_000_04, "-0.0"),
+            (1_700_000_000.123_456_7, "1700000000.1234567"),
+            (1_700_000_000.100_000_14, "1700000000.1000001"),
+        ] {
+            let mut line = Line::default();
+            write_value(&mut line, Value::Float(value), 's');
+            assert_eq!(line.as_str(), text);
+        }
+    }
 
     #[test]
     fn decimals_are_those_of_rusts_own_writer() {
