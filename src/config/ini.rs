@@ -4,7 +4,7 @@
 //!
 //! - `[section]`, case-sensitive; what follows the `]` is passed over. A section that comes again
 //!   goes on. Keys of `[DEFAULT]` hold in every section that is there.
-//! - `key = value` or `key : value`: the first of the two signs separates; keys are lower-cased;
+//! - `key = value` or `key : value`: the first of the two signs separates; keys are lower-cased (ASCII);
 //!   values are literal, without interpolation. A key that comes again replaces the earlier one.
 //! - A line that is indented deeper than its key goes on with the value, after a newline.
 //! - Lines that start with `#` or `;`, indented or not, are comments, also within a value.
@@ -57,7 +57,7 @@ pub struct Section {
 /// One key and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Lower-cased.
+    /// Lower-cased, as far as it is ASCII.
     pub key: String,
     /// Without the blanks around it; lines are separated by newlines.
     pub value: String,
@@ -232,7 +232,7 @@ impl Parser<'_> {
             return Ok(());
         }
         let (key, value) = text.split_once(['=', ':']).ok_or("expected `key = value`, found no `=`")?;
-        let key = trim_end(key).to_lowercase();
+        let key = trim_end(key).to_ascii_lowercase();
         if key.is_empty() {
             return Err("expected `key = value`, found no key");
         }
