@@ -149,8 +149,8 @@ impl<'a> Client<'a> {
         if was_empty {
             self.waiting_since = now;
         }
-        self.route.published();
         let tag = self.next_tag;
+        self.route.published(tag);
         self.next_tag += 1;
         Some(tag)
     }
@@ -292,11 +292,11 @@ impl<'a> Client<'a> {
                 return Some(Event::Ready { heartbeat_s: self.heartbeat_s });
             }
             (Step::Ready, Method::Ack { tag, multiple }) if self.is_issued(tag) => {
-                if self.route.has_returned() {
-                    return Some(Event::Refused { tag, multiple });
-                }
-                self.route.stored();
-                return Some(Event::Confirmed { tag, multiple });
+                return Some(if self.route.acknowledged(tag) {
+                    Event::Confirmed { tag, multiple }
+                } else {
+                    Event::Refused { tag, multiple }
+                });
             }
             (Step::Ready, Method::Nack { tag, multiple }) if self.is_issued(tag) => {
                 self.draining.get_or_insert(now + DRAIN);

@@ -1,7 +1,8 @@
 //! Whether messages find a queue, where none of ours is declared that could be declared again.
 //!
 //! A Return names no delivery tag, and precedes the Ack of what came back. So after one no Ack is believed until
-//! all have come; then a single message is tried, after waits that grow.
+//! all have come; then a single message is tried, after waits that grow. Answers for those before it are not
+//! believed later either: their messages may have made room for newer ones meanwhile, and their answers be late.
 //!
 //! ```text
 //!  Open --Return--> Returned --settled()--> Waiting --time--> Next --published()--> Tried --Ack--> Open
@@ -31,6 +32,8 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
     state: State,
+    /// The delivery tag from which on answers are believed: that of the message that was tried last.
+    first: u64,
     until: Instant,
     backoff: Backoff,
 }
@@ -38,7 +41,7 @@ pub struct Route {
 impl Route {
     /// Open. After the first Return a message is tried `retry` later, after further ones later still.
     pub fn new(retry: Duration) -> Self {
-        Self { state: State::Open, until: Instant::default(), backoff: Backoff::new(retry) }
+        Self { state: State::Open, first: 0, until: Instant::default(), backoff: Backoff::new(retry) }
     }
 
     /// Whether a message may be published now.
@@ -46,10 +49,11 @@ impl Route {
         matches!(self.state, State::Open | State::Next)
     }
 
-    /// One was published.
-    pub fn published(&mut self) {
+    /// The one with this delivery tag was published.
+    pub fn published(&mut self, tag: u64) {
         if self.state == State::Next {
             self.state = State::Tried;
+            self.first = tag;
         }
     }
 
@@ -68,12 +72,16 @@ impl Route {
         self.state == State::Returned
     }
 
-    /// One was stored.
-    pub fn stored(&mut self) {
+    /// An Ack came for this delivery tag. Whether it is believed: that the message is stored.
+    pub fn acknowledged(&mut self, tag: u64) -> bool {
+        if tag < self.first || !matches!(self.state, State::Open | State::Tried) {
+            return false;
+        }
         if self.state == State::Tried {
             self.state = State::Open;
             self.backoff.reset();
         }
+        true
     }
 
     /// Nothing is in flight.
@@ -93,5 +101,28 @@ impl Route {
         if self.state == State::Waiting {
             self.state = State::Next;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_answer_for_a_message_from_before_the_one_that_is_tried_is_not_believed() {
+        let mut route = Route::new(Duration::from_secs(1));
+        route.published(1);
+        assert!(route.returned(Instant::default()));
+        // The message made room for newer ones, so that nothing is in flight any more.
+        route.settled();
+        assert!(!route.acknowledged(1), "while it waits");
+        route.timed_out();
+        assert!(!route.acknowledged(1), "before the next is tried");
+        route.published(2);
+        assert!(!route.acknowledged(1), "while the next is tried");
+        assert!(!route.can_publish());
+        assert!(route.acknowledged(2));
+        assert!(route.can_publish());
+        assert!(!route.acknowledged(1), "afterwards");
     }
 }

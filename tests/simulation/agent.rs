@@ -51,6 +51,10 @@ pub struct Agent {
 struct Connection {
     client: Client<'static>,
     session: Session,
+    /// Whether messages came back, and none was confirmed since.
+    returned: bool,
+    /// Of messages with smaller tags nothing is known: they came back, or may have.
+    first: u64,
 }
 
 impl Agent {
@@ -92,7 +96,7 @@ impl Agent {
             match broker.accept(now) {
                 Some(session) => {
                     let client = peer::client(options(self.id), now);
-                    self.connection = Some(Connection { client, session });
+                    self.connection = Some(Connection { client, session, returned: false, first: 0 });
                 }
                 None => self.attempt_at = now + self.backoff.next(random.u32(), Duration::ZERO),
             }
@@ -130,6 +134,9 @@ impl Agent {
                 }
                 Event::Confirmed { tag, multiple } => {
                     let counted = self.outbox.counters().confirmed - before;
+                    if std::mem::take(&mut c.returned) {
+                        c.first = tag;
+                    }
                     let told = c.answered(tag, multiple);
                     assert!(told.iter().all(|sequence| broker.has_stored(self.id, *sequence)));
                     // Fewer, where some of them had to make room meanwhile.
@@ -139,7 +146,10 @@ impl Agent {
                 Event::Refused { tag, multiple } => {
                     c.answered(tag, multiple);
                 }
-                Event::Returned { .. } => self.returned += 1,
+                Event::Returned { .. } => {
+                    self.returned += 1;
+                    c.returned = true;
+                }
                 Event::Blocked(_) | Event::Unblocked => {}
                 Event::Ended(result) => return Some(result),
             }
@@ -150,11 +160,13 @@ impl Agent {
 }
 
 impl Connection {
-    /// Sequences of the reports that `tag` names, which are answered now, as the broker knows them.
+    /// Sequences of the reports that `tag` names, which are answered now, as the broker knows them; without
+    /// those from before the last return, which are not in the outbox any more.
     fn answered(&mut self, tag: u64, multiple: bool) -> Vec<u64> {
         let tags: Vec<u64> =
             self.session.sequences.keys().copied().filter(|t| *t == tag || (multiple && *t < tag)).collect();
-        tags.iter().filter_map(|tag| self.session.sequences.remove(tag)).collect()
+        let sequences = tags.iter().filter_map(|tag| Some((*tag, self.session.sequences.remove(tag)?)));
+        sequences.filter(|(tag, _)| *tag >= self.first).map(|(_, sequence)| sequence).collect()
     }
 
     /// Octets move, in pieces of any size, as far as the network lets them.
