@@ -6,14 +6,11 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use heapless::Vec;
-use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::aside::spawn;
-use super::reactor::{Reactor, Source};
+use super::aside::Aside;
+use super::reactor::Reactor;
 use crate::config::settings::Host;
 
 /// Addresses of one name that are tried.
@@ -22,23 +19,11 @@ const ADDRESSES: usize = 8;
 /// Addresses of a name, in the resolver's order.
 pub type Addresses = Vec<SocketAddr, ADDRESSES>;
 
-/// What the thread leaves behind, and the bell that it rings then.
-struct Answer {
-    found: Mutex<Option<io::Result<Addresses>>>,
-    bell: EventFd,
-}
-
-impl AsFd for Answer {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
-    }
-}
-
 /// Resolves one name at a time.
 pub struct Resolver<'r> {
     reactor: &'r Reactor,
-    /// The name that a thread is at work on, and where its answer will lie.
-    running: Option<(Host, Source<'r, Arc<Answer>>)>,
+    /// The name that a thread is at work on.
+    running: Option<(Host, Aside<'r, io::Result<Addresses>>)>,
 }
 
 impl<'r> Resolver<'r> {
@@ -58,30 +43,21 @@ impl<'r> Resolver<'r> {
                 Some(running) => self.running.insert(running),
                 None => self.running.insert((host.clone(), self.start(host)?)),
             };
-            // It is rung once.
-            answer.readable().await;
-            let found = answer.get_ref().found.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let found = answer.result().await;
             // An answer for another name is of no use: an earlier attempt gave up on it.
             let is_ours = name == host;
             self.running = None;
-            if is_ours && let Some(found) = found {
+            if is_ours {
                 return found;
             }
         }
     }
 
-    fn start(&self, host: &Host) -> io::Result<Source<'r, Arc<Answer>>> {
-        let bell = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
-        let answer = Arc::new(Answer { found: Mutex::new(None), bell });
-        let (name, theirs) = (host.clone(), answer.clone());
-        let answer = self.reactor.watch(answer)?;
-        let work = move || {
-            let found = (name.name.as_str(), name.port).to_socket_addrs();
-            let found = found.map(|addresses| addresses.take(ADDRESSES).collect());
-            *theirs.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-            let _ = theirs.bell.write(1);
-        };
-        spawn("resolver", Box::new(work))?;
-        Ok(answer)
+    fn start(&self, host: &Host) -> io::Result<Aside<'r, io::Result<Addresses>>> {
+        let host = host.clone();
+        Aside::start(self.reactor, "resolver", move || {
+            let found = (host.name.as_str(), host.port).to_socket_addrs()?;
+            Ok(found.take(ADDRESSES).collect())
+        })
     }
 }
