@@ -9,8 +9,7 @@
     clippy::cast_possible_truncation
 )]
 
-#[path = "support/peer.rs"]
-mod peer;
+use support::peer;
 
 use std::time::Duration;
 
@@ -18,9 +17,9 @@ use amq_protocol::frame::ProtocolVersion;
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString};
 use peer::{AMQPClass, AMQPFrame, Conversation, OPTIONS, QUEUE};
 use peer::{basic, channel, confirm, connection, exchange, queue};
-use psistats::amqp::{Event, Exchange, Options, Properties, Publish, Queue, Step};
-use psistats::limits;
-use psistats::link::Link;
+use psistats_core::amqp::{Event, Exchange, Options, Properties, Publish, Queue, Step};
+use psistats_core::limits;
+use psistats_core::link::Link;
 
 fn table<const N: usize>(fields: [(&str, AMQPValue); N]) -> FieldTable {
     let mut table = FieldTable::default();
@@ -68,7 +67,7 @@ fn request(options: Options<'_>, step: Step) -> AMQPFrame {
 
 #[test]
 fn the_first_octets_are_the_header_of_version_0_9_1() {
-    let client = peer::client(OPTIONS, psistats::time::Instant::default());
+    let client = peer::client(OPTIONS, psistats_core::time::Instant::default());
     assert_eq!(client.outgoing(), b"AMQP\0\0\x09\x01");
     let header = Conversation::new(OPTIONS).hear();
     assert_eq!(header, AMQPFrame::ProtocolHeader(ProtocolVersion::amqp_0_9_1()));

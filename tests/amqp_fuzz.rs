@@ -8,17 +8,16 @@
     clippy::cast_possible_truncation
 )]
 
-#[path = "support/peer.rs"]
-mod peer;
+use support::peer;
 
 use std::time::Duration;
 
 use peer::{AMQPFrame, OPTIONS};
 use proptest::prelude::*;
-use psistats::amqp::{Error, Event, Properties, Publish};
-use psistats::limits;
-use psistats::link::Link;
-use psistats::time::Instant;
+use psistats_core::amqp::{Error, Event, Properties, Publish};
+use psistats_core::limits;
+use psistats_core::link::Link;
+use psistats_core::time::Instant;
 
 const MESSAGE: Publish<'static> = Publish { properties: NO_PROPERTIES, body: b"{}" };
 

@@ -5,17 +5,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/boards.rs"]
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use psistats::agent::listing;
-use psistats::agent::source::Root;
-use psistats::report::percent;
-use psistats::sample::{Fixed, meminfo, zoneinfo};
-use support::{
+use psistats::cli::sensors;
+use psistats_core::kernel::{Fixed, meminfo, zoneinfo};
+use psistats_core::report::percent;
+use psistats_host::machine::source::Root;
+use support::boards::{
     NO_TEMPERATURE, START, TIMESTAMPS, Tree, all, boards, counters_at_start, name, open_sampler, tick,
 };
 
@@ -59,7 +56,7 @@ fn every_board_gives_its_golden_report() {
 #[test]
 fn every_board_lists_its_golden_sensors() {
     let none = "# no sensors in /sys/class/hwmon and /sys/class/thermal\n";
-    golden("sensors.txt", none, |board| listing::sensors(&Root::open(board)));
+    golden("sensors.txt", none, |board| sensors::section(&Root::open(board)));
 }
 
 #[test]

@@ -2,19 +2,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/boards.rs"]
-mod support;
-#[path = "support/python.rs"]
-mod python;
-
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use psistats::agent::chasar::collector::{Collector, Options};
-use python::{assert_near, python};
+use psistats_host::chasar::collector::{Collector, Options};
 use serde_json::{Value, json};
-use support::{START, Tree};
+use support::boards::{START, Tree};
+use support::python::{assert_near, python};
 
 const ALL: Options<'_> = Options { interface: None, processes: usize::MAX };
 

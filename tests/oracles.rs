@@ -4,9 +4,6 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/boards.rs"]
-mod support;
-
 use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
@@ -16,10 +13,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use procfs::{Current, CurrentSI, FromBufRead, FromBufReadSI, FromRead};
-use psistats::report::percent;
-use psistats::sample::{meminfo, stat, uptime};
+use psistats_core::kernel::{meminfo, stat, uptime};
+use psistats_core::report::percent;
 use serde_json::Value;
-use support::{NO_TEMPERATURE, START, Tree, all, counters_at_start, name, open_sampler, tick};
+use support::boards::{NO_TEMPERATURE, START, Tree, all, counters_at_start, name, open_sampler, tick};
 
 const PSUTIL: &str = "python3-psutil";
 

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
-use psistats::outbox::{Counters, Outbox, Record, TooLarge, UnknownTicket};
+use psistats_core::outbox::{Counters, Outbox, Record, TooLarge, UnknownTicket};
 
 /// Bytes of a record besides its body.
 const HEADER: usize = 28;

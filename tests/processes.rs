@@ -2,19 +2,16 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/boards.rs"]
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use psistats::agent::processes::{Process, ProcessTable};
-use psistats::agent::source::Root;
-use psistats::limits;
+use psistats_core::limits;
+use psistats_host::machine::processes::{Process, ProcessTable};
+use psistats_host::machine::source::Root;
 use serde_json::Value;
-use support::Tree;
+use support::boards::Tree;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,8 +1,5 @@
 //! What a service manager hears of us by sd_notify(3), and what it gives us: credentials.
-#![cfg(feature = "agent")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
-mod support;
 
 use std::fs;
 use std::process::Command;

@@ -1,8 +1,5 @@
 //! The files with which an init system runs us: systemd/psistats.service, systemd/psistats.init.
-#![cfg(all(feature = "agent", feature = "hub"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -15,6 +12,7 @@ use std::time::{Duration, Instant};
 use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::process::Stream;
+use support::project::program;
 use support::refusing::Refusing;
 
 fn file(name: &str) -> PathBuf {
@@ -65,7 +63,7 @@ fn systemd_itself_finds_nothing_wrong_with_the_units() {
         assert_eq!(analyze(&["verify", "--man=no", installed.to_str().unwrap()]), "");
         (unit, installed)
     };
-    verified("psistats-hub", env!("CARGO_BIN_EXE_psistats-hub"));
+    verified("psistats-hub", program("psistats-hub").to_str().unwrap());
     let (unit, installed) = verified("psistats", env!("CARGO_BIN_EXE_psistats"));
     // That it would find something:
     fs::write(&installed, unit.replace("ProtectClock", "ProtectClocks")).unwrap();

@@ -2,9 +2,6 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/boards.rs"]
-mod support;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -14,17 +11,17 @@ use std::time::Duration;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::errno::Errno;
 use proptest::prelude::*;
-use psistats::agent::figures::Tick;
-use psistats::agent::sampler::Sampler;
-use psistats::limits;
-use psistats::sample::addresses::{Addresses, Family};
-use psistats::sample::{
+use psistats_core::kernel::addresses::{Addresses, Family};
+use psistats_core::kernel::{
     self, Fixed, Thousandths, addresses, boot_id, cpufreq, cpuinfo, cpulist, diskstats, hostname, hwmon,
     mailbox, meminfo, mmc, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime,
     wireless, zoneinfo,
 };
+use psistats_core::limits;
+use psistats_host::figures::Tick;
+use psistats_host::sampler::Sampler;
 use serde_json::{Value, json};
-use support::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
+use support::boards::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
 
 /// What was logged by all tests. Each looks for the lines with its own tree's path.
 struct Lines;
@@ -315,7 +312,7 @@ fn a_zoneinfo_that_is_longer_than_the_buffer_is_read_to_its_end() {
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).unwrap().unwrap();
     let info = meminfo::parse(meminfo.as_bytes()).unwrap();
     let available = info.available(Some(low * u64::try_from(page).unwrap()));
-    let expected = psistats::report::percent(info.total_bytes - available, info.total_bytes).0;
+    let expected = psistats_core::report::percent(info.total_bytes - available, info.total_bytes).0;
     assert_eq!(primary(&mut open(&tree))["mem"], json!(expected as f64 / 10.0));
     assert_ne!(available, info.available(None));
 }
@@ -389,7 +386,7 @@ fn feed(text: &[u8]) {
     meminfo::swap(text);
     assert!(cpuinfo::board(text).count() <= text.len());
     assert!(os_release::pretty_name::<8>(text).is_none_or(|name| !name.is_empty()));
-    assert!(sample::text(text).is_none_or(|text| !text.is_empty()));
+    assert!(kernel::text(text).is_none_or(|text| !text.is_empty()));
     assert!(pressure::parse(text).is_none_or(|p| p.some.or(p.full).is_some()));
     assert!(cpufreq::parse(text).is_none_or(|Fixed(khz)| khz > 0));
     assert!(cpulist::ranges(text).count() <= text.len() + 1);

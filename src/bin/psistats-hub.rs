@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    psistats::hub::cli::main(std::env::args_os())
+    psistats_hub::cli::main(std::env::args_os())
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    psistats::agent::cli::main(std::env::args_os())
+    psistats::cli::main(std::env::args_os())
 }

@@ -10,10 +10,11 @@ use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
 
-use super::{logger, master};
-use crate::config::chasar::{bind, is_number, port};
-use crate::config::{self, Reader};
-use crate::output::complain;
+use crate::logger;
+use crate::relay::master;
+use psistats_host::conf::chasar::{bind, is_number, port};
+use psistats_host::conf::{self, Reader};
+use psistats_host::output::complain;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
 
@@ -120,7 +121,7 @@ fn addresses_of(word: &str) -> Result<BTreeSet<IpAddr>, String> {
 }
 
 fn master_node(invocation: Invocation) -> Result<(), String> {
-    let loaded = config::load(invocation.config.as_deref(), Reader::MasterNode)
+    let loaded = conf::load(invocation.config.as_deref(), Reader::MasterNode)
         .map_err(|problems| problems.to_string())?;
     let settings = loaded.settings.chasar;
     let addresses = addresses_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;

@@ -9,9 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::output::line::Line;
-use crate::output::localtime::Zone;
-use crate::output::{is_journal, level_name, priority, python_level, write_stream};
+use psistats_host::output::line::Line;
+use psistats_host::output::localtime::Zone;
+use psistats_host::output::{is_journal, level_name, priority, python_level, write_stream};
 
 struct Stderr {
     /// Of the times; none in the journal, which has its own.

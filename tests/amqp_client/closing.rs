@@ -1,8 +1,8 @@
 //! The ends: ours, the broker's, the transport's.
 
-use psistats::amqp::{Error, Event, Peer, Scope, Step};
-use psistats::link::Link;
-use psistats::time::Instant;
+use psistats_core::amqp::{Error, Event, Peer, Scope, Step};
+use psistats_core::link::Link;
+use psistats_core::time::Instant;
 
 use super::peer::{self, AMQPFrame, Conversation, OPTIONS};
 use super::{MESSAGE, SECOND};

@@ -1,8 +1,8 @@
 //! What the user is told, and how soon it is tried again.
 
-use psistats::amqp::{Error, Event, Options, Peer, Queue, Retry, Step};
-use psistats::link::Link;
-use psistats::time::Instant;
+use psistats_core::amqp::{Error, Event, Options, Peer, Queue, Retry, Step};
+use psistats_core::link::Link;
+use psistats_core::time::Instant;
 
 use super::peer::{self, Conversation, OPTIONS, QUEUE};
 

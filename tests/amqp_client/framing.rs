@@ -1,9 +1,9 @@
 //! Frames: split anywhere, and wrong in every way.
 
-use psistats::amqp::{Error, Event, Peer, Scope, Step};
-use psistats::limits;
-use psistats::link::Link;
-use psistats::time::Instant;
+use psistats_core::amqp::{Error, Event, Peer, Scope, Step};
+use psistats_core::limits;
+use psistats_core::link::Link;
+use psistats_core::time::Instant;
 
 use super::MESSAGE;
 use super::peer::{self, AMQPFrame, Conversation, OPTIONS};

@@ -1,7 +1,7 @@
 //! From the transport's connection to Ready.
 
-use psistats::amqp::{Error, Event, Exchange, Options, Peer, Retry, Step};
-use psistats::link::Link;
+use psistats_core::amqp::{Error, Event, Exchange, Options, Peer, Retry, Step};
+use psistats_core::link::Link;
 
 use super::peer::{self, AMQPClass, AMQPFrame, Conversation, OPTIONS, QUEUE};
 use super::peer::{basic, channel, confirm, connection, exchange, queue};
@@ -314,7 +314,7 @@ fn fault_25_giant_server_properties_are_passed_over_in_fixed_memory() {
         let refused = matches!(error, Error::Peer(Peer::FrameTooLarge { .. } | Peer::Short((10, 10))));
         assert!(refused, "{error:?}");
     }
-    assert!(size_of::<psistats::amqp::Client<'_>>() < 40 * 1024);
+    assert!(size_of::<psistats_core::amqp::Client<'_>>() < 40 * 1024);
 }
 
 #[test]

@@ -9,8 +9,7 @@
     clippy::cast_possible_truncation
 )]
 
-#[path = "../support/peer.rs"]
-mod peer;
+use support::peer;
 
 mod closing;
 mod errors;
@@ -19,7 +18,7 @@ mod handshake;
 mod publishing;
 mod timers;
 
-use psistats::amqp::{Properties, Publish};
+use psistats_core::amqp::{Properties, Publish};
 
 /// A small message.
 const MESSAGE: Publish<'static> = Publish { properties: NO_PROPERTIES, body: b"{\"cpu\":1.5}" };

@@ -1,8 +1,8 @@
 //! Ready: publishes, confirms, and what holds them back.
 
-use psistats::amqp::{Error, Event, Options, Peer, Retry};
-use psistats::limits;
-use psistats::link::Link;
+use psistats_core::amqp::{Error, Event, Options, Peer, Retry};
+use psistats_core::limits;
+use psistats_core::link::Link;
 
 use super::peer::{self, AMQPClass, AMQPFrame, Conversation, OPTIONS, basic};
 use super::{MESSAGE, SECOND};
@@ -81,7 +81,7 @@ fn fault_21_an_answer_for_tag_0_or_one_never_given_is_a_protocol_error() {
 #[test]
 fn fault_21_an_answer_that_comes_twice_is_one_when_the_owner_says_so() {
     // Which tags are in flight is the outbox's knowledge; the owner passes its verdict on.
-    let mut outbox = psistats::outbox::Outbox::new([0; 1024]);
+    let mut outbox = psistats_core::outbox::Outbox::new([0; 1024]);
     let mut c = Conversation::ready(OPTIONS);
     outbox.push(0, MESSAGE.body).unwrap();
     outbox.mark_sent(c.client.publish(&MESSAGE, c.now).unwrap());
@@ -92,7 +92,7 @@ fn fault_21_an_answer_that_comes_twice_is_one_when_the_owner_says_so() {
         let Event::Confirmed { tag, multiple } = event else { panic!("{event:?}") };
         verdicts.push(outbox.confirm(tag, multiple));
     }
-    assert_eq!(verdicts, [Ok(()), Err(psistats::outbox::UnknownTicket)]);
+    assert_eq!(verdicts, [Ok(()), Err(psistats_core::outbox::UnknownTicket)]);
     c.client.fail(Peer::UnknownTag(1).into(), c.now);
     c.settle();
     assert_eq!(c.hear_all().last(), Some(&peer::close(406, "protocol error")));
@@ -242,7 +242,7 @@ fn a_full_buffer_takes_no_message_in_part_and_goes_on_when_there_is_room() {
     let mut c = Conversation::ready(OPTIONS);
     c.stalled = true;
     let body = [b'x'; limits::REPORT];
-    let message = psistats::amqp::Publish { body: &body, ..MESSAGE };
+    let message = psistats_core::amqp::Publish { body: &body, ..MESSAGE };
     let mut published = 0;
     while let Some(tag) = c.client.publish(&message, c.now) {
         published += 1;
@@ -291,7 +291,7 @@ fn a_broker_that_asks_without_reading_is_given_up() {
 
 #[test]
 fn messages_are_published_to_the_default_exchange_by_the_queue_s_name() {
-    let exchange = psistats::amqp::Exchange { name: "", ..OPTIONS.exchange };
+    let exchange = psistats_core::amqp::Exchange { name: "", ..OPTIONS.exchange };
     let mut c = Conversation::ready(Options { exchange, ..OPTIONS });
     c.client.publish(&MESSAGE, c.now);
     c.settle();

@@ -1,7 +1,7 @@
 //! Heartbeats and deadlines.
 
-use psistats::amqp::{Error, Options, Retry, Step};
-use psistats::link::Link;
+use psistats_core::amqp::{Error, Options, Retry, Step};
+use psistats_core::link::Link;
 
 use super::peer::{self, AMQPFrame, Conversation, OPTIONS};
 use super::{MESSAGE, SECOND};

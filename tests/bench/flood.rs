@@ -11,12 +11,12 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use psistats::agent::context::{Connection, Shared};
-use psistats::agent::publisher;
-use psistats::agent::reactor::Reactor;
-use psistats::config::Settings;
-use psistats::config::settings::Host;
-use psistats::outbox::Outbox;
+use psistats::life::context::{Connection, Shared};
+use psistats::net::reactor::Reactor;
+use psistats::outlets::amqp;
+use psistats_core::outbox::Outbox;
+use psistats_host::conf::Settings;
+use psistats_host::conf::settings::Host;
 use smol::LocalExecutor;
 use smol::future::zip;
 
@@ -63,8 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let _ = timer.poll_at(Some(reactor.now() + REFILL), cx);
         Poll::Pending
     });
-    let (published, ()) =
-        reactor.block_on(LocalExecutor::new().run(zip(publisher::run(&shared, RUN), feed)))?;
+    let (published, ()) = reactor.block_on(LocalExecutor::new().run(zip(amqp::run(&shared, RUN), feed)))?;
     published?;
     let (wall, cpu) = begin.get().ok_or("the broker was never ready")?;
     println!(

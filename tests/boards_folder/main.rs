@@ -3,11 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../support/boards.rs"]
-mod fixtures;
-#[path = "../support/mod.rs"]
-mod support;
-
+use support::boards as fixtures;
 mod install;
 
 use std::collections::{BTreeMap, BTreeSet};

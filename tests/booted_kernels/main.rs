@@ -1,10 +1,6 @@
 //! The binaries of `boards/build` on Debian kernels that an emulated machine boots: no system call is the
 //! host's, as under qemu's user mode. See `boot`, `init` and `guest.c` beside this file.
-#![cfg(feature = "agent")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::fs;
 use std::process::Command;

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::master::Master;
-use crate::support::refusing::Refusing;
-use crate::support::reports::{Counters, read_past, sequence};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::master::Master;
+use support::refusing::Refusing;
+use support::reports::{Counters, read_past, sequence};
 
 /// The same with messages to the master at `port`, as often as reports.
 fn feeding(config: &Config, port: u16) -> Config {

@@ -6,11 +6,11 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
-use crate::support::PATIENCE;
-use crate::support::master::Master;
-use crate::support::namespace::enter_one_with_small_buffers;
-use crate::support::raw::{frame, greeting, ready};
 use crate::{Node, node_with, stop};
+use support::PATIENCE;
+use support::master::Master;
+use support::namespace::enter_one_with_small_buffers;
+use support::raw::{frame, greeting, ready};
 
 /// What a peer by hand sends, again and again where it floods.
 type Octets = Vec<u8>;

@@ -1,14 +1,10 @@
 //! `chasar clientnode start` as a process, and libzmq (through Debian's python3-zmq) at the other end.
 
-#![cfg(feature = "agent")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod both;
 mod faults;
 mod subscriptions;
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::process::Command;

@@ -5,9 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::PATIENCE;
-use crate::support::raw::{frame, greeting, read_frame, ready};
 use crate::{Node, node_with, stop};
+use support::PATIENCE;
+use support::raw::{frame, greeting, read_frame, ready};
 
 /// Milliseconds from one message to the next.
 const INTERVAL_MS: u64 = 20;

@@ -1,7 +1,6 @@
 //! The command line and the life of the service, through the real program.
 //!
 //! No broker: the configurations name a port without a listener, which is no reason not to run.
-#![cfg(feature = "agent")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,9 +15,7 @@ mod found;
 mod life;
 mod pidfile;
 mod place;
-#[path = "../support/process.rs"]
-#[allow(dead_code)]
-mod process;
+use support::process;
 mod sensors;
 mod sysvinit;
 mod unit;

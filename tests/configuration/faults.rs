@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use proptest::prelude::*;
-use psistats::config::settings::{Host, QueueKind};
-use psistats::config::{Reader, Severity, count, load, parse};
+use psistats_host::conf::settings::{Host, QueueKind};
+use psistats_host::conf::{Reader, Severity, count, load, parse};
 
 use crate::{LATER, cases, errors, settings, warnings};
 

@@ -9,12 +9,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::ProptestConfig;
-use psistats::config::chasar::Chasar;
-use psistats::config::figures::FigureName;
-use psistats::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
-use psistats::config::sensors::Device;
-use psistats::config::settings::{BasicFigure, Host, QueueKind};
-use psistats::config::{Problem, Settings, parse};
+use psistats_host::conf::chasar::Chasar;
+use psistats_host::conf::figures::FigureName;
+use psistats_host::conf::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
+use psistats_host::conf::sensors::Device;
+use psistats_host::conf::settings::{BasicFigure, Host, QueueKind};
+use psistats_host::conf::{Problem, Settings, parse};
 
 const DOCUMENTED: &str = include_str!("../fixtures/config/documented.conf");
 const LATER: &str = include_str!("../fixtures/config/later.conf");
@@ -203,7 +203,7 @@ fn the_level_of_pika_is_roots_where_it_has_none() {
 #[test]
 fn sensors_are_named_as_the_original_named_them() {
     let figures = settings(LATER).figures;
-    let name = |wanted: &psistats::config::figures::Wanted| wanted.name.as_str();
+    let name = |wanted: &psistats_host::conf::figures::Wanted| wanted.name.as_str();
     assert!(figures.wanted.iter().any(|wanted| name(wanted) == "sensors"));
     let device = |label: &str, feature: &str| Device {
         chip: "coretemp-isa-0000".into(),

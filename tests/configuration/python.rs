@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use psistats::config::ini::{self, Ini};
+use psistats_host::conf::ini::{self, Ini};
 
 use crate::{DOCUMENTED, LATER, cases};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use psistats::config::{Loaded, Problems, Reader, Severity, load};
+use psistats_host::conf::{Loaded, Problems, Reader, Severity, load};
 use tempfile::TempDir;
 
 const ALL: [Reader; 7] = [
@@ -61,7 +61,7 @@ fn of_other_sections_nothing_is_warned_of_but_what_may_be_misspelt() {
     let text = "[serevr]\na=1\n[server]\nb=2\nb=3\n[chaser]\nport=1\n[chasar]\nmaster=m:1\nprot=1\n[DEFAULT]\nport=7\n";
     let loaded = Read::of(text).by(Reader::MasterNode).unwrap();
     assert_eq!(loaded.settings.chasar.master.port, 1);
-    assert_eq!(loaded.settings.server, psistats::config::Settings::default().server);
+    assert_eq!(loaded.settings.server, psistats_host::conf::Settings::default().server);
     let warned: Vec<_> = loaded.warnings.iter().map(|problem| problem.text.as_str()).collect();
     assert_eq!(
         warned,

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use nix::sys::signal::Signal;
 
 use crate::place::{Place, answer, count};
-use crate::support::PATIENCE;
-use crate::support::process::{Process, Stream};
+use support::PATIENCE;
+use support::process::{Process, Stream};
 
 /// Reports at speed, and nothing else.
 const GOOD: &str = "[app]\nprimary_timer=0.02\n[cpu_temp]\nenabled=no\n";

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use nix::sys::signal::Signal;
 
 use crate::place::{Place, answer, count, wait_until};
-use crate::support::PATIENCE;
-use crate::support::agent::Config;
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::process::{Process, Stream};
-use crate::support::reports::{Counters, next, read_past, sequence};
+use support::PATIENCE;
+use support::agent::Config;
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::process::{Process, Stream};
+use support::reports::{Counters, next, read_past, sequence};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

@@ -8,8 +8,8 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::place::{Place, count, wait_until};
-use crate::support::PATIENCE;
-use crate::support::process::{Process, Stream};
+use support::PATIENCE;
+use support::process::{Process, Stream};
 
 #[test]
 #[ignore = "needs root and /dev/fuse: tests/run"]

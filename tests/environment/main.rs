@@ -8,9 +8,6 @@
     clippy::cast_possible_truncation
 )]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod configuration;
 mod disk;
 mod hung_mount;

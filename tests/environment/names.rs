@@ -6,12 +6,12 @@ use nix::sys::signal::Signal;
 
 use crate::name_server::{Mood, NameServer};
 use crate::place::{Place, count, wait_until};
-use crate::support::PATIENCE;
-use crate::support::agent::Config;
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::process::{Process, Stream};
-use crate::support::reports::sequence;
+use support::PATIENCE;
+use support::agent::Config;
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::process::{Process, Stream};
+use support::reports::sequence;
 
 /// Longer than any tick is late on a busy machine, and shorter than any wait for a name.
 const NO_GAP_S: f64 = 5.0;

@@ -10,11 +10,11 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::place::{PSISTATS, Place, answer, count, wait_until};
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::reports::{Counters, next, sequence};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::reports::{Counters, next, sequence};
 
 const EXAMPLE: &str = include_str!("../fixtures/config/documented.conf");
 

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::{Message, Tap};
-use crate::support::memory::Memory;
-use crate::support::refusing::Refusing;
-use crate::support::reports::{Counters, sequence};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::{Message, Tap};
+use support::memory::Memory;
+use support::refusing::Refusing;
+use support::reports::{Counters, sequence};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
-use crate::support::PATIENCE;
-use crate::support::agent::Config;
+use support::PATIENCE;
+use support::agent::Config;
 
 pub const PSISTATS: &str = env!("CARGO_BIN_EXE_psistats");
 

@@ -6,13 +6,13 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use crate::place::{PSISTATS, Place, answer, count};
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::process::Stream;
-use crate::support::proxy::Proxy;
-use crate::support::reports::{Counters, next, read_past, sequence};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::process::Stream;
+use support::proxy::Proxy;
+use support::reports::{Counters, next, read_past, sequence};
 
 /// Sets the soft limit of open files of a running process.
 fn limit_descriptors(pid: u32, limit: &str) {

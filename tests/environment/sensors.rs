@@ -8,8 +8,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::place::{Place, count, wait_until};
-use crate::support::PATIENCE;
-use crate::support::process::{Process, Stream};
+use support::PATIENCE;
+use support::process::{Process, Stream};
 
 const ZONE: &str = "root/sys/class/thermal/thermal_zone0";
 

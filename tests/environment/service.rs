@@ -6,10 +6,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::place::{Place, answer, count};
-use crate::support::agent::Config;
-use crate::support::broker::Broker;
-use crate::support::consumer::{Message, Tap};
-use crate::support::reports::{Counters, next, read_past, sequence};
+use support::agent::Config;
+use support::broker::Broker;
+use support::consumer::{Message, Tap};
+use support::reports::{Counters, next, read_past, sequence};
 
 /// Whatever its pidfile names is killed at the end of a test, however that comes.
 struct Service<'p>(&'p Place);

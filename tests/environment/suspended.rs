@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::{Message, Tap};
-use crate::support::reports::sequence;
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::{Message, Tap};
+use support::reports::sequence;
 
 const PERIOD_S: f64 = 0.2;
 

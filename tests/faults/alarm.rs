@@ -1,12 +1,12 @@
 //! The broker's memory alarm: it takes nothing, and does not even answer a Close.
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
 use crate::watch::{
     REPORT_BYTES, connections_made, counters, messages_to, sequence, stop, wait_until, wait_until_caught_up,
 };
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
 
 fn raise(broker: &Broker) {
     broker.ctl(&["set_vm_memory_high_watermark", "0.00001"]);

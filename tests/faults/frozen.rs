@@ -1,11 +1,11 @@
 //! The broker's machine answers, the broker does not.
 
-use crate::support::PATIENCE;
-use crate::support::agent::Agent;
-use crate::support::broker::Broker;
 use crate::watch::{
     assert_kept, counters, kept, kept_queue, started, stop, wait_until, wait_until_caught_up,
 };
+use support::PATIENCE;
+use support::agent::Agent;
+use support::broker::Broker;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

@@ -1,12 +1,12 @@
 //! The broker dies.
 
-use crate::support::PATIENCE;
-use crate::support::agent::Agent;
-use crate::support::broker::Broker;
-use crate::support::refusing::Refusing;
 use crate::watch::{
     assert_kept, counters, in_order, kept, kept_queue, started, stop, wait_until, wait_until_caught_up,
 };
+use support::PATIENCE;
+use support::agent::Agent;
+use support::broker::Broker;
+use support::refusing::Refusing;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::namespace::Cable;
-use crate::support::PATIENCE;
-use crate::support::agent::Agent;
-use crate::support::broker::Broker;
-use crate::support::proxy::{Direction, Proxy};
-use crate::support::refusing::Refusing;
 use crate::watch::{
     assert_kept, connections_made, counters, kept, kept_queue, started, stop, wait_until,
     wait_until_caught_up,
 };
+use support::PATIENCE;
+use support::agent::Agent;
+use support::broker::Broker;
+use support::proxy::{Direction, Proxy};
+use support::refusing::Refusing;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

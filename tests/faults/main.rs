@@ -2,9 +2,6 @@
 //! do then is what each test's name says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod alarm;
 mod frozen;
 mod killed;

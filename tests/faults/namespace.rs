@@ -8,7 +8,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::support::namespace::Namespace;
+use support::namespace::Namespace;
 
 /// The board's machine and the broker's.
 pub struct Cable {

@@ -1,13 +1,13 @@
 //! What somebody does to the broker's objects under way.
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
 use crate::watch::{
     assert_kept, connections_made, counters, in_order, kept, kept_queue, queue_name, sequence, started, stop,
     wait_until, wait_until_caught_up,
 };
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

@@ -2,16 +2,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::proxy::Proxy;
-use crate::support::refusing::Refusing;
 use crate::watch::{
     REPORT_BYTES, assert_kept, counters, in_order, kept, kept_queue, messages_to, sequence, stop, wait_until,
     wait_until_caught_up,
 };
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::proxy::Proxy;
+use support::refusing::Refusing;
 
 /// Every attempt is told, not only what is news.
 const EVERY_ATTEMPT: &str = "

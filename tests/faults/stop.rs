@@ -4,15 +4,15 @@ use std::fs;
 use std::time::Duration;
 
 use crate::namespace::Cable;
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::proxy::{Direction, Proxy};
-use crate::support::refusing::Refusing;
 use crate::watch::{
     assert_closed_in_order, assert_kept, connections_made, counters, in_order, kept, kept_queue, started,
     stop, wait_until,
 };
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::proxy::{Direction, Proxy};
+use support::refusing::Refusing;
 
 /// `st` in `/proc/net/tcp` of a socket that waits for the answer to its SYN.
 const SYN_SENT: &str = "02";

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::{Collector, Message, Tap};
-pub use crate::support::reports::{Counters, sequence};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::{Collector, Message, Tap};
+pub use support::reports::{Counters, sequence};
 
 /// The counters now. Their sum holds.
 pub fn counters(agent: &Agent) -> Counters {

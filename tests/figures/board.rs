@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use psistats::limits;
+use psistats_core::limits;
 use serde_json::{Value, json};
 
 use crate::figure;
-use crate::support::{Tree, all, boards};
+use support::boards::{Tree, all, boards};
 
 const MODEL: &str = "proc/device-tree/model";
 const CPUINFO: &str = "proc/cpuinfo";

@@ -1,10 +1,10 @@
 //! `boot`
 
-use psistats::limits;
+use psistats_core::limits;
 use serde_json::{Value, json};
 
-use crate::support::{Tree, all, name};
 use crate::{figure, live, psutil};
+use support::boards::{Tree, all, name};
 
 #[test]
 fn the_start_is_found_behind_a_line_of_interrupts_that_is_longer_than_the_buffer_and_0_is_null() {

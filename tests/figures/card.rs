@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::figure;
-use crate::support::Tree;
+use support::boards::Tree;
 
 fn put(tree: &Tree, block: &str, attributes: &[(&str, &[u8])]) {
     for (name, content) in attributes {

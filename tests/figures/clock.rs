@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::python::python;
-use crate::support::Tree;
+use crate::python;
 use crate::{figure, live, with_answer};
+use support::boards::Tree;
 
 /// What Python's ctypes gets of adjtimex(2), by the rule of timedatectl.
 const ORACLE: &str = r#"

@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
-use psistats::limits;
+use psistats_core::limits;
 use serde_json::{Value, json};
 
-use crate::support::{Tree, boards, open_sampler};
 use crate::{after, figure, first, python};
+use support::boards::{Tree, boards, open_sampler};
 
 const ONLINE: &str = "sys/devices/system/cpu/online";
 

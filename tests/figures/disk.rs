@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::Tree;
 use crate::{assert_near, figure, live, psutil, with_configuration};
+use support::boards::Tree;
 
 #[test]
 fn space_is_null_under_another_root_whatever_is_mounted_there() {

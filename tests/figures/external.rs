@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use psistats::limits;
+use psistats_core::limits;
 use serde_json::{Value, json};
 
-use crate::support::{Tree, open_sampler};
 use crate::{after, first};
+use support::boards::{Tree, open_sampler};
 
 const CONFIGURATION: &str = "[value:soil]\nfile=/run/garden/soil\nmax_age=60\ninterval=1\n";
 const FILE: &str = "run/garden/soil";
@@ -120,7 +120,7 @@ fn what_a_shell_writes_and_moves_into_place_is_read() {
 }
 
 fn errors(configuration: &str) -> Vec<String> {
-    let errors = psistats::config::parse(configuration.as_bytes(), Path::new("f")).unwrap_err().0;
+    let errors = psistats_host::conf::parse(configuration.as_bytes(), Path::new("f")).unwrap_err().0;
     errors.into_iter().map(|error| error.text).collect()
 }
 

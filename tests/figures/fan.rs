@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::figure;
 use crate::sensors::{chip, machine, over};
-use crate::support::{Tree, boards};
+use support::boards::{Tree, boards};
 
 #[test]
 fn the_fan_of_a_pi_5_is_called_by_its_driver_whatever_its_number() {

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::figure;
-use crate::support::Tree;
+use support::boards::Tree;
 
 /// A chip of `drivetemp`, as Linux shows it.
 fn put(tree: &Tree, number: u32, drive: &str, temperature: &str) {
@@ -46,7 +46,7 @@ fn hddtemp_is_null_without_a_drive_that_tells() {
 #[test]
 fn what_the_original_needed_of_a_daemon_has_no_effect_and_is_told() {
     let text = b"[hddtemp]\nenabled=1\ninterval=30\nhostname=127.0.0.1\nport=7634\n";
-    let (_, warnings) = psistats::config::parse(text, "f".as_ref()).unwrap();
+    let (_, warnings) = psistats_host::conf::parse(text, "f".as_ref()).unwrap();
     let warnings: Vec<_> = warnings.iter().map(|warning| (warning.line, warning.text.as_str())).collect();
     let what = "has no effect: the kernel's drivetemp is asked";
     let expected =

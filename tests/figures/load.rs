@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Tree, all, name};
 use crate::{assert_near, figure, live, psutil};
+use support::boards::{Tree, all, name};
 
 #[test]
 fn load_is_the_three_averages_of_every_captured_board() {

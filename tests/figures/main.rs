@@ -5,11 +5,6 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../support/boards.rs"]
-mod support;
-#[path = "../support/python.rs"]
-mod python;
-
 mod board;
 mod boot;
 mod card;
@@ -37,11 +32,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use psistats::agent::figures::Tick;
-use psistats::agent::sampler::Sampler;
-use python::{assert_near, python};
+use psistats_host::figures::Tick;
+use psistats_host::sampler::Sampler;
 use serde_json::Value;
-use support::{START, Tree, open_sampler, tick};
+use support::boards::{START, Tree, open_sampler, tick};
+use support::python::{assert_near, python};
 
 /// The report of `sampler` at the start.
 fn first(sampler: &mut Sampler) -> Value {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Tree;
 use crate::{figure, live, python};
+use support::boards::Tree;
 
 #[test]
 fn the_name_is_of_etc_or_else_of_usr_lib() {

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use procfs::CurrentSI;
-use psistats::limits;
+use psistats_core::limits;
 use serde_json::{Value, json};
 
-use crate::support::{START, Tree, all, name, open_sampler};
 use crate::{after, assert_near, first, python};
+use support::boards::{START, Tree, all, name, open_sampler};
 
 const PERCPU: &str = "[cpu]\npercpu=yes\n";
 

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use psistats::agent::sampler::Sampler;
-use psistats::limits;
+use psistats_core::limits;
+use psistats_host::sampler::Sampler;
 use serde_json::{Value, json};
 
-use crate::support::{START, Tree, all, name, open_sampler};
 use crate::{after, figure, psutil};
+use support::boards::{START, Tree, all, name, open_sampler};
 
 const DISKIO: &str = "[diskio]\nenabled=yes\n";
 const NET: &str = "[net]\nenabled=yes\n";

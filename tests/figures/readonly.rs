@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{START, Tree, open_sampler};
 use crate::{after, first, is_inside};
+use support::boards::{START, Tree, open_sampler};
 
 const CONFIGURATION: &str = "[readonly]\nenabled=yes\ninterval=1\n[disk]\nenabled=no\nmounts=/ /boot /data\n";
 const MOUNTS: &str = "proc/self/mountinfo";

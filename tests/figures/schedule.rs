@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use psistats::agent::figures::Tick;
-use psistats::config::figures::FigureName;
+use psistats_host::conf::figures::FigureName;
+use psistats_host::figures::Tick;
 use serde_json::{Value, json};
 
-use crate::support::{START, Tree, open_sampler};
 use crate::{after, first};
+use support::boards::{START, Tree, open_sampler};
 
 /// The basic figures, by their keys and sections.
 const BASIC: [&str; 5] = ["cpu", "mem", "cpu_temp", "uptime", "ipaddr"];
@@ -37,7 +37,7 @@ fn a_wrong_value_is_one_error_whatever_the_figure() {
         let (section, _) = name.switch();
         for key in ["enabled", "interval"] {
             let text = format!("[{section}]\n{key}=maybe\n");
-            let errors = psistats::config::parse(text.as_bytes(), Path::new("f")).unwrap_err().0;
+            let errors = psistats_host::conf::parse(text.as_bytes(), Path::new("f")).unwrap_err().0;
             let wrong = errors.iter().filter(|error| error.text.contains("found \"maybe\"")).count();
             assert_eq!(wrong, 1, "{errors:?}");
         }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Tree, all, name};
 use crate::{assert_near, figure, live, psutil, python};
+use support::boards::{Tree, all, name};
 
 fn swap(meminfo: &str) -> Value {
     let tree = Tree::new();

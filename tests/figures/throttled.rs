@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Tree;
 use crate::{figure, with_answer};
+use support::boards::Tree;
 
 const DRIVER: &str = "sys/devices/platform/soc/soc:firmware/get_throttled";
 const NAMES: [&str; 4] = ["under_voltage", "frequency_capped", "throttled", "soft_temperature_limit"];

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::figure;
-use crate::support::{Tree, all};
+use support::boards::{Tree, all};
 
 /// Of a Raspberry Pi 5, kernel 6.18; then the second and third line as an Amazon Echo's driver writes them.
 const CAPTURED: &str = "\

@@ -9,9 +9,10 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::master::{Master, free_port};
-use crate::support::PATIENCE;
-use crate::support::process::Process;
-use crate::support::raw;
+use support::PATIENCE;
+use support::process::Process;
+use support::project::program;
+use support::raw;
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_psistats-hub")).args(arguments).output().unwrap()
@@ -187,14 +188,14 @@ fn chasar_masternode_becomes_psistats_hub_from_beside_itself_or_the_path_with_al
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("psistats.conf");
     let chasar = folder.path().join("chasar");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_psistats"), &chasar).unwrap();
+    std::os::unix::fs::symlink(program("psistats"), &chasar).unwrap();
     let copied = folder.path().join("psistats");
-    std::fs::copy(env!("CARGO_BIN_EXE_psistats"), &copied).unwrap();
+    std::fs::copy(program("psistats"), &copied).unwrap();
     let beside = Path::new(env!("CARGO_BIN_EXE_psistats-hub")).parent().unwrap();
     // By the link; by the other name; from elsewhere, by the PATH.
     for (program, words, path) in [
         (chasar.as_path(), &["masternode", "start"][..], "/nowhere"),
-        (Path::new(env!("CARGO_BIN_EXE_psistats")), &["chasar", "masternode", "start"], "/nowhere"),
+        (&program("psistats"), &["chasar", "masternode", "start"], "/nowhere"),
         (&copied, &["chasar", "masternode", "start"], beside.to_str().unwrap()),
     ] {
         std::fs::write(&config, format!("[chasar]\npublish_port={}\n", free_port())).unwrap();

@@ -11,8 +11,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 
 use crate::master::Master;
-use crate::support::PATIENCE;
-use crate::support::raw;
+use support::PATIENCE;
+use support::raw;
 
 /// Connections that this machine allows both sides to have, 10,000 if it does, for one test at a time.
 fn many() -> (usize, MutexGuard<'static, ()>) {

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::master::Master;
-use crate::support::PATIENCE;
-use crate::support::master::python;
-use crate::support::memory::Memory;
-use crate::support::raw;
+use support::PATIENCE;
+use support::master::python;
+use support::memory::Memory;
+use support::raw;
 
 /// A good client node and a good subscriber that were there before, and stay.
 struct Good {

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::process::Command;
 
 use crate::master::{Master, message};
-use crate::support::PATIENCE;
-use crate::support::master::{Libzmq, python};
-use crate::support::process::{Process, Stream};
-use crate::support::raw;
+use support::PATIENCE;
+use support::master::{Libzmq, python};
+use support::process::{Process, Stream};
+use support::project::program;
+use support::raw;
 
 #[test]
 #[ignore = "needs python3-zmq and libzmq 3.2: tests/run"]
@@ -36,7 +37,7 @@ fn our_client_node_comes_through_to_subscribers_by_any_prefix_that_matches() {
     let all = master.subscriber("", "");
     let some = master.subscriber("Chasar-", "");
     let other = master.subscriber("chasar", "");
-    let mut node = Command::new(env!("CARGO_BIN_EXE_psistats"));
+    let mut node = Command::new(program("psistats"));
     let node = node.args(["chasar", "clientnode", "start", "127.0.0.1", &master.port.to_string()]);
     let _node = Process::start(node);
     for subscriber in [&all, &some] {

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::master::{Master, free_port};
-use crate::support::{PATIENCE, raw};
+use support::{PATIENCE, raw};
 
 #[test]
 fn sighup_is_answered_with_what_to_do_and_ends_nothing() {

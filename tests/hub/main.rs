@@ -1,12 +1,8 @@
 //! `psistats-hub masternode` as a process, between client nodes and subscribers of libzmq (through Debian's
 //! python3-zmq), our own client node, and peers that mean no good.
 
-#![cfg(all(feature = "agent", feature = "hub"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::cast_possible_truncation)]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod command_line;
 mod crowds;

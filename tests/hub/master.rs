@@ -8,9 +8,9 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::PATIENCE;
-use crate::support::master::{Libzmq, python_with};
-use crate::support::process::{Process, Stream};
+use support::PATIENCE;
+use support::master::{Libzmq, python_with};
+use support::process::{Process, Stream};
 
 /// A port that nobody listens at, from below those that the system gives to connections, of which these tests
 /// make thousands.

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::PATIENCE;
-use crate::support::namespace::Namespace;
-use crate::support::process::{Process, Stream};
+use support::PATIENCE;
+use support::namespace::Namespace;
+use support::process::{Process, Stream};
+use support::project::{path, program};
 
 /// The address of the document's examples.
 const ADDRESS: &str = "104.131.190.21";
@@ -22,10 +23,11 @@ impl Site {
         let network = Namespace::new();
         network.ip("link set lo up");
         network.ip(&format!("addr add {ADDRESS}/32 dev lo"));
-        let start = |program: &[&str]| Process::start(network.command().args(program));
-        let master = start(&[env!("CARGO_BIN_EXE_psistats-hub"), "masternode", "start", ADDRESS]);
+        let start =
+            |program: PathBuf, words: &[&str]| Process::start(network.command().arg(program).args(words));
+        let master = start(program("psistats-hub"), &["masternode", "start", ADDRESS]);
         master.wait_for_line("subscribers at 104.131.190.21:6666", PATIENCE);
-        let node = start(&[env!("CARGO_BIN_EXE_psistats"), "chasar", "clientnode", "start", ADDRESS]);
+        let node = start(program("psistats"), &["chasar", "clientnode", "start", ADDRESS]);
         Self { network, _programs: [master, node] }
     }
 
@@ -37,7 +39,7 @@ impl Site {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests/fixtures/chasar", name].iter().collect()
+    path("tests/fixtures/chasar").join(name)
 }
 
 #[test]

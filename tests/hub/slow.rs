@@ -7,8 +7,8 @@ use std::thread;
 use serde_json::Value;
 
 use crate::master::Master;
-use crate::support::PATIENCE;
-use crate::support::raw;
+use support::PATIENCE;
+use support::raw;
 
 /// A message of 30,000 bytes.
 fn large(n: usize) -> Vec<u8> {

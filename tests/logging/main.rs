@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::Level as Rust;
-use psistats::agent::logging::rotate::Schedule;
-use psistats::agent::logging::{self, Error, Fallback, Loggers};
-use psistats::config::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
-use psistats::output::localtime::Zone;
+use psistats::logging::rotate::Schedule;
+use psistats::logging::{self, Error, Fallback, Loggers};
+use psistats_host::conf::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
+use psistats_host::output::localtime::Zone;
 
 /// For what should happen at once.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -104,10 +104,10 @@ fn a_record_carries_the_name_of_the_logger_that_governs_it() {
     let config =
         Logging { handlers: vec![out], root: named("psistats", vec![0]), pika: Some(named("pika", vec![])) };
     let mut loggers = open(&config);
-    for target in ["psistats::agent", "pika", "pika::link", "pika.link", "pikachu"] {
+    for target in ["psistats", "pika", "pika::link", "pika.link", "pikachu"] {
         say(&mut loggers, target, Rust::Warn, target, 0);
     }
-    let expected = "psistats:psistats::agent\npika:pika\npika:pika::link\npika:pika.link\npsistats:pikachu\n";
+    let expected = "psistats:psistats\npika:pika\npika:pika::link\npika:pika.link\npsistats:pikachu\n";
     assert_eq!(fs::read_to_string(path).unwrap(), expected);
 }
 

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use psistats::agent::logging::format::{Entry, write_entry};
-use psistats::config::logging::SyslogAddress;
-use psistats::output::level_name;
-use psistats::output::line::Line;
+use psistats::logging::format::{Entry, write_entry};
+use psistats_host::conf::logging::SyslogAddress;
+use psistats_host::output::level_name;
+use psistats_host::output::line::Line;
 use serde_json::{Value, json};
 
 use super::syslog::{listen, received};
@@ -122,7 +122,7 @@ fn assert_same_lines(formats: &[Format]) {
                     level,
                     message,
                     pathname: "src/agent/service.rs",
-                    module_path: "psistats::agent::service",
+                    module_path: "psistats::life::service",
                     line: 42,
                     time: Duration::from_nanos(nanos),
                     started: Duration::from_nanos(1_500_000_000),

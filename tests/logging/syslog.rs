@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 
-use psistats::config::logging::SyslogAddress;
+use psistats_host::conf::logging::SyslogAddress;
 
 use super::*;
 

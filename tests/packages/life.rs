@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::reports::read_past;
 use crate::tree::Tree;
 use crate::{VERSION, package, text};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::reports::read_past;
 
 const CONF: &str = "/etc/psistats.conf";
 const SCRIPT: &str = "/etc/init.d/psistats";

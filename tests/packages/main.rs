@@ -1,5 +1,4 @@
 //! The Debian packages of `boards/package`: what is in them, and what dpkg makes of a machine with them.
-#![cfg(feature = "agent")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,9 +6,6 @@
     clippy::panic,
     clippy::cast_possible_truncation
 )]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod contents;
 mod documents;

@@ -7,12 +7,12 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::life::{UPGRADE, add_newer, configure, installed};
-use crate::support::PATIENCE;
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::process::{Process, Stream};
-use crate::support::reports::read_past;
 use crate::tree::Tree;
+use support::PATIENCE;
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::process::{Process, Stream};
+use support::reports::read_past;
 
 /// What systemd says of the service.
 fn show(tree: &Tree) -> BTreeMap<String, String> {

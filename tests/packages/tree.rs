@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::root;
-use crate::support::PATIENCE;
-use crate::support::process::{Process, Stream};
+use support::PATIENCE;
+use support::process::{Process, Stream};
 
 /// See `tests/packages/tree`.
 pub struct Tree {

@@ -1,8 +1,8 @@
 //! Exact bookkeeping: what is not confirmed comes again, in order, and nothing else does.
 
-use crate::support::PATIENCE;
-use crate::support::scripted::{Peer, Step};
 use crate::walk::{Retry, Walk, end, figure, sequence};
+use support::PATIENCE;
+use support::scripted::{Peer, Step};
 
 /// Sequence numbers of the next `n` reports.
 fn read(peer: &mut Peer, n: usize) -> Vec<u64> {

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use crate::support::PATIENCE;
-use crate::support::scripted::Step;
 use crate::walk::{Retry, Walk, end, figure, sequence};
+use support::PATIENCE;
+use support::scripted::Step;
 
 /// KiB that a process may take more or less of, beside what it allocates: pages of its own file.
 const NOISE_KIB: u64 = 256;

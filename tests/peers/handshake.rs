@@ -4,9 +4,9 @@ use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::FieldTable;
 
-use crate::support::PATIENCE;
-use crate::support::scripted::{Peer, Step};
 use crate::walk::{Retry, Walk, end, figure, sequence};
+use support::PATIENCE;
+use support::scripted::{Peer, Step};
 
 /// Connection.Start with any version, mechanisms, and length of the server properties.
 fn start(version: [u8; 2], properties: u32, mechanisms: &[u8]) -> Vec<u8> {

@@ -1,6 +1,5 @@
 //! Peers that refuse, misbehave or attack: what the agent says, and that it comes through with
 //! every report.
-#![cfg(feature = "agent")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,9 +7,6 @@
     clippy::panic,
     clippy::cast_possible_truncation
 )]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod confirms;
 mod floods;

@@ -3,8 +3,8 @@
 use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, channel};
 
-use crate::support::scripted::{Peer, Step};
 use crate::walk::{Retry, Walk, end, figure, sequence};
+use support::scripted::{Peer, Step};
 
 #[test]
 fn a_frame_that_makes_no_sense_ends_the_connection_and_loses_nothing() {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::proxy::Proxy;
 use crate::walk::wait_s;
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::proxy::Proxy;
 
 const PASSWORD: &str = "mistyped-secret";
 

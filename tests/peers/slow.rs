@@ -4,12 +4,12 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::proxy::{Direction, Proxy};
 use crate::walk::{Retry, Walk};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::proxy::{Direction, Proxy};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

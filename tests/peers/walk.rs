@@ -6,9 +6,9 @@ use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, connection};
 use nix::sys::signal::Signal;
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::scripted::{Peer, Publish, ScriptedBroker, Step};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::scripted::{Peer, Publish, ScriptedBroker, Step};
 
 /// Reports that a good peer takes before the next bad one comes.
 const REPORTS: usize = 3;

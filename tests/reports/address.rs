@@ -2,12 +2,12 @@
 
 use std::net::Ipv6Addr;
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::scripted::{ScriptedBroker, Step};
 use crate::{eventually, hostname};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::scripted::{ScriptedBroker, Step};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

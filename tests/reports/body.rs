@@ -5,12 +5,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::{Message, Tap};
-use crate::support::process::{Process, Stream};
 use crate::{eventually, hostname, sequence};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::{Message, Tap};
+use support::process::{Process, Stream};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::hostname;
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
 
 /// Settings of one section.
 type Keys = &'static [(&'static str, &'static str)];

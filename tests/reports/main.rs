@@ -1,5 +1,4 @@
 //! What consumers see of the agent, read by consumers that nobody here wrote.
-#![cfg(feature = "agent")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,9 +6,6 @@
     clippy::panic,
     clippy::cast_possible_truncation
 )]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod address;
 mod body;

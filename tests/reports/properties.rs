@@ -1,11 +1,11 @@
 //! What goes with a report: properties, routing key, the mandatory bit.
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::scripted::ScriptedBroker;
 use crate::{hostname, sequence};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::scripted::ScriptedBroker;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

@@ -10,12 +10,12 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket,
 };
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::{Collector, Message, Tap};
-use crate::support::scripted::ScriptedBroker;
 use crate::{eventually, sequence};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::{Collector, Message, Tap};
+use support::scripted::ScriptedBroker;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]

@@ -8,9 +8,9 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::PATIENCE;
-use crate::support::agent::Config;
-use crate::support::process::{Process, Stream};
+use support::PATIENCE;
+use support::agent::Config;
+use support::process::{Process, Stream};
 
 /// A machine whose reports take more than a pipe takes at once (`PIPE_BUF`, 4096 bytes): with 48 sensors, each
 /// called by as many letters as fit.

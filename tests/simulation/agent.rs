@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use psistats::amqp::delivery::{self, Envelope};
-use psistats::amqp::{Client, Error, Event, Options, Queue, Retry};
-use psistats::link::Link;
-use psistats::outbox::Outbox;
-use psistats::time::{Backoff, Instant, Periodic};
+use psistats_core::amqp::delivery::{self, Envelope};
+use psistats_core::amqp::{Client, Error, Event, Options, Queue, Retry};
+use psistats_core::link::Link;
+use psistats_core::outbox::Outbox;
+use psistats_core::time::{Backoff, Instant, Periodic};
 
 use crate::broker::{Broker, Session};
 use crate::{Random, Ring, peer};

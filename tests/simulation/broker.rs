@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use psistats::time::Instant;
+use psistats_core::time::Instant;
 
 use crate::Random;
 use crate::peer::{self, AMQPClass, AMQPFrame, basic};
@@ -174,8 +174,8 @@ impl Session {
             let step = peer::step_after(&frame).unwrap();
             self.say(&answer);
             match step {
-                psistats::amqp::Step::Closing => self.gone = true,
-                psistats::amqp::Step::Confirms => self.heartbeat_at = Some(now),
+                psistats_core::amqp::Step::Closing => self.gone = true,
+                psistats_core::amqp::Step::Confirms => self.heartbeat_at = Some(now),
                 _ => {}
             }
             return;

@@ -10,8 +10,7 @@
     clippy::cast_possible_truncation
 )]
 
-#[path = "../support/peer.rs"]
-mod peer;
+use support::peer;
 
 mod agent;
 mod broker;
@@ -21,9 +20,9 @@ use std::time::Duration;
 
 use agent::Agent;
 use broker::Broker;
-use psistats::limits;
-use psistats::outbox::Outbox;
-use psistats::time::{Backoff, Instant, Periodic};
+use psistats_core::limits;
+use psistats_core::outbox::Outbox;
+use psistats_core::time::{Backoff, Instant, Periodic};
 
 const STEP: Duration = Duration::from_millis(10);
 

@@ -1,5 +1,4 @@
 //! The binaries of `boards/build`: small, on an old kernel, and on other processors.
-#![cfg(feature = "agent")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,9 +6,6 @@
     clippy::panic,
     clippy::cast_possible_truncation
 )]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod kernel;
 mod masters;

@@ -5,10 +5,10 @@ use std::process::{Command, id};
 use nix::sys::signal::Signal;
 
 use crate::processors::{ARM1176, CORTEX_A53, on};
-use crate::support::PATIENCE;
-use crate::support::master::python;
-use crate::support::process::Process;
 use crate::{ARM64, ARMV6, hub};
+use support::PATIENCE;
+use support::master::python;
+use support::process::Process;
 
 /// Lets the master node that `command` becomes listen at `address`, and libzmq send it messages of up to 30 KB
 /// and get them back. Then ends it.

@@ -4,16 +4,16 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::support::PATIENCE;
-use crate::support::agent::{Agent, Config};
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::master::Master;
-use crate::support::memory::Memory;
-use crate::support::process::Process;
-use crate::support::proxy::{Direction, Proxy};
-use crate::support::reports::{Counters, read_past};
 use crate::{ARMV6, X86_64, binary};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::master::Master;
+use support::memory::Memory;
+use support::process::Process;
+use support::proxy::{Direction, Proxy};
+use support::reports::{Counters, read_past};
 
 #[test]
 #[ignore = "needs boards/build: tests/run"]

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::support::PATIENCE;
-use crate::support::process::{Process, Stream};
 use crate::{ARM64, ARMV6, ARMV7, binary, libzmq_gets_messages_of, pika_reads_reports_of};
+use support::PATIENCE;
+use support::process::{Process, Stream};
 
 /// The processor of the Pi 1 and the Pi Zero.
 pub const ARM1176: [&str; 3] = ["qemu-arm-static", "-cpu", "arm1176"];

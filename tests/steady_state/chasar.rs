@@ -10,17 +10,17 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
-use psistats::agent::chasar::collector::{Collector, Options};
-use psistats::limits;
+use psistats_core::limits;
+use psistats_host::chasar::collector::{Collector, Options};
 use tempfile::TempDir;
 
 use crate::counting::Counted;
-use crate::support::PATIENCE;
-use crate::support::agent::Config;
-use crate::support::broker::Broker;
-use crate::support::consumer::Tap;
-use crate::support::master::Master;
 use crate::{ALONE, Inside};
+use support::PATIENCE;
+use support::agent::Config;
+use support::broker::Broker;
+use support::consumer::Tap;
+use support::master::Master;
 
 /// A machine with so many processes, of names that the kernel has cut.
 fn crowd(processes: usize) -> TempDir {
@@ -42,7 +42,7 @@ fn crowd(processes: usize) -> TempDir {
 fn messages_are_made_without_one_allocation_whatever_the_number_of_processes() {
     let crowded = crowd(limits::PROCESSES + 100);
     for root in [Path::new("/"), crowded.path()] {
-        let now = |seconds| psistats::time::Instant::from_nanos(seconds * 1_000_000_000);
+        let now = |seconds| psistats_core::time::Instant::from_nanos(seconds * 1_000_000_000);
         let mut collector = Collector::open(root, Options { interface: None, processes: usize::MAX });
         collector.prime(now(1));
         // Tells that not all have room.
@@ -72,7 +72,7 @@ fn a_client_node_sends_five_hundred_messages_without_one_allocation() {
     let allocations = Counted::default();
     let node = thread::spawn(move || {
         allocations.begin();
-        format!("{:?}", psistats::agent::cli::main(words.into_iter()))
+        format!("{:?}", psistats::cli::main(words.into_iter()))
     });
     master.wait_for_messages(100);
     let before = allocations.so_far();

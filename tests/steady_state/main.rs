@@ -9,9 +9,6 @@
 
 mod chasar;
 mod counting;
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::fs;
 use std::os::unix::thread::JoinHandleExt;
 use std::path::{Path, PathBuf};
@@ -22,12 +19,12 @@ use std::time::{Duration, Instant};
 use counting::Counted;
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
-use psistats::agent::configuration::Configuration;
-use psistats::agent::figures::Tick;
-use psistats::agent::notify::Manager;
-use psistats::agent::run::{Options, Printing, run};
-use psistats::agent::sampler::Sampler;
-use psistats::config::figures::FigureName;
+use psistats::life::notify::Manager;
+use psistats::life::run::{Options, Printing, run};
+use psistats::settings::Configuration;
+use psistats_host::conf::figures::FigureName;
+use psistats_host::figures::Tick;
+use psistats_host::sampler::Sampler;
 use support::PATIENCE;
 use support::agent::Config;
 use support::broker::Broker;
@@ -167,9 +164,9 @@ fn figures_are_read_again_and_looked_for_again_without_one_allocation() {
     let configuration: String = FigureName::ALL
         .map(|figure| format!("[{}]\nenabled=yes\ninterval=0.001\n", figure.as_str()))
         .concat();
-    let (settings, _) = psistats::config::parse(configuration.as_bytes(), Path::new("f")).unwrap();
+    let (settings, _) = psistats_host::conf::parse(configuration.as_bytes(), Path::new("f")).unwrap();
     let tick = |n: u64| {
-        let now = psistats::time::Instant::from_nanos(n * 1_000_000_000);
+        let now = psistats_core::time::Instant::from_nanos(n * 1_000_000_000);
         Tick { unix_ms: 0, now, due: now, secondary: true }
     };
     // With sensors, without a fan, with sensors that do not answer.
@@ -264,7 +261,7 @@ struct Release {
 
 impl Release {
     fn start(config: &Config) -> Self {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("release").join("psistats");
+        let program = support::project::target("release").join("psistats");
         assert!(program.exists(), "{} is missing: cargo build --release makes it", program.display());
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let file = dir.path().join("psistats.conf");

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::PATIENCE;
 use super::process::Process;
+use super::project;
 
 /// psistats.conf: sections with their keys in order, then any text.
 #[derive(Clone)]
@@ -76,12 +77,12 @@ pub struct Agent {
 impl Agent {
     /// Starts it with further arguments.
     pub fn start(config: &Config, args: &[&str]) -> Self {
-        Self::start_by(&mut Command::new(env!("CARGO_BIN_EXE_psistats")), config, args)
+        Self::start_by(&mut Command::new(project::program("psistats")), config, args)
     }
 
     /// Starts it by `command`: the program itself, or one that becomes it (`nsenter`).
     pub fn start_by(command: &mut Command, config: &Config, args: &[&str]) -> Self {
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let dir = tempfile::tempdir_in(project::target("tmp")).unwrap();
         let file = dir.path().join("psistats.conf");
         write_config(&file, config);
         command.arg("start-local").arg("--config").arg(&file).args(args).current_dir(dir.path());

@@ -1,16 +1,15 @@
 //! The captured boards, and copies of them that a test may change.
 
-// Not every test uses all of it.
-#![allow(dead_code)]
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use psistats::agent::figures::Tick;
-use psistats::agent::sampler::Sampler;
-use psistats::time::Instant;
+use psistats_core::time::Instant;
+use psistats_host::figures::Tick;
+use psistats_host::sampler::Sampler;
 use tempfile::TempDir;
+
+use crate::project;
 
 /// A configuration whose reports have no cpu_temp.
 pub const NO_TEMPERATURE: &str = "[cpu_temp]\nenabled=no\n";
@@ -23,7 +22,7 @@ pub const START: Instant = Instant::from_nanos(1_000_000_000);
 /// A sampler of `root` by the text of a configuration.
 pub fn open_sampler(root: &Path, configuration: &str) -> Sampler {
     let (settings, warnings) =
-        psistats::config::parse(configuration.as_bytes(), Path::new("psistats.conf")).unwrap();
+        psistats_host::conf::parse(configuration.as_bytes(), Path::new("psistats.conf")).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
     Sampler::open(root, &settings)
 }
@@ -35,7 +34,7 @@ pub fn tick(unix_ms: i64, secondary: bool) -> Tick {
 
 /// Where the boards are.
 pub fn boards() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/boards")
+    project::path("tests/fixtures/boards")
 }
 
 /// The boards' directories, in the order of their names.

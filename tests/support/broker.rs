@@ -9,7 +9,9 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/rabbitmq");
+use super::project;
+
+const SCRIPT: &str = "tests/support/rabbitmq";
 
 /// A broker on 127.0.0.1, user and password `guest`.
 pub struct Broker {
@@ -143,7 +145,7 @@ impl Broker {
 
     fn own(options: &[&str], config: &[&str]) -> Self {
         // Where tests/run looks for what an interrupted test left behind.
-        let brokers = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-brokers");
+        let brokers = project::target("test-brokers");
         std::fs::create_dir_all(&brokers).unwrap();
         let own = tempfile::Builder::new().prefix("private-").tempdir_in(brokers).unwrap();
         let dir = own.path().to_owned();
@@ -182,7 +184,7 @@ impl Drop for Broker {
 }
 
 fn script(verb: &str, dir: &Path, args: &[&str]) -> String {
-    let output = Command::new(SCRIPT).arg(verb).arg(dir).args(args).output().expect(SCRIPT);
+    let output = Command::new(project::path(SCRIPT)).arg(verb).arg(dir).args(args).output().expect(SCRIPT);
     text(output, &format!("rabbitmq {verb} {args:?}"))
 }
 

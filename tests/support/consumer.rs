@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::PATIENCE;
 use super::process::{Process, Stream};
+use super::project;
 
 /// One message with the properties that a report may carry.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,9 +135,9 @@ impl Tap {
 
     /// pika in a process of its own, reading from now on.
     pub fn pika(&self) -> Outsider {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/consume.py");
+        let script = project::path("tests/support/consume.py");
         let mut command = Command::new("/usr/bin/python3");
-        command.args([script, &self.port.to_string(), &self.vhost, &self.exchange, &self.key]);
+        command.arg(script).args([&self.port.to_string(), &self.vhost, &self.exchange, &self.key]);
         let process = Process::start(&mut command);
         process.wait_for_line("ready", PATIENCE);
         Outsider { process, skip: 1 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::PATIENCE;
 use super::process::{Process, Stream};
+use super::project;
 
 /// A client node that has found somebody else at its master's port waits up to a minute.
 const LATEST: Duration = PATIENCE.saturating_mul(2);
@@ -36,7 +37,7 @@ pub fn python_with(libzmq: Libzmq, script: &str) -> Process {
         format!("import json, signal, sys, time\nimport {import}\ncontext = zmq.Context()\n{script}");
     let mut command = Command::new("/usr/bin/python3");
     command.args(["-B", "-u", "-W", "ignore", "-c", &script]);
-    command.env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support"));
+    command.env("PYTHONPATH", project::path("tests/support"));
     Process::start(&mut command)
 }
 

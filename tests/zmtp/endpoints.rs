@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use psistats::link::Link;
-use psistats::time::Instant;
-use psistats::zmtp::{Buffers, Error, Event, Outcome, Publisher, PublisherEvent, Session, SocketType};
+use psistats_core::link::Link;
+use psistats_core::time::Instant;
+use psistats_core::zmtp::{Buffers, Error, Event, Outcome, Publisher, PublisherEvent, Session, SocketType};
 
 pub const TOPIC: &[u8] = b"status";
 pub const HEARTBEAT: Duration = Duration::from_secs(5);

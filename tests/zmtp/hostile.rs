@@ -2,8 +2,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use psistats::link::Link;
-use psistats::zmtp::PublisherEvent;
+use psistats_core::link::Link;
+use psistats_core::zmtp::PublisherEvent;
 
 use crate::endpoints::{START, Subscriber, events, give, publisher};
 use crate::messages::{PUB_2, SUB_2, greeting, greeting_2, ready};

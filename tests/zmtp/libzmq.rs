@@ -4,13 +4,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use psistats::link::Link;
-use psistats::zmtp::{Error, Outcome, PublisherEvent};
+use psistats_core::link::Link;
+use psistats_core::zmtp::{Error, Outcome, PublisherEvent};
 
 use crate::endpoints::{Subscriber, events, publisher};
-use crate::support::PATIENCE;
-use crate::support::master::{Libzmq, python, python_with};
-use crate::support::process::{Process, Stream};
+use support::PATIENCE;
+use support::master::{Libzmq, python, python_with};
+use support::process::{Process, Stream};
 
 /// A connection to the port that a program says first.
 fn connect(python: &Process) -> TcpStream {
@@ -19,8 +19,8 @@ fn connect(python: &Process) -> TcpStream {
 }
 
 /// A time and what the core's clock says then.
-fn now(start: Instant) -> psistats::time::Instant {
-    psistats::time::Instant::from_nanos(start.elapsed().as_nanos() as u64)
+fn now(start: Instant) -> psistats_core::time::Instant {
+    psistats_core::time::Instant::from_nanos(start.elapsed().as_nanos() as u64)
 }
 
 /// Reads what is there within a few milliseconds. None at the end.

@@ -11,10 +11,6 @@
 
 mod endpoints;
 mod hostile;
-#[cfg(feature = "agent")] // which the support is for
 mod libzmq;
 mod messages;
-#[cfg(feature = "agent")]
-#[path = "../support/mod.rs"]
-mod support;
 mod timers;

@@ -1,7 +1,7 @@
 //! What peers send that are not ours, octet by octet.
 
-use psistats::link::Link;
-use psistats::zmtp::{Error, Peer, PublisherEvent, Retry, Step};
+use psistats_core::link::Link;
+use psistats_core::zmtp::{Error, Peer, PublisherEvent, Retry, Step};
 
 use crate::endpoints::{LIMIT, START, Subscriber, give, publisher, take};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use psistats::link::Link;
-use psistats::zmtp::{Error, HANDSHAKE, PublisherEvent, Step};
+use psistats_core::link::Link;
+use psistats_core::zmtp::{Error, HANDSHAKE, PublisherEvent, Step};
 
 use crate::endpoints::{HEARTBEAT, Pair, START, Subscriber, events, give, publisher, take};
 use crate::messages::{greeting, ready};

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf, absolute};
 
 use nix::fcntl::OFlag;
 
-use super::rotate::{Schedule, put_aside, remove_oldest, shift};
-use crate::output::write_whole;
+use crate::logging::rotate::{Schedule, put_aside, remove_oldest, shift};
+use psistats_host::output::write_whole;
 
 /// A log file that is appended to.
 ///

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tz::DateTime;
 
-use crate::config::logging::{Field, Format, Level, Piece};
-use crate::output::level_name;
-use crate::output::line::Line;
-use crate::output::localtime::{Zone, unix_seconds};
+use psistats_host::conf::logging::{Field, Format, Level, Piece};
+use psistats_host::output::level_name;
+use psistats_host::output::line::Line;
+use psistats_host::output::localtime::{Zone, unix_seconds};
 
 /// What a format can show of one record.
 #[derive(Debug)]

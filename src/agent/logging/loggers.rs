@@ -7,17 +7,17 @@ use std::{io, process};
 
 use log::{LevelFilter, Metadata, Record};
 
-use super::file::LogFile;
-use super::format::{Entry, write_entry};
-use super::queue::Queue;
-use super::rotate::Schedule;
-use super::syslog::Syslog;
-use super::trouble::Trouble;
-use super::{Error, Fallback};
-use crate::config::logging::{Format, Handler, Level, Logger, Logging, SyslogAddress, Target};
-use crate::output::line::Line;
-use crate::output::localtime::{Zone, unix_seconds};
-use crate::output::{is_journal, priority, python_level, write_stream};
+use crate::logging::file::LogFile;
+use crate::logging::format::{Entry, write_entry};
+use crate::logging::queue::Queue;
+use crate::logging::rotate::Schedule;
+use crate::logging::syslog::Syslog;
+use crate::logging::trouble::Trouble;
+use crate::logging::{Error, Fallback};
+use psistats_host::conf::logging::{Format, Handler, Level, Logger, Logging, SyslogAddress, Target};
+use psistats_host::output::line::Line;
+use psistats_host::output::localtime::{Zone, unix_seconds};
+use psistats_host::output::{is_journal, priority, python_level, write_stream};
 
 /// One configuration at work.
 #[derive(Debug)]

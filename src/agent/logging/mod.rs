@@ -29,9 +29,9 @@ use log::{Metadata, Record};
 
 pub use loggers::{Loggers, message};
 
-use crate::config::logging::{Format, Handler, Level, Logger, Logging, SyslogAddress, Target};
-use crate::output::is_journal;
-use crate::output::localtime::Zone;
+use psistats_host::conf::logging::{Format, Handler, Level, Logger, Logging, SyslogAddress, Target};
+use psistats_host::output::is_journal;
+use psistats_host::output::localtime::Zone;
 
 /// What logging does where psistats.conf says nothing about it, and where its own failures are
 /// told in any case.

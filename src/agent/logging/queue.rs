@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::file::LogFile;
-use super::trouble::Trouble;
-use crate::agent::aside;
-use crate::outbox::Outbox;
-use crate::output::line::{LINE, Line};
+use crate::logging::file::LogFile;
+use crate::logging::trouble::Trouble;
+use crate::net::aside;
+use psistats_core::outbox::Outbox;
+use psistats_host::output::line::{LINE, Line};
 
 /// Bytes of the lines that wait: a few hundred of the usual ones, or a dozen of the longest.
 const QUEUE: usize = 32 * 1024;
@@ -140,8 +140,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::fs;
 
-    use super::super::Fallback;
     use super::*;
+    use crate::logging::Fallback;
 
     #[test]
     fn while_a_file_does_not_take_them_lines_wait_within_bounds_and_it_tells_later_how_many_were_dropped() {

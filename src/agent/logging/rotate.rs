@@ -6,10 +6,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::format::strftime;
-use crate::config::logging::When;
-use crate::output::line::Line;
-use crate::output::localtime::Zone;
+use crate::logging::format::strftime;
+use psistats_host::conf::logging::When;
+use psistats_host::output::line::Line;
+use psistats_host::output::localtime::Zone;
 
 const DAY: i64 = 24 * 60 * 60;
 

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use crate::config::logging::SyslogAddress;
+use psistats_host::conf::logging::SyslogAddress;
 
 /// Where the system's syslog daemon listens.
 pub const DEV_LOG: &str = "/dev/log";

@@ -4,11 +4,11 @@ use core::fmt::{Arguments, Write as _};
 use std::os::fd::AsFd as _;
 use std::{io, process};
 
-use super::Fallback;
-use super::syslog::{DAEMON, DEV_LOG, Syslog};
-use crate::config::logging::Level;
-use crate::output::line::Line;
-use crate::output::{Reason, is_journal, priority, write_stream};
+use crate::logging::Fallback;
+use crate::logging::syslog::{DAEMON, DEV_LOG, Syslog};
+use psistats_host::conf::logging::Level;
+use psistats_host::output::line::Line;
+use psistats_host::output::{Reason, is_journal, priority, write_stream};
 
 /// The failures of one handler.
 #[derive(Debug)]

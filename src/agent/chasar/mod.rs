@@ -1,7 +1,0 @@
-//! chasar's client node.
-
-pub mod cli;
-mod clock;
-pub mod collector;
-mod interface;
-pub mod node;

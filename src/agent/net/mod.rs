@@ -1,0 +1,8 @@
+//! Sockets on one thread: what can be waited for, how a connection comes about, and when it is tried again.
+
+pub mod aside;
+pub mod attempts;
+pub mod connect;
+pub mod reactor;
+pub mod resolve;
+pub mod wire;

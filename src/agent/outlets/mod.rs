@@ -1,0 +1,4 @@
+//! Where reports and messages go.
+
+pub mod amqp;
+pub mod chasar;

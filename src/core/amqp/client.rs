@@ -1,0 +1,499 @@
+//! The client's state machine.
+
+use core::time::Duration;
+
+use crate::amqp::error::{Error, Peer, Scope, Step};
+use crate::amqp::event::Event;
+use crate::amqp::frame::{self, CHANNEL};
+use crate::amqp::method::{self, Method, id};
+use crate::amqp::options::{Buffers, Options};
+use crate::amqp::properties::Properties;
+use crate::amqp::receive::{Item, Receiver};
+use crate::amqp::route::Route;
+use crate::amqp::send::{content, put_frame};
+use crate::bytes::{Short, Text};
+use crate::limits;
+use crate::link::{Link, SendBuffer, Write};
+use crate::time::Instant;
+
+/// From the connection to Ready; one deadline for all of it, so that a peer cannot stretch it.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// From our Close to the end, with or without Close-Ok (under a memory alarm it does not come).
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// From a Nack to the end, so that the other answers on their way can come.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Bytes of the send buffer that publishes leave free, so that a heartbeat or the answer to a Close
+/// always finds room.
+const RESERVE: usize = 1024;
+
+/// The protocol header (§4.2.2).
+const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
+
+/// One message.
+#[derive(Clone, Copy, Debug)]
+pub struct Publish<'a> {
+    /// Its properties.
+    pub properties: Properties<'a>,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+/// Whether it lives, is being closed, or has ended.
+#[derive(Clone, Debug)]
+enum Life {
+    Open,
+    /// Close was sent; this will be the result.
+    Closing {
+        result: Result<(), Error>,
+        until: Instant,
+    },
+    /// The end is to be told.
+    Ending(Result<(), Error>),
+    Ended,
+}
+
+/// One connection to a broker, without the I/O. See the [module](super) for its states.
+#[derive(Debug)]
+pub struct Client<'a> {
+    options: Options<'a>,
+    receiver: Receiver<'a>,
+    send: SendBuffer<'a>,
+    step: Step,
+    life: Life,
+    frame_max: u32,
+    heartbeat_s: u16,
+    next_tag: u64,
+    /// The broker asked us to stop publishing: by Blocked, by Channel.Flow.
+    blocked: bool,
+    flow: bool,
+    /// Whether a queue takes what is published, where we declare none.
+    route: Route,
+    /// After a Return: the content of the message that came back may follow.
+    content: bool,
+    /// Since a Nack: when to end at the latest.
+    draining: Option<Instant>,
+    started: Instant,
+    /// Last time that anything came, went, or began to wait to go.
+    received_at: Instant,
+    sent_at: Instant,
+    waiting_since: Instant,
+}
+
+impl<'a> Client<'a> {
+    /// A client on a transport that has just been connected.
+    pub fn new(options: Options<'a>, buffers: Buffers<'a>, now: Instant) -> Self {
+        let mut client = Self {
+            options,
+            receiver: Receiver::new(buffers.receive),
+            send: SendBuffer::new(buffers.send),
+            step: Step::Greeting,
+            life: Life::Open,
+            frame_max: limits::AMQP_FRAME,
+            heartbeat_s: 0,
+            next_tag: 1,
+            blocked: false,
+            flow: true,
+            route: Route::new(options.retry),
+            content: false,
+            draining: None,
+            started: now,
+            received_at: now,
+            sent_at: now,
+            waiting_since: now,
+        };
+        let written = client.send.append(0, &|w| w.bytes(PROTOCOL_HEADER));
+        client.note(written);
+        client
+    }
+
+    /// Whether [`Client::publish`] may be called.
+    pub fn can_publish(&self) -> bool {
+        matches!(self.life, Life::Open)
+            && self.step == Step::Ready
+            && !self.blocked
+            && self.flow
+            && self.route.can_publish()
+            && self.draining.is_none()
+    }
+
+    /// Whether a message came back, so that no answer says that one was stored. Once every delivery tag is
+    /// answered the owner calls [`Client::settled`].
+    pub fn has_returned(&self) -> bool {
+        self.route.has_returned()
+    }
+
+    /// Nothing is in flight: a message that came back is tried again, alone, when the time has come.
+    pub fn settled(&mut self) {
+        self.route.settled();
+    }
+
+    /// Whether a Nack came: publishing has stopped. Once every delivery tag is answered the owner
+    /// calls [`Client::fail`] with [`Error::Refused`]; it happens by itself after two seconds.
+    pub fn is_draining(&self) -> bool {
+        self.draining.is_some()
+    }
+
+    /// Publishes a message and returns its delivery tag: 1 for the first, then up by one (the
+    /// Confirm extension). None while there is no room, or [`Client::can_publish`] is false. A body
+    /// of up to [`limits::REPORT`] bytes finds room in the end; one near [`limits::AMQP_SEND`] never.
+    pub fn publish(&mut self, message: &Publish<'_>, now: Instant) -> Option<u64> {
+        if !self.can_publish() {
+            return None;
+        }
+        let was_empty = self.send.is_empty();
+        let (options, frame_max) = (self.options, self.frame_max);
+        self.send.append(RESERVE, &|w| content(w, &options, message, frame_max)).ok()?;
+        if was_empty {
+            self.waiting_since = now;
+        }
+        let tag = self.next_tag;
+        self.route.published(tag);
+        self.next_tag += 1;
+        Some(tag)
+    }
+
+    /// Begins an orderly end: Connection.Close, then Close-Ok or a second.
+    pub fn close(&mut self, now: Instant) {
+        self.close_with(Ok(()), now);
+    }
+
+    /// Begins the end over `error`.
+    pub fn fail(&mut self, error: Error, now: Instant) {
+        self.close_with(Err(error), now);
+    }
+
+    /// The end is near: its result is that of a Close that is under way, else `result`.
+    fn end(&mut self, result: Result<(), Error>) {
+        self.life = match core::mem::replace(&mut self.life, Life::Ended) {
+            Life::Open => Life::Ending(result),
+            Life::Closing { result, .. } => Life::Ending(result),
+            ended => ended,
+        };
+    }
+
+    fn close_with(&mut self, result: Result<(), Error>, now: Instant) {
+        if !matches!(self.life, Life::Open) {
+            return;
+        }
+        // Before Connection.Open there is nothing to close in order (§2.2.4).
+        if matches!(self.step, Step::Greeting | Step::Login) {
+            self.life = Life::Ending(result);
+            return;
+        }
+        let code = result.as_ref().err().map_or(200, Error::reply_code);
+        self.life = Life::Closing { result, until: now + CLOSE };
+        self.step = Step::Closing;
+        self.method(0, now, &|w| method::close(w, code, if code == 200 { "end" } else { "protocol error" }));
+    }
+
+    /// Ends at once: the stream of frames makes no sense any more.
+    fn abort(&mut self, error: Error, now: Instant) {
+        self.close_with(Err(error), now);
+        self.end(Ok(()));
+    }
+
+    /// Queues a method of ours.
+    fn method(&mut self, channel: u16, now: Instant, arguments: Write<'_>) {
+        if self.send.is_empty() {
+            self.waiting_since = now;
+        }
+        let written = self.send.append(0, &|w| put_frame(w, frame::METHOD, channel, arguments));
+        self.note(written);
+    }
+
+    /// A reply without room means that the peer asks without reading.
+    fn note(&mut self, written: Result<(), Short>) {
+        if written.is_err() {
+            self.end(Err(Peer::Flood.into()));
+        }
+    }
+
+    fn handle(&mut self, item: Item, now: Instant) -> Option<Event> {
+        match item {
+            Item::Heartbeat => None,
+            // While closing, everything but Close and Close-Ok is passed over (§2.2.4).
+            Item::Content if self.step == Step::Closing || self.content => None,
+            Item::Content => {
+                self.abort(Peer::Content.into(), now);
+                None
+            }
+            Item::Start { plain: false } => {
+                self.abort(Error::NoPlain, now);
+                None
+            }
+            Item::Start { plain: true } => {
+                let o = self.options;
+                self.step = Step::Login;
+                self.method(0, now, &|w| method::start_ok(w, o.user, o.password, o.connection_name));
+                None
+            }
+            Item::Method(channel, mut method) => {
+                method.withhold(self.options.user, self.options.password);
+                if channel == 0 { self.on_connection(method, now) } else { self.on_channel(method, now) }
+            }
+        }
+    }
+
+    fn on_connection(&mut self, method: Method, now: Instant) -> Option<Event> {
+        match (self.step, method) {
+            (_, Method::Close { code, text }) => {
+                self.method(0, now, &|w| method::method(w, id::CONNECTION_CLOSE_OK));
+                let error = self.closed(Scope::Connection, code, text);
+                self.end(Err(error));
+            }
+            (Step::Closing, Method::CloseOk) => self.end(Ok(())),
+            (Step::Closing, _) => {}
+            (Step::Login, Method::Tune { channel_max: _, frame_max, heartbeat }) => {
+                self.tune(frame_max, heartbeat, now);
+            }
+            (Step::VirtualHost, Method::Ok(id::CONNECTION_OPEN_OK)) => {
+                self.step = Step::Channel;
+                self.method(CHANNEL, now, &method::channel_open);
+            }
+            (step, Method::Blocked { reason }) if step != Step::Greeting && step != Step::Login => {
+                // What is no change is no event.
+                let before = core::mem::replace(&mut self.blocked, true);
+                return (!before).then_some(Event::Blocked(reason));
+            }
+            (step, Method::Unblocked) if step != Step::Greeting && step != Step::Login => {
+                return core::mem::take(&mut self.blocked).then_some(Event::Unblocked);
+            }
+            (_, method) => self.unexpected(0, &method, now),
+        }
+        None
+    }
+
+    fn on_channel(&mut self, method: Method, now: Instant) -> Option<Event> {
+        self.content = false;
+        match (self.step, method) {
+            (Step::Closing | Step::Greeting | Step::Login | Step::VirtualHost, method) => {
+                if self.step != Step::Closing {
+                    self.unexpected(CHANNEL, &method, now);
+                }
+            }
+            (_, Method::Close { code, text }) => {
+                self.method(CHANNEL, now, &|w| method::method(w, id::CHANNEL_CLOSE_OK));
+                let error = self.closed(Scope::Channel, code, text);
+                self.fail(error, now);
+            }
+            (_, Method::Flow { active }) => {
+                self.flow = active;
+                self.method(CHANNEL, now, &|w| method::flow_ok(w, active));
+            }
+            (Step::Channel, Method::Ok(id::CHANNEL_OPEN_OK)) => self.declare(Step::Exchange, now),
+            (Step::Exchange, Method::Ok(id::EXCHANGE_DECLARE_OK)) => self.declare(Step::Queue, now),
+            (Step::Queue, Method::Ok(id::QUEUE_DECLARE_OK)) => self.declare(Step::Binding, now),
+            (Step::Binding, Method::Ok(id::QUEUE_BIND_OK)) => self.declare(Step::Confirms, now),
+            (Step::Confirms, Method::Ok(id::CONFIRM_SELECT_OK)) => {
+                self.step = Step::Ready;
+                return Some(Event::Ready { heartbeat_s: self.heartbeat_s });
+            }
+            (Step::Ready, Method::Ack { tag, multiple }) if self.is_issued(tag) => {
+                return Some(if self.route.acknowledged(tag) {
+                    Event::Confirmed { tag, multiple }
+                } else {
+                    Event::Refused { tag, multiple }
+                });
+            }
+            (Step::Ready, Method::Nack { tag, multiple }) if self.is_issued(tag) => {
+                self.draining.get_or_insert(now + DRAIN);
+                return Some(Event::Refused { tag, multiple });
+            }
+            (Step::Ready, Method::Ack { tag, .. } | Method::Nack { tag, .. }) => {
+                self.abort(Peer::UnknownTag(tag).into(), now);
+            }
+            // Return precedes its Ack, which then means nothing: no answer that follows is
+            // believed, and everything unconfirmed is sent again. A queue of ours is declared again before that.
+            (Step::Ready, Method::Return { code, text }) if self.options.queue.is_some() => {
+                self.fail(Error::Unroutable { code, text }, now);
+            }
+            (Step::Ready, Method::Return { code, text }) => {
+                self.content = true;
+                return self.route.returned(now).then_some(Event::Returned { code, text });
+            }
+            (_, method) => self.unexpected(CHANNEL, &method, now),
+        }
+        None
+    }
+
+    fn is_issued(&self, tag: u64) -> bool {
+        tag != 0 && tag < self.next_tag
+    }
+
+    fn tune(&mut self, frame_max: u32, heartbeat: u16, now: Instant) {
+        // §4.2.3: 0 is "no limit"; otherwise the smaller one of both sides.
+        let agreed = if frame_max == 0 { limits::AMQP_FRAME } else { frame_max.min(limits::AMQP_FRAME) };
+        if agreed < frame::MIN_MAX {
+            return self.abort(Error::FrameMax(frame_max), now);
+        }
+        self.frame_max = agreed;
+        self.receiver.set_frame_max(agreed);
+        // §4.2.7: the server proposes, Tune-Ok decides, and 0 there is no heartbeat. A server that proposes
+        // none still answers those that it is asked for.
+        let ours = self.options.heartbeat_s;
+        let heartbeat_s = if heartbeat == 0 { ours } else { ours.min(heartbeat) };
+        self.heartbeat_s = heartbeat_s;
+        self.method(0, now, &|w| method::tune_ok(w, CHANNEL, agreed, heartbeat_s));
+        self.step = Step::VirtualHost;
+        let vhost = self.options.vhost;
+        self.method(0, now, &|w| method::open(w, vhost));
+    }
+
+    /// Goes to `step`, or past it where nothing is to be declared there.
+    fn declare(&mut self, step: Step, now: Instant) {
+        let o = self.options;
+        self.step = step;
+        match (step, o.queue) {
+            (Step::Exchange, _) if o.declare_exchange && !o.exchange.name.is_empty() => {
+                self.method(CHANNEL, now, &|w| method::exchange_declare(w, &o.exchange));
+            }
+            (Step::Exchange, _) => self.declare(Step::Queue, now),
+            (Step::Queue, Some(queue)) => self.method(CHANNEL, now, &|w| method::queue_declare(w, &queue)),
+            (Step::Binding, Some(queue)) if !o.exchange.name.is_empty() => {
+                self.method(CHANNEL, now, &|w| {
+                    method::queue_bind(w, queue.name, o.exchange.name, o.routing_key);
+                });
+            }
+            _ => {
+                self.step = Step::Confirms;
+                self.method(CHANNEL, now, &method::confirm_select);
+            }
+        }
+    }
+
+    fn closed(&self, scope: Scope, code: u16, text: Text) -> Error {
+        let transient_queue = self.options.queue.is_some_and(|q| !q.durable && !q.exclusive);
+        Error::Closed { scope, code, text, step: self.step, transient_queue }
+    }
+
+    fn unexpected(&mut self, channel: u16, method: &Method, now: Instant) {
+        self.abort(Peer::Unexpected { channel, id: method.id(channel) }.into(), now);
+    }
+
+    fn two_heartbeats(&self) -> Option<Duration> {
+        (self.heartbeat_s > 0).then(|| 2 * Duration::from_secs(u64::from(self.heartbeat_s)))
+    }
+
+    /// Every deadline that is set, with what it means.
+    fn timers(&self) -> [Option<(Instant, Timer)>; 6] {
+        let open = matches!(self.life, Life::Open);
+        let until = match &self.life {
+            Life::Closing { until, .. } => Some(*until),
+            Life::Ending(_) => Some(self.started), // the last event waits to be drained
+            Life::Open | Life::Ended => None,
+        };
+        let beats = self.two_heartbeats().filter(|_| open);
+        let waiting = !self.send.is_empty();
+        [
+            until.map(|at| (at, Timer::Close)),
+            (open && self.step != Step::Ready).then_some((self.started + HANDSHAKE, Timer::Handshake)),
+            self.draining.filter(|_| open).map(|at| (at, Timer::Drain)),
+            self.route.deadline().filter(|_| open).map(|at| (at, Timer::Route)),
+            beats.map(|two| (self.received_at + two, Timer::Silent)),
+            // §4.2.7: a heartbeat after half of the interval without anything sent; and what waits
+            // to be sent for as long as a dead peer is given tells the same about the way there.
+            beats.map(|two| match waiting {
+                true => (self.waiting_since + two, Timer::Stalled),
+                false => (self.sent_at + two / 4, Timer::Heartbeat),
+            }),
+        ]
+    }
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    Close,
+    Handshake,
+    Drain,
+    Route,
+    Silent,
+    Stalled,
+    Heartbeat,
+}
+
+impl Link for Client<'_> {
+    type Event = Event;
+
+    fn recv_space(&mut self) -> &mut [u8] {
+        match self.life {
+            Life::Ending(_) | Life::Ended => &mut [],
+            _ => self.receiver.space(),
+        }
+    }
+
+    fn received(&mut self, n: usize, now: Instant) {
+        if n > 0 {
+            self.receiver.received(n);
+            self.received_at = now;
+        }
+    }
+
+    fn poll_event(&mut self, now: Instant) -> Option<Event> {
+        loop {
+            if let Life::Ending(_) | Life::Ended = self.life {
+                return match core::mem::replace(&mut self.life, Life::Ended) {
+                    Life::Ending(result) => Some(Event::Ended(result)),
+                    _ => None,
+                };
+            }
+            match self.receiver.next() {
+                Ok(None) => return None,
+                Ok(Some(item)) => {
+                    if let Some(event) = self.handle(item, now) {
+                        return Some(event);
+                    }
+                }
+                Err(error) => self.abort(error, now),
+            }
+        }
+    }
+
+    fn outgoing(&self) -> &[u8] {
+        self.send.outgoing()
+    }
+
+    fn sent(&mut self, n: usize, now: Instant) {
+        if n > 0 {
+            self.send.sent(n);
+            self.sent_at = now;
+            self.waiting_since = now;
+        }
+    }
+
+    fn disconnected(&mut self) {
+        let error = self.receiver.disconnected().unwrap_or(Error::Disconnected(self.step));
+        self.end(Err(error));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.timers().into_iter().flatten().map(|(at, _)| at).min()
+    }
+
+    fn timed_out(&mut self, now: Instant) {
+        for (_, timer) in self.timers().into_iter().flatten().filter(|(at, _)| *at <= now) {
+            let heartbeat_s = self.heartbeat_s;
+            match timer {
+                Timer::Close => self.end(Ok(())),
+                Timer::Handshake => {
+                    let error = self.receiver.disconnected();
+                    self.abort(error.unwrap_or(Error::HandshakeTimeout(self.step)), now);
+                }
+                Timer::Route => self.route.timed_out(),
+                Timer::Drain => self.fail(Error::Refused, now),
+                Timer::Silent => self.abort(Error::Silent { heartbeat_s }, now),
+                Timer::Stalled => self.abort(Error::Stalled { heartbeat_s }, now),
+                // Another timer that is due as well may have ended it.
+                Timer::Heartbeat if !matches!(self.life, Life::Open) => {}
+                Timer::Heartbeat => {
+                    self.waiting_since = now;
+                    let written = self.send.append(0, &|w| put_frame(w, frame::HEARTBEAT, 0, &|_| ()));
+                    self.note(written);
+                }
+            }
+        }
+    }
+}

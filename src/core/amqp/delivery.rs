@@ -1,0 +1,96 @@
+//! Reports from the outbox through a [`Client`]: what lies between the two, for every owner.
+//!
+//! ```text
+//! after each change:  while let Some(event) = settle(...) { ... }    answers leave the outbox
+//!                     publish_waiting(...)                           reports go to the client
+//! after the end:      outbox.rewind()                                before the next client
+//! ```
+
+use core::fmt::Write as _;
+
+use heapless::String;
+
+use crate::amqp::{Client, Error, Event, Peer, Properties, Publish};
+use crate::limits;
+use crate::link::Link;
+use crate::outbox::{Outbox, Record, UnknownTicket};
+use crate::time::Instant;
+
+/// What is the same on every message of a publisher.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    /// Unique to this run of the program; a message id is this, a hyphen, and the sequence number.
+    pub run: &'a str,
+    /// Delivery mode 2.
+    pub persistent: bool,
+}
+
+/// The client's next event. What it says of reports in flight is done to the outbox already.
+pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
+    client: &mut Client<'_>,
+    outbox: &mut Outbox<B>,
+    now: Instant,
+) -> Option<Event> {
+    let Some(event) = client.poll_event(now) else {
+        if outbox.in_flight() > 0 {
+            return None;
+        }
+        if client.is_draining() {
+            // A refused report is sent again by the next connection; this one has nothing to wait for.
+            client.fail(Error::Refused, now);
+        } else if client.has_returned() {
+            outbox.send_again();
+            client.settled();
+        }
+        return None;
+    };
+    let (settled, tag) = match event {
+        Event::Confirmed { tag, multiple } => (outbox.confirm(tag, multiple), tag),
+        Event::Refused { tag, multiple } => (outbox.refuse(tag, multiple), tag),
+        _ => (Ok(()), 0),
+    };
+    if let Err(UnknownTicket) = settled {
+        client.fail(Peer::UnknownTag(tag).into(), now);
+    }
+    Some(event)
+}
+
+/// Hands reports to the client while it takes them.
+pub fn publish_waiting<B: AsRef<[u8]> + AsMut<[u8]>>(
+    client: &mut Client<'_>,
+    outbox: &mut Outbox<B>,
+    envelope: Envelope<'_>,
+    now: Instant,
+) {
+    let dropped = outbox.counters().dropped;
+    while client.can_publish()
+        && let Some(record) = outbox.unsent()
+    {
+        let Some(tag) = publish(client, record, envelope, dropped, now) else { break };
+        outbox.mark_sent(tag);
+    }
+}
+
+fn publish(
+    client: &mut Client<'_>,
+    record: Record<'_>,
+    envelope: Envelope<'_>,
+    dropped: u64,
+    now: Instant,
+) -> Option<u64> {
+    let mut message_id = String::<{ limits::SHORTSTR }>::new();
+    // Too long a run would lose the number, not the message.
+    let _ = write!(message_id, "{}-{}", envelope.run, record.sequence);
+    // Nothing is lost silently: from the first loss on, every message says how many there were.
+    let lost = [("dropped", dropped)];
+    let properties = Properties {
+        content_type: "application/json",
+        content_encoding: "utf-8",
+        headers: if dropped > 0 { &lost } else { &[] },
+        persistent: envelope.persistent,
+        message_id: &message_id,
+        timestamp: record.unix_seconds(),
+        app_id: "psistats",
+    };
+    client.publish(&Publish { properties, body: record.body }, now)
+}

@@ -1,0 +1,246 @@
+//! Bytes from the broker, and the frames in them.
+//!
+//! Memory is the caller's buffer, whatever the broker says: frames of no interest are passed over as
+//! they come, of Connection.Start's server properties only the length is read, and every other
+//! method must fit.
+
+use crate::amqp::error::{Error, Peer};
+use crate::amqp::frame;
+use crate::amqp::method::{self, Method, Undecodable, id};
+use crate::bytes::Reader;
+use crate::limits;
+
+/// What was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Connection.Start of version 0-9, and whether it offers PLAIN.
+    Start { plain: bool },
+    /// Any other method, with its channel: 0 or [`frame::CHANNEL`].
+    Method(u16, Method),
+    /// A content header or body, which is passed over.
+    Content,
+    /// A heartbeat.
+    Heartbeat,
+}
+
+/// Where in the stream of frames we are.
+#[derive(Clone, Copy, Debug)]
+enum Reading {
+    /// Before the first frame, which must be Connection.Start.
+    First,
+    /// Inside Connection.Start, passing over `table` octets of server properties; `rest` octets of
+    /// payload come after them.
+    ServerProperties { table: u32, rest: u32 },
+    /// At a frame's first octet.
+    Frame,
+    /// Passing over `left` octets, the last of which ends a frame.
+    Skip { left: u32 },
+}
+
+/// Octets of Connection.Start before the server properties' fields: class, method, version, length.
+const START_FIXED: u32 = 10;
+
+/// Received bytes, and what they mean.
+#[derive(Debug)]
+pub struct Receiver<'a> {
+    buf: &'a mut [u8],
+    start: usize,
+    end: usize,
+    reading: Reading,
+    frame_max: u32,
+}
+
+impl<'a> Receiver<'a> {
+    pub const fn new(buf: &'a mut [u8]) -> Self {
+        Self { buf, start: 0, end: 0, reading: Reading::First, frame_max: limits::AMQP_FRAME }
+    }
+
+    /// The agreed size of the largest frame.
+    pub fn set_frame_max(&mut self, octets: u32) {
+        self.frame_max = octets;
+    }
+
+    pub fn space(&mut self) -> &mut [u8] {
+        if self.start > 0 {
+            self.buf.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        self.buf.get_mut(self.end..).unwrap_or(&mut [])
+    }
+
+    pub fn received(&mut self, n: usize) {
+        self.end = self.end.saturating_add(n).min(self.buf.len());
+    }
+
+    /// The next item, or none before more is received.
+    pub fn next(&mut self) -> Result<Option<Item>, Error> {
+        loop {
+            match self.reading {
+                Reading::First => match self.first()? {
+                    true => continue,
+                    false => return Ok(None),
+                },
+                Reading::ServerProperties { table: 0, rest } => return self.mechanisms(rest),
+                Reading::ServerProperties { table, rest } => {
+                    let Some(passed) = self.pass_over(table) else { return Ok(None) };
+                    self.reading = Reading::ServerProperties { table: table - passed, rest };
+                }
+                Reading::Skip { left } => {
+                    // All but the end octet may be anything.
+                    if left > 1 {
+                        let Some(passed) = self.pass_over(left - 1) else { return Ok(None) };
+                        self.reading = Reading::Skip { left: left - passed };
+                        continue;
+                    }
+                    let Some(&end) = self.bytes().first() else { return Ok(None) };
+                    self.consume(1);
+                    check_end(end)?;
+                    self.reading = Reading::Frame;
+                }
+                Reading::Frame => return self.frame(),
+            }
+        }
+    }
+
+    /// The connection ended: what the bytes that lie here tell about it, if anything.
+    pub fn disconnected(&self) -> Option<Error> {
+        match (self.reading, self.bytes()) {
+            (Reading::First, [kind, ..]) if *kind != frame::METHOD => Some(self.not_amqp()),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buf.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.start = self.start.saturating_add(n).min(self.end);
+    }
+
+    /// Consumes up to `n` octets; none where nothing has been received.
+    fn pass_over(&mut self, n: u32) -> Option<u32> {
+        let here = u32::try_from(self.bytes().len()).unwrap_or(u32::MAX).min(n);
+        self.consume(here as usize);
+        (here > 0).then_some(here)
+    }
+
+    /// Reads Connection.Start up to its server properties. False: more is needed.
+    fn first(&mut self) -> Result<bool, Error> {
+        let bytes = self.bytes();
+        // A server of another version, or another protocol, answers in its own way (§4.2.2):
+        // compare before reading that as a frame.
+        if bytes.first().is_some_and(|kind| *kind != frame::METHOD) {
+            return if bytes.len() < 8 { Ok(false) } else { Err(self.not_amqp()) };
+        }
+        let mut r = Reader::new(bytes);
+        let (Ok(_kind), Ok(channel), Ok(size)) = (r.u8(), r.u16(), r.u32()) else { return Ok(false) };
+        self.check_size(size)?;
+        // Waiting for the rest of a frame that is too small for it would be waiting in vain.
+        let rest = size.checked_sub(START_FIXED).ok_or(Peer::Short(id::CONNECTION_START))?;
+        let (Ok(class), Ok(method), Ok(version)) = (r.u16(), r.u16(), r.u16()) else { return Ok(false) };
+        let Ok(table) = r.u32() else { return Ok(false) };
+        if channel != 0 || (class, method) != id::CONNECTION_START {
+            return Err(Peer::Unexpected { channel, id: (class, method) }.into());
+        }
+        let [major, minor] = version.to_be_bytes();
+        if (major, minor) != (0, 9) {
+            return Err(Peer::Version { major, minor }.into());
+        }
+        let rest = rest.checked_sub(table).ok_or(Peer::Short(id::CONNECTION_START))?;
+        self.consume(frame::PREFIX + START_FIXED as usize);
+        self.reading = Reading::ServerProperties { table, rest };
+        Ok(true)
+    }
+
+    /// Reads the rest of Connection.Start: mechanisms and locales, both long strings.
+    fn mechanisms(&mut self, rest: u32) -> Result<Option<Item>, Error> {
+        let Some(payload) = self.whole(rest)? else { return Ok(None) };
+        let mut r = Reader::new(payload);
+        let mechanisms = r.u32().and_then(|length| r.take(length as usize));
+        let mechanisms = mechanisms.map_err(|_| Peer::Short(id::CONNECTION_START))?;
+        let plain = mechanisms.split(|c| *c == b' ').any(|name| name == b"PLAIN");
+        let length = payload.len() + 1;
+        self.consume(length);
+        self.reading = Reading::Frame;
+        Ok(Some(Item::Start { plain }))
+    }
+
+    fn frame(&mut self) -> Result<Option<Item>, Error> {
+        let mut r = Reader::new(self.bytes());
+        let (Ok(kind), Ok(channel), Ok(size)) = (r.u8(), r.u16(), r.u32()) else { return Ok(None) };
+        self.check_size(size)?;
+        match kind {
+            frame::METHOD => self.method(channel, size),
+            frame::HEADER | frame::BODY => {
+                self.consume(frame::PREFIX);
+                self.reading = Reading::Skip { left: size.saturating_add(1) };
+                Ok(Some(Item::Content))
+            }
+            // §4.2.7: on channel 0 only.
+            frame::HEARTBEAT if channel == 0 && size == 0 => {
+                self.consume(frame::PREFIX);
+                self.reading = Reading::Skip { left: 1 };
+                Ok(Some(Item::Heartbeat))
+            }
+            frame::HEARTBEAT => Err(Peer::Heartbeat { channel, size }.into()),
+            kind => Err(Peer::FrameType(kind).into()),
+        }
+    }
+
+    fn method(&mut self, channel: u16, size: u32) -> Result<Option<Item>, Error> {
+        let start = self.start;
+        self.start += frame::PREFIX;
+        let payload = self.whole(size);
+        let method = match payload {
+            Ok(Some(payload)) => method::decode(payload),
+            Ok(None) => {
+                // Not whole yet: its prefix is read again with the rest.
+                self.start = start;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        self.consume(size as usize + 1);
+        match method {
+            // §2.2.4 and §4.9: class Connection on channel 0, all others on an open channel.
+            Ok(((class, _), method)) if channel == if class == 10 { 0 } else { frame::CHANNEL } => {
+                Ok(Some(Item::Method(channel, method)))
+            }
+            Ok((id, _)) => Err(Peer::Unexpected { channel, id }.into()),
+            Err(Undecodable::Unknown(id)) => Err(Peer::Unexpected { channel, id }.into()),
+            Err(Undecodable::Short(id)) => Err(Peer::Short(id).into()),
+        }
+    }
+
+    /// The next `size` octets, once they and the end octet after them are here.
+    fn whole(&self, size: u32) -> Result<Option<&[u8]>, Error> {
+        let room = self.buf.len().saturating_sub(frame::PREFIX + 1);
+        if size as usize > room {
+            return Err(Peer::FrameTooLarge { size, limit: u32::try_from(room).unwrap_or(u32::MAX) }.into());
+        }
+        let mut r = Reader::new(self.bytes());
+        let Ok(payload) = r.take(size as usize) else { return Ok(None) };
+        let Ok(end) = r.u8() else { return Ok(None) };
+        check_end(end)?;
+        Ok(Some(payload))
+    }
+
+    fn check_size(&self, size: u32) -> Result<(), Error> {
+        // §4.2.3: frame-max counts the whole frame, prefix and end octet included.
+        let limit = self.frame_max.saturating_sub(8);
+        if size > limit { Err(Peer::FrameTooLarge { size, limit }.into()) } else { Ok(()) }
+    }
+
+    fn not_amqp(&self) -> Error {
+        let mut first = [0; 8];
+        for (to, from) in first.iter_mut().zip(self.bytes()) {
+            *to = *from;
+        }
+        Error::NotAmqp { first, len: u8::try_from(self.bytes().len().min(8)).unwrap_or(8) }
+    }
+}
+
+fn check_end(octet: u8) -> Result<(), Error> {
+    if octet == frame::END { Ok(()) } else { Err(Peer::FrameEnd(octet).into()) }
+}

@@ -1,0 +1,372 @@
+//! One side of one connection, without received bytes or messages of its own.
+
+use core::time::Duration;
+
+use heapless::Vec;
+
+use crate::bytes::{Text, Writer};
+use crate::link::Write;
+use crate::time::Instant;
+use crate::zmtp::command::{self, Command};
+use crate::zmtp::error::{Error, Peer, Step};
+use crate::zmtp::frame::{self, Header};
+use crate::zmtp::greeting::{self, Version};
+
+/// From the connection to READY; one deadline for all of it, so that a peer cannot stretch it.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Octets of what the session itself wants to send: greeting, READY, PING, a few PONGs.
+const CONTROL: usize = 256;
+
+/// Intervals of silence after which the peer is dead: after the first it is asked.
+const DEAD: u32 = 3;
+
+/// What this side is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketType {
+    /// Sends what is subscribed to.
+    Pub,
+    /// Subscribes and receives.
+    Sub,
+}
+
+impl SocketType {
+    /// As READY spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pub => "PUB",
+            Self::Sub => "SUB",
+        }
+    }
+
+    /// Whether it talks to `theirs` (RFC 29).
+    pub(super) fn talks_to(self, theirs: &Text) -> Result<(), Error> {
+        let expected = match (self, theirs.as_str()) {
+            (Self::Pub, "SUB" | "XSUB") | (Self::Sub, "PUB" | "XPUB") => return Ok(()),
+            (Self::Pub, _) => "SUB or XSUB",
+            (Self::Sub, _) => "PUB or XPUB",
+        };
+        Err(Error::SocketType { theirs: theirs.clone(), expected })
+    }
+}
+
+/// What the owner learns. Bodies lie in the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'i> {
+    /// The handshake is done. A SUB now subscribes.
+    Ready,
+    /// A frame of a message, to a SUB.
+    Frame {
+        /// Whether more frames of this message follow.
+        more: bool,
+        /// What is in it.
+        body: &'i [u8],
+    },
+    /// Messages whose first frame begins so are wanted of a PUB.
+    Subscribe(&'i [u8]),
+    /// They are no longer wanted.
+    Cancel(&'i [u8]),
+    /// The end, the last event. What is left of [`Session::control`] may be written, as a courtesy.
+    Ended(Error),
+}
+
+/// Whether it lives or has ended.
+#[derive(Clone, Debug)]
+enum Life {
+    Open,
+    /// The end is to be told.
+    Ending(Error),
+    Ended,
+}
+
+/// One side of one connection. See the [module](super) for its states.
+///
+/// The owner keeps the bytes that were received and hands them to [`Session::decode`] until it gives
+/// nothing more; it writes [`Session::control`] before and between, never within messages.
+#[derive(Debug)]
+pub struct Session {
+    socket: SocketType,
+    life: Life,
+    step: Step,
+    /// Octets of our greeting that were sent.
+    greeted: usize,
+    /// What both sides speak, once the peer's greeting has come.
+    version: Version,
+    /// Most octets of a message's frame.
+    limit: u64,
+    control: Vec<u8, CONTROL>,
+    /// After so much silence a PING; zero: never.
+    heartbeat: Duration,
+    /// What the peer's PING asks for: so much silence of its own means that it is dead.
+    ttl: Option<Duration>,
+    /// Since when an answer is waited for.
+    asked_at: Option<Instant>,
+    started: Instant,
+    heard_at: Instant,
+}
+
+impl Session {
+    /// A session on a transport that has just been connected. `limit`: octets of the longest frame of
+    /// a message. `heartbeat`: after so much silence a PING, and after three times that the end; zero:
+    /// never. A peer of ZMTP 3.0 or 2.0 is not asked, since it may not know PING.
+    pub fn new(socket: SocketType, limit: u64, heartbeat: Duration, now: Instant) -> Self {
+        let mut session = Self {
+            socket,
+            life: Life::Open,
+            step: Step::Greeting,
+            greeted: 0,
+            version: Version::V2_0,
+            limit,
+            control: Vec::new(),
+            heartbeat,
+            ttl: None,
+            asked_at: None,
+            started: now,
+            heard_at: now,
+        };
+        session.greet(&[]);
+        session
+    }
+
+    /// Whether it has not ended.
+    pub fn is_open(&self) -> bool {
+        matches!(self.life, Life::Open)
+    }
+
+    /// Whether messages may flow.
+    pub fn is_ready(&self) -> bool {
+        self.step == Step::Ready && self.is_open()
+    }
+
+    /// Something was received, whatever it is.
+    pub fn heard(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.asked_at = None;
+    }
+
+    /// The next event of `input`, which moves on past what it is made of. None: more is to be received.
+    pub fn decode<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i>> {
+        loop {
+            if let Life::Ending(_) | Life::Ended = self.life {
+                return match core::mem::replace(&mut self.life, Life::Ended) {
+                    Life::Ending(error) => Some(Event::Ended(error)),
+                    _ => None,
+                };
+            }
+            match self.next(input) {
+                Ok(Next::Event(event)) => return Some(event),
+                Ok(Next::Nothing) => {}
+                Ok(Next::Incomplete) => return None,
+                Err(error) => self.end(error),
+            }
+        }
+    }
+
+    /// Octets that [`Session::decode`] has to see at once to go on, where `input` is all that there is:
+    /// more than that is not needed, fewer do not do.
+    pub fn needs(&self, input: &[u8]) -> usize {
+        match self.step {
+            Step::Greeting => greeting::needs(input),
+            _ => match self.frame(input) {
+                Ok(Some((_, length))) => length,
+                Ok(None) => frame::HEADER,
+                // It is refused for what is there.
+                Err(_) => 0,
+            },
+        }
+    }
+
+    /// What the session itself wants to send.
+    pub fn control(&self) -> &[u8] {
+        &self.control
+    }
+
+    /// The first `n` octets of [`Session::control`] were taken.
+    pub fn control_sent(&mut self, n: usize) {
+        let n = n.min(self.control.len());
+        self.control.copy_within(n.., 0);
+        self.control.truncate(self.control.len() - n);
+    }
+
+    /// Of a SUB that is ready: messages whose first frame begins with `prefix`, of at most 64 octets,
+    /// are wanted.
+    pub fn subscribe(&mut self, prefix: &[u8]) {
+        // A command since 3.1, a message before (RFC 15 and 23).
+        if self.version >= Version::V3_1 {
+            self.send(&|w| command::put_subscribe(w, prefix));
+        } else {
+            let size = u8::try_from(1 + prefix.len()).unwrap_or_default();
+            self.send(&|w| [&[0, size, 1], prefix].into_iter().for_each(|part| w.bytes(part)));
+        }
+    }
+
+    /// The transport has ended. Leads to [`Event::Ended`].
+    pub fn disconnected(&mut self) {
+        self.end(Error::Disconnected(self.step));
+    }
+
+    /// Ends over `error`, which the owner has found.
+    pub fn end(&mut self, error: Error) {
+        if let Life::Open = self.life {
+            self.life = Life::Ending(error);
+        }
+    }
+
+    /// When [`Session::timed_out`] is due, if ever; it has passed while the end is to be told.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.life {
+            Life::Ended => None,
+            Life::Ending(_) => Some(self.started),
+            Life::Open => self.timers().into_iter().flatten().map(|(at, _)| at).min(),
+        }
+    }
+
+    /// The time is `now`; whatever was due is done.
+    pub fn timed_out(&mut self, now: Instant) {
+        for (_, timer) in self.timers().into_iter().flatten().filter(|(at, _)| *at <= now) {
+            match timer {
+                Timer::Handshake => self.end(Error::HandshakeTimeout(self.step)),
+                Timer::Silent(time) => self.end(Error::Silent(time)),
+                Timer::Ping => {
+                    self.asked_at = Some(now);
+                    let ttl = (self.heartbeat * DEAD).as_millis() / 100;
+                    let ttl = u16::try_from(ttl).unwrap_or(u16::MAX);
+                    self.send(&|w| command::put_ping(w, ttl));
+                }
+            }
+        }
+    }
+
+    fn timers(&self) -> [Option<(Instant, Timer)>; 2] {
+        if self.step != Step::Ready {
+            return [Some((self.started + HANDSHAKE, Timer::Handshake)), None];
+        }
+        let beats = (!self.heartbeat.is_zero() && self.version >= Version::V3_1).then_some(self.heartbeat);
+        [
+            beats.map(|beat| match self.asked_at {
+                // Counted from the question: where we were stopped meanwhile, it may have come late.
+                Some(asked_at) => (asked_at + beat * (DEAD - 1), Timer::Silent(beat * DEAD)),
+                None => (self.heard_at + beat, Timer::Ping),
+            }),
+            self.ttl.map(|ttl| (self.heard_at + ttl, Timer::Silent(ttl))),
+        ]
+    }
+
+    /// The header at the start of `input`, once all of it is there, and octets of the whole frame.
+    fn frame(&self, input: &[u8]) -> Result<Option<(Header, usize)>, Peer> {
+        let Some(header) = frame::header(input)? else { return Ok(None) };
+        if header.command && self.version < Version::V3_0 {
+            return Err(Peer::Flags(frame::COMMAND));
+        }
+        let limit = if header.command { command::LONGEST as u64 } else { self.limit };
+        let length = usize::try_from(header.size).ok().and_then(|size| size.checked_add(header.octets));
+        match length.filter(|_| header.size <= limit) {
+            Some(length) => Ok(Some((header, length))),
+            None => Err(Peer::TooLong { size: header.size, limit }),
+        }
+    }
+
+    fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Next<'i>, Error> {
+        if self.step == Step::Greeting {
+            return self.on_greeting(input);
+        }
+        let Some((header, length)) = self.frame(input)? else { return Ok(Next::Incomplete) };
+        let Some((frame, rest)) = input.split_at_checked(length) else { return Ok(Next::Incomplete) };
+        *input = rest;
+        let body = frame.get(header.octets..).unwrap_or_default();
+        if header.command { self.on_command(body) } else { self.on_frame(header, body) }
+    }
+
+    fn on_greeting<'i>(&mut self, input: &mut &'i [u8]) -> Result<Next<'i>, Error> {
+        let socket = self.socket;
+        let theirs = greeting::parse(input, socket)?;
+        self.greet(input);
+        let Some((version, length)) = theirs else { return Ok(Next::Incomplete) };
+        *input = input.get(length..).unwrap_or_default();
+        self.version = version;
+        if version < Version::V3_0 {
+            self.step = Step::Ready;
+            return Ok(Next::Event(Event::Ready));
+        }
+        self.step = Step::Handshake;
+        self.send(&|w| command::put_ready(w, socket));
+        Ok(Next::Nothing)
+    }
+
+    /// Sends our greeting as far as `theirs`, of which so much has come, allows.
+    fn greet(&mut self, theirs: &[u8]) {
+        let ours = greeting::ours(theirs, self.socket);
+        let more = ours.get(self.greeted..).unwrap_or_default();
+        self.greeted = ours.len();
+        self.send(&|w| w.bytes(more));
+    }
+
+    fn on_command<'i>(&mut self, body: &'i [u8]) -> Result<Next<'i>, Error> {
+        match (command::parse(body)?, self.step) {
+            (Command::Error(reason), _) => return Err(Error::Told(reason)),
+            (Command::Ready(theirs), Step::Handshake) => {
+                if let Err(error) = self.socket.talks_to(&theirs) {
+                    self.send(&|w| command::put_error(w, "Invalid socket type"));
+                    return Err(error);
+                }
+                self.step = Step::Ready;
+                return Ok(Next::Event(Event::Ready));
+            }
+            (Command::Ready(_), step) | (_, step @ Step::Handshake) => {
+                return Err(Peer::Unexpected(step).into());
+            }
+            (Command::Subscribe(prefix), _) if self.socket == SocketType::Pub => {
+                return Ok(Next::Event(Event::Subscribe(prefix)));
+            }
+            (Command::Cancel(prefix), _) if self.socket == SocketType::Pub => {
+                return Ok(Next::Event(Event::Cancel(prefix)));
+            }
+            (Command::Ping { ttl, context }, _) => {
+                self.ttl = (ttl > 0).then(|| Duration::from_millis(u64::from(ttl) * 100));
+                self.send(&|w| command::put_pong(w, context));
+            }
+            _ => {}
+        }
+        Ok(Next::Nothing)
+    }
+
+    fn on_frame<'i>(&mut self, header: Header, body: &'i [u8]) -> Result<Next<'i>, Error> {
+        if self.step != Step::Ready {
+            return Err(Peer::Unexpected(self.step).into());
+        }
+        Ok(match (self.socket, body) {
+            (SocketType::Sub, body) => Next::Event(Event::Frame { more: header.more, body }),
+            // Subscriptions as messages: 2.0, 3.0, and libzmq whatever its version.
+            (SocketType::Pub, [1, prefix @ ..]) => Next::Event(Event::Subscribe(prefix)),
+            (SocketType::Pub, [0, prefix @ ..]) => Next::Event(Event::Cancel(prefix)),
+            // An XSUB may say more, which concerns nobody here.
+            (SocketType::Pub, _) => Next::Nothing,
+        })
+    }
+
+    /// Queues octets of the session's own. No room means that the peer asks without reading.
+    fn send(&mut self, write: Write<'_>) {
+        let mut buf = [0; CONTROL];
+        let mut w = Writer::new(&mut buf);
+        write(&mut w);
+        let written = w.finish().ok().and_then(|length| buf.get(..length));
+        if written.is_none_or(|octets| self.control.extend_from_slice(octets).is_err()) {
+            self.end(Peer::Flood.into());
+        }
+    }
+}
+
+/// What a step of decoding gave.
+enum Next<'i> {
+    Event(Event<'i>),
+    Nothing,
+    Incomplete,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug)]
+enum Timer {
+    Handshake,
+    Ping,
+    Silent(Duration),
+}

@@ -1,0 +1,263 @@
+//! Where psistats.conf is found.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{self, Path, PathBuf};
+
+use nix::fcntl::OFlag;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::conf::problem::{Problem, Problems, Severity};
+use crate::conf::reader::Reader;
+use crate::conf::settings::Settings;
+use crate::conf::{Parsed, ini, parsed};
+
+/// The file's name in each place.
+const NAME: &str = "psistats.conf";
+
+/// The places, of which the last four are psistats 0.2's.
+const PLACES: [&str; 7] =
+    [".", "~/.psistats", "/etc", "./etc", "/usr/etc", "/usr/local/share/psistats", "/usr/share/psistats"];
+
+/// Settings, and where they came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// What counts.
+    pub settings: Settings,
+    /// The file, absolute so that a daemon in another directory finds it again; none: built-in defaults.
+    pub source: Option<PathBuf>,
+    /// What the user should know and nothing stops at.
+    pub warnings: Vec<Problem>,
+}
+
+impl Loaded {
+    /// One line that says where the settings came from.
+    pub fn origin(&self) -> String {
+        match &self.source {
+            Some(path) => format!("configuration: {}", path.display()),
+            None => format!("no {NAME} in the places that --help names: built-in defaults"),
+        }
+    }
+}
+
+/// Reads `explicit` (`--config`), or else the first there is of `./psistats.conf`,
+/// `~/.psistats/psistats.conf`, `/etc/psistats.conf` and the places of psistats 0.2, or else the defaults.
+///
+/// A file that is there and cannot be read is an error, as is a missing `explicit`; where the reader can do
+/// without, it is a warning that this user may not read a file that nobody has named. As root a file that
+/// somebody else could have written is passed over, with a warning. To read a configuration again, pass the
+/// [`Loaded::source`] of the first time.
+pub fn load(explicit: Option<&Path>, reader: Reader) -> Result<Loaded, Problems> {
+    without_core_files();
+    let Some(path) = explicit else {
+        return first_of(&candidates(env::var_os("HOME").map(PathBuf::from)), reader);
+    };
+    match content(path) {
+        Ok(Some(content)) => loaded(path, content, reader),
+        Ok(None) => Err(Problem::of(path, "no such file: expected a psistats.conf").into()),
+        Err(error) => Err(unreadable(path, &error).into()),
+    }
+}
+
+/// From here on this process may hold a password: no core file is to have it too.
+///
+/// A limit of one byte also keeps a core from a program that `core_pattern` names, which 0 does not (Linux,
+/// `fs/coredump.c`). `PR_SET_DUMPABLE` would shut our own user out of `/proc/PID/exe` and `fd`.
+fn without_core_files() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_CORE) {
+        // It fails where even that byte is more than the unit's LimitCORE=0.
+        let _ = setrlimit(Resource::RLIMIT_CORE, 1, hard);
+    }
+}
+
+fn candidates(home: Option<PathBuf>) -> Vec<PathBuf> {
+    let mut candidates = Vec::new();
+    for place in PLACES {
+        let place = match (place.strip_prefix("~/"), &home) {
+            (None, _) => PathBuf::from(place),
+            (Some(place), Some(home)) if home.is_absolute() => home.join(place),
+            _ => continue,
+        };
+        candidates.push(place.join(NAME));
+    }
+    candidates
+}
+
+fn first_of(candidates: &[PathBuf], reader: Reader) -> Result<Loaded, Problems> {
+    let mut warnings = Vec::new();
+    for path in candidates {
+        if let Some(why) = doubt(path) {
+            warnings.push(Problem::of(path, why).but(Severity::Warning));
+            continue;
+        }
+        match content(path) {
+            Ok(None) => {}
+            // In a directory that this user may not enter there is nothing for it.
+            Err(_) if path.is_relative() && fs::metadata(".").is_err() => {}
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && reader.can_do_without() => {
+                let text = "cannot be read: permission denied; the built-in defaults apply (with sudo it can be read; \
+                            --config names another)";
+                warnings.push(Problem::of(path, text).but(Severity::Warning));
+                break;
+            }
+            Err(error) => return Err(unreadable(path, &error).into()),
+            Ok(Some(content)) => {
+                let mut loaded = loaded(path, content, reader)?;
+                warnings.append(&mut loaded.warnings);
+                loaded.warnings = warnings;
+                return Ok(loaded);
+            }
+        }
+    }
+    Ok(Loaded { settings: Settings::default(), source: None, warnings })
+}
+
+/// Why root is not to believe the file: what root runs by it writes files and ends processes.
+fn doubt(path: &Path) -> Option<String> {
+    let place = path.parent().and_then(Path::to_str).unwrap_or_default();
+    let is_system = place.starts_with('/') && PLACES.contains(&place);
+    if is_system || fs::metadata(path).is_err() || !is_root() {
+        return None;
+    }
+    let invoker = env::var_os("SUDO_UID").and_then(|id| id.to_str()?.parse().ok());
+    // The file, its directory, and the one above where the place has one.
+    for place in path.ancestors().take(3) {
+        let Ok(found) = fs::metadata(place) else { continue };
+        let (user, mode) = (found.uid(), found.mode() & 0o7777);
+        let is_foreign = user != 0 && Some(user) != invoker;
+        if is_foreign || mode & 0o022 != 0 {
+            let place = path::absolute(place).unwrap_or_default();
+            return Some(format!(
+                "passed over: this is root, and others can write to {} (mode {mode:o}, of user {user}); a file that \
+                 --config names is read all the same",
+                place.display()
+            ));
+        }
+    }
+    None
+}
+
+/// Whether this process is root by its effective user (proc_pid_status(5)), or cannot tell.
+fn is_root() -> bool {
+    let status = contents(Path::new("/proc/self/status"), ini::FILE_BYTES);
+    let (status, _) = status.ok().flatten().unwrap_or_default();
+    let users = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Uid:\t"));
+    users.is_none_or(|users| users.split(|byte| *byte == b'\t').nth(1) == Some(b"0"))
+}
+
+/// What is in a file, and its permissions; none where there is no such file.
+fn content(path: &Path) -> io::Result<Option<(Vec<u8>, u32)>> {
+    match contents(path, ini::FILE_BYTES + 1) {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Ok(None) => Err(io::Error::other("expected a regular file, found something else")),
+        found => found,
+    }
+}
+
+fn loaded(path: &Path, (bytes, mode): (Vec<u8>, u32), reader: Reader) -> Result<Loaded, Problems> {
+    let Parsed { settings, mut warnings, password_line } = parsed(&bytes, path, reader)?;
+    if let Some(line) = password_line.filter(|_| mode & 0o004 != 0) {
+        let text = format!("everyone on this machine can read this password: chmod 640 {}", path.display());
+        warnings.push(Problem::at(path, line, text).but(Severity::Warning));
+    }
+    let source = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok(Loaded { settings, source: Some(source), warnings })
+}
+
+/// At most `most` bytes of a file, and its permissions. None where it is no regular file.
+///
+/// What a name stands for can change until it is opened: it is opened first, without waiting for the other end
+/// of a pipe, and looked at then. Files that the kernel fills as it likes (`/proc/kmsg`) give an error
+/// where they would have to be waited for.
+pub(super) fn contents(path: &Path, most: usize) -> io::Result<Option<(Vec<u8>, u32)>> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    file.take(most as u64).read_to_end(&mut bytes)?;
+    Ok(Some((bytes, found.permissions().mode())))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    Problem::of(
+        path,
+        match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "cannot be read: permission denied; use sudo, or another configuration: --config FILE"
+                    .to_owned()
+            }
+            _ => format!("cannot be read: {error}"),
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use nix::sys::stat::Mode;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_found_out_without_waiting_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join(NAME);
+        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        for path in [&fifo, dir.path(), Path::new("/dev/tty"), Path::new("/dev/null")] {
+            // /dev/tty cannot be opened by whoever has no terminal.
+            assert!(!matches!(contents(path, 10), Ok(Some(_))), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn the_first_file_that_is_there_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = ["a", "b", "c"].map(|place| dir.path().join(place).join(NAME));
+        assert_eq!(first_of(&places, Reader::Publisher).unwrap().source, None);
+        assert!(first_of(&places, Reader::Publisher).unwrap().origin().ends_with("built-in defaults"));
+        assert_eq!(first_of(&places, Reader::Publisher).unwrap().settings, Settings::default());
+        for (n, place) in places.iter().enumerate().rev() {
+            fs::create_dir(place.parent().unwrap()).unwrap();
+            fs::write(place, format!("[server]\nheartbeat={n}\n")).unwrap();
+            let loaded = first_of(&places, Reader::Publisher).unwrap();
+            assert_eq!(loaded.source.as_ref(), Some(place));
+            assert_eq!(usize::from(loaded.settings.server.heartbeat), n);
+            assert!(loaded.origin().contains(&*place.to_string_lossy()));
+        }
+    }
+
+    #[test]
+    fn the_places_are_the_directory_the_home_and_etc_and_then_those_of_0_2() {
+        let etc = PathBuf::from("/etc/psistats.conf");
+        let here = PathBuf::from("./psistats.conf");
+        let later = ["./etc", "/usr/etc", "/usr/local/share/psistats", "/usr/share/psistats"];
+        let places = |first: &[PathBuf]| {
+            let later = later.map(|place| Path::new(place).join(NAME));
+            first.iter().cloned().chain(later).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            candidates(Some("/home/pi".into())),
+            places(&[here.clone(), "/home/pi/.psistats/psistats.conf".into(), etc.clone()])
+        );
+        assert_eq!(candidates(None), places(&[here.clone(), etc.clone()]));
+        assert_eq!(candidates(Some("".into())), places(&[here, etc]));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_read_is_an_error_and_not_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let [none, good] = ["none", "good"].map(|name| dir.path().join("a").join(name));
+        fs::create_dir_all(&none).unwrap();
+        fs::write(&good, "").unwrap();
+        let error = first_of(&[none, good.clone()], Reader::Publisher).unwrap_err().to_string();
+        assert!(error.contains("expected a regular file"), "{error}");
+        // A file where a directory was expected: there is no such place.
+        assert_eq!(first_of(&[good.join(NAME), good.clone()], Reader::Publisher).unwrap().source, Some(good));
+    }
+}

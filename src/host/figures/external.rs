@@ -1,0 +1,115 @@
+//! `[value:NAME]`: what somebody else writes into a file, a number or another JSON value.
+//!
+//! Whoever writes there is not trusted: no symbolic link is followed, nothing but a regular file is read, and no
+//! file system is asked that may never answer.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::slice;
+use std::time::{Duration, SystemTime};
+
+use heapless::Vec;
+use nix::errno::Errno;
+
+use crate::conf::external;
+use crate::figures::mounts::{Space, Table};
+use crate::figures::{Figure, Reading};
+use crate::machine::source::{Failure, Root, read_at};
+use psistats_core::bytes::Short;
+use psistats_core::json;
+use psistats_core::limits;
+use psistats_core::report::copy_of;
+
+/// See the module.
+#[derive(Debug)]
+pub struct External {
+    /// Under the root.
+    file: String,
+    max_age: Duration,
+    /// None under another root than `/`, whose mounts are not known.
+    table: Option<Table>,
+    /// What the way to the file leads over; at most one.
+    way: Option<Space>,
+    json: Vec<u8, { limits::EXTERNAL }>,
+}
+
+impl External {
+    /// Of the file that is configured. It is opened each time: whoever writes it puts another one there.
+    pub fn open(root: &Root, configured: &external::External) -> Self {
+        Self {
+            file: configured.file.trim_start_matches('/').to_owned(),
+            max_age: configured.max_age,
+            table: root.is_live().then(|| Table::of(root)),
+            way: Space::at(&configured.file),
+            json: Vec::new(),
+        }
+    }
+
+    /// Opens the file, if nothing on the way there may keep us waiting.
+    fn file(&mut self, root: &Root, text: &mut [u8]) -> Result<File, Failure> {
+        if let (Some(table), Some(way)) = (&self.table, &mut self.way) {
+            table.survey(text, slice::from_mut(way))?;
+            if way.waits().is_some() {
+                return Err(Failure::Waits);
+            }
+        }
+        root.plain_file(&self.file).map_err(|errno| match errno {
+            Errno::ELOOP | Errno::ENOTDIR => Failure::Because(
+                "it, or a directory on the way there, is a symbolic link, which is not followed: \
+                 configure the path without links",
+            ),
+            errno => errno.into(),
+        })
+    }
+}
+
+impl Figure for External {
+    fn source(&self) -> &str {
+        &self.file
+    }
+
+    fn place(&self, root: &Root) -> PathBuf {
+        let path = root.path(&self.file);
+        match self.way.as_ref().and_then(Space::waits) {
+            Some(kind) => format!("{} ({kind})", path.display()).into(),
+            None => path,
+        }
+    }
+
+    fn reopen(&mut self, root: &Root) {
+        if let Some(table) = &mut self.table {
+            table.reopen(root);
+        }
+    }
+
+    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+        self.json.clear();
+        let file = self.file(reading.root, reading.text)?;
+        // These answer without waiting: the file is one of a local file system.
+        let about = file.metadata().ok().filter(|about| about.is_file());
+        let about = about.ok_or(Failure::Because("is no regular file"))?;
+        if about.modified().is_ok_and(|changed| age(changed) > self.max_age) {
+            return Err(Failure::Because("is older than max_age"));
+        }
+        // A line end is not counted.
+        let text = read_at(&file, reading.text, 0)?.trim_ascii();
+        if text.len() > limits::EXTERNAL {
+            return Err(Failure::Because("is longer than 512 bytes"));
+        }
+        let value = str::from_utf8(text).ok().filter(|text| json::check_value(text).is_ok());
+        let value =
+            value.ok_or(Failure::Because("is not one JSON value, such as 21.5, \"text\" or {\"a\":1}"))?;
+        // A report is one line. In a text JSON has no line ends.
+        self.json.extend(value.bytes().map(|byte| if byte.is_ascii_whitespace() { b' ' } else { byte }));
+        Ok(())
+    }
+
+    fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
+        copy_of(&self.json, buf)
+    }
+}
+
+/// How long ago that was. One to come is as far off: the clock was wrong then, or is now.
+fn age(changed: SystemTime) -> Duration {
+    SystemTime::now().duration_since(changed).unwrap_or_else(|to_come| to_come.duration())
+}

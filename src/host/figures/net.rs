@@ -1,0 +1,76 @@
+//! `net`: what each network interface received and sent.
+
+use std::ops::ControlFlow;
+
+use crate::figures::{Crowd, Figure, Reading};
+use crate::machine::source::{Failure, Root, Source};
+use psistats_core::bytes::Short;
+use psistats_core::kernel::net_dev::Columns;
+use psistats_core::limits;
+use psistats_core::report::deltas::Deltas;
+use psistats_core::report::rates::NetRates;
+use psistats_core::report::{Members, json_of};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Net {
+    source: Source,
+    interfaces: Deltas,
+    crowd: Crowd,
+    with_counters: bool,
+}
+
+impl Net {
+    /// Opens `/proc/net/dev`.
+    pub fn open(root: &Root, with_counters: bool) -> Self {
+        Self {
+            source: Source::open(root, "proc/net/dev"),
+            interfaces: Deltas::default(),
+            crowd: Crowd::default(),
+            with_counters,
+        }
+    }
+}
+
+impl Figure for Net {
+    fn source(&self) -> &str {
+        self.source.name()
+    }
+
+    fn reopen(&mut self, root: &Root) {
+        self.source.reopen(root);
+    }
+
+    fn prime(&mut self, reading: Reading<'_>) {
+        // What fails is told when it is due.
+        let _ = self.read(reading);
+    }
+
+    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+        let Self { source, interfaces, crowd, .. } = self;
+        interfaces.begin();
+        let mut columns = None;
+        source.pieces(reading.text, limits::COUNTERS, |text| {
+            // The head is in the first piece.
+            if columns.is_none() {
+                columns = Columns::of(text);
+            }
+            let Some(columns) = columns else { return ControlFlow::Break(()) };
+            for interface in columns.interfaces(text).filter(|interface| interface.name != "lo") {
+                let counters = NetRates::counters(&interface);
+                if interfaces.add(interface.name, counters, reading.now).is_err() {
+                    crowd.tell("net", limits::COUNTED);
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        columns.ok_or(Failure::Content)?;
+        interfaces.end();
+        Ok(())
+    }
+
+    fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
+        let rows = self.interfaces.rows();
+        json_of(&Members(rows.map(|row| (row.name(), NetRates::of(row, self.with_counters)))), buf)
+    }
+}

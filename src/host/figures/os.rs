@@ -1,0 +1,52 @@
+//! `os`: what the operating system calls itself.
+
+use heapless::String;
+
+use crate::figures::{Figure, Reading};
+use crate::machine::source::{Failure, Root, Source};
+use psistats_core::bytes::Short;
+use psistats_core::kernel::os_release;
+use psistats_core::limits;
+use psistats_core::report::json_of;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Os {
+    /// Best first.
+    sources: [Source; 2],
+    name: String<{ limits::KERNEL_VALUE }>,
+}
+
+impl Os {
+    /// Opens `/etc/os-release` and `/usr/lib/os-release`.
+    pub fn open(root: &Root) -> Self {
+        let names = ["etc/os-release", "usr/lib/os-release"];
+        Self { sources: names.map(|name| Source::open(root, name)), name: String::new() }
+    }
+}
+
+impl Figure for Os {
+    fn source(&self) -> &str {
+        "etc/os-release"
+    }
+
+    fn reopen(&mut self, root: &Root) {
+        self.sources.iter_mut().for_each(|source| source.reopen(root));
+    }
+
+    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+        let mut outcome = Err(Failure::Content);
+        for source in &self.sources {
+            let text = source.read(reading.text, 0);
+            outcome = text.and_then(|text| os_release::pretty_name(text).ok_or(Failure::Content));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome.map(|name| self.name = name)
+    }
+
+    fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
+        json_of(self.name.as_str(), buf)
+    }
+}

@@ -1,0 +1,51 @@
+//! `wifi`: how well each Wi-Fi interface hears its access point.
+
+use heapless::{String, Vec};
+
+use crate::figures::{Crowd, Figure, Reading};
+use crate::machine::source::{Failure, Root, Source};
+use psistats_core::bytes::Short;
+use psistats_core::kernel::wireless::interfaces;
+use psistats_core::limits;
+use psistats_core::report::hardware::Signal;
+use psistats_core::report::{Members, json_of};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Wifi {
+    source: Source,
+    found: Vec<(String<{ limits::COUNTED_NAME }>, Signal), { limits::WIFI }>,
+    crowd: Crowd,
+}
+
+impl Wifi {
+    /// Opens `/proc/net/wireless`.
+    pub fn open(root: &Root) -> Self {
+        Self { source: Source::open(root, "proc/net/wireless"), found: Vec::new(), crowd: Crowd::default() }
+    }
+}
+
+impl Figure for Wifi {
+    fn source(&self) -> &str {
+        self.source.name()
+    }
+
+    fn reopen(&mut self, root: &Root) {
+        self.source.reopen(root);
+    }
+
+    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+        self.found.clear();
+        for one in interfaces(self.source.read(reading.text, 0)?) {
+            let Ok(name) = String::try_from(one.name) else { continue };
+            if self.found.push((name, Signal::of(&one))).is_err() {
+                self.crowd.tell("wifi", limits::WIFI);
+            }
+        }
+        Ok(())
+    }
+
+    fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {
+        json_of(&Members(self.found.iter().map(|(name, signal)| (name.as_str(), signal))), buf)
+    }
+}

@@ -1,0 +1,180 @@
+//! Lines for whoever reads them, of both programs.
+
+pub mod line;
+pub mod localtime;
+
+use std::env;
+use std::fmt::{self, Display};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::fstat;
+
+use crate::conf::logging::Level;
+
+/// Bytes that a pipe takes in one piece, or not at all (pipe(7), `PIPE_BUF`).
+const PIPE_BUF: usize = 4096;
+
+/// Says on standard error why a command has failed. Nobody listening there changes nothing.
+pub fn complain(text: impl Display) {
+    tell(&text.to_string());
+}
+
+fn tell(text: &str) {
+    let stderr = io::stderr();
+    if !is_journal(stderr.as_fd()) {
+        let _ = writeln!(&stderr, "{text}");
+        return;
+    }
+    // There each line is an entry.
+    for line in text.split('\n') {
+        let _ = writeln!(&stderr, "<{}>{line}", priority(0, Level::Error));
+    }
+}
+
+/// What the system says of an error, for the middle of a sentence: without the number that Rust adds, and with
+/// what to do where a limit is too narrow.
+pub struct Reason<'e>(pub &'e io::Error);
+
+impl Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        let text = text.split(" (os error ").next().unwrap_or_default();
+        let mut characters = text.chars();
+        // A name in capitals stays as it is.
+        match characters.next() {
+            Some(first) if characters.clone().next().is_some_and(|second| second.is_ascii_lowercase()) => {
+                write!(f, "{}{}", first.to_ascii_lowercase(), characters.as_str())
+            }
+            _ => f.write_str(text),
+        }?;
+        match self.0.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EMFILE) => f.write_str(": raise the limit (ulimit -n, LimitNOFILE=) to 64 or more"),
+            Some(Errno::ENFILE) => f.write_str(" on this machine: raise the limit (sysctl fs.file-max)"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether systemd reads `stream` for its journal (systemd.exec(5), `$JOURNAL_STREAM`). An entry there has a
+/// time of its own, and a priority where its line begins with one (sd-daemon(3)).
+pub fn is_journal(stream: BorrowedFd<'_>) -> bool {
+    let (Some(named), Ok(stream)) = (env::var_os("JOURNAL_STREAM"), fstat(stream)) else { return false };
+    named == *format!("{}:{}", stream.st_dev, stream.st_ino)
+}
+
+/// Writes `line` to a standard stream in one piece, or not at all where that would wait for a
+/// reader that does not read.
+///
+/// The stream is shared with whoever started us, so it cannot be made non-blocking: that it takes
+/// a line is asked for before, and again for each piece of `PIPE_BUF`, which is what a pipe that is ready
+/// takes. Only a line that is longer can end in its midst.
+pub fn write_stream(stream: impl AsFd, line: &[u8]) -> io::Result<()> {
+    write_pieces(stream.as_fd(), line)
+}
+
+/// The same for all streams, once.
+fn write_pieces(stream: BorrowedFd<'_>, line: &[u8]) -> io::Result<()> {
+    for piece in line.chunks(PIPE_BUF) {
+        let mut ready = [PollFd::new(stream, PollFlags::POLLOUT)];
+        if poll(&mut ready, PollTimeout::ZERO) == Ok(0) {
+            return Err(Errno::EAGAIN.into());
+        }
+        write_whole(stream, piece)?;
+    }
+    Ok(())
+}
+
+/// A write that ended early.
+pub struct Stopped {
+    /// Bytes that were written before.
+    pub after: usize,
+    why: io::Error,
+}
+
+impl From<Stopped> for io::Error {
+    fn from(stopped: Stopped) -> Self {
+        stopped.why
+    }
+}
+
+/// One `write(2)`, and more only where that took less than all.
+pub fn write_whole(to: impl AsFd, line: &[u8]) -> Result<(), Stopped> {
+    let mut after = 0;
+    while let Some(rest) = line.get(after..).filter(|rest| !rest.is_empty()) {
+        match nix::unistd::write(&to, rest) {
+            Ok(0) => return Err(Stopped { after, why: ErrorKind::WriteZero.into() }),
+            Ok(n) => after += n,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Stopped { after, why: errno.into() }),
+        }
+    }
+    Ok(())
+}
+
+/// Writes as much of `bytes` to a standard stream as it takes without a wait for its reader: 0 where that is
+/// nothing. As at [`write_stream`], what is ready takes 4096 bytes; of more, the rest might wait.
+pub fn write_some(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut ready, PollTimeout::ZERO) == Ok(0) {
+        return Ok(0);
+    }
+    match nix::unistd::write(&stream, bytes.get(..PIPE_BUF).unwrap_or(bytes)) {
+        Err(Errno::EINTR | Errno::EAGAIN) => Ok(0),
+        written => Ok(written?),
+    }
+}
+
+/// A level as Python spells it.
+pub const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::NotSet => "NOTSET",
+        Level::Debug => "DEBUG",
+        Level::Info => "INFO",
+        Level::Warning => "WARNING",
+        Level::Error => "ERROR",
+        Level::Critical => "CRITICAL",
+    }
+}
+
+/// Rust's levels in Python's terms.
+pub const fn python_level(level: log::Level) -> Level {
+    match level {
+        log::Level::Error => Level::Error,
+        log::Level::Warn => Level::Warning,
+        log::Level::Info => Level::Info,
+        log::Level::Debug | log::Level::Trace => Level::Debug,
+    }
+}
+
+/// `PRI`: facility and severity in one number (RFC 5424 §6.2.1), the severity as Python maps it.
+pub const fn priority(facility: u8, level: Level) -> u8 {
+    let severity = match level {
+        Level::NotSet | Level::Debug => 7,
+        Level::Info => 6,
+        Level::Warning => 4,
+        Level::Error => 3,
+        Level::Critical => 2,
+    };
+    (facility & 0x1F) << 3 | severity
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_longer_than_a_pipe_has_room_is_not_waited_for() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let error = write_stream(&writer, &vec![b'x'; 1 << 20]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        // A page is free in part.
+        reader.read_exact(&mut [0; PIPE_BUF + 1]).unwrap();
+        write_stream(&writer, &[b'y'; PIPE_BUF]).unwrap();
+        assert!(write_stream(&writer, &[b'z'; PIPE_BUF + 1]).is_err());
+    }
+}
