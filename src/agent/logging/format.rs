@@ -2,7 +2,7 @@
 //!
 //! A line is put together without allocation.
 
-use core::fmt::{self, Write};
+use core::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -47,13 +47,7 @@ pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Z
                     Field::Asctime => write_time(line, format.datefmt.as_deref(), entry, zone),
                     field => write_value(line, value(*field, entry), *kind),
                 }
-                // Zeros go between the sign and the digits.
-                let sign = *zeros && line.as_bytes().get(start) == Some(&b'-');
-                line.pad(
-                    start + usize::from(sign),
-                    *width - i16::from(sign),
-                    if *zeros { b'0' } else { b' ' },
-                );
+                line.pad(start, *width, if *zeros { b'0' } else { b' ' });
             }
         }
     }
@@ -71,9 +65,12 @@ fn write_time(line: &mut Line, datefmt: Option<&str>, entry: &Entry<'_>, zone: &
 /// A record's attribute as Python types it.
 enum Value<'a> {
     Text(&'a str),
-    Int(i64),
-    Float(f64),
+    Int(u64),
+    /// A float, as the millionths that Python's `%f` shows.
+    Millionths(u64),
 }
+
+const MILLION: u64 = 1_000_000;
 
 fn value<'a>(field: Field, entry: &Entry<'a>) -> Value<'a> {
     let file = Path::new(entry.pathname);
@@ -82,62 +79,51 @@ fn value<'a>(field: Field, entry: &Entry<'a>) -> Value<'a> {
     match field {
         // Written by its own function, because it needs the zone.
         Field::Asctime => Value::Text(""),
-        Field::Created => Value::Float(entry.time.as_nanos() as f64 / 1e9),
+        Field::Created => Value::Millionths((nanos(entry.time) + 500) / 1000),
         Field::Filename => text(file.file_name()),
         Field::FuncName => Value::Text(entry.module_path),
         Field::Levelname => Value::Text(level_name(entry.level)),
-        Field::Levelno => Value::Int(entry.level as i64),
+        Field::Levelno => Value::Int(entry.level as u64),
         Field::Lineno => Value::Int(entry.line.into()),
         Field::Message => Value::Text(entry.message),
         Field::Module => text(file.file_stem()),
-        Field::Msecs => Value::Float(entry.time.subsec_millis().into()),
+        Field::Msecs => Value::Millionths(u64::from(entry.time.subsec_millis()) * MILLION),
         Field::Name => Value::Text(entry.name),
         Field::Pathname => Value::Text(entry.pathname),
         Field::Process => Value::Int(entry.process.into()),
         Field::ProcessName => Value::Text("MainProcess"),
-        Field::RelativeCreated => {
-            let (now, start) = (entry.time.as_nanos() as f64, entry.started.as_nanos() as f64);
-            Value::Float((now / 1e9 - start / 1e9) * 1000.0)
-        }
-        Field::Thread => Value::Int(nix::unistd::gettid().as_raw().into()),
+        // Milliseconds: their millionths are nanoseconds. None where the clock was set back.
+        Field::RelativeCreated => Value::Millionths(nanos(entry.time).saturating_sub(nanos(entry.started))),
+        Field::Thread => Value::Int(u64::from(nix::unistd::gettid().as_raw().unsigned_abs())),
         Field::ThreadName => {
             Value::Text(if nix::unistd::gettid() == nix::unistd::getpid() { "MainThread" } else { "Thread" })
         }
     }
 }
 
-/// `%s`, `%d` or `%f` of a value. Text stays text whatever letter was asked for.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "as Python's %d and %f")]
-fn write_value(line: &mut Line, value: Value<'_>, kind: char) {
-    let _ = match (value, kind) {
-        (Value::Text(text), _) => line.write_str(text),
-        (Value::Int(int), 'f') => write_decimals(line, int as f64, 6),
-        (Value::Int(int), _) => write!(line, "{int}"),
-        (Value::Float(float), 'f') => write_decimals(line, float, 6),
-        (Value::Float(float), 'd') => write!(line, "{}", float as i64),
-        (Value::Float(float), _) => write_decimals(line, float, 7).map(|()| line.pop_zeros()),
-    };
+/// Since the epoch, up to the year 2554.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or_default()
 }
 
-/// Appends `value` rounded to `decimals`, half to even on the exact binary value as `printf(3)` does.
-/// At least 1 and at most 15 of them.
-///
-/// Rust's own takes 14 KB of a board's binary.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
-fn write_decimals(line: &mut Line, value: f64, decimals: usize) -> fmt::Result {
-    const TWO_TO_64: f64 = (1_u128 << 64) as f64;
-    let unit = 10_u64.pow(decimals as u32);
-    let mut whole = value.abs() as u64;
-    // Without a rounding error: the first removes leading bits, the second moves the point.
-    let fraction = ((value.abs() - whole as f64) * TWO_TO_64) as u64;
-    let scaled = u128::from(fraction) * u128::from(unit);
-    let (mut digits, rest) = ((scaled >> 64) as u64, scaled as u64);
-    digits += u64::from(rest > 1 << 63 || (rest == 1 << 63 && digits % 2 == 1));
-    if digits == unit {
-        (whole, digits) = (whole.saturating_add(1), 0);
+/// `%s`, `%d` or `%f` of a value. Text stays text whatever letter was asked for.
+fn write_value(line: &mut Line, value: Value<'_>, kind: char) {
+    let millionths = match value {
+        Value::Text(text) => return line.push(text),
+        Value::Int(int) if kind == 'f' => int.saturating_mul(MILLION),
+        Value::Int(int) => {
+            let _ = write!(line, "{int}");
+            return;
+        }
+        Value::Millionths(millionths) => millionths,
+    };
+    let _ = write!(line, "{}", millionths / MILLION);
+    if kind != 'd' {
+        let _ = write!(line, ".{:06}", millionths % MILLION);
     }
-    let sign = if value.is_sign_negative() { "-" } else { "" };
-    write!(line, "{sign}{whole}.{digits:0decimals$}")
+    if kind == 's' {
+        line.pop_zeros();
+    }
 }
 
 /// Appends `time` in a `strftime(3)` format, as in the C locale.
@@ -219,48 +205,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fraction_as_a_text_has_at_most_seven_decimals_and_no_zeros_behind_them() {
-        for (value, text) in [
-            (411.0, "411.0"),
-            (0.25, "0.25"),
-            (-0.000_000_04, "-0.0"),
-            (1_700_000_000.123_456_7, "1700000000.1234567"),
-            (1_700_000_000.100_000_1, "1700000000.1000001"),
-        ] {
+    fn a_float_as_a_text_has_no_zeros_behind_its_first_decimal() {
+        for (millionths, text) in
+            [(411_000_000, "411.0"), (250_000, "0.25"), (1_700_000_000_123_456, "1700000000.123456")]
+        {
             let mut line = Line::default();
-            write_value(&mut line, Value::Float(value), 's');
+            write_value(&mut line, Value::Millionths(millionths), 's');
             assert_eq!(line.as_str(), text);
-        }
-    }
-
-    #[test]
-    fn decimals_are_those_of_rusts_own_writer() {
-        let values = [
-            0.0,
-            -0.0,
-            0.5,
-            1.5,
-            2.5,
-            -2.5,
-            0.125,
-            0.375,
-            0.999_999_5,
-            9.999_999_9,
-            0.1,
-            1e-7,
-            -39.96,
-            411.999_999,
-            1_700_000_000.123_456_7,
-            4_102_444_799.999_999,
-            9_007_199_254_740_993.0,
-            1e18,
-        ];
-        for value in values {
-            for decimals in [1, 2, 3, 6, 7, 15] {
-                let mut line = Line::default();
-                write_decimals(&mut line, value, decimals).unwrap();
-                assert_eq!(line.as_str(), std::format!("{value:.decimals$}"));
-            }
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Which node is tried next, when, and what of it is worth a line in the log.
 
 use std::cell::Cell;
-use std::collections::hash_map::DefaultHasher;
 use std::fmt::{self, Arguments};
-use std::hash::{Hash, Hasher};
 use std::io;
 use std::time::Duration;
 
@@ -168,10 +166,7 @@ impl Outage {
     }
 
     fn is_news(&mut self, line: &str, slow: bool) -> bool {
-        let mut hasher = DefaultHasher::new();
-        line.hash(&mut hasher);
-        slow.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = fnv(line) ^ u64::from(slow);
         if self.said.contains(&hash) {
             return false;
         }
@@ -181,6 +176,12 @@ impl Outage {
         let _ = self.said.push(hash);
         true
     }
+}
+
+/// FNV-1a: <http://www.isthe.com/chongo/tech/comp/fnv/>.
+fn fnv(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The attempts to reach a broker since the settings were read.
