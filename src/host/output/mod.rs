@@ -2,6 +2,7 @@
 
 pub mod line;
 pub mod localtime;
+pub mod once;
 
 use std::env;
 use std::fmt::{self, Display};
