@@ -78,7 +78,7 @@ fn start_ok_names_the_program_its_capabilities_and_the_login() {
     let expected = connection::StartOk {
         client_properties: table([
             ("product", longstr("psistats")),
-            ("version", longstr(env!("CARGO_PKG_VERSION"))),
+            ("version", longstr("0.2.0")),
             ("platform", longstr("Rust")),
             ("connection_name", longstr("psistats raspi")),
             (

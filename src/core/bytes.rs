@@ -13,6 +13,14 @@ use crate::limits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short;
 
+impl core::error::Error for Short {}
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the buffer is too short")
+    }
+}
+
 /// Reads from the front of a slice.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
@@ -35,7 +43,10 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// The next `n` bytes.
+    /// The next `n` bytes. Like every method that reads, it moves on only where it succeeds.
+    ///
+    /// # Errors
+    /// [`Short`] where fewer than that are left.
     pub fn take(&mut self, n: usize) -> Result<&'a [u8], Short> {
         let (head, rest) = self.rest.split_at_checked(n).ok_or(Short)?;
         self.rest = rest;
@@ -146,7 +157,10 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The number of bytes written, or [`Short`] where anything did not fit.
+    /// The number of bytes written.
+    ///
+    /// # Errors
+    /// [`Short`] where anything did not fit.
     pub fn finish(self) -> Result<usize, Short> {
         if self.short { Err(Short) } else { Ok(self.len) }
     }

@@ -70,9 +70,25 @@ impl fmt::Display for Counters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
+impl core::error::Error for TooLarge {}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the report is larger than the whole outbox")
+    }
+}
+
 /// A confirmation for a ticket that is not in flight: never issued, or answered already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownTicket;
+
+impl core::error::Error for UnknownTicket {}
+
+impl fmt::Display for UnknownTicket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no report in flight has this ticket")
+    }
+}
 
 /// The ring. `B` is its storage, whose size never changes: a `Box<[u8]>` allocated once, or an array.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The ends: ours, the broker's, the transport's.
 
-use psistats_core::amqp::{Error, Event, Peer, Scope, Step};
+use psistats_core::amqp::{Error, Event, Scope, Step, Violation};
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
 
@@ -164,7 +164,7 @@ fn the_end_is_told_once_and_nothing_moves_after_it() {
     c.client.disconnected();
     c.client.disconnected();
     c.client.close(c.now);
-    c.client.fail(Peer::Content.into(), c.now);
+    c.client.fail(Violation::Content.into(), c.now);
     c.settle();
     assert_eq!(c.events(), [Event::Ended(Err(Error::Disconnected(Step::Ready)))]);
     c.client.close(c.now);

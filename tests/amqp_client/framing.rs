@@ -1,6 +1,6 @@
 //! Frames: split anywhere, and wrong in every way.
 
-use psistats_core::amqp::{Error, Event, Peer, Scope, Step};
+use psistats_core::amqp::{Error, Event, Scope, Step, Violation};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
@@ -123,7 +123,7 @@ fn fault_22_a_frame_too_large_is_refused_at_its_prefix() {
     ] {
         let mut c = Conversation::ready(OPTIONS);
         c.say_octets(&raw(kind, 1, size, &[], 0)[..7]);
-        assert_eq!(c.error(), Error::Peer(Peer::FrameTooLarge { size, limit }));
+        assert_eq!(c.error(), Error::Violation(Violation::FrameTooLarge { size, limit }));
         assert_eq!(c.hear_all(), [peer::close(501, "protocol error")]);
     }
     // What was agreed counts, not what we would take.
@@ -131,7 +131,7 @@ fn fault_22_a_frame_too_large_is_refused_at_its_prefix() {
     c.say(&peer::tune(8192, 60));
     c.finish_handshake();
     c.say_octets(&raw(3, 1, 8185, &[], 0)[..7]);
-    assert_eq!(c.error(), Error::Peer(Peer::FrameTooLarge { size: 8185, limit: 8184 }));
+    assert_eq!(c.error(), Error::Violation(Violation::FrameTooLarge { size: 8185, limit: 8184 }));
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn fault_22_a_frame_too_small_for_its_arguments_is_refused() {
             // Arguments that a publisher does not look at need not be there.
             if let Some(event) = c.event() {
                 let Event::Ended(Err(error)) = event else { continue };
-                if let Error::Peer(Peer::Short(_)) = error {
+                if let Error::Violation(Violation::Short(_)) = error {
                     refused += 1;
                     assert_eq!(c.hear_all(), [peer::close(502, "protocol error")]);
                 }
@@ -179,14 +179,14 @@ fn fault_22_a_frame_too_small_for_its_arguments_is_refused() {
     }
     let mut c = Conversation::at(OPTIONS, Step::Login);
     c.say_octets(&raw(1, 0, 11, &[0, 10, 0, 30, 7, 255, 0, 2, 0, 0, 0], 0xCE));
-    assert_eq!(c.error(), Error::Peer(Peer::Short((10, 30))));
+    assert_eq!(c.error(), Error::Violation(Violation::Short((10, 30))));
 }
 
 #[test]
 fn fault_22_a_text_that_is_longer_than_its_frame_is_refused() {
     let mut c = Conversation::ready(OPTIONS);
     c.say_octets(&raw(1, 0, 8, &[0, 10, 0, 60, 255, b'l', b'o', b'w'], 0xCE));
-    assert_eq!(c.error(), Error::Peer(Peer::Short((10, 60))));
+    assert_eq!(c.error(), Error::Violation(Violation::Short((10, 60))));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn fault_22_a_wrong_end_octet_is_refused_after_every_type_of_frame() {
         if closing {
             assert!(matches!(error, Error::Unroutable { .. }), "the first reason stands: {error:?}");
         } else {
-            assert_eq!(error, Error::Peer(Peer::FrameEnd(0xCD)));
+            assert_eq!(error, Error::Violation(Violation::FrameEnd(0xCD)));
             assert!(error.to_string().contains("0xcd"));
         }
     }
@@ -220,13 +220,13 @@ fn an_unknown_type_of_frame_and_a_heartbeat_that_is_none_are_refused() {
     for kind in [0, 4, 5, 6, 7, 9, b'A', 255] {
         let mut c = Conversation::ready(OPTIONS);
         c.say_octets(&raw(kind, 0, 0, &[], 0xCE));
-        assert_eq!(c.error(), Error::Peer(Peer::FrameType(kind)));
+        assert_eq!(c.error(), Error::Violation(Violation::FrameType(kind)));
     }
     for (channel, payload) in [(1, &b""[..]), (0, b"x"), (u16::MAX, b"xy")] {
         let size = payload.len() as u32;
         let mut c = Conversation::ready(OPTIONS);
         c.say_octets(&raw(8, channel, size, payload, 0xCE));
-        assert_eq!(c.error(), Error::Peer(Peer::Heartbeat { channel, size }));
+        assert_eq!(c.error(), Error::Violation(Violation::Heartbeat { channel, size }));
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the transport's connection to Ready.
 
-use psistats_core::amqp::{Error, Event, Exchange, Options, Peer, Retry, Step};
-use psistats_core::link::Link;
+use psistats_core::amqp::{Error, Event, Exchange, Options, Step, Violation};
+use psistats_core::link::{Link, Retry};
 
 use super::peer::{self, AMQPClass, AMQPFrame, Conversation, OPTIONS, QUEUE};
 use super::peer::{basic, channel, confirm, connection, exchange, queue};
@@ -117,9 +117,9 @@ fn a_method_that_may_not_come_at_a_step_ends_the_connection() {
             let error = c.error();
             let expected = match error {
                 // Some are too small for what must come first.
-                Error::Peer(Peer::Short((10, 10))) => step == Step::Greeting,
-                Error::Peer(Peer::UnknownTag(1)) => step == Step::Ready,
-                Error::Peer(Peer::Unexpected { .. }) => true,
+                Error::Violation(Violation::Short((10, 10))) => step == Step::Greeting,
+                Error::Violation(Violation::UnknownTag(1)) => step == Step::Ready,
+                Error::Violation(Violation::Unexpected { .. }) => true,
                 _ => false,
             };
             assert!(expected, "{step:?}, {frame:?}: {error:?}");
@@ -128,7 +128,7 @@ fn a_method_that_may_not_come_at_a_step_ends_the_connection() {
             match (step, c.hear_all().as_slice()) {
                 (Step::Greeting | Step::Login, []) => {}
                 (_, [AMQPFrame::Method(0, AMQPClass::Connection(connection::AMQPMethod::Close(close)))]) => {
-                    let code = if error == Peer::UnknownTag(1).into() { 406 } else { 503 };
+                    let code = if error == Violation::UnknownTag(1).into() { 406 } else { 503 };
                     assert_eq!((close.reply_code, close.reply_text.as_str()), (code, "protocol error"));
                 }
                 other => panic!("{step:?}, {frame:?}: {other:?}"),
@@ -219,8 +219,8 @@ fn a_start_of_another_version_or_without_plain_is_told() {
         }))
     };
     for (start, expected) in [
-        (versioned(0, 8, "PLAIN"), Peer::Version { major: 0, minor: 8 }.into()),
-        (versioned(1, 0, "PLAIN"), Peer::Version { major: 1, minor: 0 }.into()),
+        (versioned(0, 8, "PLAIN"), Violation::Version { major: 0, minor: 8 }.into()),
+        (versioned(1, 0, "PLAIN"), Violation::Version { major: 1, minor: 0 }.into()),
         (versioned(0, 9, ""), Error::NoPlain),
         (versioned(0, 9, "EXTERNAL AMQPLAIN PLAINER"), Error::NoPlain),
     ] {
@@ -311,7 +311,8 @@ fn fault_25_giant_server_properties_are_passed_over_in_fixed_memory() {
         let mut c = Conversation::new(OPTIONS);
         c.say_octets(&octets);
         let error = c.error();
-        let refused = matches!(error, Error::Peer(Peer::FrameTooLarge { .. } | Peer::Short((10, 10))));
+        let refused =
+            matches!(error, Error::Violation(Violation::FrameTooLarge { .. } | Violation::Short((10, 10))));
         assert!(refused, "{error:?}");
     }
     assert!(size_of::<psistats_core::amqp::Client<'_>>() < 40 * 1024);

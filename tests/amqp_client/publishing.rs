@@ -1,8 +1,8 @@
 //! Ready: publishes, confirms, and what holds them back.
 
-use psistats_core::amqp::{Error, Event, Options, Peer, Retry};
+use psistats_core::amqp::{Error, Event, Options, Violation};
 use psistats_core::limits;
-use psistats_core::link::Link;
+use psistats_core::link::{Link, Retry};
 
 use super::peer::{self, AMQPClass, AMQPFrame, Conversation, OPTIONS, basic};
 use super::{MESSAGE, SECOND};
@@ -70,7 +70,7 @@ fn fault_21_an_answer_for_tag_0_or_one_never_given_is_a_protocol_error() {
                 let mut c = in_flight(2);
                 c.say(&frame);
                 let error = c.error();
-                assert_eq!(error, Error::Peer(Peer::UnknownTag(tag)));
+                assert_eq!(error, Error::Violation(Violation::UnknownTag(tag)));
                 assert_eq!(error.retry(), Retry::Soon);
                 assert_eq!(c.hear_all(), [peer::close(406, "protocol error")]);
             }
@@ -93,11 +93,11 @@ fn fault_21_an_answer_that_comes_twice_is_one_when_the_owner_says_so() {
         verdicts.push(outbox.confirm(tag, multiple));
     }
     assert_eq!(verdicts, [Ok(()), Err(psistats_core::outbox::UnknownTicket)]);
-    c.client.fail(Peer::UnknownTag(1).into(), c.now);
+    c.client.fail(Violation::UnknownTag(1).into(), c.now);
     c.settle();
     assert_eq!(c.hear_all().last(), Some(&peer::close(406, "protocol error")));
     c.say(&peer::close_ok());
-    assert_eq!(c.error(), Error::Peer(Peer::UnknownTag(1)));
+    assert_eq!(c.error(), Error::Violation(Violation::UnknownTag(1)));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn content_that_no_return_announced_is_a_protocol_error() {
     for frame in [AMQPFrame::Header(1, header), AMQPFrame::Body(1, vec![0])] {
         let mut c = in_flight(1);
         c.say(&frame);
-        assert_eq!(c.error(), Error::Peer(Peer::Content));
+        assert_eq!(c.error(), Error::Violation(Violation::Content));
         assert_eq!(c.hear_all(), [peer::close(505, "protocol error")]);
     }
 }
@@ -286,7 +286,7 @@ fn a_broker_that_asks_without_reading_is_given_up() {
     for _ in 0..limits::AMQP_SEND / flow.len() + 2 {
         c.say_octets(&flow);
     }
-    assert_eq!(c.error(), Error::Peer(Peer::Flood));
+    assert_eq!(c.error(), Error::Violation(Violation::Flood));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Heartbeats and deadlines.
 
-use psistats_core::amqp::{Error, Options, Retry, Step};
-use psistats_core::link::Link;
+use psistats_core::amqp::{Error, Options, Step};
+use psistats_core::link::{Link, Retry};
 
 use super::peer::{self, AMQPFrame, Conversation, OPTIONS};
 use super::{MESSAGE, SECOND};

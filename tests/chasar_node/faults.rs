@@ -61,7 +61,7 @@ fn whoever_is_no_master_is_told_as_what_it_is_and_a_master_in_its_place_gets_mes
         ("the peer speaks ZMTP 1.0", b"\x01\0".to_vec(), vec![]),
         ("a frame of 1099511627776 bytes", sub_that_says(&endless), vec![]),
         ("an ERROR without end", sub_that_says(&frame(4, b"\x05ERROR\x14an ERROR without end")), vec![]),
-        ("asks without reading", sub_that_says(b""), ping.repeat(1000)),
+        ("requests without reading", sub_that_says(b""), ping.repeat(1000)),
         // Half open: nothing, until the handshake's deadline.
         ("handshake timed out while", vec![], vec![]),
     ];

@@ -56,7 +56,7 @@ fn breaches() -> Vec<(Vec<u8>, &'static str)> {
         (then(&[2, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), "where 4096 are the most"),
         (then(&raw::frame(0, &[b' '; 4097])), "a frame of 4097 bytes"),
         (then(&raw::frame(4, b"\x05ERROR\x04gone")), "\\\"gone\\\""),
-        (then(&raw::frame(4, b"\x04PING\0\0").repeat(100_000)), "asks without reading"),
+        (then(&raw::frame(4, b"\x04PING\0\0").repeat(100_000)), "requests without reading"),
     ]
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Client, Error, Event, Options, Queue, Retry};
-use psistats_core::link::Link;
+use psistats_core::amqp::{Client, Error, Event, Options, Queue};
+use psistats_core::link::{Link, Retry};
 use psistats_core::outbox::Outbox;
 use psistats_core::time::{Backoff, Instant, Periodic};
 
@@ -17,7 +17,7 @@ const HEARTBEAT_S: u16 = 2;
 /// What every message id begins with.
 pub const RUN: &str = "simulated";
 
-const ENVELOPE: Envelope<'static> = Envelope { run: RUN, persistent: false };
+const ENVELOPE: Envelope<'static> = Envelope { run: RUN, app_id: "psistats", persistent: false };
 
 /// Every other agent leaves the queue to somebody else.
 fn options(id: u64) -> Options<'static> {
@@ -107,7 +107,7 @@ impl Agent {
             None => self.connection = Some(connection),
             Some(result) => {
                 // The simulated broker keeps to the protocol: a breach would be our own error.
-                assert!(!matches!(result, Err(Error::Peer(_))), "{result:?}");
+                assert!(!matches!(result, Err(Error::Violation(_))), "{result:?}");
                 self.ends += 1;
                 self.outbox.rewind();
                 let retry = result.err().map_or(Retry::Soon, |error| error.retry());
@@ -150,8 +150,8 @@ impl Agent {
                     self.returned += 1;
                     c.returned = true;
                 }
-                Event::Blocked(_) | Event::Unblocked => {}
                 Event::Ended(result) => return Some(result),
+                _ => {}
             }
         }
         delivery::publish_waiting(&mut c.client, &mut self.outbox, ENVELOPE, now);

@@ -21,6 +21,8 @@ pub const OPTIONS: Options<'static> = Options {
     user: "guest",
     password: "correct horse",
     vhost: "/",
+    product: "psistats",
+    version: "0.2.0",
     connection_name: "psistats raspi",
     heartbeat_s: 60,
     retry: Duration::from_secs(5),
@@ -167,7 +169,7 @@ pub fn usual_answer(frame: &AMQPFrame) -> Option<AMQPFrame> {
         Step::Binding => on_channel(AMQPClass::Queue(queue::AMQPMethod::BindOk(queue::BindOk {}))),
         Step::Confirms => on_channel(AMQPClass::Confirm(confirm::AMQPMethod::SelectOk(confirm::SelectOk {}))),
         Step::Closing => close_ok(),
-        Step::Ready => return None,
+        _ => return None,
     })
 }
 

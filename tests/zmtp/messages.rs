@@ -1,7 +1,7 @@
 //! What peers send that are not ours, octet by octet.
 
-use psistats_core::link::Link;
-use psistats_core::zmtp::{Error, Peer, PublisherEvent, Retry, Step};
+use psistats_core::link::{Link, Retry};
+use psistats_core::zmtp::{Error, PublisherEvent, Step, Violation};
 
 use crate::endpoints::{LIMIT, START, Subscriber, give, publisher, take};
 
@@ -136,10 +136,14 @@ fn each_way_to_be_no_peer_of_ours_has_its_own_error() {
         matches!(end(&greeting_2(PUB_2, b"")), Error::SocketType { theirs, .. } if theirs.as_str() == "PUB")
     );
     let after_greeting_2 = |bytes: &[u8]| end(&[&greeting_2(SUB_2, b""), bytes].concat());
-    assert_eq!(after_greeting_2(&ready("SUB")), Error::Peer(Peer::Flags(4)), "ZMTP 2.0 has no commands");
+    assert_eq!(
+        after_greeting_2(&ready("SUB")),
+        Error::Violation(Violation::Flags(4)),
+        "ZMTP 2.0 has no commands"
+    );
     assert!(matches!(
         after_greeting_2(&[2, 0x7F, 255, 255, 255, 255, 255, 255, 255]),
-        Error::Peer(Peer::TooLong { .. })
+        Error::Violation(Violation::TooLong { .. })
     ));
     let mut curve = greeting(1);
     curve[12..17].copy_from_slice(b"CURVE");
@@ -149,13 +153,16 @@ fn each_way_to_be_no_peer_of_ours_has_its_own_error() {
     );
     let told = after_greeting(&command(b"\x05ERROR\x0bgo away\nnow"));
     assert!(matches!(&told, Error::Told(reason) if reason.as_str() == "go away?now"), "{told}");
-    assert_eq!(after_greeting(b"\0\x01x"), Error::Peer(Peer::Unexpected(Step::Handshake)));
-    assert_eq!(after_greeting(&command(b"\x04PING\0\0")), Error::Peer(Peer::Unexpected(Step::Handshake)));
-    assert_eq!(after_ready(&ready("SUB")), Error::Peer(Peer::Unexpected(Step::Ready)));
-    assert_eq!(after_ready(&[0x80, 1]), Error::Peer(Peer::Flags(0x80)));
-    assert_eq!(after_ready(&command(b"\x09SUB")), Error::Peer(Peer::Command));
+    assert_eq!(after_greeting(b"\0\x01x"), Error::Violation(Violation::Unexpected(Step::Handshake)));
+    assert_eq!(
+        after_greeting(&command(b"\x04PING\0\0")),
+        Error::Violation(Violation::Unexpected(Step::Handshake))
+    );
+    assert_eq!(after_ready(&ready("SUB")), Error::Violation(Violation::Unexpected(Step::Ready)));
+    assert_eq!(after_ready(&[0x80, 1]), Error::Violation(Violation::Flags(0x80)));
+    assert_eq!(after_ready(&command(b"\x09SUB")), Error::Violation(Violation::Command));
     let huge = [2, 0x7F, 255, 255, 255, 255, 255, 255, 255];
-    assert!(matches!(after_ready(&huge), Error::Peer(Peer::TooLong { .. })));
+    assert!(matches!(after_ready(&huge), Error::Violation(Violation::TooLong { .. })));
     for (error, retry) in [
         (end(b"HTTP"), Retry::Slow),
         (told, Retry::Slow),
@@ -187,7 +194,7 @@ fn a_frame_at_the_limit_is_taken_and_one_octet_more_is_refused_at_its_header() {
             subscriber.receive(&vec![b'x'; LIMIT as usize], START);
             assert_eq!(subscriber.messages.len(), 1);
         } else {
-            assert_eq!(subscriber.ended, Some(Error::Peer(Peer::TooLong { size, limit: LIMIT })));
+            assert_eq!(subscriber.ended, Some(Error::Violation(Violation::TooLong { size, limit: LIMIT })));
         }
     }
 }
@@ -199,7 +206,7 @@ fn who_asks_without_reading_is_cut_off() {
     for _ in 0..100 {
         subscriber.receive(b"\x04\x07\x04PING\0\0", START);
     }
-    assert_eq!(subscriber.ended, Some(Error::Peer(Peer::Flood)));
+    assert_eq!(subscriber.ended, Some(Error::Violation(Violation::Flood)));
 }
 
 #[test]

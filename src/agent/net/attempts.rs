@@ -9,6 +9,7 @@ use log::{Level, log, warn};
 
 use crate::LOG_AMQP;
 use crate::net::reactor::Reactor;
+use crate::outlets::advice;
 use psistats_core::amqp;
 use psistats_core::link::Retry;
 use psistats_core::time::{Backoff, Instant, Quota};
@@ -56,8 +57,8 @@ impl fmt::Display for Failure {
                 }
                 _ => write!(f, "{}", Reason(error)),
             },
-            Self::Amqp(error) => write!(f, "{error}"),
-            Self::Zmtp(error) => write!(f, "{error}"),
+            Self::Amqp(error) => write!(f, "{error}{}", advice::on_amqp(error)),
+            Self::Zmtp(error) => write!(f, "{error}{}", advice::on_zmtp(error)),
         }
     }
 }

@@ -26,6 +26,9 @@ use psistats_core::time::Instant;
 use psistats_host::conf::Settings;
 use psistats_host::conf::settings::Host;
 
+/// Whom broker and consumers see: in the list of connections, and on every message.
+const PRODUCT: &str = "psistats";
+
 /// From a stop to our Close, for what can still be confirmed. With the Close itself under 2 s.
 const FLUSH: Duration = Duration::from_millis(900);
 
@@ -230,7 +233,7 @@ impl Session<'_, '_> {
                 self.is(Connection::Ready, format_args!("{host} takes reports again"));
             }
             // The outbox knows; the end is pass()'s.
-            Event::Confirmed { .. } | Event::Refused { .. } | Event::Ended(_) => {}
+            _ => {}
         }
     }
 
@@ -265,7 +268,7 @@ impl Session<'_, '_> {
 
     fn envelope(&self) -> Envelope<'_> {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
-        Envelope { run: self.run, persistent }
+        Envelope { run: self.run, app_id: PRODUCT, persistent }
     }
 
     fn options(&self) -> Options<'_> {
@@ -274,6 +277,8 @@ impl Session<'_, '_> {
             user: &server.user,
             password: server.pass.reveal(),
             vhost: &server.vhost,
+            product: PRODUCT,
+            version: env!("CARGO_PKG_VERSION"),
             connection_name: self.routing_key,
             heartbeat_s: server.heartbeat,
             retry: app.retry_timer,

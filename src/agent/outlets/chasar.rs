@@ -147,6 +147,7 @@ impl Session<'_, '_> {
                     let _ = wire::transmit(link, stream, now);
                     return Err(Failure::Zmtp(error));
                 }
+                _ => {}
             }
         }
         let feed = &self.shared.feed;

@@ -1,4 +1,5 @@
 //! Where reports and messages go.
 
+pub mod advice;
 pub mod amqp;
 pub mod chasar;

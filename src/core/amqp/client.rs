@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::amqp::error::{Error, Peer, Scope, Step};
+use crate::amqp::error::{Error, Scope, Step, Violation};
 use crate::amqp::event::Event;
 use crate::amqp::frame::{self, CHANNEL};
 use crate::amqp::method::{self, Method, id};
@@ -17,7 +17,7 @@ use crate::link::{Link, SendBuffer, Write};
 use crate::time::Instant;
 
 /// From the connection to Ready; one deadline for all of it, so that a peer cannot stretch it.
-pub const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// From our Close to the end, with or without Close-Ok (under a memory alarm it does not come).
 const CLOSE: Duration = Duration::from_secs(1);
@@ -204,10 +204,10 @@ impl<'a> Client<'a> {
         self.note(written);
     }
 
-    /// A reply without room means that the peer asks without reading.
+    /// A reply without room means that the peer sends requests without reading the replies.
     fn note(&mut self, written: Result<(), Short>) {
         if written.is_err() {
-            self.end(Err(Peer::Flood.into()));
+            self.end(Err(Violation::Flood.into()));
         }
     }
 
@@ -217,7 +217,7 @@ impl<'a> Client<'a> {
             // While closing, everything but Close and Close-Ok is passed over (§2.2.4).
             Item::Content if self.step == Step::Closing || self.content => None,
             Item::Content => {
-                self.abort(Peer::Content.into(), now);
+                self.abort(Violation::Content.into(), now);
                 None
             }
             Item::Start { plain: false } => {
@@ -227,7 +227,7 @@ impl<'a> Client<'a> {
             Item::Start { plain: true } => {
                 let o = self.options;
                 self.step = Step::Login;
-                self.method(0, now, &|w| method::start_ok(w, o.user, o.password, o.connection_name));
+                self.method(0, now, &|w| method::start_ok(w, &o));
                 None
             }
             Item::Method(channel, mut method) => {
@@ -303,7 +303,7 @@ impl<'a> Client<'a> {
                 return Some(Event::Refused { tag, multiple });
             }
             (Step::Ready, Method::Ack { tag, .. } | Method::Nack { tag, .. }) => {
-                self.abort(Peer::UnknownTag(tag).into(), now);
+                self.abort(Violation::UnknownTag(tag).into(), now);
             }
             // Return precedes its Ack, which then means nothing: no answer that follows is
             // believed, and everything unconfirmed is sent again. A queue of ours is declared again before that.
@@ -370,7 +370,7 @@ impl<'a> Client<'a> {
     }
 
     fn unexpected(&mut self, channel: u16, method: &Method, now: Instant) {
-        self.abort(Peer::Unexpected { channel, id: method.id(channel) }.into(), now);
+        self.abort(Violation::Unexpected { channel, id: method.id(channel) }.into(), now);
     }
 
     fn two_heartbeats(&self) -> Option<Duration> {

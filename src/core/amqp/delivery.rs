@@ -10,7 +10,7 @@ use core::fmt::Write as _;
 
 use heapless::String;
 
-use crate::amqp::{Client, Error, Event, Peer, Properties, Publish};
+use crate::amqp::{Client, Error, Event, Properties, Publish, Violation};
 use crate::limits;
 use crate::link::Link;
 use crate::outbox::{Outbox, Record, UnknownTicket};
@@ -21,6 +21,8 @@ use crate::time::Instant;
 pub struct Envelope<'a> {
     /// Unique to this run of the program; a message id is this, a hyphen, and the sequence number.
     pub run: &'a str,
+    /// `app-id`.
+    pub app_id: &'a str,
     /// Delivery mode 2.
     pub persistent: bool,
 }
@@ -50,7 +52,7 @@ pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
         _ => (Ok(()), 0),
     };
     if let Err(UnknownTicket) = settled {
-        client.fail(Peer::UnknownTag(tag).into(), now);
+        client.fail(Violation::UnknownTag(tag).into(), now);
     }
     Some(event)
 }
@@ -90,7 +92,7 @@ fn publish(
         persistent: envelope.persistent,
         message_id: &message_id,
         timestamp: record.unix_seconds(),
-        app_id: "psistats",
+        app_id: envelope.app_id,
     };
     client.publish(&Publish { properties, body: record.body }, now)
 }

@@ -5,6 +5,7 @@ use crate::bytes::Text;
 
 /// What the owner learns.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// Everything is declared; confirms are on. Publish.
     Ready {

@@ -1,6 +1,6 @@
 //! Methods: what the broker may say, decoded; what we say, encoded.
 
-use crate::amqp::options::{Exchange, Queue};
+use crate::amqp::options::{Exchange, Options, Queue};
 use crate::amqp::send::{field_bool, field_longstr, shortstr, table};
 use crate::bytes::{Reader, Short, Text, Writer};
 
@@ -155,14 +155,14 @@ fn text(r: &mut Reader<'_>) -> Result<Text, Short> {
 }
 
 /// Connection.Start-Ok with PLAIN (§4.2.2; RFC 4616: an empty identity, user and password).
-pub fn start_ok(w: &mut Writer<'_>, user: &str, password: &str, connection_name: &str) {
+pub fn start_ok(w: &mut Writer<'_>, options: &Options<'_>) {
     method(w, id::CONNECTION_START_OK);
     table(w, &|w| {
         for (name, value) in [
-            ("product", "psistats"),
-            ("version", env!("CARGO_PKG_VERSION")),
+            ("product", options.product),
+            ("version", options.version),
             ("platform", "Rust"),
-            ("connection_name", connection_name),
+            ("connection_name", options.connection_name),
         ] {
             field_longstr(w, name, value.as_bytes());
         }
@@ -184,9 +184,9 @@ pub fn start_ok(w: &mut Writer<'_>, user: &str, password: &str, connection_name:
     shortstr(w, "PLAIN");
     let at = w.hold_u32();
     w.u8(0);
-    w.bytes(user.as_bytes());
+    w.bytes(options.user.as_bytes());
     w.u8(0);
-    w.bytes(password.as_bytes());
+    w.bytes(options.password.as_bytes());
     w.fill_u32(at);
     shortstr(w, "en_US");
 }

@@ -31,10 +31,8 @@ mod route;
 mod client;
 pub mod delivery;
 
-pub use crate::bytes::Text;
-pub use crate::link::Retry;
 pub use client::{Client, Publish};
-pub use error::{Error, Peer, Scope, Step};
+pub use error::{Error, Scope, Step, Violation};
 pub use event::Event;
 pub use options::{Buffers, Exchange, Options, Queue};
 pub use properties::Properties;

@@ -6,13 +6,17 @@ use core::time::Duration;
 /// Whom to be, and what to declare.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// Login.
+    /// User name, for the mechanism PLAIN.
     pub user: &'a str,
-    /// Login. Debug output does not show it.
+    /// Password. Debug output does not show it.
     pub password: &'a str,
     /// Virtual host.
     pub vhost: &'a str,
-    /// Shown in the broker's listing of connections.
+    /// The program that connects and its version, shown in the broker's list of connections.
+    pub product: &'a str,
+    /// See `product`.
+    pub version: &'a str,
+    /// What tells this connection from others there.
     pub connection_name: &'a str,
     /// Longest heartbeat, seconds; 0: none, whatever the broker proposes.
     pub heartbeat_s: u16,

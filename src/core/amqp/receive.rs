@@ -4,7 +4,7 @@
 //! they come, of Connection.Start's server properties only the length is read, and every other
 //! method must fit.
 
-use crate::amqp::error::{Error, Peer};
+use crate::amqp::error::{Error, Violation};
 use crate::amqp::frame;
 use crate::amqp::method::{self, Method, Undecodable, id};
 use crate::bytes::Reader;
@@ -137,17 +137,17 @@ impl<'a> Receiver<'a> {
         let (Ok(_kind), Ok(channel), Ok(size)) = (r.u8(), r.u16(), r.u32()) else { return Ok(false) };
         self.check_size(size)?;
         // Waiting for the rest of a frame that is too small for it would be waiting in vain.
-        let rest = size.checked_sub(START_FIXED).ok_or(Peer::Short(id::CONNECTION_START))?;
+        let rest = size.checked_sub(START_FIXED).ok_or(Violation::Short(id::CONNECTION_START))?;
         let (Ok(class), Ok(method), Ok(version)) = (r.u16(), r.u16(), r.u16()) else { return Ok(false) };
         let Ok(table) = r.u32() else { return Ok(false) };
         if channel != 0 || (class, method) != id::CONNECTION_START {
-            return Err(Peer::Unexpected { channel, id: (class, method) }.into());
+            return Err(Violation::Unexpected { channel, id: (class, method) }.into());
         }
         let [major, minor] = version.to_be_bytes();
         if (major, minor) != (0, 9) {
-            return Err(Peer::Version { major, minor }.into());
+            return Err(Violation::Version { major, minor }.into());
         }
-        let rest = rest.checked_sub(table).ok_or(Peer::Short(id::CONNECTION_START))?;
+        let rest = rest.checked_sub(table).ok_or(Violation::Short(id::CONNECTION_START))?;
         self.consume(frame::PREFIX + START_FIXED as usize);
         self.reading = Reading::ServerProperties { table, rest };
         Ok(true)
@@ -158,7 +158,7 @@ impl<'a> Receiver<'a> {
         let Some(payload) = self.whole(rest)? else { return Ok(None) };
         let mut r = Reader::new(payload);
         let mechanisms = r.u32().and_then(|length| r.take(length as usize));
-        let mechanisms = mechanisms.map_err(|_| Peer::Short(id::CONNECTION_START))?;
+        let mechanisms = mechanisms.map_err(|_| Violation::Short(id::CONNECTION_START))?;
         let plain = mechanisms.split(|c| *c == b' ').any(|name| name == b"PLAIN");
         let length = payload.len() + 1;
         self.consume(length);
@@ -183,8 +183,8 @@ impl<'a> Receiver<'a> {
                 self.reading = Reading::Skip { left: 1 };
                 Ok(Some(Item::Heartbeat))
             }
-            frame::HEARTBEAT => Err(Peer::Heartbeat { channel, size }.into()),
-            kind => Err(Peer::FrameType(kind).into()),
+            frame::HEARTBEAT => Err(Violation::Heartbeat { channel, size }.into()),
+            kind => Err(Violation::FrameType(kind).into()),
         }
     }
 
@@ -207,9 +207,9 @@ impl<'a> Receiver<'a> {
             Ok(((class, _), method)) if channel == if class == 10 { 0 } else { frame::CHANNEL } => {
                 Ok(Some(Item::Method(channel, method)))
             }
-            Ok((id, _)) => Err(Peer::Unexpected { channel, id }.into()),
-            Err(Undecodable::Unknown(id)) => Err(Peer::Unexpected { channel, id }.into()),
-            Err(Undecodable::Short(id)) => Err(Peer::Short(id).into()),
+            Ok((id, _)) => Err(Violation::Unexpected { channel, id }.into()),
+            Err(Undecodable::Unknown(id)) => Err(Violation::Unexpected { channel, id }.into()),
+            Err(Undecodable::Short(id)) => Err(Violation::Short(id).into()),
         }
     }
 
@@ -217,7 +217,9 @@ impl<'a> Receiver<'a> {
     fn whole(&self, size: u32) -> Result<Option<&[u8]>, Error> {
         let room = self.buf.len().saturating_sub(frame::PREFIX + 1);
         if size as usize > room {
-            return Err(Peer::FrameTooLarge { size, limit: u32::try_from(room).unwrap_or(u32::MAX) }.into());
+            return Err(
+                Violation::FrameTooLarge { size, limit: u32::try_from(room).unwrap_or(u32::MAX) }.into()
+            );
         }
         let mut r = Reader::new(self.bytes());
         let Ok(payload) = r.take(size as usize) else { return Ok(None) };
@@ -229,7 +231,7 @@ impl<'a> Receiver<'a> {
     fn check_size(&self, size: u32) -> Result<(), Error> {
         // §4.2.3: frame-max counts the whole frame, prefix and end octet included.
         let limit = self.frame_max.saturating_sub(8);
-        if size > limit { Err(Peer::FrameTooLarge { size, limit }.into()) } else { Ok(()) }
+        if size > limit { Err(Violation::FrameTooLarge { size, limit }.into()) } else { Ok(()) }
     }
 
     fn not_amqp(&self) -> Error {
@@ -242,5 +244,5 @@ impl<'a> Receiver<'a> {
 }
 
 fn check_end(octet: u8) -> Result<(), Error> {
-    if octet == frame::END { Ok(()) } else { Err(Peer::FrameEnd(octet).into()) }
+    if octet == frame::END { Ok(()) } else { Err(Violation::FrameEnd(octet).into()) }
 }

@@ -4,6 +4,7 @@
 //! message is `NLMSG_DONE`. Numbers are in the machine's own byte order, messages and attributes
 //! are padded to four bytes.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
@@ -26,7 +27,7 @@ const IFA_F_DADFAILED: u8 = 0x08;
 const IFA_F_TENTATIVE: u8 = 0x40;
 const RT_SCOPE_UNIVERSE: u8 = 0;
 
-/// libvirt's bridge, which the original leaves out of `ipaddr`: it is the same on every machine that has it.
+/// libvirt's bridge, which no report has: its address is the same on every machine that has it.
 const LEFT_OUT: &[u8] = b"virbr0\0";
 
 /// Bytes of a message's header (`struct nlmsghdr`), and of a request: a header and a
@@ -118,6 +119,17 @@ pub enum Error {
     Malformed,
     /// The kernel refuses, with this error number.
     Refused(i32),
+}
+
+impl core::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("a netlink message has a length that cannot be"),
+            Self::Refused(number) => write!(f, "the kernel refuses the dump with error {number}"),
+        }
+    }
 }
 
 impl From<Short> for Error {

@@ -1,7 +1,7 @@
 //! Commands: a name and what belongs to it (RFC 37, "Commands").
 
 use crate::bytes::{Reader, Short, Text, Writer};
-use crate::zmtp::error::{Error, Peer};
+use crate::zmtp::error::{Error, Violation};
 use crate::zmtp::frame::COMMAND;
 use crate::zmtp::session::SocketType;
 
@@ -38,10 +38,10 @@ pub enum Command<'a> {
 
 /// Reads a command's body.
 pub fn parse(body: &[u8]) -> Result<Command<'_>, Error> {
-    read(body).map_err(Error::Peer)
+    read(body).map_err(Error::Violation)
 }
 
-fn read(body: &[u8]) -> Result<Command<'_>, Peer> {
+fn read(body: &[u8]) -> Result<Command<'_>, Violation> {
     let mut r = Reader::new(body);
     let length = r.u8()?;
     let name = r.take(length.into())?;
@@ -57,7 +57,7 @@ fn read(body: &[u8]) -> Result<Command<'_>, Peer> {
             let ttl = r.u16()?;
             let context = r.rest();
             if context.len() > CONTEXT {
-                return Err(Peer::Context(context.len()));
+                return Err(Violation::Context(context.len()));
             }
             Command::Ping { ttl, context }
         }
@@ -161,7 +161,7 @@ mod tests {
             b"\x05ERROR",
             b"\x04PING\0",
         ] {
-            assert_eq!(parse(wrong), Err(Peer::Command.into()), "{:?}", wrong.escape_ascii());
+            assert_eq!(parse(wrong), Err(Violation::Command.into()), "{:?}", wrong.escape_ascii());
         }
         let error = parse(b"\x04PING\0\x010123456789abcdefg").unwrap_err().to_string();
         assert!(error.contains("a PING with a context of 17 bytes, where 16 are the most"), "{error}");

@@ -1,4 +1,4 @@
-//! Why a connection ended, in words that help, and how soon to try again.
+//! Why a connection ended, and how soon to try again.
 
 use core::fmt;
 use core::time::Duration;
@@ -9,6 +9,7 @@ use crate::zmtp::command::CONTEXT;
 
 /// What the session was about when something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
     /// Waits for the peer's greeting.
     Greeting,
@@ -30,6 +31,7 @@ impl fmt::Display for Step {
 
 /// Why the connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Error {
     /// The peer speaks something else, which begins so.
     NotZmtp(Text),
@@ -47,7 +49,7 @@ pub enum Error {
     /// The peer sent ERROR, with this reason.
     Told(Text),
     /// The peer broke the protocol.
-    Peer(Peer),
+    Violation(Violation),
     /// Greeting and READY took too long.
     HandshakeTimeout(Step),
     /// Nothing was received for so long, PING or not.
@@ -60,7 +62,8 @@ pub enum Error {
 
 /// A breach of protocol by the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
+#[non_exhaustive]
+pub enum Violation {
     /// Flags of a frame that are reserved, or do not go together.
     Flags(u8),
     /// A frame is larger than is taken.
@@ -76,19 +79,21 @@ pub enum Peer {
     Context(usize),
     /// A message before READY, or READY again.
     Unexpected(Step),
-    /// More questions than answers have room for.
+    /// More requests than replies have room for: it sends without reading.
     Flood,
 }
 
-impl From<Short> for Peer {
+impl From<Short> for Violation {
     fn from(Short: Short) -> Self {
         Self::Command
     }
 }
 
-impl From<Peer> for Error {
-    fn from(peer: Peer) -> Self {
-        Self::Peer(peer)
+impl core::error::Error for Violation {}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
     }
 }
 
@@ -106,6 +111,8 @@ impl Error {
     }
 }
 
+impl core::error::Error for Error {}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -122,12 +129,11 @@ impl fmt::Display for Error {
                 f,
                 "the peer wants the security mechanism \"{name}\"; only NULL is supported: switch it off there"
             ),
-            Self::SocketType { theirs, expected } => write!(
-                f,
-                "the peer's socket is \"{theirs}\", expected {expected}; check the port: 5555 takes client nodes, 6666 subscribers"
-            ),
+            Self::SocketType { theirs, expected } => {
+                write!(f, "the peer's socket is \"{theirs}\", expected {expected}")
+            }
             Self::Told(reason) => write!(f, "the peer ended the connection: \"{reason}\""),
-            Self::Peer(peer) => write!(f, "the peer broke the protocol: {peer}"),
+            Self::Violation(violation) => write!(f, "the peer broke the protocol: {violation}"),
             Self::HandshakeTimeout(step) => write!(f, "handshake timed out while {step}"),
             Self::Silent(time) => write!(f, "nothing was received for {} s", time.as_secs()),
             Self::Stalled(time) => write!(f, "the peer has taken nothing for {} s", time.as_secs()),
@@ -140,7 +146,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl fmt::Display for Peer {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flags(flags) => write!(f, "a frame with the flags {flags:#04x}"),
@@ -150,7 +156,7 @@ impl fmt::Display for Peer {
                 write!(f, "a PING with a context of {size} bytes, where {CONTEXT} are the most")
             }
             Self::Unexpected(step) => write!(f, "a frame that may not come now; we were {step}"),
-            Self::Flood => f.write_str("it asks without reading the answers"),
+            Self::Flood => f.write_str("it sends requests without reading the replies"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Frames: flags, size, body (RFC 37, "Framing").
 
 use crate::bytes::{Reader, Writer};
-use crate::zmtp::error::Peer;
+use crate::zmtp::error::Violation;
 
 /// More frames of this message follow.
 pub const MORE: u8 = 0b001;
@@ -28,11 +28,11 @@ pub struct Header {
 
 /// Reads the header at the start of `bytes`, once all of it is there. A size may have more octets than
 /// it needs.
-pub fn header(bytes: &[u8]) -> Result<Option<Header>, Peer> {
+pub fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     let mut r = Reader::new(bytes);
     let Ok(flags) = r.u8() else { return Ok(None) };
     if flags & !(MORE | LONG | COMMAND) != 0 || flags & (MORE | COMMAND) == MORE | COMMAND {
-        return Err(Peer::Flags(flags));
+        return Err(Violation::Flags(flags));
     }
     let size = if flags & LONG == 0 { r.u8().map(u64::from) } else { r.u64() };
     let Ok(size) = size else { return Ok(None) };
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn reserved_flags_and_a_command_with_more_to_follow_are_refused() {
         for flags in [8, 16, 32, 64, 128, 255, MORE | COMMAND] {
-            assert_eq!(header(&[flags]), Err(Peer::Flags(flags)));
+            assert_eq!(header(&[flags]), Err(Violation::Flags(flags)));
         }
     }
 }

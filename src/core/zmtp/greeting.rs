@@ -7,7 +7,7 @@
 use heapless::Vec;
 
 use crate::bytes::Text;
-use crate::zmtp::error::{Error, Peer};
+use crate::zmtp::error::{Error, Violation};
 use crate::zmtp::session::SocketType;
 
 /// Octets of ZMTP 3's, which is the longer one of ours.
@@ -94,7 +94,7 @@ pub fn parse(bytes: &[u8], socket: SocketType) -> Result<Option<(Version, usize)
             let theirs = SOCKET_TYPES.get(usize::from(number)).copied().unwrap_or("unknown");
             socket.talks_to(&Text::lossy(theirs.as_bytes()))?;
             if let Some(flags) = at(12).filter(|flags| *flags != 0) {
-                return Err(Peer::Flags(flags).into());
+                return Err(Violation::Flags(flags).into());
             }
             Version::V2_0
         }
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(parse(greeting, SocketType::Pub), Ok(Some((Version::V2_0, 17))));
         assert_eq!(
             parse(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x02\x01", SocketType::Pub),
-            Err(Peer::Flags(1).into())
+            Err(Violation::Flags(1).into())
         );
         for (number, name) in [(1, "PUB"), (8, "PUSH"), (11, "unknown")] {
             let greeting = [&SIGNATURE[..], &[1, number]].concat();

@@ -24,9 +24,8 @@ mod publisher;
 mod session;
 mod subscriptions;
 
-pub use crate::link::Retry;
-pub use error::{Error, Peer, Step};
+pub use error::{Error, Step, Violation};
 pub use frame::put_message;
-pub use publisher::{Buffers, Event as PublisherEvent, Outcome, Publisher};
+pub use publisher::{Buffers, Outcome, Publisher, PublisherEvent};
 pub use session::{Event, HANDSHAKE, Session, SocketType};
 pub use subscriptions::Subscriptions;

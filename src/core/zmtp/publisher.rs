@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::link::{Link, SendBuffer};
 use crate::time::Instant;
-use crate::zmtp::error::{Error, Peer};
+use crate::zmtp::error::{Error, Violation};
 use crate::zmtp::frame::put_message;
 use crate::zmtp::session::{self, Session, SocketType};
 use crate::zmtp::subscriptions::Subscriptions;
@@ -23,7 +23,8 @@ pub struct Buffers<'a> {
 
 /// What the owner learns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+#[non_exhaustive]
+pub enum PublisherEvent {
     /// The handshake is done; messages flow once somebody has subscribed.
     Ready,
     /// Whether messages are wanted has changed.
@@ -111,7 +112,7 @@ impl<'a> Publisher<'a> {
         }
         match self.send.append(0, &|w| w.bytes(control)) {
             Ok(()) => self.session.control_sent(length),
-            Err(_) => self.session.end(Peer::Flood.into()),
+            Err(_) => self.session.end(Violation::Flood.into()),
         }
     }
 
@@ -123,7 +124,7 @@ impl<'a> Publisher<'a> {
 }
 
 impl Link for Publisher<'_> {
-    type Event = Event;
+    type Event = PublisherEvent;
 
     fn recv_space(&mut self) -> &mut [u8] {
         if self.start > 0 {
@@ -140,7 +141,7 @@ impl Link for Publisher<'_> {
         }
     }
 
-    fn poll_event(&mut self, now: Instant) -> Option<Event> {
+    fn poll_event(&mut self, now: Instant) -> Option<PublisherEvent> {
         loop {
             let mut input = self.receive.get(self.start..self.end).unwrap_or_default();
             let event = self.session.decode(&mut input);
@@ -148,8 +149,8 @@ impl Link for Publisher<'_> {
             let was_wanted = self.subscriptions.matches();
             let told = match event {
                 None => None,
-                Some(session::Event::Ready) => Some(Event::Ready),
-                Some(session::Event::Ended(error)) => Some(Event::Ended(error)),
+                Some(session::Event::Ready) => Some(PublisherEvent::Ready),
+                Some(session::Event::Ended(error)) => Some(PublisherEvent::Ended(error)),
                 Some(event) => {
                     match event {
                         session::Event::Subscribe(prefix) => self.subscriptions.subscribe(prefix),
@@ -160,7 +161,7 @@ impl Link for Publisher<'_> {
                     if wanted == was_wanted {
                         continue;
                     }
-                    Some(Event::Wanted(wanted))
+                    Some(PublisherEvent::Wanted(wanted))
                 }
             };
             self.flush_control(now);

@@ -8,7 +8,7 @@ use crate::bytes::{Text, Writer};
 use crate::link::Write;
 use crate::time::Instant;
 use crate::zmtp::command::{self, Command};
-use crate::zmtp::error::{Error, Peer, Step};
+use crate::zmtp::error::{Error, Step, Violation};
 use crate::zmtp::frame::{self, Header};
 use crate::zmtp::greeting::{self, Version};
 
@@ -52,6 +52,7 @@ impl SocketType {
 
 /// What the owner learns. Bodies lie in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event<'i> {
     /// The handshake is done. A SUB now subscribes.
     Ready,
@@ -253,16 +254,16 @@ impl Session {
     }
 
     /// The header at the start of `input`, once all of it is there, and octets of the whole frame.
-    fn frame(&self, input: &[u8]) -> Result<Option<(Header, usize)>, Peer> {
+    fn frame(&self, input: &[u8]) -> Result<Option<(Header, usize)>, Violation> {
         let Some(header) = frame::header(input)? else { return Ok(None) };
         if header.command && self.version < Version::V3_0 {
-            return Err(Peer::Flags(frame::COMMAND));
+            return Err(Violation::Flags(frame::COMMAND));
         }
         let limit = if header.command { command::LONGEST as u64 } else { self.limit };
         let length = usize::try_from(header.size).ok().and_then(|size| size.checked_add(header.octets));
         match length.filter(|_| header.size <= limit) {
             Some(length) => Ok(Some((header, length))),
-            None => Err(Peer::TooLong { size: header.size, limit }),
+            None => Err(Violation::TooLong { size: header.size, limit }),
         }
     }
 
@@ -313,7 +314,7 @@ impl Session {
                 return Ok(Next::Event(Event::Ready));
             }
             (Command::Ready(_), step) | (_, step @ Step::Handshake) => {
-                return Err(Peer::Unexpected(step).into());
+                return Err(Violation::Unexpected(step).into());
             }
             (Command::Subscribe(prefix), _) if self.socket == SocketType::Pub => {
                 return Ok(Next::Event(Event::Subscribe(prefix)));
@@ -332,7 +333,7 @@ impl Session {
 
     fn on_frame<'i>(&mut self, header: Header, body: &'i [u8]) -> Result<Next<'i>, Error> {
         if self.step != Step::Ready {
-            return Err(Peer::Unexpected(self.step).into());
+            return Err(Violation::Unexpected(self.step).into());
         }
         Ok(match (self.socket, body) {
             (SocketType::Sub, body) => Next::Event(Event::Frame { more: header.more, body }),
@@ -344,14 +345,14 @@ impl Session {
         })
     }
 
-    /// Queues octets of the session's own. No room means that the peer asks without reading.
+    /// Queues octets of the session's own. No room means that the peer sends requests without reading the replies.
     fn send(&mut self, write: Write<'_>) {
         let mut buf = [0; CONTROL];
         let mut w = Writer::new(&mut buf);
         write(&mut w);
         let written = w.finish().ok().and_then(|length| buf.get(..length));
         if written.is_none_or(|octets| self.control.extend_from_slice(octets).is_err()) {
-            self.end(Peer::Flood.into());
+            self.end(Violation::Flood.into());
         }
     }
 }

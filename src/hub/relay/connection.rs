@@ -33,6 +33,9 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transport(error) => write!(f, "{error}"),
+            Self::Zmtp(error @ zmtp::Error::SocketType { .. }) => {
+                write!(f, "{error}; check the port: 5555 takes client nodes, 6666 subscribers")
+            }
             Self::Zmtp(error) => write!(f, "{error}"),
         }
     }

@@ -32,7 +32,7 @@ impl fmt::Display for Invalid {
 /// What is wrong with it.
 pub fn check(body: &[u8]) -> Result<(), Invalid> {
     let text = std::str::from_utf8(body).map_err(Invalid::Text)?;
-    json::check_object(text).map_err(Invalid::Json)
+    json::check_object(text).map_err(|error| Invalid::Json(error.at))
 }
 
 #[cfg(test)]

@@ -1,0 +1,192 @@
+//! What to do about a connection that ended: the core's errors say what happened, and know no configuration.
+
+use psistats_core::amqp::{self, Step};
+use psistats_core::zmtp;
+
+/// What follows an error of AMQP in its line; empty where there is nothing to do.
+pub fn on_amqp(error: &amqp::Error) -> &'static str {
+    use amqp::Error;
+    match error {
+        Error::Closed { code, step, transient_queue, .. } => on_close(*code, *step, *transient_queue),
+        Error::Unroutable { .. } => "; queue and binding will be declared again at the next connection",
+        Error::Refused => ": is the queue full or its node failing? The report is kept and sent again",
+        Error::NotAmqp { first, .. } => on_octets(first),
+        Error::NoPlain => "; enable it (auth_mechanisms.1 = PLAIN in rabbitmq.conf)",
+        Error::FrameMax(_) => "; raise frame_max in rabbitmq.conf",
+        Error::HandshakeTimeout(_) => "; is the broker overloaded or frozen?",
+        Error::Disconnected(Step::Greeting) => {
+            "; is this the AMQP port (5672), and the connection limit not reached?"
+        }
+        Error::Disconnected(Step::Login) => "; wrong user or password? Check [server] user and pass",
+        Error::Disconnected(Step::VirtualHost) => "; no access to the virtual host? Check [server] path",
+        _ => "",
+    }
+}
+
+/// After a Close of the broker's with this reply code.
+fn on_close(code: u16, step: Step, transient_queue: bool) -> &'static str {
+    match (code, step) {
+        (320, _) => "; an operator or a shutdown ended it; it is opened again",
+        (403, Step::Login) => {
+            "; check [server] user and pass; user guest may log in from the broker's own machine only"
+        }
+        (403, _) => {
+            "; the user lacks a permission: rabbitmqctl set_permissions -p PATH USER CONFIGURE WRITE READ"
+        }
+        (404, Step::Ready) => {
+            "; the exchange is gone; it is declared again; create it where [exchange] declare=no"
+        }
+        (404, _) => "; it does not exist: create it, or set declare=yes in its section",
+        (405, _) => {
+            "; another connection holds this exclusive queue: an old psistats that still runs, a second board of the \
+             same host name, or our own last connection, which the broker gives up within three heartbeats; stop \
+             the old one, give each board a name of its own, or set [queue] prefix"
+        }
+        (406, Step::Exchange) => {
+            "; the exchange exists with other arguments (received: ours, current: the broker's): make [exchange] equal, \
+             delete the exchange, or set [exchange] declare=no"
+        }
+        (406, Step::Queue) => {
+            "; the queue exists with other arguments (received: ours, current: the broker's): make [queue] equal, delete \
+             the queue, or set [queue] declare=no"
+        }
+        (530, Step::VirtualHost) => {
+            "; check [server] path: the virtual host must exist and the user have access to it"
+        }
+        (541, Step::Queue) if transient_queue => {
+            "; RabbitMQ 4.3 and later refuse queues that are neither durable nor exclusive: set [queue] exclusive=yes or durable=yes"
+        }
+        _ => "",
+    }
+}
+
+/// After octets that are not AMQP 0-9-1: where the broker may be instead.
+fn on_octets(first: &[u8; 8]) -> &'static str {
+    match first {
+        // Our own header.
+        b"AMQP\0\0\x09\x01" => "; does something between here and there change the bytes?",
+        [b'A', b'M', b'Q', b'P', ..] => "; a RabbitMQ is expected at this host and port",
+        [b'H', b'T', b'T', b'P', ..] => {
+            "; the AMQP port is usually 5672 (15672 is RabbitMQ's management page)"
+        }
+        // TLS.
+        [0x15 | 0x16, 3, ..] => "; the AMQP port without TLS is usually 5672",
+        _ => "; check [server] host and port",
+    }
+}
+
+/// The same of ZMTP, where the other end should be a master node.
+pub fn on_zmtp(error: &zmtp::Error) -> &'static str {
+    match error {
+        zmtp::Error::SocketType { .. } => "; check the port: 5555 takes client nodes, 6666 subscribers",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use psistats_core::amqp::{Error, Scope};
+    use psistats_core::bytes::Text;
+
+    use super::*;
+    use crate::net::attempts::Failure;
+
+    /// The line of a Close with this code and text at `step`.
+    fn closed(code: u16, text: &str, step: Step, transient_queue: bool) -> String {
+        let text = Text::lossy(text.as_bytes());
+        let error = Error::Closed { scope: Scope::Channel, code, text, step, transient_queue };
+        Failure::Amqp(error).to_string()
+    }
+
+    #[test]
+    fn each_close_of_the_broker_has_its_advice() {
+        for (step, code, text, advice) in [
+            (Step::Login, 403, "ACCESS_REFUSED", "check [server] user and pass"),
+            (Step::VirtualHost, 530, "NOT_ALLOWED - vhost nope not found", "[server] path"),
+            (Step::Ready, 320, "CONNECTION_FORCED - bye", "opened again"),
+            (Step::Ready, 404, "NOT_FOUND - no exchange 'psistats'", "declared again"),
+            (Step::Queue, 404, "NOT_FOUND - no exchange", "declare=yes"),
+            (Step::Binding, 404, "NOT_FOUND - no exchange", "declare=yes"),
+            (Step::Ready, 403, "ACCESS_REFUSED - access", "rabbitmqctl set_permissions"),
+            (Step::Exchange, 403, "ACCESS_REFUSED", "rabbitmqctl set_permissions"),
+            (Step::Exchange, 406, "PRECONDITION_FAILED - inequivalent arg", "make [exchange] equal"),
+            (Step::Queue, 406, "PRECONDITION_FAILED - inequivalent arg", "make [queue] equal"),
+            (Step::Queue, 405, "RESOURCE_LOCKED - locked", "exclusive queue"),
+        ] {
+            let told = closed(code, text, step, false);
+            let (happened, advised) = told.split_once("; ").unwrap();
+            assert!(happened.ends_with(&format!("{code} {text}")), "{told}");
+            assert!(advised.contains(advice), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_close_that_is_not_understood_is_told_as_it_is() {
+        let text = "PRECONDITION_FAILED - message size 4096 is larger than configured max size 1024";
+        for (step, code) in
+            [(Step::Ready, 406), (Step::Ready, 501), (Step::Confirms, 540), (Step::Queue, 541)]
+        {
+            let told = closed(code, text, step, false);
+            assert!(told.ends_with(text), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_541_is_about_a_transient_queue_only_where_we_declare_one() {
+        let text = "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated";
+        assert!(closed(541, text, Step::Queue, true).contains("exclusive=yes or durable=yes"));
+        assert!(closed(541, text, Step::Queue, false).ends_with(text));
+    }
+
+    #[test]
+    fn other_ends_are_told_with_their_usual_cause() {
+        let not_amqp = |first: &[u8; 8]| Error::NotAmqp { first: *first, len: 8 };
+        for (error, line) in [
+            (
+                Error::Refused,
+                "the broker refused to store a report (Nack): is the queue full or its node failing? The report is kept and sent again",
+            ),
+            (
+                Error::Disconnected(Step::Greeting),
+                "the connection ended while waiting for the broker's greeting, without a reason; is this the AMQP port (5672), and the connection limit not reached?",
+            ),
+            (
+                Error::Disconnected(Step::Login),
+                "the connection ended while logging in, without a reason; wrong user or password? Check [server] user and pass",
+            ),
+            (
+                Error::Disconnected(Step::VirtualHost),
+                "the connection ended while opening the virtual host, without a reason; no access to the virtual host? Check [server] path",
+            ),
+            (Error::Disconnected(Step::Ready), "the connection ended while publishing, without a reason"),
+            (
+                not_amqp(b"AMQP\0\0\x09\x01"),
+                "the server sends the protocol header of AMQP 0-9-1 back and refuses ours, which is the same; does something between here and there change the bytes?",
+            ),
+            (
+                not_amqp(b"AMQP\0\0\x09\0"),
+                "the server speaks AMQP 0-9-0 and not 0-9-1; a RabbitMQ is expected at this host and port",
+            ),
+            (
+                not_amqp(b"HTTP/1.1"),
+                "the server speaks HTTP; the AMQP port is usually 5672 (15672 is RabbitMQ's management page)",
+            ),
+            (
+                not_amqp(b"\x15\x03\x01\0\x02\x02\x46\0"),
+                "the server speaks TLS, which is not supported; the AMQP port without TLS is usually 5672",
+            ),
+            (
+                not_amqp(b"SSH-2.0-"),
+                "the server does not speak AMQP (it began with \"SSH-2.0-\"); check [server] host and port",
+            ),
+        ] {
+            assert_eq!(Failure::Amqp(error).to_string(), line);
+        }
+        let theirs = Text::lossy(b"PUB");
+        let told = Failure::Zmtp(zmtp::Error::SocketType { theirs, expected: "SUB or XSUB" }).to_string();
+        assert!(
+            told.ends_with("expected SUB or XSUB; check the port: 5555 takes client nodes, 6666 subscribers")
+        );
+    }
+}
