@@ -114,7 +114,7 @@ fn fault_19_a_returned_message_and_its_ack_do_not_count_as_stored() {
     c.say(&peer::close_ok());
     let error = c.error();
     assert!(matches!(error, Error::Unroutable { code: 312, .. }));
-    assert!(error.to_string().contains("will be declared again"), "{error}");
+    assert!(error.to_string().contains("the queue or its binding was deleted"), "{error}");
 }
 
 /// The broker returns a message.

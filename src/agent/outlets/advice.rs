@@ -148,6 +148,10 @@ mod tests {
                 "the broker refused to store a report (Nack): is the queue full or its node failing? The report is kept and sent again",
             ),
             (
+                Error::Unroutable { code: 312, text: Text::lossy(b"NO_ROUTE") },
+                "a report came back unroutable (312 NO_ROUTE): the queue or its binding was deleted; queue and binding will be declared again at the next connection",
+            ),
+            (
                 Error::Disconnected(Step::Greeting),
                 "the connection ended while waiting for the broker's greeting, without a reason; is this the AMQP port (5672), and the connection limit not reached?",
             ),
