@@ -1,9 +1,10 @@
 //! The capacities of what is measured and of what is sent, each with its unit and its reason.
 //!
-//! Fixed memory means that each buffer has a size that somebody chose. What one file alone uses is chosen
-//! there; so is what the hub has, whose memory is not fixed, but bounded by what `[chasar]` says.
+//! Fixed memory means that each buffer has a size that somebody chose. Some of these are built in (a short string of
+//! AMQP, the addresses of a report); the others are sizes that work, for callers to give to buffers of their own:
+//! [`AMQP_RECV`] and [`AMQP_SEND`], [`ZMTP_RECV`] and [`ZMTP_SEND`], [`REPORT`], [`KERNEL_FILE`] and so on.
 
-/// Bytes of one encoded report. A report of the seed is about 120 bytes, one with every further
+/// Bytes of one encoded report. One of the basic figures is about 120 bytes, one with every further
 /// figure of a board about 2,000; the rest is room for [`ADDRESSES`] addresses and for what a server
 /// has more of.
 pub const REPORT: usize = 6144;
@@ -52,8 +53,8 @@ pub const KERNEL_VALUE: usize = 128;
 /// Bytes received from a master node and not yet looked at. The longest subscription or command.
 pub const ZMTP_RECV: usize = 2048;
 
-/// Bytes waiting for a master node, which are the high-water mark, unless `[chasar] send_high_water=` says
-/// otherwise: two of the largest messages, some twenty of a board's.
+/// Bytes waiting for a master node, which are the high-water mark: two of the largest messages, some twenty of a
+/// board's.
 pub const ZMTP_SEND: usize = 2 * CHASAR_MESSAGE;
 
 /// Fewest bytes of that: one of the largest messages with its topic, and room for a PONG.
@@ -85,7 +86,7 @@ pub const SENSORS: usize = 8;
 /// Bytes of a sensor's name: Linux's `THERMAL_NAME_LENGTH` is 20, chips of hwmon have up to 32.
 pub const SENSOR_LABEL: usize = 32;
 
-/// Sensors that `[sensors]` and `[fan]` keep open: a board has ten, a server with 32 cores 40.
+/// Sensors and fans in a report: a board has ten, a server with 32 cores 40.
 pub const LISTED_SENSORS: usize = 64;
 
 /// Bytes of a chip's name: a [`SENSOR_LABEL`], and where it is (`-scsi-10-100`).
@@ -135,29 +136,27 @@ pub const CARD_TEXT: usize = 16;
 /// Drives in `hddtemp`, up to 45 bytes each.
 pub const DRIVES: usize = 16;
 
-/// Texts in `[tags]`, and bytes of the name and of the text of each: what tells boards apart, up to 1.3 KB of a
-/// report. Figures of `[value:NAME]` have names as long.
+/// Fixed texts in a report that tell boards apart, together up to 1.3 KB of it.
 pub const TAGS: usize = 8;
-/// See [`TAGS`].
+/// Bytes of the name of such a text, and of an external value.
 pub const TAG_NAME: usize = 32;
-/// See [`TAGS`].
+/// Bytes of such a text.
 pub const TAG: usize = 64;
 
-/// Figures of `[value:NAME]`, and bytes of each.
+/// Values in a report that other programs supply.
 pub const EXTERNALS: usize = 8;
-/// See [`EXTERNALS`].
+/// Bytes of such a value.
 pub const EXTERNAL: usize = 512;
 
 /// Datagrams of one address dump. Each holds some 90 addresses, so that [`ADDRESSES`] come in one;
 /// the rest is room for what an abandoned dump left behind.
 pub const ADDRESS_DATAGRAMS: usize = 64;
 
-/// Bytes of the backlog ring unless `[backlog] bytes=` says otherwise: about ten minutes of
-/// reports of a second.
+/// Bytes of an [outbox](crate::outbox): about ten minutes of reports of a second.
 pub const BACKLOG_DEFAULT: usize = 131_072;
 
-/// Fewest bytes of the backlog ring: it must hold the largest report.
+/// Fewest bytes of an outbox: it must hold the largest report.
 pub const BACKLOG_MIN: usize = 8192;
 
-/// Most bytes of the backlog ring: more than this is a board's whole memory.
+/// Most bytes of an outbox: more than this is a board's whole memory.
 pub const BACKLOG_MAX: usize = 64 * 1024 * 1024;

@@ -1,16 +1,41 @@
-//! The one shape of a protocol core.
+//! The one shape of a protocol's end: a state machine that does no I/O and reads no clock.
 //!
-//! A link does no I/O and reads no clock. Its owner moves bytes and time:
+//! # How to drive a link
 //!
-//! 1. read from the peer into [`Link::recv_space`], then [`Link::received`];
-//! 2. drain [`Link::poll_event`] until it has none: this is what looks at received bytes, and what
-//!    makes room for more;
-//! 3. write [`Link::outgoing`] to the peer, then [`Link::sent`] with as much as was taken: a
-//!    partial write is data, not an error;
-//! 4. at [`Link::deadline`], [`Link::timed_out`]; then 2 and 3 again.
+//! **Change once, drain fully, then wait.** After anything has changed (octets came, the transport took some, a
+//! deadline passed, something was published), the owner drains, in this order:
 //!
-//! Change once, drain fully, then wait. A link that has ended says so by an event; it is then
-//! dropped, and a new connection makes a new one.
+//! 1. [`Link::poll_event`] until it has no more. This is what looks at received octets and makes room for others;
+//! 2. [`Link::outgoing`] to the transport, and [`Link::sent`] with as many octets as it took, until nothing is left or
+//!    the transport takes no more. A partial write is data, not an error.
+//!
+//! Then it waits for the first of three, and drains again:
+//!
+//! - octets: it reads into [`Link::recv_space`] and calls [`Link::received`], or [`Link::disconnected`] at the end of
+//!   the stream or after an error of it;
+//! - the transport takes octets again, where some wait;
+//! - [`Link::deadline`]: it calls [`Link::timed_out`]. The deadline moves with everything that happens, so that it is
+//!   asked for before each wait.
+//!
+//! ```text
+//!             +--------------------------------- wait <----------------------------+
+//!             |                  |                                |                |
+//!   read -> received      writable -> (nothing)      deadline -> timed_out         |
+//!             |                  |                                |                |
+//!             +------------------+----> poll_event until None <---+                |
+//!                                       outgoing -> write -> sent, until empty ----+
+//! ```
+//!
+//! A link that has ended says so by its last event and is then dropped: there is no way back, and a new connection
+//! makes a new one. What is [`Link::outgoing`] at that time may be written as a courtesy. `now` never goes back from
+//! call to call.
+//!
+//! # How large buffers are
+//!
+//! The caller gives each link two, which may serve one connection after another. The receive buffer bounds what the
+//! peer may say at once (AMQP: its longest method; ZMTP: its longest subscription), not how much it may say. The send
+//! buffer holds at least the largest message with its envelope; what goes beyond that lets one system call carry many
+//! messages, or is the high-water mark. [`crate::limits`] has sizes that work.
 
 use core::fmt;
 
@@ -22,14 +47,14 @@ use crate::time::Instant;
 pub enum Retry {
     /// The cause may pass by itself.
     Soon,
-    /// After half a minute at least: somebody has to change something.
+    /// After half a minute at least: an operator has to change something.
     Slow,
-    /// What is wanted is held by another connection (AMQP's 405). By our own ghost that passes within
-    /// three heartbeats; by somebody else it stays.
+    /// What is wanted is held by another connection (AMQP's 405). Where that is our own previous connection, which
+    /// the broker still takes for alive, it passes within three heartbeats; otherwise it stays.
     Held,
 }
 
-/// A protocol endpoint without I/O. See the module for how to drive it.
+/// A protocol endpoint without I/O; the [module](self) says how to drive it.
 pub trait Link {
     /// What the owner learns.
     type Event;
@@ -54,7 +79,7 @@ pub trait Link {
     fn disconnected(&mut self);
 
     /// When [`Link::timed_out`] is due at the latest, if ever. Moves with everything that happens;
-    /// it has passed while an event waits that no received byte has brought.
+    /// it is in the past while an event is pending that did not come from received bytes.
     fn deadline(&self) -> Option<Instant>;
 
     /// The time is `now`; whatever was due is done.

@@ -85,7 +85,7 @@ impl Periodic {
 
 /// How long to wait before the next attempt.
 ///
-/// The first waits are `base`; each failure in a row adds half as much again, up to `cap`. The
+/// The first wait is `base`; each failure in a row adds half as much again, up to `cap`. The
 /// wait that is used lies anywhere between half of that and the whole ("equal jitter"), so that a
 /// fleet that lost its broker at once does not come back at once.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +95,7 @@ pub struct Backoff {
     failures: u32,
 }
 
-/// Longest growth of the wait: eight times the configured `retry_timer`.
+/// The longest wait, in multiples of the base.
 const GROWTH: u32 = 8;
 
 impl Backoff {

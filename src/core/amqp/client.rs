@@ -55,7 +55,7 @@ enum Life {
     Ended,
 }
 
-/// One connection to a broker, without the I/O. See the [module](super) for its states.
+/// One connection to a broker, without the I/O; its states are drawn in the [module](super).
 #[derive(Debug)]
 pub struct Client<'a> {
     options: Options<'a>,

@@ -1,4 +1,6 @@
-//! Reports from the outbox through a [`Client`]: what lies between the two, for every owner.
+//! Reports from an [`Outbox`] through a [`Client`]: what lies between the two, for every owner.
+//!
+//! Tickets of the outbox are the client's delivery tags. Bodies are JSON.
 //!
 //! ```text
 //! after each change:  while let Some(event) = settle(...) { ... }    answers leave the outbox
@@ -27,7 +29,8 @@ pub struct Envelope<'a> {
     pub persistent: bool,
 }
 
-/// The client's next event. What it says of reports in flight is done to the outbox already.
+/// The client's next event, in place of [`Link::poll_event`]. What it says of reports in flight is done to the outbox
+/// already.
 pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
     client: &mut Client<'_>,
     outbox: &mut Outbox<B>,
@@ -57,7 +60,8 @@ pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
     Some(event)
 }
 
-/// Hands reports to the client while it takes them.
+/// Hands reports to the client while it takes them: after every [`settle`] that gave no more events, and again after
+/// the transport has taken octets.
 pub fn publish_waiting<B: AsRef<[u8]> + AsMut<[u8]>>(
     client: &mut Client<'_>,
     outbox: &mut Outbox<B>,

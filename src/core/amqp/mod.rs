@@ -1,8 +1,11 @@
 //! AMQP 0-9-1, as much of it as a publisher needs: one connection, one channel, confirms.
 //!
-//! [`Client`] is a [`Link`](crate::link::Link): it does no I/O, reads no clock and allocates
-//! nothing. Section numbers refer to the AMQP 0-9-1 specification; the Confirm class, Nack and
-//! Blocked are RabbitMQ's extensions.
+//! [`Client`] is a [`Link`](crate::link::Link), driven as [`crate::link`] says. It logs in, declares what its
+//! [`Options`] name, and switches confirms on; from [`Event::Ready`] on [`Client::publish`] gives each message a
+//! delivery tag, which an event confirms or refuses. [`delivery`] does that for an [outbox](crate::outbox).
+//!
+//! Section numbers refer to the AMQP 0-9-1 specification, "the reference" is the one that belongs to it; the Confirm
+//! class, Nack and Blocked are RabbitMQ's extensions.
 //!
 //! ```text
 //!  new --header--> Start --Start-Ok--> Tune --Tune-Ok, Open--> Open --Channel.Open--> Channel
@@ -15,10 +18,17 @@
 //!      +-- Connection.Close --Close-Ok--> Ended
 //! ```
 //!
-//! Every way out leads to Ended: a new connection is a new [`Client`].
+//! Every way out leads to Ended: a new connection is a new [`Client`]. [`Error::retry`] says how soon it makes sense.
+//!
+//! Every message is mandatory. One that comes back (Basic.Return) ends the connection where a queue was declared,
+//! since declaring it again may help; where none was, messages are tried one at a time until one is confirmed.
+//!
+//! A body has at most the length of the send buffer less 2 KiB, and goes in as many frames as the broker's frame-max
+//! asks for. Server properties and returned content are passed over, whatever their length.
 //!
 //! Not supported, because a publisher does not need it: consuming, transactions, more than one
-//! channel, SASL mechanisms other than PLAIN, TLS (a byte stream stands between client and socket).
+//! channel, SASL mechanisms other than PLAIN, several routing keys on one connection. TLS stands between client and
+//! socket.
 
 mod error;
 mod event;

@@ -28,7 +28,7 @@ pub fn content(w: &mut Writer<'_>, options: &Options<'_>, message: &Publish<'_>,
     }
 }
 
-/// A short string (§4.2.5.3). Whoever configures texts keeps them within 255 bytes; one that is
+/// A short string (§4.2.5.3). The caller keeps texts within 255 bytes; one that is
 /// longer is cut, because its length has one octet.
 pub fn shortstr(w: &mut Writer<'_>, text: &str) {
     let mut length = text.len().min(limits::SHORTSTR);

@@ -38,7 +38,7 @@ impl Kind {
         }
     }
 
-    /// The unit of [`Kind::parse`], as the original spelt those that it had.
+    /// The unit of [`Kind::parse`], as consumers know it.
     pub const fn unit(self) -> &'static str {
         match self {
             Self::Temperature => "c",

@@ -1,7 +1,9 @@
-//! Kernel text to counters: one file per source, each with a pure `parse`.
+//! Kernel text to counters: one module per source, each with a pure `parse` of the octets that were read.
 //!
 //! Kernel text is read by name or position and is never trusted: what does not read as the kernel
-//! writes it gives `None`, a field that an older kernel did not have yet counts as 0.
+//! writes it gives `None`, a field that an older kernel did not have yet counts as 0. Kernels from 2.6 on are read.
+//!
+//! Opening and reading files is the caller's; [`crate::limits`] says how much of each is worth reading.
 
 pub mod addresses;
 pub mod boot_id;

@@ -11,7 +11,7 @@ use crate::report::{Members, Sequence};
 /// Six decimals: percentages of memory, which are small.
 pub type Millionths = Fixed<1_000_000>;
 
-/// One message, key for key as the original's: `A` are [`Ipv4Interface`]s, `C` percentages of cores, `P`
+/// One message, key for key as chasar's: `A` are [`Ipv4Interface`]s, `C` percentages of cores, `P`
 /// names and [`Process`]es.
 ///
 /// A figure whose source failed is null.
@@ -38,7 +38,7 @@ pub struct Message<'a, A, C, P> {
     pub process: Members<P>,
 }
 
-/// An address of an interface, as the netifaces of the original has it.
+/// An address of an interface, as Python's netifaces has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Ipv4Interface {
     /// Its own.

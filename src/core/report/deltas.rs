@@ -1,4 +1,4 @@
-//! Counters of things that come and go by name, and what they counted since the reading before.
+//! Counters of things that come and go by name, and what they counted since the previous reading.
 
 use heapless::{String, Vec};
 
@@ -30,7 +30,7 @@ impl Row {
         Some(self.counters.get(index)?.saturating_mul(unit))
     }
 
-    /// What the counter `index` has counted since the reading before.
+    /// What the counter `index` has counted since the previous reading.
     ///
     /// None at the first reading, and where the counter is lower than before: it wrapped (on machines of
     /// 32 bits at 4 GiB), or the thing is another of the same name.
@@ -44,7 +44,7 @@ impl Row {
         since.checked_mul(1_000_000)?.checked_div(self.micros)
     }
 
-    /// Of a counter of milliseconds: the percentage of the time since the reading before.
+    /// Of a counter of milliseconds: the percentage of the time since the previous reading.
     pub fn share(&self, index: usize) -> Option<Tenths> {
         let micros = self.since(index)?.saturating_mul(1000);
         (self.micros > 0).then(|| percent(micros, self.micros))

@@ -58,7 +58,7 @@ impl Serialize for Text {
     }
 }
 
-/// How warm a drive is, as psistats 0.2 passed on what the daemon hddtemp said: in text.
+/// How warm a drive is, in the daemon hddtemp's words: in text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DriveTemperature {
     /// Whole degrees; `ERR` where the drive does not answer.

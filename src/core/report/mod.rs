@@ -1,4 +1,7 @@
-//! Counters to figures to JSON.
+//! Counters to figures to JSON: a [`Report`], and figures that are [added](add) to it as further members.
+//!
+//! Rates and percentages need two readings: [`CpuRate`] and [`deltas`] keep the earlier one. Numbers with decimals are
+//! [`Fixed`], written digit by digit.
 
 mod board;
 pub mod chasar;
@@ -25,7 +28,7 @@ pub use percent::{CpuRate, percent};
 pub use sensors::{Sensor, Sensors};
 pub use throttled::Throttled;
 
-/// One report, as consumers of the original psistats read it: by key, in one object.
+/// One report: a JSON object, whose consumers read it by key.
 ///
 /// A figure that is due and whose source failed is `Some(None)` and becomes `null`; one that is
 /// not due is `None` and has no key.
@@ -39,17 +42,16 @@ pub struct Report<'a> {
     /// Percent of memory that is not available, 0 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mem: Option<Option<Tenths>>,
-    /// Degrees Celsius; where `[cpu_temp] enabled`.
+    /// Degrees Celsius of the processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_temp: Option<Option<Thousandths>>,
-    /// Seconds since the machine started; every `secondary_timer`.
+    /// Seconds since the machine started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uptime: Option<Option<Hundredths>>,
-    /// IP addresses; every `secondary_timer`. Empty where they cannot be read: the original never
-    /// sent anything but an array, and consumers go through it without asking.
+    /// IP addresses. Empty where they cannot be read: consumers expect an array and go through it without asking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipaddr: Option<&'a [IpAddr]>,
-    /// Unix seconds of the sample; where `[message] timestamp=yes`.
+    /// Unix seconds of the sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ts: Option<Thousandths>,
 }

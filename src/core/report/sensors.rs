@@ -22,7 +22,7 @@ pub struct Sensor<'a> {
     pub unit: Option<&'static str>,
 }
 
-/// Sensors by their chips, in the shape of psistats 0.2:
+/// Sensors by their chips, in this shape:
 /// `{"coretemp-isa-0000":{"Core 0":{"label":"CPU Core 1","value":41.0,"unit":"c"}}}`.
 #[derive(Clone, Debug)]
 pub struct Sensors<I>(pub I);

@@ -1,8 +1,11 @@
 //! ZMTP 2.0, 3.0 and 3.1 (ZeroMQ RFC 15, 23 and 37): the NULL mechanism, PUB and SUB.
 //!
-//! [`Session`] is one side of one connection: greeting, READY, frames, heartbeats. It holds no
-//! received bytes and no messages, so that whoever has ten thousand of them chooses where these lie.
-//! [`Publisher`] is a PUB in fixed memory, a [`Link`](crate::link::Link), for a client node.
+//! [`Publisher`] is a PUB with one topic and one peer in fixed memory: a [`Link`](crate::link::Link), driven as
+//! [`crate::link`] says.
+//!
+//! [`Session`] is one side of one connection, PUB or SUB: greeting, READY, frames, heartbeats. It holds no
+//! received bytes and no messages, so that whoever has ten thousand of them chooses where these lie; it is what a
+//! `Publisher` is made of. [`Subscriptions`] counts what a peer has subscribed to.
 //!
 //! ```text
 //!  new --greeting--> Greeting --READY--> Handshake --READY from the peer--> Ready
@@ -13,8 +16,10 @@
 //!
 //! ZMTP 2.0 has no commands: it is Ready after the greeting, which has socket type and identity in it.
 //!
-//! ZMTP has no orderly end: a connection that is closed has ended. Not supported: other mechanisms
-//! (PLAIN, CURVE), other patterns, ZMTP 1.0.
+//! ZMTP has no orderly end: a connection that is closed has ended. A message that finds no room is dropped as a whole,
+//! as a PUB does (RFC 29).
+//!
+//! Not supported: other mechanisms (PLAIN, CURVE), other patterns, ZMTP 1.0.
 
 mod command;
 mod error;

@@ -14,10 +14,11 @@ const RESERVE: usize = 256;
 
 /// The memory of a connection; there is no other. It may serve one connection after another.
 pub struct Buffers<'a> {
-    /// Bytes received and not yet looked at. It bounds the subscriptions and commands that can be
-    /// read.
+    /// Bytes received and not yet looked at. It bounds the subscriptions that can be read, and
+    /// holds the longest command, which has 1 KiB: [`crate::limits::ZMTP_RECV`].
     pub receive: &'a mut [u8],
-    /// Bytes that wait for the transport: what it holds is the high-water mark.
+    /// Bytes that wait for the transport: what it holds is the high-water mark. It holds at least the largest
+    /// message and 512 bytes.
     pub send: &'a mut [u8],
 }
 
@@ -44,7 +45,7 @@ pub enum Outcome {
     Dropped,
 }
 
-/// A PUB with one topic. See [`Link`] for how to drive it.
+/// A PUB with one topic, driven as [`crate::link`] says.
 #[derive(Debug)]
 pub struct Publisher<'a> {
     session: Session,

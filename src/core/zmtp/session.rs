@@ -80,7 +80,7 @@ enum Life {
     Ended,
 }
 
-/// One side of one connection. See the [module](super) for its states.
+/// One side of one connection; its states are drawn in the [module](super).
 ///
 /// The owner keeps the bytes that were received and hands them to [`Session::decode`] until it gives
 /// nothing more; it writes [`Session::control`] before and between, never within messages.
@@ -213,7 +213,7 @@ impl Session {
         }
     }
 
-    /// When [`Session::timed_out`] is due, if ever; it has passed while the end is to be told.
+    /// When [`Session::timed_out`] is due, if ever; it is in the past while the end is to be told.
     pub fn deadline(&self) -> Option<Instant> {
         match self.life {
             Life::Ended => None,
