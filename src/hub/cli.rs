@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use crate::logger;
-use crate::relay::master;
+use crate::run;
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::conf::{self, Reader};
 use psistats_host::output::complain;
@@ -52,7 +52,7 @@ enum Command {
     Version,
 }
 
-/// What wins over the configuration, and where that is.
+/// What takes precedence over the configuration, and where that is.
 #[derive(Debug)]
 struct Invocation {
     address: Option<String>,
@@ -133,7 +133,7 @@ fn master_node(invocation: Invocation) -> Result<(), String> {
     }
     logger::install();
     loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
-    master::run(&addresses, port, settings).map_err(|error| error.to_string())
+    run::run(&addresses, port, settings).map_err(|error| error.to_string())
 }
 
 /// Prints on standard output. Nobody listening there is no failure of the command.

@@ -1,16 +1,16 @@
-//! The second program, `psistats-hub`, for whoever watches the boards: on one thread of tokio.
+//! The second program, `psistats-hub`, which watches the boards. So far it is chasar's master node.
 //!
-//! So far it is chasar's master node (`master.rs`):
+//! | where | what |
+//! |---|---|
+//! | [`cli`] | the command line, help, and exit codes |
+//! | `run` | the main thread: starts everything, handles signals |
+//! | `logger` | the log, on standard error |
+//! | `listeners` | listening sockets, and their options |
+//! | `descriptors` | the limit of open files |
+//! | [`relay`] | chasar's master node, on a thread of its own |
 //!
-//! ```text
-//!  client nodes --5555--> client ---- one JSON object? ----> fanout --6666--> subscribers
-//!                                                               |
-//!                                     ring: what some subscriber has not taken yet
-//! ```
-//!
-//! Each connection is a task. Whatever is received is looked at in one buffer that all of them share, so
-//! that a connection that is idle has none; whatever is published is in memory once, however many
-//! subscribers there are.
+//! The main thread has a runtime of tokio, and so has the relay's. They share nothing: a room of this program is
+//! told messages, answers with snapshots, and holds no lock while anything waits.
 #![cfg_attr(
     test,
     allow(
@@ -27,4 +27,5 @@ pub mod cli;
 mod descriptors;
 mod listeners;
 mod logger;
-mod relay;
+pub mod relay;
+mod run;

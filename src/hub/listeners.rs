@@ -1,28 +1,28 @@
-//! Where the master node listens.
+//! Listening sockets, and their options.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 
-/// Connections that the system keeps until they are accepted: the most that Linux allows by itself.
+/// Connections that the system keeps until they are accepted: Linux' default maximum (`net.core.somaxconn`).
 const BACKLOG: u32 = 4096;
 
-/// Bytes that the system receives for a connection and keeps until they are read: what a client node that has
-/// to wait can have sent before, and what ten thousand connections may take of the system's memory.
+/// Bytes of a socket's receive buffer. It bounds what a client node that has to wait can have sent already, and what
+/// ten thousand connections take of the system's memory.
 const RECEIVE: u32 = 128 * 1024;
 
-/// After so much silence TCP asks whether a peer is there.
+/// After so much silence TCP sends a keepalive probe.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Listens at `port` of those of `addresses` that this machine has: it may have no IPv6.
 ///
 /// # Errors
-/// What keeps it from listening at one that it has, or that it has none.
+/// One that this machine has cannot be listened at, or it has none of them. The text says what to do.
 pub fn listen(addresses: &BTreeSet<IpAddr>, port: u16) -> io::Result<Vec<TcpListener>> {
     let (mut listeners, mut missing) = (Vec::new(), None);
     for ip in addresses {
@@ -36,21 +36,21 @@ pub fn listen(addresses: &BTreeSet<IpAddr>, port: u16) -> io::Result<Vec<TcpList
     missing.filter(|_| listeners.is_empty()).map_or(Ok(listeners), Err)
 }
 
-/// The addresses, for the log.
+/// The addresses of the listeners, for the log.
 ///
 /// # Errors
 /// Of the system.
-pub fn told(listeners: &[TcpListener]) -> io::Result<String> {
+pub fn local_addresses(listeners: &[TcpListener]) -> io::Result<String> {
     let addresses: Vec<String> =
         listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect::<io::Result<_>>()?;
     Ok(addresses.join(" and "))
 }
 
-/// One listener. Accepted sockets have these options, too.
+/// One listener. Accepted sockets inherit its options.
 fn bind(address: SocketAddr, with_others: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if address.is_ipv6() && with_others {
-        // All addresses of IPv6 are those of IPv4, too, otherwise.
+        // Otherwise :: takes IPv4, too, and 0.0.0.0 cannot be bound beside it.
         setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
     }
     socket.set_reuseaddr(true)?;
@@ -59,10 +59,10 @@ fn bind(address: SocketAddr, with_others: bool) -> io::Result<TcpListener> {
     socket.set_keepalive(true)?;
     setsockopt(&socket, sockopt::TcpKeepIdle, &u32::try_from(KEEPALIVE.as_secs()).unwrap_or(u32::MAX))?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG)?.into_std()
 }
 
-/// Whether the machine has no such address, or nothing of its kind.
+/// Whether this machine has no such address, or no addresses of that family.
 fn is_not_here(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT))
 }

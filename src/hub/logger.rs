@@ -1,4 +1,4 @@
-//! The log: lines on standard error, where systemd's journal takes them up.
+//! The log: lines on standard error, which systemd's journal collects.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -14,18 +14,18 @@ use psistats_host::output::localtime::Zone;
 use psistats_host::output::{is_journal, level_name, priority, python_level, write_stream};
 
 struct Stderr {
-    /// Of the times; none in the journal, which has its own.
+    /// The time zone of the lines' times; `None` in the journal, whose entries have times.
     zone: OnceLock<Option<Zone>>,
-    /// Lines that nobody took since the one before.
+    /// Lines that were dropped since the last one was written.
     lost: AtomicU64,
 }
 
 static STDERR: Stderr = Stderr { zone: OnceLock::new(), lost: AtomicU64::new(0) };
 
-/// From now on what is logged is written.
+/// Makes this the program's log.
 pub fn install() {
     STDERR.zone.get_or_init(|| (!is_journal(io::stderr().as_fd())).then(Zone::local));
-    // Fails only where there is one already.
+    // It fails only where one is installed already.
     let _ = log::set_logger(&STDERR);
     log::set_max_level(LevelFilter::Info);
 }
@@ -39,10 +39,11 @@ impl Log for Stderr {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let lost = self.lost.load(Ordering::Relaxed);
-        let told = format_args!("{lost} lines were dropped: nobody read standard error");
-        if lost > 0 && self.write(Level::Warn, told) {
-            self.lost.fetch_sub(lost, Ordering::Relaxed);
+        // Taken, not read: another thread may log at the same time.
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        let text = format_args!("{lost} lines were dropped: nobody read standard error");
+        if lost > 0 && !self.write(Level::Warn, text) {
+            self.lost.fetch_add(lost, Ordering::Relaxed);
         }
         if !self.write(record.level(), *record.args()) {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -53,7 +54,7 @@ impl Log for Stderr {
 }
 
 impl Stderr {
-    /// Whether it was taken. Nothing waits for whoever does not read.
+    /// Writes a line, unless it would have to wait for the reader. Whether it was written.
     fn write(&self, level: Level, text: fmt::Arguments<'_>) -> bool {
         let (level, mut line) = (python_level(level), Line::default());
         if let Some(zone) = self.zone.get().and_then(Option::as_ref) {

@@ -229,7 +229,7 @@ fn beyond_its_limit_connections_are_refused_and_told_and_there_is_room_again_whe
     master.wait_for("messages", |n| n == 28);
     raw::assert_closed(raw::connect(master.port));
     raw::assert_closed(raw::connect(master.publish_port));
-    master.process.wait_for_line("was refused: there are 28 connections", PATIENCE);
+    master.process.wait_for_line("was refused: the maximum number of connections, 28, is reached", PATIENCE);
     clients.truncate(20);
     master.wait_for("connections", |n| n == 20);
     let mut subscriber = subscriber(&master);

@@ -10,5 +10,6 @@ mod hostile;
 mod libzmq;
 mod log;
 mod master;
+mod relay;
 mod seed;
 mod slow;

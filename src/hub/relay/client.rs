@@ -1,4 +1,4 @@
-//! A client node's connection: what it sends is checked, and published.
+//! Serves a client node: its messages are checked and published.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -11,29 +11,30 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use crate::relay::connection::{Connection, End, TURN, wake_at};
+use crate::relay::connection::{Connection, End, HEARTBEAT, TURN, wake_at};
 use crate::relay::guests::Place;
-use crate::relay::master::{HEARTBEAT, Hub};
 use crate::relay::payload::{self, Invalid};
+use crate::relay::shared::Shared;
 use psistats_core::time::Instant;
 use psistats_core::zmtp::{Event, Session, SocketType};
+use psistats_host::output::once::Once;
 
 /// Serves a client node until its connection ends.
-pub async fn serve(hub: Rc<Hub>, stream: TcpStream, peer: SocketAddr, place: Place) -> End {
-    let now = hub.clock.now();
-    let session = Session::new(SocketType::Sub, hub.settings.message_bytes as u64, HEARTBEAT, now);
+pub async fn serve(shared: Rc<Shared>, stream: TcpStream, peer: SocketAddr, place: Place) -> End {
+    let now = shared.clock.now();
+    let session = Session::new(SocketType::Sub, shared.settings.message_bytes as u64, HEARTBEAT, now);
     let mut client = Client {
         connection: Connection::new(stream, session),
         inbox: Inbox {
             place,
             peer,
             frames: 0,
-            pace: Pace::new(hub.settings.messages_per_second, now),
-            told: false,
+            pace: Pace::new(shared.settings.messages_per_second, now),
+            invalid: Once::default(),
         },
     };
     let mut timer = pin!(sleep(HEARTBEAT));
-    poll_fn(|cx| client.poll(&hub, timer.as_mut(), cx)).await
+    poll_fn(|cx| client.poll(&shared, timer.as_mut(), cx)).await
 }
 
 struct Client {
@@ -42,40 +43,40 @@ struct Client {
 }
 
 impl Client {
-    fn poll(&mut self, hub: &Hub, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<End> {
-        match self.turn(hub, cx) {
+    fn poll(&mut self, shared: &Shared, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<End> {
+        match self.turn(shared, cx) {
             Ok(at) => {
-                wake_at(timer, &hub.clock, at, cx);
+                wake_at(timer, &shared.clock, at, cx);
                 Poll::Pending
             }
             Err(end) => Poll::Ready(end),
         }
     }
 
-    /// Does what can be done now, but no more than a turn of it. Gives when there is more to do at the latest.
-    fn turn(&mut self, hub: &Hub, cx: &mut Context<'_>) -> Result<Instant, End> {
-        let now = hub.clock.now();
+    /// Receives and writes what it can, up to a turn's worth. Gives when the next deadline is.
+    fn turn(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<Instant, End> {
+        let now = shared.clock.now();
         let Self { connection, inbox } = self;
-        inbox.pace.pass(now);
+        inbox.pace.refill(now);
         let mut received = 0;
         while inbox.pace.is_open() {
-            let mut scratch = hub.scratch.borrow_mut();
-            let take = |session: &mut Session, event: Event<'_>| inbox.take(hub, session, &event);
+            let mut scratch = shared.scratch.borrow_mut();
+            let take = |session: &mut Session, event: Event<'_>| inbox.take(shared, session, &event);
             let Poll::Ready(outcome) = connection.poll_receive(cx, &mut scratch, now, take) else { break };
             let bytes = outcome?;
-            hub.moderation.received(bytes);
+            shared.moderation.received(bytes);
             received += bytes;
-            inbox.place.keeps(connection.unfinished(), false);
+            inbox.place.set_unfinished(connection.unfinished(), false);
             if received >= TURN {
                 cx.waker().wake_by_ref();
                 break;
             }
         }
         if !inbox.pace.is_open() {
-            // It is not listened to: that nothing is heard of it is no silence of its own.
+            // We stopped reading it: do not time it out.
             connection.session.heard(now);
         }
-        // After what has come meanwhile was received: this program may have been stopped.
+        // Only once everything was received: after a pause of this program, deadlines have passed that the peer met.
         connection.check_time(now)?;
         if !connection.write_control()? && connection.stream.poll_write_ready(cx)?.is_ready() {
             cx.waker().wake_by_ref();
@@ -85,33 +86,33 @@ impl Client {
     }
 }
 
-/// What becomes of the frames of a client node.
+/// Takes the frames of a client node.
 struct Inbox {
     place: Place,
     peer: SocketAddr,
-    /// Frames of the message that has begun.
+    /// Frames so far of the message that has begun.
     frames: u32,
     pace: Pace,
-    /// Whether it was told that it sends something else than expected.
-    told: bool,
+    /// Its first invalid message is logged.
+    invalid: Once,
 }
 
 impl Inbox {
-    fn take(&mut self, hub: &Hub, session: &mut Session, event: &Event<'_>) -> ControlFlow<()> {
+    fn take(&mut self, shared: &Shared, session: &mut Session, event: &Event<'_>) -> ControlFlow<()> {
         match *event {
             Event::Ready => {
-                self.place.is_known(hub.clock.now());
+                self.place.finish_handshake(shared.clock.now());
                 session.subscribe(b"");
             }
             Event::Frame { more, body } => {
                 self.frames = self.frames.saturating_add(1);
                 if !more {
-                    self.message(hub, body);
+                    self.end_message(shared, body);
                     self.frames = 0;
                 }
-                // Of a message that has too many, each counts: it may have no end.
+                // Each frame beyond the second counts as a message: the message may have no end.
                 if !more || self.frames > 2 {
-                    return self.pace.count(hub, self.peer);
+                    return self.pace.count(shared, self.peer);
                 }
             }
             _ => {}
@@ -119,20 +120,22 @@ impl Inbox {
         ControlFlow::Continue(())
     }
 
-    /// A message has ended with `body`.
-    fn message(&mut self, hub: &Hub, body: &[u8]) {
+    /// Ends a message, whose last frame is `body`.
+    fn end_message(&mut self, shared: &Shared, body: &[u8]) {
         let checked = if self.frames == 2 { payload::check(body) } else { Err(Invalid::Frames) };
         match checked {
             Ok(()) => {
-                self.place.is_heard();
-                hub.counters.valid.update(|n| n + 1);
-                hub.fanout.borrow_mut().publish(body);
+                self.place.mark_active();
+                shared.counters.valid.update(|n| n + 1);
+                shared.fanout.borrow_mut().publish(body);
+                if !(shared.observer)(self.peer, body) {
+                    shared.counters.unobserved.update(|n| n + 1);
+                }
             }
             Err(invalid) => {
-                hub.counters.invalid.update(|n| n + 1);
-                if !self.told {
-                    self.told = true;
-                    hub.complain(format_args!(
+                shared.counters.invalid.update(|n| n + 1);
+                if self.invalid.first() {
+                    shared.complain(format_args!(
                         "client node {}: {invalid}; such messages are dropped",
                         self.peer
                     ));
@@ -142,21 +145,22 @@ impl Inbox {
     }
 }
 
-/// How many messages a client node may send: so many in each second. It is not read beyond that, so that what
-/// is too much waits, and is dropped, at its own side.
+/// Limits a client node to so many messages a second. Beyond that it is not read, so that its messages wait, and are
+/// dropped, at its own end.
 struct Pace {
-    /// 0: any number.
+    /// Messages; 0: no limit.
     a_second: u32,
     left: u32,
     since: Instant,
-    told: bool,
+    /// The first time that it has to wait is logged.
+    exceeded: Once,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Pace {
     fn new(a_second: u32, now: Instant) -> Self {
-        Self { a_second, left: a_second, since: now, told: false }
+        Self { a_second, left: a_second, since: now, exceeded: Once::default() }
     }
 
     fn is_open(&self) -> bool {
@@ -167,22 +171,21 @@ impl Pace {
         (!self.is_open()).then(|| self.since + SECOND)
     }
 
-    /// The time is `now`.
-    fn pass(&mut self, now: Instant) {
+    /// A second after the last time, the limit applies anew.
+    fn refill(&mut self, now: Instant) {
         if now.since(self.since) >= SECOND {
             (self.left, self.since) = (self.a_second, now);
         }
     }
 
-    /// One message more.
-    fn count(&mut self, hub: &Hub, peer: SocketAddr) -> ControlFlow<()> {
+    /// Counts a message, and breaks off after the last one that is allowed.
+    fn count(&mut self, shared: &Shared, peer: SocketAddr) -> ControlFlow<()> {
         self.left = self.left.saturating_sub(1);
         if self.is_open() {
             return ControlFlow::Continue(());
         }
-        if !self.told {
-            self.told = true;
-            hub.complain(format_args!(
+        if self.exceeded.first() {
+            shared.complain(format_args!(
                 "client node {peer} sends more than {} messages a second: it has to wait ([chasar] messages_per_second)",
                 self.a_second
             ));

@@ -1,23 +1,28 @@
-//! One connection, whichever side it is on: bytes between its socket and its ZMTP session.
+//! A connection of either side: bytes between its socket and its ZMTP session.
 
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use crate::relay::master::Clock;
+use crate::relay::clock::Clock;
 use psistats_core::time::Instant;
 use psistats_core::zmtp::{self, Event, Session};
 
-/// Bytes that are received at once, and in one turn: then others have theirs.
+/// After so much silence a peer is pinged, and after three times that its connection is ended. Peers of ZMTP 3.0 and
+/// 2.0 know no ping: TCP's keepalive serves them.
+pub const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Bytes that a connection receives at once, and in one turn, before others have theirs.
 pub const TURN: usize = 256 * 1024;
 
-/// Bytes that a connection may keep allocated while nothing waits in them.
+/// Capacity in bytes that a connection's buffer may keep while it is empty.
 const KEPT: usize = 1024;
 
 /// Why a connection has ended.
@@ -52,20 +57,23 @@ impl From<io::Error> for End {
 pub struct Connection {
     /// The socket.
     pub stream: TcpStream,
-    /// What is spoken on it.
+    /// Its ZMTP session.
     pub session: Session,
-    /// Received and not yet looked at: a part of a frame, or frames that have to wait.
+    /// Received and not yet decoded: a part of a frame, or frames that have to wait.
     rest: Vec<u8>,
 }
 
 impl Connection {
-    /// A session that has just begun on a socket that was just accepted.
+    /// A new session on a socket that was just accepted.
     pub fn new(stream: TcpStream, session: Session) -> Self {
         Self { stream, session, rest: Vec::new() }
     }
 
-    /// Ready when something was received, or is left from before, with the number of bytes received; `take`
-    /// has then had the events of it, as many as it wanted. `scratch` is room that all connections share.
+    /// Ready with the number of bytes received, once there are some or some are left from before. `take` is called
+    /// with their events, until it breaks off. `scratch` is the buffer that all connections share.
+    ///
+    /// # Errors
+    /// The end of the connection.
     pub fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -77,7 +85,7 @@ impl Connection {
         let begun = !self.rest.is_empty();
         let needed = self.session.needs(&self.rest);
         if needed > self.rest.len() {
-            // Of a frame that was begun no more than the rest of it, so that what follows is looked at in place.
+            // Of a frame that has begun, only the rest is received: what follows is then decoded in place.
             let most = if begun { needed - self.rest.len() } else { scratch.len() }.min(scratch.len());
             received = ready!(poll_read(&mut self.stream, cx, scratch.get_mut(..most).unwrap_or_default()))?;
             match received {
@@ -87,7 +95,7 @@ impl Connection {
         }
         let came = scratch.get(..received).unwrap_or_default();
         if begun {
-            // It grows as its bytes come, not by the size that the peer has named.
+            // The buffer grows by what was received, not by the size that the peer announced.
             self.rest.extend_from_slice(came);
         }
         let Self { session, rest, .. } = self;
@@ -105,15 +113,15 @@ impl Connection {
         Poll::Ready(end.map_or(Ok(received), Err))
     }
 
-    /// Bytes of a frame that was begun.
+    /// Bytes that were received of a frame that has not ended.
     pub fn unfinished(&self) -> usize {
         self.rest.len()
     }
 
-    /// Does what is due.
+    /// Pings the peer, or ends the connection, where that is due at `now`.
     ///
     /// # Errors
-    /// When it is the end.
+    /// The end of the connection: a handshake or a ping timed out.
     pub fn check_time(&mut self, now: Instant) -> Result<(), End> {
         if self.session.deadline().is_some_and(|at| at <= now) {
             self.session.timed_out(now);
@@ -123,7 +131,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes what the session itself has to say; not within a message. Whether all of it is written.
+    /// Writes the session's greeting and commands; not to be called within a message. Whether all are written.
     ///
     /// # Errors
     /// Of the socket.
@@ -138,7 +146,7 @@ impl Connection {
     }
 }
 
-/// Hands the frames of `input` to `take`. Gives how much is left of it, and the end, if this was it.
+/// Calls `take` with the events of `input`. Gives how many bytes are left of it, and the end if that was one of them.
 fn decode(
     session: &mut Session,
     input: &[u8],
@@ -162,7 +170,7 @@ fn poll_read(stream: &mut TcpStream, cx: &mut Context<'_>, buf: &mut [u8]) -> Po
     Poll::Ready(Ok(buf.filled().len()))
 }
 
-/// How much of `bytes` was taken; none while the socket has no room.
+/// How many of `bytes` were written; `None` while the socket has no room.
 ///
 /// # Errors
 /// Of the socket.
@@ -174,8 +182,8 @@ pub fn try_write(stream: &TcpStream, bytes: &[u8]) -> io::Result<Option<usize>> 
     }
 }
 
-/// Sees to it that the task is woken at `at`, at the latest. What is put off again and again, as the time of
-/// a peer's silence is, costs nothing that way.
+/// Has the task woken at `at`, or earlier: a timer is not reset for a later time, so that a deadline that is put off
+/// with each message, as that of a peer's silence, costs nothing.
 pub fn wake_at(mut timer: Pin<&mut Sleep>, clock: &Clock, at: Instant, cx: &mut Context<'_>) {
     let at = clock.instant(at);
     if timer.is_elapsed() || at < timer.deadline() {

@@ -1,4 +1,4 @@
-//! Publishing: each message once into the ring, and from there to whoever has subscribed.
+//! Publishing: each message goes into the ring once, and from there to every subscriber that wants it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -15,52 +15,52 @@ use psistats_core::zmtp::{Subscriptions, put_message};
 /// The first frame of what is published, by which it is subscribed to.
 pub const TOPIC: &[u8] = b"Chasar-Client";
 
-/// Bytes that a message takes beside its body: two headers of at most 9 bytes, and the topic.
+/// Bytes of a message beside its body: two frame headers of at most 9 bytes, and the topic.
 const FRAMING: usize = 18 + TOPIC.len();
 
-/// After so many published bytes they are written, however many client nodes have more.
+/// So many published bytes are written at once, even while client nodes have more to publish.
 const BATCH: usize = 256 * 1024;
 
-/// One that may have subscribed.
+/// A subscriber, which may have subscribed to nothing yet.
 #[derive(Debug)]
 pub struct Subscriber {
     /// Its socket and session.
     pub connection: Connection,
-    /// What it wants.
+    /// Its subscriptions.
     pub subscriptions: Subscriptions,
-    /// To be woken when its socket has no more room, or fails.
+    /// Wakes its task, when its socket has no more room or fails.
     pub waker: Option<Waker>,
     /// Whether its socket has no room.
     pub is_blocked: bool,
-    /// What has failed, for its task to find.
+    /// The error of its socket, for its task to find.
     pub failed: Option<io::Error>,
-    /// Messages that it has lost, because it took them too slowly.
+    /// Messages that were dropped because it took them too slowly.
     pub dropped: u64,
     /// The next message of the ring.
     next: u64,
-    /// Of the message before that, what is still to be written.
+    /// What is still to be written of the message before that.
     rest: Vec<u8>,
-    /// Whether it has taken something of late, which is a sign of life.
-    takes: bool,
-    /// The same, for its task: the system asks for more only once there is room for much.
+    /// Whether it has taken something since its deadline was last checked, which shows that it is alive.
+    has_taken: bool,
+    /// The same, since its task last had a turn: the system wakes it only once there is room for much.
     pub has_moved: bool,
 }
 
-/// Ring and subscribers.
+/// The ring and the subscribers.
 #[derive(Debug)]
 pub struct Fanout {
     ring: Ring,
     subscribers: BTreeMap<u64, Subscriber>,
-    /// Those of them that messages are for: the others, of which there may be thousands, cost nothing.
+    /// Those whose subscriptions match. The others, of which there may be thousands, cost a message nothing.
     served: BTreeSet<u64>,
-    /// Bytes published and not yet offered to anybody.
+    /// Bytes that were published and not yet written to anybody.
     unwritten: usize,
-    /// Told when there are some.
+    /// Is notified when there are some.
     published: Rc<Notify>,
 }
 
 impl Fanout {
-    /// Nobody yet, and a ring of so many bytes. `published` is told when [`Fanout::flush`] has work.
+    /// No subscribers, and a ring of so many bytes. `published` is notified when [`Fanout::flush`] has work.
     pub fn new(capacity: usize, published: Rc<Notify>) -> Self {
         Self {
             ring: Ring::new(capacity),
@@ -71,7 +71,7 @@ impl Fanout {
         }
     }
 
-    /// One more, by a number that nobody has.
+    /// Adds a subscriber, by a number that no other has.
     pub fn enter(&mut self, number: u64, connection: Connection) {
         let subscriber = Subscriber {
             connection,
@@ -82,13 +82,13 @@ impl Fanout {
             dropped: 0,
             next: 0,
             rest: Vec::new(),
-            takes: false,
+            has_taken: false,
             has_moved: false,
         };
         self.subscribers.insert(number, subscriber);
     }
 
-    /// One less. Gives the messages that it has lost, those that still waited for it included.
+    /// Removes a subscriber. Gives how many messages were dropped for it, those that still waited included.
     pub fn leave(&mut self, number: u64) -> u64 {
         self.served.remove(&number);
         self.subscribers.remove(&number).map_or(0, |mut gone| {
@@ -97,12 +97,12 @@ impl Fanout {
         })
     }
 
-    /// Nothing is written any more: what still waits for those who are here is lost.
-    pub fn end(&mut self) {
+    /// Drops what still waits for subscribers, and counts it: nothing is written any more.
+    pub fn give_up(&mut self) {
         self.subscribers.values_mut().for_each(|subscriber| subscriber.give_up(&self.ring));
     }
 
-    /// Lets that subscriber take its turn, in which it may begin or cease to be served.
+    /// Gives a subscriber its turn, in which its subscriptions may change; `None` where there is no such subscriber.
     pub fn turn<T>(&mut self, number: u64, turn: impl FnOnce(&mut Subscriber, &Ring) -> T) -> Option<T> {
         let subscriber = self.subscribers.get_mut(&number)?;
         let turned = turn(subscriber, &self.ring);
@@ -114,7 +114,7 @@ impl Fanout {
         Some(turned)
     }
 
-    /// Publishes a message. It is written with others, soon.
+    /// Publishes a message, which is written with others at the next flush.
     pub fn publish(&mut self, body: &[u8]) {
         if self.served.is_empty() {
             return;
@@ -130,7 +130,7 @@ impl Fanout {
         }
     }
 
-    /// Writes as much as the sockets take.
+    /// Writes as much as each socket takes.
     pub fn flush(&mut self) {
         self.unwritten = 0;
         let mut all_done = true;
@@ -150,45 +150,45 @@ impl Fanout {
         }
     }
 
-    /// Whether nobody has anything to come.
+    /// Whether everything is written.
     pub fn is_done(&self) -> bool {
         let mut served = self.served.iter().filter_map(|number| self.subscribers.get(number));
         served.all(|subscriber| subscriber.next == self.ring.next() && subscriber.rest.is_empty())
     }
 
-    /// Messages lost by those who are here.
+    /// Messages that were dropped for those who are connected.
     pub fn dropped(&self) -> u64 {
         self.subscribers.values().map(|subscriber| subscriber.dropped).sum()
     }
 
-    /// How many of them have subscribed to what is published.
+    /// How many subscribers have a subscription that matches.
     pub fn subscribed(&self) -> usize {
         self.served.len()
     }
 
-    /// How many there are.
+    /// How many subscribers are connected.
     pub fn len(&self) -> usize {
         self.subscribers.len()
     }
 }
 
 impl Subscriber {
-    /// Whether messages are for it.
+    /// Whether messages are to be written to it.
     fn is_served(&self) -> bool {
         self.failed.is_none() && self.subscriptions.matches()
     }
 
-    /// From now on it gets what it has subscribed to.
+    /// It gets messages from the next one on.
     pub fn begin(&mut self, ring: &Ring) {
         self.next = ring.next();
     }
 
-    /// Bytes of a message that has begun and waits for room.
+    /// Bytes that are still to be written of a message that has begun.
     pub fn unfinished(&self) -> usize {
         self.rest.len()
     }
 
-    /// Writes as much as its socket takes. What fails, or has to wait, is for its task.
+    /// Writes as much as its socket takes. If that is not all, or fails, its task goes on.
     pub fn write(&mut self, ring: &Ring) {
         match self.try_write(ring) {
             Ok(done) => self.is_blocked = !done,
@@ -204,11 +204,11 @@ impl Subscriber {
     /// Whether there is nothing left to write.
     fn try_write(&mut self, ring: &Ring) -> io::Result<bool> {
         loop {
-            // A message that was begun comes first, then what the session has to say.
+            // The rest of a message comes first: commands may not come within it.
             while !self.rest.is_empty() {
                 let Some(n) = try_write(&self.connection.stream, &self.rest)? else { return Ok(false) };
                 self.rest.drain(..n);
-                self.has_taken();
+                self.mark_progress();
             }
             if !self.connection.write_control()? {
                 return Ok(false);
@@ -225,15 +225,15 @@ impl Subscriber {
             let (next, rest) = ring.after(self.next, n);
             self.next = next;
             self.rest = rest.to_vec();
-            self.has_taken();
+            self.mark_progress();
         }
     }
 
-    fn has_taken(&mut self) {
-        (self.takes, self.has_moved) = (true, true);
+    fn mark_progress(&mut self) {
+        (self.has_taken, self.has_moved) = (true, true);
     }
 
-    /// The ring may have moved on while it takes nothing.
+    /// Counts what the ring has dropped while its socket had no room.
     fn skip_lost(&mut self, ring: &Ring) {
         let had_lost_none = self.dropped == 0;
         self.skip(ring.first());
@@ -241,19 +241,19 @@ impl Subscriber {
             && self.dropped > 0
             && let Some(waker) = &self.waker
         {
-            // It has that to tell.
+            // Its task logs it.
             waker.wake_by_ref();
         }
     }
 
-    /// All that waits for it is lost to it, the message that has begun included.
+    /// Drops all that waits for it, the message that has begun included.
     fn give_up(&mut self, ring: &Ring) {
         self.dropped += u64::from(!self.rest.is_empty());
         self.rest.clear();
         self.skip(ring.next());
     }
 
-    /// What it has subscribed to is lost to it as far as the message of that number.
+    /// Drops what it has subscribed to, up to the message of that number.
     fn skip(&mut self, number: u64) {
         if self.subscriptions.matches() {
             self.dropped += number.saturating_sub(self.next);
@@ -261,12 +261,12 @@ impl Subscriber {
         }
     }
 
-    /// Does what is due. That it takes what is written is a sign of life.
+    /// As [`Connection::check_time`]; that it takes what is written shows that it is alive.
     ///
     /// # Errors
-    /// When it is the end.
+    /// The end of the connection.
     pub fn check_time(&mut self, now: Instant) -> Result<(), End> {
-        if std::mem::take(&mut self.takes) {
+        if std::mem::take(&mut self.has_taken) {
             self.connection.session.heard(now);
         }
         self.connection.check_time(now)

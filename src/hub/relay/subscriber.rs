@@ -1,6 +1,5 @@
-//! A subscriber's connection: what it wants is kept account of; what it gets, the fanout writes.
+//! Serves a subscriber: its subscriptions are kept here; the fanout writes the messages to it.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::mem;
 use std::net::SocketAddr;
@@ -12,73 +11,74 @@ use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use crate::relay::connection::{Connection, End, TURN, wake_at};
+use crate::relay::connection::{Connection, End, HEARTBEAT, TURN, wake_at};
 use crate::relay::fanout::Subscriber;
 use crate::relay::guests::Place;
-use crate::relay::master::{HEARTBEAT, Hub};
 use crate::relay::ring::Ring;
+use crate::relay::shared::Shared;
 use psistats_core::time::Instant;
 use psistats_core::zmtp::{Event, Session, SocketType};
+use psistats_host::output::once::Once;
 
-/// Octets of the longest subscription that is taken.
+/// Bytes of the longest subscription that is allowed.
 const SUBSCRIPTION: u64 = 1024;
 
 /// Serves a subscriber until its connection ends.
-pub async fn serve(hub: Rc<Hub>, stream: TcpStream, peer: SocketAddr, place: Place) -> End {
-    let session = Session::new(SocketType::Pub, SUBSCRIPTION, HEARTBEAT, hub.clock.now());
-    hub.fanout.borrow_mut().enter(place.number(), Connection::new(stream, session));
-    let mut seat = Seat { hub: &hub, place, peer, told: Cell::new(false) };
+pub async fn serve(shared: Rc<Shared>, stream: TcpStream, peer: SocketAddr, place: Place) -> End {
+    let session = Session::new(SocketType::Pub, SUBSCRIPTION, HEARTBEAT, shared.clock.now());
+    shared.fanout.borrow_mut().enter(place.number(), Connection::new(stream, session));
+    let mut seat = Seat { shared: &shared, place, peer, loses: Once::default() };
     let mut timer = pin!(sleep(HEARTBEAT));
     poll_fn(|cx| seat.poll(timer.as_mut(), cx)).await
 }
 
-/// A subscriber's seat in the fanout, which it leaves however it ends.
-struct Seat<'h> {
-    hub: &'h Hub,
+/// A subscriber's seat in the fanout. Dropping it leaves the fanout, however the connection ends.
+struct Seat<'s> {
+    shared: &'s Shared,
     place: Place,
     peer: SocketAddr,
-    /// Whether it was told that it loses messages.
-    told: Cell<bool>,
+    /// The first time that it loses messages is logged.
+    loses: Once,
 }
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        let lost = self.hub.fanout.borrow_mut().leave(self.place.number());
-        self.hub.counters.dropped.update(|n| n + lost);
+        let dropped = self.shared.fanout.borrow_mut().leave(self.place.number());
+        self.shared.counters.dropped.update(|n| n + dropped);
     }
 }
 
 impl Seat<'_> {
     fn poll(&mut self, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<End> {
-        let turn = self.hub.fanout.borrow_mut().turn(self.place.number(), |subscriber, ring| {
+        let turn = self.shared.fanout.borrow_mut().turn(self.place.number(), |subscriber, ring| {
             (self.turn(subscriber, ring, cx), subscriber.unfinished(), mem::take(&mut subscriber.has_moved))
         });
         let Some((turn, unfinished, has_moved)) = turn else { return Poll::Pending };
-        self.place.keeps(unfinished, has_moved);
+        self.place.set_unfinished(unfinished, has_moved);
         match turn {
             Ok(at) => {
-                wake_at(timer, &self.hub.clock, at, cx);
+                wake_at(timer, &self.shared.clock, at, cx);
                 Poll::Pending
             }
             Err(end) => Poll::Ready(end),
         }
     }
 
-    /// Does what can be done now, but no more than a turn of it. Gives when there is more to do at the latest.
+    /// Receives and writes what it can, up to a turn's worth. Gives when the next deadline is.
     fn turn(&self, subscriber: &mut Subscriber, ring: &Ring, cx: &mut Context<'_>) -> Result<Instant, End> {
-        let now = self.hub.clock.now();
+        let now = self.shared.clock.now();
         let mut received = 0;
         loop {
-            let mut scratch = self.hub.scratch.borrow_mut();
+            let mut scratch = self.shared.scratch.borrow_mut();
             let Subscriber { connection, subscriptions, .. } = &mut *subscriber;
             let was_wanted = subscriptions.matches();
             let take = |_: &mut Session, event: Event<'_>| {
                 match event {
-                    Event::Ready => self.place.is_known(now),
+                    Event::Ready => self.place.finish_handshake(now),
                     Event::Subscribe(prefix) => {
                         subscriptions.subscribe(prefix);
                         if subscriptions.matches() {
-                            self.place.is_heard();
+                            self.place.mark_active();
                         }
                     }
                     Event::Cancel(prefix) => subscriptions.cancel(prefix),
@@ -96,11 +96,11 @@ impl Seat<'_> {
                 break;
             }
         }
-        // After what has come meanwhile was received: this program may have been stopped.
+        // Only once everything was received: after a pause of this program, deadlines have passed that the peer met.
         subscriber.check_time(now)?;
         self.write(subscriber, ring, cx)?;
-        if subscriber.dropped > 0 && !self.told.replace(true) {
-            self.hub.complain(format_args!(
+        if subscriber.dropped > 0 && self.loses.first() {
+            self.shared.complain(format_args!(
                 "subscriber {} does not take messages as fast as they come: some are dropped for it",
                 self.peer
             ));
@@ -108,9 +108,9 @@ impl Seat<'_> {
         Ok(subscriber.connection.session.deadline().unwrap_or(now + HEARTBEAT))
     }
 
-    /// Writes what waits, as far as there is room for it.
+    /// Writes the messages that wait, until the socket has no room.
     fn write(&self, subscriber: &mut Subscriber, ring: &Ring, cx: &mut Context<'_>) -> Result<(), End> {
-        // Whoever writes next wakes this task where there is no more room.
+        // When the fanout finds the socket full, it wakes this task.
         if subscriber.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
             subscriber.waker = Some(cx.waker().clone());
         }

@@ -1,0 +1,95 @@
+//! What all connections of the relay share.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use log::warn;
+use tokio::sync::Notify;
+
+use crate::relay::clock::Clock;
+use crate::relay::connection::TURN;
+use crate::relay::counters::{Counters, Snapshot};
+use crate::relay::fanout::Fanout;
+use crate::relay::guests::Guests;
+use crate::relay::moderation::Moderation;
+use psistats_core::time::Quota;
+use psistats_host::conf::chasar::Chasar;
+
+/// Is shown the address of a client node and the body of each valid message that it sends, and gives whether it took
+/// it. It is called on the relay's thread, and so must not block; a body is one JSON object of at most `[chasar]
+/// message_bytes`.
+pub type Observer = Box<dyn Fn(SocketAddr, &[u8]) -> bool + Send>;
+
+/// What all connections share.
+pub struct Shared {
+    /// `[chasar]`
+    pub settings: Chasar,
+    /// The time.
+    pub clock: Clock,
+    /// Publishing.
+    pub fanout: RefCell<Fanout>,
+    /// Is notified when the fanout has messages to write.
+    pub published: Rc<Notify>,
+    /// Room for received bytes, which are looked at within one poll.
+    pub scratch: RefCell<Box<[u8]>>,
+    /// Events that nothing else here counts.
+    pub counters: Counters,
+    /// Is told how much was received.
+    pub moderation: Arc<Moderation>,
+    /// Who is connected.
+    pub guests: Rc<Guests>,
+    /// Is shown each valid message.
+    pub observer: Observer,
+    complaints: Cell<Quota>,
+}
+
+impl Shared {
+    /// Nobody is connected yet, and at most `room` may be.
+    pub fn new(settings: Chasar, room: usize, moderation: Arc<Moderation>, observer: Observer) -> Self {
+        let published = Rc::new(Notify::new());
+        Self {
+            clock: Clock::start(),
+            fanout: RefCell::new(Fanout::new(settings.publish_high_water, published.clone())),
+            published,
+            scratch: RefCell::new(vec![0; TURN].into_boxed_slice()),
+            counters: Counters::default(),
+            moderation,
+            guests: Rc::new(Guests::new(room, settings.message_bytes)),
+            observer,
+            complaints: Cell::default(),
+            settings,
+        }
+    }
+
+    /// Logs a line about a peer, unless there were a few in this second already.
+    pub fn complain(&self, text: fmt::Arguments<'_>) {
+        let mut complaints = self.complaints.get();
+        if !complaints.is_used_up(self.clock.now()) {
+            let left_out = complaints.take_left_out();
+            if left_out > 0 {
+                warn!("{left_out} more lines like these were left out");
+            }
+            warn!("{text}");
+        }
+        self.complaints.set(complaints);
+    }
+
+    /// Connections and counters as they are now.
+    pub fn snapshot(&self) -> Snapshot {
+        let (fanout, counters) = (self.fanout.borrow(), &self.counters);
+        Snapshot {
+            connections: self.guests.connections(),
+            subscribers: fanout.len(),
+            subscribed: fanout.subscribed(),
+            messages: counters.valid.get(),
+            invalid: counters.invalid.get(),
+            unobserved: counters.unobserved.get(),
+            dropped: counters.dropped.get() + fanout.dropped(),
+            refused: counters.refused.get(),
+            evicted: self.guests.evicted(),
+        }
+    }
+}
