@@ -28,3 +28,4 @@ mod descriptors;
 mod listeners;
 mod logger;
 mod relay;
+mod settings;
