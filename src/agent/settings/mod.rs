@@ -19,7 +19,7 @@ pub use configuration::Configuration;
 pub use needs::Needs;
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
-use psistats_host::conf::find::{self, Found, find};
+use psistats_host::conf::find::{self, find};
 use psistats_host::conf::logging::Logging;
 use psistats_host::conf::reports::{self, Reports};
 use psistats_host::conf::values::{boolean, whole};
@@ -97,16 +97,21 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong with the file, and its warnings.
 pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<Loaded, Problems> {
-    let (found, mut warnings) = find(explicit, needs.is_optional)?;
-    let Some(found) = found else { return Ok(Loaded { warnings, ..Loaded::default() }) };
-    let Found { path, bytes, is_public } = &found;
-    let mut parsed = parse_what(bytes, path, needs)?;
-    warnings.append(&mut parsed.warnings);
-    if let Some(line) = parsed.password_line.filter(|_| *is_public) {
-        let text = format!("everyone on this machine can read this password: chmod 640 {}", path.display());
-        warnings.push(Problem::at(path, line, text).but(Severity::Warning));
+    let mut loaded = Loaded::default();
+    let (found, warnings) = find(explicit, needs.is_optional)?;
+    loaded.warnings = warnings;
+    if let Some(found) = found {
+        let path = &found.path;
+        let (mut warnings, password_line) = read(&found.bytes, path, needs, &mut loaded.settings)?;
+        loaded.warnings.append(&mut warnings);
+        if let Some(line) = password_line.filter(|_| found.is_public) {
+            let text =
+                format!("everyone on this machine can read this password: chmod 640 {}", path.display());
+            loaded.warnings.push(Problem::at(path, line, text).but(Severity::Warning));
+        }
+        loaded.source = Some(found.absolute());
     }
-    Ok(Loaded { settings: parsed.settings, source: Some(found.absolute()), warnings })
+    Ok(loaded)
 }
 
 /// Reads the bytes of a file for [`Needs::PUBLISH`]; `name` is what messages call it. Gives the settings and the
@@ -115,32 +120,31 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<Loaded, Problems> {
 /// # Errors
 /// Everything that is wrong with the file, and its warnings.
 pub fn parse(bytes: &[u8], name: &Path) -> Result<(Settings, Vec<Problem>), Problems> {
-    parse_what(bytes, name, Needs::PUBLISH).map(|parsed| (parsed.settings, parsed.warnings))
+    let mut settings = Settings::default();
+    let (warnings, _) = read(bytes, name, Needs::PUBLISH, &mut settings)?;
+    Ok((settings, warnings))
 }
 
-struct Parsed {
-    settings: Settings,
-    warnings: Vec<Problem>,
-    /// Where a password stands, if one does.
-    password_line: Option<usize>,
-}
-
-/// Reads what of a file is needed.
-fn parse_what(bytes: &[u8], name: &Path, needs: Needs) -> Result<Parsed, Problems> {
+/// Reads what of a file is needed into `settings`. Gives the warnings, and the line of a password if one is there.
+fn read(
+    bytes: &[u8],
+    name: &Path,
+    needs: Needs,
+    settings: &mut Settings,
+) -> Result<(Vec<Problem>, Option<usize>), Problems> {
     let ini = ini::parse_sections(bytes, name, &needs.section)?;
     let mut reading = Reading::new(&ini, name);
-    let mut settings = Settings::default();
     password::resolve(&mut reading, needs.password, &mut settings.server.pass);
-    read(&mut reading, &mut settings);
+    read_sections(&mut reading, settings);
     let password_line = server::password_line(&mut reading);
     reading.warn_of_unknown_defaults();
-    Ok(Parsed { settings, warnings: reading.finish()?, password_line })
+    Ok((reading.finish()?, password_line))
 }
 
-/// Reads every section. What is wrong is noted in `r`; then the settings are not to be used.
+/// What is wrong is noted in `r`; then the settings are not to be used.
 ///
 /// Each is written over its defaults where they are: moved there, they would take 3 KB of a board's binary.
-fn read(r: &mut Reading<'_>, settings: &mut Settings) {
+fn read_sections(r: &mut Reading<'_>, settings: &mut Settings) {
     const BACKLOG: (RangeInclusive<u64>, &str) =
         (limits::BACKLOG_MIN as u64..=limits::BACKLOG_MAX as u64, "bytes");
     server::read(r, &mut settings.server);
