@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use log::{debug, info};
 
-use crate::conf::Settings;
+use crate::conf::reports::Reports;
 use crate::conf::tags::Tags;
 use crate::figures::basic::Schedule;
 use crate::figures::{Figures, Tick};
@@ -59,13 +59,13 @@ pub struct Sampler {
 
 impl Sampler {
     /// One of the machine under `root`, which is `/` for the running system, that shares it with nobody.
-    pub fn open(root: &Path, settings: &Settings) -> Self {
+    pub fn open(root: &Path, settings: &Reports) -> Self {
         Self::of(Machine::open(root), settings)
     }
 
     /// Opens every further source of `shared`. Never fails: a source that is missing costs its figure, and
     /// is logged when that is first due.
-    pub fn of(shared: Rc<RefCell<Machine>>, settings: &Settings) -> Self {
+    pub fn of(shared: Rc<RefCell<Machine>>, settings: &Reports) -> Self {
         let mut borrowed = shared.borrow_mut();
         let machine = &mut *borrowed;
         let figures = Figures::open(machine, &settings.figures);
@@ -90,7 +90,7 @@ impl Sampler {
             machine: shared,
             hostname,
             boot_id: boot_id.unwrap_or_else(|| "no-boot-id".into()),
-            timestamps: settings.message.timestamp,
+            timestamps: settings.timestamp,
             tags: tags(&settings.tags),
             cpu_due: Schedule::primary(settings.cpu),
             mem_due: Schedule::primary(settings.mem),

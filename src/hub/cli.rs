@@ -11,9 +11,8 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use crate::logger;
-use crate::run;
+use crate::{run, settings};
 use psistats_host::conf::chasar::{bind, is_number, port};
-use psistats_host::conf::{self, Reader};
 use psistats_host::output::complain;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
@@ -121,9 +120,8 @@ fn addresses_of(word: &str) -> Result<BTreeSet<IpAddr>, String> {
 }
 
 fn master_node(invocation: Invocation) -> Result<(), String> {
-    let loaded = conf::load(invocation.config.as_deref(), Reader::MasterNode)
-        .map_err(|problems| problems.to_string())?;
-    let settings = loaded.settings.chasar;
+    let loaded = settings::load(invocation.config.as_deref()).map_err(|problems| problems.to_string())?;
+    let (settings::Settings { chasar: settings }, warnings) = loaded;
     let addresses = addresses_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
     let port = invocation.port.unwrap_or(settings.port);
     if port == settings.publish_port {
@@ -132,7 +130,7 @@ fn master_node(invocation: Invocation) -> Result<(), String> {
         ));
     }
     logger::install();
-    loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    warnings.iter().for_each(|warning| log::warn!("{warning}"));
     run::run(&addresses, port, settings).map_err(|error| error.to_string())
 }
 

@@ -29,3 +29,4 @@ mod listeners;
 mod logger;
 pub mod relay;
 mod run;
+mod settings;

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use psistats::life::context::{Connection, Shared};
 use psistats::net::reactor::Reactor;
 use psistats::outlets::amqp;
+use psistats::settings::Settings;
 use psistats_core::outbox::Outbox;
-use psistats_host::conf::Settings;
-use psistats_host::conf::settings::Host;
+use psistats_host::conf::hosts::Host;
 use smol::LocalExecutor;
 use smol::future::zip;
 

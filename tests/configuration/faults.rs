@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use proptest::prelude::*;
-use psistats_host::conf::settings::{Host, QueueKind};
-use psistats_host::conf::{Reader, Severity, count, load, parse};
+use psistats::settings::{Needs, QueueKind, load, parse};
+use psistats_host::conf::hosts::Host;
+use psistats_host::conf::{Severity, count};
 
 use crate::{LATER, cases, errors, settings, warnings};
 
@@ -230,7 +231,7 @@ fn fault_36_a_password_that_everyone_can_read_is_a_warning_that_says_chmod() {
     let warned = |text: &str, mode| {
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-        load(Some(&file), Reader::Publisher)
+        load(Some(&file), Needs::PUBLISH)
             .unwrap()
             .warnings
             .iter()
@@ -265,15 +266,15 @@ fn fault_36_a_password_in_a_file_of_its_own_is_read_and_what_is_wrong_with_it_ha
         fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).unwrap();
     };
     write("sesame\n", 0o600);
-    let loaded = load(Some(&file), Reader::Publisher).unwrap();
+    let loaded = load(Some(&file), Needs::PUBLISH).unwrap();
     assert_eq!((loaded.settings.server.pass.reveal(), loaded.warnings), ("sesame", vec![]));
     write("sesame\n", 0o644);
     let (file, secret) = (file.display(), secret.display());
-    let warned = load(Some(Path::new(&file.to_string())), Reader::Publisher).unwrap().warnings;
+    let warned = load(Some(Path::new(&file.to_string())), Needs::PUBLISH).unwrap().warnings;
     let expected = format!("{file}:3: everyone on this machine can read this password: chmod 640 {secret}");
     assert_eq!(warned.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     write("sesame\nand more\n", 0o600);
-    let error = load(Some(Path::new(&file.to_string())), Reader::Publisher).unwrap_err().to_string();
+    let error = load(Some(Path::new(&file.to_string())), Needs::PUBLISH).unwrap_err().to_string();
     let start = format!("{file}:3: [server] pass: expected a password in {secret}; that is not one line");
     assert!(error.starts_with(&start) && !error.contains("sesame"), "{error}");
     assert_eq!(
@@ -297,16 +298,16 @@ fn a_password_with_a_bare_slash_does_not_become_the_virtual_host() {
 fn a_file_that_was_asked_for_and_is_missing_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("psistats.conf");
-    let error = load(Some(&file), Reader::Publisher).unwrap_err().to_string();
+    let error = load(Some(&file), Needs::PUBLISH).unwrap_err().to_string();
     assert_eq!(error, format!("{}: no such file: expected a psistats.conf", file.display()));
     assert!(
-        load(Some(dir.path()), Reader::Publisher)
+        load(Some(dir.path()), Needs::PUBLISH)
             .unwrap_err()
             .to_string()
             .ends_with("expected a regular file, found something else")
     );
     fs::write(&file, "[server]\nhost=board\n").unwrap();
-    let loaded = load(Some(&file), Reader::Publisher).unwrap();
+    let loaded = load(Some(&file), Needs::PUBLISH).unwrap();
     assert_eq!(loaded.source.as_deref(), Some(&*file));
     assert_eq!(loaded.settings.server.hosts, [Host { name: "board".into(), port: 5672 }]);
 }

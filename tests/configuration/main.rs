@@ -2,19 +2,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod faults;
+mod needs;
 mod python;
-mod readers;
 
 use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::ProptestConfig;
+use psistats::settings::{QueueKind, Settings, parse};
+use psistats_host::conf::Problem;
 use psistats_host::conf::chasar::Chasar;
 use psistats_host::conf::figures::FigureName;
+use psistats_host::conf::hosts::Host;
 use psistats_host::conf::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
+use psistats_host::conf::reports::BasicFigure;
 use psistats_host::conf::sensors::Device;
-use psistats_host::conf::settings::{BasicFigure, Host, QueueKind};
-use psistats_host::conf::{Problem, Settings, parse};
 
 const DOCUMENTED: &str = include_str!("../fixtures/config/documented.conf");
 const LATER: &str = include_str!("../fixtures/config/later.conf");
@@ -94,7 +96,7 @@ fn each_documented_key_has_its_effect() {
     assert_eq!((s.queue.autodelete, s.queue.ttl, s.queue.declare), (false, None, false));
     assert_eq!(s.queue.kind, Some(QueueKind::Quorum));
     assert_eq!((&*s.exchange.name, &*s.exchange.kind, s.exchange.declare), ("x", "direct", false));
-    assert!(s.exchange.durable && s.exchange.autodelete && s.message.timestamp && s.message.persistent);
+    assert!(s.exchange.durable && s.exchange.autodelete && s.reports.timestamp && s.message.persistent);
     assert_eq!(s.backlog.bytes, 8192);
     assert_eq!(s.app.primary_timer, Duration::from_millis(100));
     assert_eq!(s.app.secondary_timer, Duration::from_secs(2));
@@ -102,7 +104,7 @@ fn each_documented_key_has_its_effect() {
     assert_eq!(s.app.pidfile_timeout, Duration::ZERO);
     let paths = [&s.app.pidfile, &s.app.stdin_path, &s.app.stdout_path, &s.app.stderr_path];
     assert_eq!(paths.map(|path| path.to_str().unwrap()), ["/p", "/dev/null", "/o", "/e"]);
-    assert!(!s.cpu_temp.enabled);
+    assert!(!s.reports.cpu_temp.enabled);
     let chasar = Chasar {
         enabled: true,
         master: host("hub", 5554),
@@ -135,12 +137,12 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
             "[hostname]: has no effect: hostname is in every report",
         ]
     );
-    let wanted: Vec<_> = settings.figures.wanted.iter().map(|wanted| wanted.name).collect();
+    let wanted: Vec<_> = settings.reports.figures.wanted.iter().map(|wanted| wanted.name).collect();
     assert_eq!(wanted, [FigureName::PerCpu, FigureName::Sensors, FigureName::HddSpace, FigureName::Os]);
     let every = |seconds| BasicFigure { enabled: true, interval: Some(Duration::from_secs(seconds)) };
-    assert_eq!([settings.cpu, settings.mem, settings.uptime], [2, 2, 1].map(every));
-    assert_eq!(settings.ipaddr, every(120));
-    assert_eq!(settings.cpu_temp, BasicFigure::default());
+    assert_eq!([settings.reports.cpu, settings.reports.mem, settings.reports.uptime], [2, 2, 1].map(every));
+    assert_eq!(settings.reports.ipaddr, every(120));
+    assert_eq!(settings.reports.cpu_temp, BasicFigure::default());
     assert_eq!(settings.server, Settings::default().server);
     let logging = settings.logging.unwrap();
     assert_eq!(logging.pika, None, "[logging] keys=root does not list it");
@@ -202,7 +204,7 @@ fn the_level_of_pika_is_roots_where_it_has_none() {
 
 #[test]
 fn sensors_are_named_as_the_original_named_them() {
-    let figures = settings(LATER).figures;
+    let figures = settings(LATER).reports.figures;
     let name = |wanted: &psistats_host::conf::figures::Wanted| wanted.name.as_str();
     assert!(figures.wanted.iter().any(|wanted| name(wanted) == "sensors"));
     let device = |label: &str, feature: &str| Device {

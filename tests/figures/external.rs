@@ -120,7 +120,7 @@ fn what_a_shell_writes_and_moves_into_place_is_read() {
 }
 
 fn errors(configuration: &str) -> Vec<String> {
-    let errors = psistats_host::conf::parse(configuration.as_bytes(), Path::new("f")).unwrap_err().0;
+    let errors = psistats::settings::parse(configuration.as_bytes(), Path::new("f")).unwrap_err().0;
     errors.into_iter().map(|error| error.text).collect()
 }
 

@@ -46,7 +46,7 @@ fn hddtemp_is_null_without_a_drive_that_tells() {
 #[test]
 fn what_the_original_needed_of_a_daemon_has_no_effect_and_is_told() {
     let text = b"[hddtemp]\nenabled=1\ninterval=30\nhostname=127.0.0.1\nport=7634\n";
-    let (_, warnings) = psistats_host::conf::parse(text, "f".as_ref()).unwrap();
+    let (_, warnings) = psistats::settings::parse(text, "f".as_ref()).unwrap();
     let warnings: Vec<_> = warnings.iter().map(|warning| (warning.line, warning.text.as_str())).collect();
     let what = "has no effect: the kernel's drivetemp is asked";
     let expected =

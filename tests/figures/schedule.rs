@@ -37,7 +37,7 @@ fn a_wrong_value_is_one_error_whatever_the_figure() {
         let (section, _) = name.switch();
         for key in ["enabled", "interval"] {
             let text = format!("[{section}]\n{key}=maybe\n");
-            let errors = psistats_host::conf::parse(text.as_bytes(), Path::new("f")).unwrap_err().0;
+            let errors = psistats::settings::parse(text.as_bytes(), Path::new("f")).unwrap_err().0;
             let wrong = errors.iter().filter(|error| error.text.contains("found \"maybe\"")).count();
             assert_eq!(wrong, 1, "{errors:?}");
         }

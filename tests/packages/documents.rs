@@ -84,8 +84,8 @@ fn the_readme_and_the_manual_page_have_every_further_figure_and_its_default_inte
     for name in FigureName::ALL {
         let (section, switch) = name.switch();
         let configuration = format!("[{section}]\n{switch}=yes\n");
-        let (settings, _) = psistats_host::conf::parse(configuration.as_bytes(), Path::new("c")).unwrap();
-        let interval = settings.figures.wanted[0].interval.as_secs().to_string();
+        let (settings, _) = psistats::settings::parse(configuration.as_bytes(), Path::new("c")).unwrap();
+        let interval = settings.reports.figures.wanted[0].interval.as_secs().to_string();
         assert!(told.contains(&(name.as_str(), &interval)), "{name:?}: {told:?}");
         let head = format!("[{section}]");
         assert!(page.contains(&head), "{head}");

@@ -164,14 +164,14 @@ fn figures_are_read_again_and_looked_for_again_without_one_allocation() {
     let configuration: String = FigureName::ALL
         .map(|figure| format!("[{}]\nenabled=yes\ninterval=0.001\n", figure.as_str()))
         .concat();
-    let (settings, _) = psistats_host::conf::parse(configuration.as_bytes(), Path::new("f")).unwrap();
+    let (settings, _) = psistats::settings::parse(configuration.as_bytes(), Path::new("f")).unwrap();
     let tick = |n: u64| {
         let now = psistats_core::time::Instant::from_nanos(n * 1_000_000_000);
         Tick { unix_ms: 0, now, due: now, secondary: true }
     };
     // With sensors, without a fan, with sensors that do not answer.
     for board in ["rpi5-b-hwmon-haos", "rpi4-b-bullseye-5.10", "made-broken"] {
-        let mut sampler = Sampler::open(&boards.join(board), &settings);
+        let mut sampler = Sampler::open(&boards.join(board), &settings.reports);
         sampler.prime(tick(1).now);
         // Tells what is missing.
         sampler.report(tick(2));

@@ -5,6 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use psistats_core::time::Instant;
+use psistats_host::conf::reports::{self, Reports};
+use psistats_host::conf::{Reading, ini};
 use psistats_host::figures::Tick;
 use psistats_host::sampler::Sampler;
 use tempfile::TempDir;
@@ -21,10 +23,12 @@ pub const START: Instant = Instant::from_nanos(1_000_000_000);
 
 /// A sampler of `root` by the text of a configuration.
 pub fn open_sampler(root: &Path, configuration: &str) -> Sampler {
-    let (settings, warnings) =
-        psistats_host::conf::parse(configuration.as_bytes(), Path::new("psistats.conf")).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
-    Sampler::open(root, &settings)
+    let file = Path::new("psistats.conf");
+    let ini = ini::parse(configuration.as_bytes(), file).unwrap();
+    let (mut reading, mut reports) = (Reading::new(&ini, file), Reports::default());
+    reports::read(&mut reading, &mut reports);
+    assert_eq!(reading.finish(), Ok(vec![]));
+    Sampler::open(root, &reports)
 }
 
 /// A tick at the start, which is when every figure is due.

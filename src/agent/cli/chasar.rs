@@ -11,7 +11,7 @@ use nix::unistd::execvp;
 
 use crate::life::service;
 use psistats_host::conf::chasar::{Chasar, master, port};
-use psistats_host::conf::settings::Host;
+use psistats_host::conf::hosts::Host;
 
 /// What it takes.
 pub const USAGE: &str = "\

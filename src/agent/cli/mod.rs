@@ -15,8 +15,8 @@ use crate::life::notify::Manager;
 use crate::life::run::{self, Options, Printing};
 use crate::life::service::{self, Launcher, Started, Unstarted};
 use crate::life::status;
-use crate::settings::Configuration;
-use psistats_host::conf::{self, Loaded, Problem, Reader, Severity, near};
+use crate::settings::{Configuration, Loaded, Needs};
+use psistats_host::conf::{self, Problem, Severity, near};
 use psistats_host::machine::source::Root;
 use psistats_host::output::{Reason, complain};
 
@@ -239,18 +239,18 @@ fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
 
 impl Invocation {
     fn configuration(&self) -> Result<(Configuration, Loaded), String> {
-        let mut configuration = Configuration::of(self.reader(), self.config.clone());
+        let mut configuration = Configuration::of(self.needs(), self.config.clone());
         let loaded = configuration.load().map_err(|problems| problems.to_string())?;
         Ok((configuration, loaded))
     }
 
-    fn reader(&self) -> Reader {
+    fn needs(&self) -> Needs {
         match self.command {
-            Command::CheckConfig => Reader::Checker,
-            Command::Status => Reader::Status,
-            Command::Stop => Reader::Stop,
-            Command::StartLocal if self.stdout => Reader::Printer,
-            _ => Reader::Publisher,
+            Command::CheckConfig => Needs::CHECK,
+            Command::Status => Needs::STATUS,
+            Command::Stop => Needs::STOP,
+            Command::StartLocal if self.stdout => Needs::PRINT,
+            _ => Needs::PUBLISH,
         }
     }
 
@@ -266,7 +266,7 @@ impl Invocation {
 fn start_local(invocation: &Invocation) -> Result<(), String> {
     let root = invocation.root()?;
     let printing = Printing { stdout: invocation.stdout, once: invocation.once };
-    foreground(Configuration::of(invocation.reader(), invocation.config.clone()), root, printing)
+    foreground(Configuration::of(invocation.needs(), invocation.config.clone()), root, printing)
 }
 
 fn foreground(mut configuration: Configuration, root: PathBuf, printing: Printing) -> Result<(), String> {
@@ -328,7 +328,7 @@ fn status(invocation: &Invocation) -> u8 {
 }
 
 fn check_config(invocation: &Invocation) -> Result<(), String> {
-    let mut configuration = Configuration::of(invocation.reader(), invocation.config.clone());
+    let mut configuration = Configuration::of(invocation.needs(), invocation.config.clone());
     let loaded = configuration.load().map_err(|problems| {
         let errors = conf::count(&problems.0, Severity::Error);
         format!("{problems}\n{errors}, {}", conf::count(&problems.0, Severity::Warning))

@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 pub use crate::life::status::{Connection, State};
 use crate::net::reactor::{Notify, Reactor};
+use crate::settings::Settings;
 use psistats_core::limits;
 use psistats_core::outbox::{Counters, Outbox};
 use psistats_core::time::Instant;
 use psistats_host::chasar::collector::Collector;
-use psistats_host::conf::Settings;
 
 /// How the agent stands.
 #[derive(Clone, Copy)]

@@ -23,9 +23,9 @@ use crate::net::aside::{Aside, drop_aside};
 use crate::net::reactor::{Reactor, Source};
 use crate::outlets::amqp;
 use crate::outlets::chasar;
-use crate::settings::Configuration;
+use crate::settings::{Configuration, Loaded, Settings};
 use psistats_core::limits;
-use psistats_host::conf::{Loaded, Problems, Settings, Severity};
+use psistats_host::conf::{Problems, Severity};
 use psistats_host::output::localtime::Zone;
 use psistats_host::output::{self, Reason};
 

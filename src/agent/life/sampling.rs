@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 use crate::life::context::{Connection, Feed, Shared};
 use crate::life::notify::Manager;
 use crate::net::reactor::either;
+use crate::settings::Settings;
 use psistats_core::kernel::boot_id;
 use psistats_core::time::{Instant, Periodic};
 use psistats_host::chasar::collector::{self, Collector};
-use psistats_host::conf::Settings;
 use psistats_host::conf::chasar::Chasar;
 use psistats_host::figures::Tick;
 use psistats_host::machine::Machine;
@@ -52,7 +52,7 @@ impl<'s, 'r> Sampling<'s, 'r> {
         self.settings = self.shared.settings();
         let settings = &*self.settings;
         let machine = Machine::open(&self.root);
-        self.sampler = self.shared.reports.then(|| Sampler::of(machine.clone(), settings));
+        self.sampler = self.shared.reports.then(|| Sampler::of(machine.clone(), &settings.reports));
         if let Some(sampler) = &self.sampler {
             self.shared.replace_hostname(sampler.hostname());
         }

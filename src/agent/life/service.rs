@@ -41,7 +41,7 @@ use nix::unistd::{self, Pid};
 use crate::life::pidfile::{self, Pidfile, Running, State};
 use crate::life::run;
 use crate::life::status::{self, Service};
-use psistats_host::conf::settings::App;
+use crate::settings::App;
 use psistats_host::output::Reason;
 
 /// The command by which [`start`] runs the program in the background. Not for users: it wants the

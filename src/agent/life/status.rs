@@ -30,8 +30,8 @@ use nix::unistd::{self, Pid};
 
 use crate::life::context::Shared;
 use crate::net::reactor::{Reactor, Source};
+use crate::settings::DEFAULT_PIDFILE;
 use psistats_core::time::Instant;
-use psistats_host::conf::settings::DEFAULT_PIDFILE;
 
 /// Bytes of a reason that are kept: the longest that a broker can give, and words around it.
 const REASON: usize = 400;

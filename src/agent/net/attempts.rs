@@ -10,12 +10,12 @@ use log::{Level, log, warn};
 use crate::LOG_AMQP;
 use crate::net::reactor::Reactor;
 use crate::outlets::advice;
+use crate::settings::Settings;
 use psistats_core::amqp;
 use psistats_core::link::Retry;
 use psistats_core::time::{Backoff, Instant, Quota};
 use psistats_core::zmtp;
-use psistats_host::conf::Settings;
-use psistats_host::conf::settings::Host;
+use psistats_host::conf::hosts::Host;
 use psistats_host::output::Reason;
 
 /// Least wait after an error that somebody has to mend.

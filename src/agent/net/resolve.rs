@@ -11,7 +11,7 @@ use heapless::Vec;
 
 use crate::net::aside::Aside;
 use crate::net::reactor::Reactor;
-use psistats_host::conf::settings::Host;
+use psistats_host::conf::hosts::Host;
 
 /// Addresses of one name that are tried.
 const ADDRESSES: usize = 8;

@@ -13,7 +13,7 @@ use crate::net::reactor::{Reactor, Source, Timer, either};
 use crate::net::resolve::Resolver;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
-use psistats_host::conf::settings::Host;
+use psistats_host::conf::hosts::Host;
 
 /// Until a name server has answered.
 const RESOLVE: Duration = Duration::from_secs(10);

@@ -18,13 +18,13 @@ use crate::net::attempts::{Attempts, Failure, Lines};
 use crate::net::reactor::{Source, Timer, either};
 use crate::net::resolve::Resolver;
 use crate::net::wire;
+use crate::settings::Settings;
 use psistats_core::amqp::delivery::{self, Envelope};
 use psistats_core::amqp::{self, Buffers, Client, Event, Exchange, Options, Queue};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
-use psistats_host::conf::Settings;
-use psistats_host::conf::settings::Host;
+use psistats_host::conf::hosts::Host;
 
 /// Whom broker and consumers see: in the list of connections, and on every message.
 const PRODUCT: &str = "psistats";

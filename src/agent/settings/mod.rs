@@ -1,80 +1,159 @@
-//! Where the configuration comes from, at the start and at each reload.
+//! What the agent reads of psistats.conf: its own sections, and those that it shares with the hub.
+//!
+//! ```text
+//! find -> ini -> password resolved -> sections read -> Settings, or every error and warning
+//! ```
 
-use std::env;
+mod app;
+mod configuration;
+mod needs;
+mod password;
+mod server;
+mod topology;
+
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use crate::cli::chasar::Words;
-use psistats_host::conf::logging::{SyslogAddress, Target};
-use psistats_host::conf::settings::App;
-use psistats_host::conf::{self, Loaded, Problems, Reader, Settings};
+pub use app::{App, DEFAULT_PIDFILE};
+pub use configuration::Configuration;
+pub use needs::Needs;
+use psistats_core::limits;
+use psistats_host::conf::chasar::{self, Chasar};
+use psistats_host::conf::find::{self, find};
+use psistats_host::conf::logging::Logging;
+use psistats_host::conf::reports::{self, Reports};
+use psistats_host::conf::values::{boolean, whole};
+use psistats_host::conf::{Problem, Problems, Reading, Severity, ini, loggers};
+pub use server::Server;
+pub use topology::{Exchange, Queue, QueueKind};
 
-/// The configuration's place.
-///
-/// Relative paths, on the command line and in the file, start from the directory in which psistats
-/// was started, also in the background, where the working directory is `/`: the original opened
-/// its files before it left that directory, and `filename=psistats.log` goes on to mean the same.
-#[derive(Clone, Debug)]
-pub struct Configuration {
-    file: Option<PathBuf>,
-    directory: PathBuf,
-    reader: Reader,
-    client_node: Option<Words>,
+/// What the configuration says to the agent. The default is the original's documented one.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[exchange]`
+    pub exchange: Exchange,
+    /// `[queue]`
+    pub queue: Queue,
+    /// `[message]`
+    pub message: Message,
+    /// `[backlog]`
+    pub backlog: Backlog,
+    /// `[app]`
+    pub app: App,
+    /// `[cpu]` and the like, `[tags]`: what reports have.
+    pub reports: Reports,
+    /// `[chasar]`
+    pub chasar: Chasar,
+    /// `[logging]`, `[handlers]`, `[formatters]` and the sections they name; none of them: `None`.
+    pub logging: Option<Logging>,
 }
 
-impl Configuration {
-    /// `explicit` is `--config FILE`; without it the usual places are searched.
-    pub fn new(explicit: Option<PathBuf>) -> Self {
-        Self::of(Reader::Publisher, explicit)
-    }
+/// `[message]`, but for what each report has of it ([`Reports::timestamp`]).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Message {
+    /// `persistent`: delivery mode 2 even where the queue is not durable.
+    pub persistent: bool,
+}
 
-    /// The same for `reader`, who may need less of it.
-    pub fn of(reader: Reader, explicit: Option<PathBuf>) -> Self {
-        // Where the directory has been removed, nothing relative to it can be opened anyway.
-        let directory = env::current_dir().unwrap_or_else(|_| "/".into());
-        Self { file: explicit, directory, reader, client_node: None }
-    }
+/// `[backlog]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// `bytes` of the ring of unconfirmed reports; allocated once, at the start.
+    pub bytes: usize,
+}
 
-    /// The same for a client node of chasar alone, with `words` from its command line.
-    pub fn of_client_node(explicit: Option<PathBuf>, words: Words) -> Self {
-        Self { client_node: Some(words), ..Self::of(Reader::ClientNode, explicit) }
+impl Default for Backlog {
+    fn default() -> Self {
+        Self { bytes: limits::BACKLOG_DEFAULT }
     }
+}
 
-    /// Whether it is that of a client node alone.
-    pub fn is_client_node(&self) -> bool {
-        self.client_node.is_some()
-    }
+/// Settings, and where they came from.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Loaded {
+    /// What counts.
+    pub settings: Settings,
+    /// The file, absolute so that a daemon in another directory finds it again; none: built-in defaults.
+    pub source: Option<PathBuf>,
+    /// What the operator should know and nothing stops at.
+    pub warnings: Vec<Problem>,
+}
 
-    /// Reads and checks the configuration; all paths in it come out absolute.
-    ///
-    /// A file that was found once is the one that is read again, wherever else one appears.
-    pub fn load(&mut self) -> Result<Loaded, Problems> {
-        let mut loaded = conf::load(self.file.as_deref(), self.reader)?;
-        self.file = loaded.source.as_deref().map(|file| self.directory.join(file));
-        anchor(&mut loaded.settings, &self.directory);
-        if let Some(words) = &self.client_node {
-            words.replace(&mut loaded.settings.chasar);
+impl Loaded {
+    /// One line that says where the settings came from.
+    pub fn origin(&self) -> String {
+        match &self.source {
+            Some(path) => format!("configuration: {}", path.display()),
+            None => format!("no {} in the places that --help names: built-in defaults", find::NAME),
         }
-        Ok(loaded)
-    }
-
-    /// The file, absolute, once it has been loaded; `None` where built-in defaults apply.
-    pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
     }
 }
 
-fn anchor(settings: &mut Settings, directory: &Path) {
-    let App { pidfile, stdin_path, stdout_path, stderr_path, .. } = &mut settings.app;
-    let handlers = settings.logging.iter_mut().flat_map(|logging| &mut logging.handlers);
-    let logs = handlers.filter_map(|handler| match &mut handler.target {
-        Target::File { path, .. }
-        | Target::RotatingFile { path, .. }
-        | Target::TimedRotatingFile { path, .. }
-        | Target::Syslog { address: SyslogAddress::Path(path), .. } => Some(path),
-        Target::Stderr | Target::Stdout | Target::Syslog { .. } | Target::Null => None,
-    });
-    for path in [pidfile, stdin_path, stdout_path, stderr_path].into_iter().chain(logs) {
-        // An absolute path replaces what it is joined to.
-        *path = directory.join(&*path);
+/// Reads `explicit` (`--config`), or else the first file of the usual places, or else gives the defaults. To read a
+/// configuration again, pass the [`Loaded::source`] of the first time.
+///
+/// # Errors
+/// Everything that is wrong with the file, and its warnings.
+pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<Loaded, Problems> {
+    let mut loaded = Loaded::default();
+    let (found, warnings) = find(explicit, needs.is_optional)?;
+    loaded.warnings = warnings;
+    if let Some(found) = found {
+        let path = &found.path;
+        let (mut warnings, password_line) = read(&found.bytes, path, needs, &mut loaded.settings)?;
+        loaded.warnings.append(&mut warnings);
+        if let Some(line) = password_line.filter(|_| found.is_public) {
+            let text =
+                format!("everyone on this machine can read this password: chmod 640 {}", path.display());
+            loaded.warnings.push(Problem::at(path, line, text).but(Severity::Warning));
+        }
+        loaded.source = Some(found.absolute());
     }
+    Ok(loaded)
+}
+
+/// Reads the bytes of a file for [`Needs::PUBLISH`]; `name` is what messages call it. Gives the settings and the
+/// warnings.
+///
+/// # Errors
+/// Everything that is wrong with the file, and its warnings.
+pub fn parse(bytes: &[u8], name: &Path) -> Result<(Settings, Vec<Problem>), Problems> {
+    let mut settings = Settings::default();
+    let (warnings, _) = read(bytes, name, Needs::PUBLISH, &mut settings)?;
+    Ok((settings, warnings))
+}
+
+/// Reads what of a file is needed into `settings`. Gives the warnings, and the line of a password if one is there.
+fn read(
+    bytes: &[u8],
+    name: &Path,
+    needs: Needs,
+    settings: &mut Settings,
+) -> Result<(Vec<Problem>, Option<usize>), Problems> {
+    let ini = ini::parse_sections(bytes, name, &needs.section)?;
+    let mut reading = Reading::new(&ini, name);
+    password::resolve(&mut reading, needs.password, &mut settings.server.pass);
+    read_sections(&mut reading, settings);
+    let password_line = server::password_line(&mut reading);
+    reading.warn_of_unknown_defaults();
+    Ok((reading.finish()?, password_line))
+}
+
+/// What is wrong is noted in `r`; then the settings are not to be used.
+///
+/// Each is written over its defaults where they are: moved there, they would take 3 KB of a board's binary.
+fn read_sections(r: &mut Reading<'_>, settings: &mut Settings) {
+    const BACKLOG: (RangeInclusive<u64>, &str) =
+        (limits::BACKLOG_MIN as u64..=limits::BACKLOG_MAX as u64, "bytes");
+    server::read(r, &mut settings.server);
+    topology::read_exchange(r, &mut settings.exchange);
+    topology::read_queue(r, &mut settings.queue);
+    r.set("message", "persistent", &mut settings.message.persistent, boolean);
+    r.set("backlog", "bytes", &mut settings.backlog.bytes, whole(&BACKLOG));
+    app::read(r, &mut settings.app);
+    reports::read(r, &mut settings.reports);
+    chasar::read(r, &mut settings.chasar);
+    settings.logging = loggers::read(r);
 }

@@ -3,13 +3,13 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::conf::read::TIMER;
+use crate::conf::hosts::{Host, host};
 use crate::conf::reading::Reading;
-use crate::conf::settings::Host;
-use crate::conf::values::{PORT as ANY_PORT, boolean, host, optional, seconds, text, whole};
+use crate::conf::values::{PORT as ANY_PORT, TIMER, boolean, optional, seconds, text, whole};
 use psistats_core::limits;
 
-const NAME: &str = "chasar";
+/// The section.
+pub const NAME: &str = "chasar";
 
 /// `[chasar]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ const PUBLISH: RangeInclusive<u64> = MIB as u64..=1024 * MIB as u64;
 const MESSAGE: RangeInclusive<u64> = 1024..=64 * MIB as u64;
 
 /// Reads the section.
-pub(super) fn chasar(r: &mut Reading<'_>, chasar: &mut Chasar) {
+pub fn read(r: &mut Reading<'_>, chasar: &mut Chasar) {
     r.set(NAME, "port", &mut chasar.port, whole(&ANY_PORT));
     let port = chasar.port;
     chasar.master.port = port;

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::conf::figures::FigureName;
-use crate::conf::read::TIMER;
 use crate::conf::reading::{Expected, Reading};
 use crate::conf::tags::{expected_name, is_name};
-use crate::conf::values::{has_controls, seconds};
+use crate::conf::values::{TIMER, has_controls, seconds};
 use psistats_core::limits;
 
 /// What the name of such a section begins with.

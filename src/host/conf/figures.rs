@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use crate::conf::external::{External, externals};
-use crate::conf::read::TIMER;
 use crate::conf::reading::{Expected, Reading};
+use crate::conf::reports::BasicFigure;
 use crate::conf::sensors::{Device, devices};
-use crate::conf::settings::BasicFigure;
-use crate::conf::values::{boolean, has_controls, seconds};
+use crate::conf::values::{TIMER, boolean, has_controls, seconds};
 use psistats_core::kernel::mountinfo::unescaped;
 use psistats_core::limits;
 

@@ -1,4 +1,4 @@
-//! Where psistats.conf is found.
+//! Finds psistats.conf and reads its bytes. Nothing else in [`crate::conf`] opens a file or asks the environment.
 
 use std::env;
 use std::fs::{self, File};
@@ -9,53 +9,49 @@ use std::path::{self, Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::conf::ini;
 use crate::conf::problem::{Problem, Problems, Severity};
-use crate::conf::reader::Reader;
-use crate::conf::settings::Settings;
-use crate::conf::{Parsed, ini, parsed};
 
 /// The file's name in each place.
-const NAME: &str = "psistats.conf";
+pub const NAME: &str = "psistats.conf";
 
 /// The places, of which the last four are psistats 0.2's.
 const PLACES: [&str; 7] =
     [".", "~/.psistats", "/etc", "./etc", "/usr/etc", "/usr/local/share/psistats", "/usr/share/psistats"];
 
-/// Settings, and where they came from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Loaded {
-    /// What counts.
-    pub settings: Settings,
-    /// The file, absolute so that a daemon in another directory finds it again; none: built-in defaults.
-    pub source: Option<PathBuf>,
-    /// What the user should know and nothing stops at.
-    pub warnings: Vec<Problem>,
+/// A file that was found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its name, as messages call it.
+    pub path: PathBuf,
+    /// What is in it; one byte more than [`ini::FILE_BYTES`] where that is too much.
+    pub bytes: Vec<u8>,
+    /// Whether everyone on this machine can read it.
+    pub is_public: bool,
 }
 
-impl Loaded {
-    /// One line that says where the settings came from.
-    pub fn origin(&self) -> String {
-        match &self.source {
-            Some(path) => format!("configuration: {}", path.display()),
-            None => format!("no {NAME} in the places that --help names: built-in defaults"),
-        }
+impl Found {
+    /// Its absolute path, so that a daemon in another directory finds it again.
+    pub fn absolute(&self) -> PathBuf {
+        path::absolute(&self.path).unwrap_or_else(|_| self.path.clone())
     }
 }
 
 /// Reads `explicit` (`--config`), or else the first there is of `./psistats.conf`,
-/// `~/.psistats/psistats.conf`, `/etc/psistats.conf` and the places of psistats 0.2, or else the defaults.
+/// `~/.psistats/psistats.conf`, `/etc/psistats.conf` and the places of psistats 0.2. Gives it, if there is one, and
+/// warnings of what was passed over.
 ///
-/// A file that is there and cannot be read is an error, as is a missing `explicit`; where the reader can do
-/// without, it is a warning that this user may not read a file that nobody has named. As root a file that
-/// somebody else could have written is passed over, with a warning. To read a configuration again, pass the
-/// [`Loaded::source`] of the first time.
-pub fn load(explicit: Option<&Path>, reader: Reader) -> Result<Loaded, Problems> {
+/// A file that is there and cannot be read is an error, as is a missing `explicit`; where the defaults do
+/// (`is_optional`), it is a warning that this user may not read a file that nobody has named. As root a file that
+/// somebody else could have written is passed over. To read a configuration again, pass the
+/// [absolute path](Found::absolute) of the first time.
+pub fn find(explicit: Option<&Path>, is_optional: bool) -> Result<(Option<Found>, Vec<Problem>), Problems> {
     without_core_files();
     let Some(path) = explicit else {
-        return first_of(&candidates(env::var_os("HOME").map(PathBuf::from)), reader);
+        return first_of(&candidates(env::var_os("HOME").map(PathBuf::from)), is_optional);
     };
-    match content(path) {
-        Ok(Some(content)) => loaded(path, content, reader),
+    match found(path) {
+        Ok(Some(found)) => Ok((Some(found), Vec::new())),
         Ok(None) => Err(Problem::of(path, "no such file: expected a psistats.conf").into()),
         Err(error) => Err(unreadable(path, &error).into()),
     }
@@ -85,33 +81,28 @@ fn candidates(home: Option<PathBuf>) -> Vec<PathBuf> {
     candidates
 }
 
-fn first_of(candidates: &[PathBuf], reader: Reader) -> Result<Loaded, Problems> {
+fn first_of(candidates: &[PathBuf], is_optional: bool) -> Result<(Option<Found>, Vec<Problem>), Problems> {
     let mut warnings = Vec::new();
     for path in candidates {
         if let Some(why) = doubt(path) {
             warnings.push(Problem::of(path, why).but(Severity::Warning));
             continue;
         }
-        match content(path) {
+        match found(path) {
             Ok(None) => {}
             // In a directory that this user may not enter there is nothing for it.
             Err(_) if path.is_relative() && fs::metadata(".").is_err() => {}
-            Err(error) if error.kind() == ErrorKind::PermissionDenied && reader.can_do_without() => {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && is_optional => {
                 let text = "cannot be read: permission denied; the built-in defaults apply (with sudo it can be read; \
                             --config names another)";
                 warnings.push(Problem::of(path, text).but(Severity::Warning));
                 break;
             }
             Err(error) => return Err(unreadable(path, &error).into()),
-            Ok(Some(content)) => {
-                let mut loaded = loaded(path, content, reader)?;
-                warnings.append(&mut loaded.warnings);
-                loaded.warnings = warnings;
-                return Ok(loaded);
-            }
+            Ok(found) => return Ok((found, warnings)),
         }
     }
-    Ok(Loaded { settings: Settings::default(), source: None, warnings })
+    Ok((None, warnings))
 }
 
 /// Why root is not to believe the file: what root runs by it writes files and ends processes.
@@ -147,31 +138,27 @@ fn is_root() -> bool {
     users.is_none_or(|users| users.split(|byte| *byte == b'\t').nth(1) == Some(b"0"))
 }
 
-/// What is in a file, and its permissions; none where there is no such file.
-fn content(path: &Path) -> io::Result<Option<(Vec<u8>, u32)>> {
+/// The file of that name; none where there is no such file.
+fn found(path: &Path) -> io::Result<Option<Found>> {
     match contents(path, ini::FILE_BYTES + 1) {
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Ok(Some((bytes, mode))) => {
+            Ok(Some(Found { path: path.to_owned(), bytes, is_public: mode & READABLE_BY_ALL != 0 }))
+        }
         Ok(None) => Err(io::Error::other("expected a regular file, found something else")),
-        found => found,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-fn loaded(path: &Path, (bytes, mode): (Vec<u8>, u32), reader: Reader) -> Result<Loaded, Problems> {
-    let Parsed { settings, mut warnings, password_line } = parsed(&bytes, path, reader)?;
-    if let Some(line) = password_line.filter(|_| mode & 0o004 != 0) {
-        let text = format!("everyone on this machine can read this password: chmod 640 {}", path.display());
-        warnings.push(Problem::at(path, line, text).but(Severity::Warning));
-    }
-    let source = path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Ok(Loaded { settings, source: Some(source), warnings })
-}
+/// The permission by which everyone on this machine can read a file.
+pub const READABLE_BY_ALL: u32 = 0o004;
 
 /// At most `most` bytes of a file, and its permissions. None where it is no regular file.
 ///
 /// What a name stands for can change until it is opened: it is opened first, without waiting for the other end
 /// of a pipe, and looked at then. Files that the kernel fills as it likes (`/proc/kmsg`) give an error
 /// where they would have to be waited for.
-pub(super) fn contents(path: &Path, most: usize) -> io::Result<Option<(Vec<u8>, u32)>> {
+pub fn contents(path: &Path, most: usize) -> io::Result<Option<(Vec<u8>, u32)>> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
     let found = file.metadata()?;
@@ -219,16 +206,15 @@ mod tests {
     fn the_first_file_that_is_there_counts() {
         let dir = tempfile::tempdir().unwrap();
         let places = ["a", "b", "c"].map(|place| dir.path().join(place).join(NAME));
-        assert_eq!(first_of(&places, Reader::Publisher).unwrap().source, None);
-        assert!(first_of(&places, Reader::Publisher).unwrap().origin().ends_with("built-in defaults"));
-        assert_eq!(first_of(&places, Reader::Publisher).unwrap().settings, Settings::default());
-        for (n, place) in places.iter().enumerate().rev() {
+        assert_eq!(first_of(&places, false).unwrap(), (None, vec![]));
+        for place in places.iter().rev() {
             fs::create_dir(place.parent().unwrap()).unwrap();
-            fs::write(place, format!("[server]\nheartbeat={n}\n")).unwrap();
-            let loaded = first_of(&places, Reader::Publisher).unwrap();
-            assert_eq!(loaded.source.as_ref(), Some(place));
-            assert_eq!(usize::from(loaded.settings.server.heartbeat), n);
-            assert!(loaded.origin().contains(&*place.to_string_lossy()));
+            fs::write(place, place.as_os_str().as_encoded_bytes()).unwrap();
+            let (found, warnings) = first_of(&places, false).unwrap();
+            let found = found.unwrap();
+            assert_eq!((&found.path, found.absolute()), (place, place.clone()));
+            assert_eq!(found.bytes, place.as_os_str().as_encoded_bytes());
+            assert_eq!(warnings, []);
         }
     }
 
@@ -255,9 +241,10 @@ mod tests {
         let [none, good] = ["none", "good"].map(|name| dir.path().join("a").join(name));
         fs::create_dir_all(&none).unwrap();
         fs::write(&good, "").unwrap();
-        let error = first_of(&[none, good.clone()], Reader::Publisher).unwrap_err().to_string();
+        let error = first_of(&[none, good.clone()], false).unwrap_err().to_string();
         assert!(error.contains("expected a regular file"), "{error}");
         // A file where a directory was expected: there is no such place.
-        assert_eq!(first_of(&[good.join(NAME), good.clone()], Reader::Publisher).unwrap().source, Some(good));
+        let (found, _) = first_of(&[good.join(NAME), good.clone()], false).unwrap();
+        assert_eq!(found.map(|found| found.path), Some(good));
     }
 }

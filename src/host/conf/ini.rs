@@ -87,11 +87,7 @@ pub fn parse(bytes: &[u8], file: &Path) -> Result<Ini, Problems> {
 
 /// The same with the sections alone whose names are `wanted`, and `[DEFAULT]`: of the others the keys are passed
 /// over, whatever is wrong with them.
-pub(super) fn parse_sections(
-    bytes: &[u8],
-    file: &Path,
-    wanted: &dyn Fn(&str) -> bool,
-) -> Result<Ini, Problems> {
+pub fn parse_sections(bytes: &[u8], file: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Ini, Problems> {
     let text = text(bytes).map_err(|(line, what)| Problem::at(file, line, what))?;
     let mut parser =
         Parser { wanted, ini: Ini::default(), place: Place::Nowhere(false), open: None, indent: 0 };
@@ -114,7 +110,7 @@ pub(super) fn is_blank(c: char) -> bool {
 
 /// Without the blanks around it. A function of its own, because each copy of the search takes 300 bytes.
 #[inline(never)]
-pub(super) fn trim(text: &str) -> &str {
+pub fn trim(text: &str) -> &str {
     trim_end(text.trim_start_matches(is_blank))
 }
 

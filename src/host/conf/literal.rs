@@ -73,18 +73,10 @@ fn scalar(text: &str) -> Option<(Literal, &str)> {
     Some((value, rest))
 }
 
-/// The text up to `quote`. A backslash escapes quotes and itself, and no more.
+/// The text up to `quote`, on one line. Not supported: a backslash, which would escape what follows.
 fn quoted(text: &str, quote: char) -> Option<(Literal, &str)> {
-    let mut value = String::new();
-    let mut chars = text.chars();
-    loop {
-        match chars.next()? {
-            c if c == quote => return Some((Literal::Text(value), chars.as_str())),
-            '\\' => value.push(chars.next().filter(|c| matches!(c, '\\' | '\'' | '"'))?),
-            '\n' => return None,
-            other => value.push(other),
-        }
-    }
+    let (value, rest) = text.split_once(quote).filter(|(value, _)| !value.contains(['\\', '\n']))?;
+    Some((Literal::Text(value.to_owned()), rest))
 }
 
 #[cfg(test)]
@@ -104,8 +96,8 @@ mod tests {
         assert_eq!(tuple("()"), Ok(Vec::new()));
         assert_eq!(tuple("(sys.stderr,)"), Ok(Vec::from([name("sys.stderr")])));
         assert_eq!(
-            tuple("('a, (b)\\'', \"w\",\n 1 ,7, None)"),
-            Ok(Vec::from([text("a, (b)'"), text("w"), Literal::Number(1), Literal::Number(7), name("None")]))
+            tuple("('a, (b)', \"w\",\n 1 ,7, None)"),
+            Ok(Vec::from([text("a, (b)"), text("w"), Literal::Number(1), Literal::Number(7), name("None")]))
         );
         assert_eq!(
             tuple("(('localhost', 514), handlers.SysLogHandler.LOG_USER)"),
@@ -136,6 +128,8 @@ mod tests {
             "('a' + 'b',)",
             "(-1,)",
             "('\\x41',)",
+            "('a\\'b',)",
+            "('a\nb',)",
             "(1x,)",
             "('a'('b'))",
             "(\u{fc},)",

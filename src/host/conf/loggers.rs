@@ -6,7 +6,7 @@
 
 use crate::conf::ini::{Entry, trim};
 use crate::conf::logging::{Format, Handler, Level, Logger, Logging};
-use crate::conf::reading::{Expected, Reading, shown};
+use crate::conf::reading::{Expected, Reading, near, shown};
 use crate::conf::values::{boolean, only, optional, text};
 use crate::conf::{percent, targets};
 
@@ -15,8 +15,14 @@ use crate::conf::{percent, targets};
 const LISTS: [(&str, &str); 4] =
     [("logging", "logger"), ("loggers", "logger"), ("handlers", "handler"), ("formatters", "formatter")];
 
+/// Whether a section is one of logging, or is perhaps a misspelt one.
+pub fn is_section(name: &str) -> bool {
+    ["logger_", "handler_", "formatter_"].iter().any(|kind| name.starts_with(kind))
+        || near(name, LISTS.iter().map(|(list, _)| *list)).is_some()
+}
+
 /// Reads the logging sections; none where the file has none of them.
-pub(super) fn logging(r: &mut Reading<'_>) -> Option<Logging> {
+pub fn read(r: &mut Reading<'_>) -> Option<Logging> {
     for (list, kind) in LISTS {
         if let Some(entry) = r.entry(list, "keys") {
             // [logger_root] must be there in any case.

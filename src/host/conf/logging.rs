@@ -152,8 +152,8 @@ pub enum Piece {
         width: i16,
         /// `%(msecs)03d`: fill up with zeros instead of blanks. Only for `d` and `f`.
         zeros: bool,
-        /// `%(created)f`'s or `%(process)d`'s letter: `s`, `d` or `f`. A number with a fraction has six decimals
-        /// as `f`, and as `s` up to seven, of which the last may not be Python's.
+        /// `%(created)f`'s or `%(process)d`'s letter: `s`, `d` or `f`. A number with a fraction loses that as `d`, and
+        /// has six decimals otherwise.
         kind: char,
     },
 }

@@ -41,17 +41,17 @@ pub struct Problem {
 
 impl Problem {
     /// An error of one line.
-    pub(super) fn at(file: &Path, line: usize, text: impl Into<String>) -> Self {
+    pub fn at(file: &Path, line: usize, text: impl Into<String>) -> Self {
         Self { line: Some(line), ..Self::of(file, text) }
     }
 
     /// An error of the whole file.
-    pub(super) fn of(file: &Path, text: impl Into<String>) -> Self {
+    pub fn of(file: &Path, text: impl Into<String>) -> Self {
         Self { severity: Severity::Error, file: file.into(), line: None, text: text.into() }
     }
 
     /// The same, and no error.
-    pub(super) fn but(self, severity: Severity) -> Self {
+    pub fn but(self, severity: Severity) -> Self {
         Self { severity, ..self }
     }
 }

@@ -7,11 +7,11 @@ use std::fmt::Arguments;
 use std::path::Path;
 
 use crate::conf::ini::{Entry, Ini, Section, is_blank, trim};
-use crate::conf::problem::{Problem, Severity};
+use crate::conf::problem::{Problem, Problems, Severity};
 use crate::conf::slips;
 
 /// What was expected of a value, for `expected ..., found ...`. Never a part of the value.
-pub(super) type Expected = Cow<'static, str>;
+pub type Expected = Cow<'static, str>;
 
 /// Keys whose values no message shows.
 const SECRET: [&str; 2] = ["pass", "url"];
@@ -29,14 +29,16 @@ const DEFINITIONS: [&str; 2] = ["handler_", "formatter_"];
 const SHOWN: usize = 60;
 
 /// A file while its settings are read.
-pub(super) struct Reading<'a> {
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// The file.
     pub ini: &'a Ini,
     file: &'a Path,
     asked: Vec<(String, &'static str)>,
     /// Sections whose keys are anybody's.
     free: Vec<&'static str>,
     /// Errors, then warnings, then notes, each in the order of their lines.
-    pub problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl<'a> Reading<'a> {
@@ -128,8 +130,30 @@ impl<'a> Reading<'a> {
         self.problems.insert(place, problem);
     }
 
+    /// Ends the reading: gives the warnings and notes, or every problem where one is an error. What was not asked
+    /// for until now is unknown.
+    pub fn finish(mut self) -> Result<Vec<Problem>, Problems> {
+        self.warn_of_unknown();
+        self.warn_of_slips();
+        // A misspelt key is often why another is wrong: warnings go with the errors.
+        if self.problems.first().is_some_and(|problem| problem.severity == Severity::Error) {
+            return Err(Problems(self.problems));
+        }
+        Ok(self.problems)
+    }
+
+    /// Warns of keys of `[DEFAULT]` that were not asked for in any section. For a program that reads every section:
+    /// others cannot know them.
+    pub fn warn_of_unknown_defaults(&mut self) {
+        for entry in &self.ini.defaults {
+            if !self.asked.iter().any(|(_, key)| *key == entry.key) {
+                self.warn(entry.line, format_args!("{}: unknown key", named("DEFAULT", &entry.key)));
+            }
+        }
+    }
+
     /// Warns of values that are surely meant otherwise.
-    pub fn warn_of_slips(&mut self) {
+    fn warn_of_slips(&mut self) {
         for section in &self.ini.sections {
             for Entry { key, value, line, .. } in &section.entries {
                 if self.is_asked(&section.name, key) {
@@ -148,7 +172,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Warns of every section and key that was not asked for.
-    pub fn warn_of_unknown(&mut self) {
+    fn warn_of_unknown(&mut self) {
         for section in &self.ini.sections {
             let name = section.name.as_str();
             if self.free.contains(&name) {
@@ -173,11 +197,6 @@ impl<'a> Reading<'a> {
                 self.warn(section.line, format_args!("[{}]: unknown section{hint}", shown(name)));
             }
         }
-        for entry in &self.ini.defaults {
-            if !self.asked.iter().any(|(_, key)| *key == entry.key) {
-                self.warn(entry.line, format_args!("{}: unknown key", named("DEFAULT", &entry.key)));
-            }
-        }
     }
 
     fn warn_of_unknown_keys(&mut self, section: &Section) {
@@ -197,7 +216,7 @@ fn named(section: &str, key: &str) -> String {
 }
 
 /// A text from the file, for a message: on one line, without control characters, not too long.
-pub(super) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars() {
         if shown.len() >= SHOWN {

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use crate::conf::hosts;
 use crate::conf::ini::{Entry, trim};
 use crate::conf::literal::{self, Literal};
 use crate::conf::logging::{SyslogAddress, Target, When};
@@ -214,7 +215,7 @@ fn address(value: &Literal) -> Result<SyslogAddress, Expected> {
         Literal::Text(path) if path.starts_with('/') => return Ok(SyslogAddress::Path(values::path(path)?)),
         Literal::Tuple(pair) => match pair.as_slice() {
             [Literal::Text(host), Literal::Number(port)] => {
-                values::host(host, 0).ok().zip(u16::try_from(*port).ok().filter(|&port| port > 0))
+                hosts::host(host, 0).ok().zip(u16::try_from(*port).ok().filter(|&port| port > 0))
             }
             _ => None,
         },

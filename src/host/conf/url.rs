@@ -1,16 +1,24 @@
 //! `amqp://user:pass@host:port/vhost` (RabbitMQ's "URI specification").
 
+use crate::conf::hosts::{Host, host};
 use crate::conf::reading::Expected;
-use crate::conf::settings::{Host, Secret, Server};
-use crate::conf::values::{self, AMQP_PORT};
+use crate::conf::secret::{Secret, secret};
+use crate::conf::values;
 use psistats_core::limits;
 
-/// What a URL says. What it leaves out is the default: guest, guest, 5672, `/`.
+/// AMQP's port without TLS (IANA).
+pub const AMQP_PORT: u16 = 5672;
+
+/// What a URL says.
 #[derive(Debug)]
-pub(super) struct Url {
+pub struct Url {
+    /// Where the broker is.
     pub host: Host,
+    /// The virtual host, 1 to 255 bytes.
     pub vhost: String,
+    /// 1 to 255 bytes.
     pub user: String,
+    /// At most 255 bytes.
     pub pass: Secret,
     /// Whether it names a password itself.
     pub with_pass: bool,
@@ -18,8 +26,22 @@ pub(super) struct Url {
     pub with_query: bool,
 }
 
+/// What a URL leaves out, and what counts where nothing is configured.
+impl Default for Url {
+    fn default() -> Self {
+        Self {
+            host: Host { name: "localhost".into(), port: AMQP_PORT },
+            vhost: "/".into(),
+            user: "guest".into(),
+            pass: Secret::new("guest".into()),
+            with_pass: false,
+            with_query: false,
+        }
+    }
+}
+
 /// Reads a URL. An error says what was expected and shows nothing of the text.
-pub(super) fn parse(text: &str) -> Result<Url, Expected> {
+pub fn parse(text: &str) -> Result<Url, Expected> {
     let (scheme, rest) = text.split_once("://").ok_or("amqp://user:pass@host:port/vhost")?;
     match scheme.to_ascii_lowercase().as_str() {
         "amqp" => {}
@@ -28,18 +50,17 @@ pub(super) fn parse(text: &str) -> Result<Url, Expected> {
     }
     let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, query)| (rest, query));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (login, host) = authority.rsplit_once('@').map_or((None, authority), |(l, h)| (Some(l), h));
-    let host = values::host(host, AMQP_PORT)
+    let (login, place) = authority.rsplit_once('@').map_or((None, authority), |(l, h)| (Some(l), h));
+    let host = host(place, AMQP_PORT)
         .map_err(|_| "amqp://user:pass@host:port/vhost, with / @ : in user and pass as %2f %40 %3a")?;
-    let Server { mut vhost, mut user, mut pass, .. } = Server::default();
-    let mut with_pass = false;
+    let Url { mut vhost, mut user, mut pass, mut with_pass, .. } = Url::default();
     if let Some(login) = login {
         let (name, word) = login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)));
         user = shortstr(name, "the user")?;
         if let Some(word) = word {
             let word = decoded(word)?;
             with_pass = !word.is_empty();
-            pass = values::secret(&word)?;
+            pass = secret(&word)?;
         }
     }
     // Neither amqp://host nor amqp://host/ names a virtual host; by the letter the second would be

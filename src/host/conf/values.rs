@@ -1,20 +1,14 @@
 //! Texts to values. Every function here gives the value, or what was expected instead.
 
 use std::fmt::{self, Display};
-use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::conf::reading::Expected;
-use crate::conf::settings::{Host, Secret};
-use psistats_core::limits;
-
-/// AMQP's port without TLS (IANA).
-pub(super) const AMQP_PORT: u16 = 5672;
 
 /// yes, true, on, 1 or no, false, off, 0, in any case.
-pub(super) fn boolean(text: &str) -> Result<bool, Expected> {
+pub fn boolean(text: &str) -> Result<bool, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "yes" | "true" | "on" | "1" => Ok(true),
         "no" | "false" | "off" | "0" => Ok(false),
@@ -22,11 +16,17 @@ pub(super) fn boolean(text: &str) -> Result<bool, Expected> {
     }
 }
 
+/// Seconds of a timer: from a millisecond to a week.
+pub const TIMER: RangeInclusive<Duration> = Duration::from_millis(1)..=WEEK;
+
+/// The longest time that any setting takes.
+pub const WEEK: Duration = Duration::from_secs(604_800);
+
 /// A port.
-pub(super) const PORT: (RangeInclusive<u64>, &str) = (1..=u16::MAX as u64, "a port");
+pub const PORT: (RangeInclusive<u64>, &str) = (1..=u16::MAX as u64, "a port");
 
 /// A whole number of a range and its unit.
-pub(super) fn whole<T: TryFrom<u64>>(
+pub fn whole<T: TryFrom<u64>>(
     range: &'static (RangeInclusive<u64>, &'static str),
 ) -> impl Fn(&str) -> Result<T, Expected> {
     move |text| {
@@ -43,9 +43,7 @@ fn number(text: &str, (range, unit): &(RangeInclusive<u64>, &str)) -> Result<u64
 }
 
 /// Seconds of a range, with decimals: `30`, `0.25`, `.5`.
-pub(super) fn seconds(
-    range: &'static RangeInclusive<Duration>,
-) -> impl Fn(&str) -> Result<Duration, Expected> {
+pub fn seconds(range: &'static RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, Expected> {
     move |text| {
         let seconds = decimal_seconds(text).filter(|n| range.contains(n));
         seconds.ok_or_else(|| {
@@ -85,7 +83,7 @@ impl Display for InSeconds {
 }
 
 /// A text of a number of bytes, on one line.
-pub(super) fn text(bytes: &'static RangeInclusive<usize>) -> impl Fn(&str) -> Result<String, Expected> {
+pub fn text(bytes: &'static RangeInclusive<usize>) -> impl Fn(&str) -> Result<String, Expected> {
     move |text| {
         if bytes.contains(&text.len()) && !has_controls(text) {
             Ok(text.to_owned())
@@ -97,30 +95,20 @@ pub(super) fn text(bytes: &'static RangeInclusive<usize>) -> impl Fn(&str) -> Re
 
 /// Whether there are control characters in it.
 #[inline(never)]
-pub(super) fn has_controls(text: &str) -> bool {
+pub fn has_controls(text: &str) -> bool {
     text.contains(char::is_control)
 }
 
-/// A password.
-pub(super) fn secret(secret: &str) -> Result<Secret, Expected> {
-    text(&(0..=limits::SHORTSTR))(secret).map(Secret::new)
-}
-
 /// The name of a file.
-pub(super) fn path(text: &str) -> Result<PathBuf, Expected> {
+pub fn path(text: &str) -> Result<PathBuf, Expected> {
     if text.is_empty() || has_controls(text) {
         return Err("the name of a file".into());
     }
     Ok(text.into())
 }
 
-/// The name of a file; empty is `/dev/null`, as later versions of the original wrote it.
-pub(super) fn stream(text: &str) -> Result<PathBuf, Expected> {
-    if text.is_empty() { Ok("/dev/null".into()) } else { path(text) }
-}
-
 /// What `read` makes of the text; an empty one is none.
-pub(super) fn optional<T>(
+pub fn optional<T>(
     read: impl Fn(&str) -> Result<T, Expected>,
 ) -> impl Fn(&str) -> Result<Option<T>, Expected> {
     move |text| {
@@ -132,55 +120,8 @@ pub(super) fn optional<T>(
 }
 
 /// Nothing, where the value is one of those that change nothing.
-pub(super) fn only(fits: bool, expected: &'static str) -> Result<(), Expected> {
+pub fn only(fits: bool, expected: &'static str) -> Result<(), Expected> {
     if fits { Ok(()) } else { Err(expected.into()) }
-}
-
-/// Hosts between commas; at least one.
-pub(super) fn hosts(text: &str, port: u16) -> Result<Vec<Host>, Expected> {
-    let hosts = text.split(',').map(|one| host(one.trim(), port)).collect::<Result<_, _>>();
-    hosts.map_err(|one| {
-        let advice = if text.is_ascii() {
-            ""
-        } else {
-            "; host names are ASCII: write büro.local as xn--bro-hoa.local"
-        };
-        format!("a host, or hosts separated by commas, each {one}{advice}").into()
-    })
-}
-
-/// `name`, `name:port`, `[v6]:port`, `[v6]` or `v6`; `port` where it has none.
-pub(super) fn host(text: &str, port: u16) -> Result<Host, Expected> {
-    split_host(text, port).ok_or("name, name:port or [IPv6 address]:port".into())
-}
-
-fn split_host(text: &str, default: u16) -> Option<Host> {
-    let (name, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (name, rest) = rest.split_once(']').filter(|(name, _)| is_ipv6(name))?;
-        (name, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
-    } else if is_ipv6(text) {
-        (text, None)
-    } else {
-        let (name, port) = text.split_once(':').map_or((text, None), |(n, p)| (n, Some(p)));
-        (Some(name).filter(|n| is_name(n))?, port)
-    };
-    let port = match port {
-        Some(text) => text.parse().ok().filter(|&port| port > 0)?,
-        None => default,
-    };
-    Some(Host { name: name.to_owned(), port })
-}
-
-/// A DNS name (RFC 1035 §2.3.4: at most 253 characters), host name or IPv4 address.
-fn is_name(name: &str) -> bool {
-    (1..=253).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-}
-
-/// An IPv6 address, perhaps with a zone (`fe80::1%eth0`, RFC 4007 §11).
-fn is_ipv6(text: &str) -> bool {
-    let (address, zone) = text.split_once('%').map_or((text, None), |(a, z)| (a, Some(z)));
-    address.parse::<Ipv6Addr>().is_ok() && zone.is_none_or(is_name)
 }
 
 #[cfg(test)]
@@ -188,23 +129,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_names_addresses_and_ports_between_commas() {
-        let shown =
-            |text| hosts(text, 5672).map(|all| all.iter().map(|h| format!("{h}")).collect::<Vec<_>>());
-        assert_eq!(
-            shown("a, b.example:1,\n10.0.0.1 ,[::1]:7,[fe80::1%eth0],::1").unwrap(),
-            ["a:5672", "b.example:1", "10.0.0.1:5672", "[::1]:7", "[fe80::1%eth0]:5672", "[::1]:5672"]
-        );
-        for wrong in ["", "a,", "a b", "a:", "a:0", "a:65536", "a:b", "[::1", "[a]", "[::1]7", "1::2::3", "ü"]
-        {
-            assert!(hosts(wrong, 5672).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn seconds_take_decimals_and_nothing_that_is_no_time() {
-        const RANGE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(604_800);
-        let read = seconds(&RANGE);
+        let read = seconds(&TIMER);
         assert_eq!(read("0.1"), Ok(Duration::from_millis(100)));
         assert_eq!(read("30"), Ok(Duration::from_secs(30)));
         assert_eq!(read("30."), Ok(Duration::from_secs(30)));

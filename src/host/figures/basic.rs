@@ -1,6 +1,6 @@
 //! When the basic figures of a report are due: `cpu`, `mem`, `cpu_temp`, `uptime` and `ipaddr`.
 
-use crate::conf::settings::BasicFigure;
+use crate::conf::reports::BasicFigure;
 use crate::figures::{SELDOM, Tick};
 use psistats_core::time::Periodic;
 

@@ -110,13 +110,6 @@ impl Line {
         let _ = self.bytes.push(b'\n');
     }
 
-    /// Takes off the zeros at the end, but for one right after a point.
-    pub fn pop_zeros(&mut self) {
-        while self.bytes.ends_with(b"0") && !self.bytes.ends_with(b".0") {
-            self.bytes.pop();
-        }
-    }
-
     /// Fills what was written since `start` up to `width` characters: before it, or where
     /// `width` is negative behind it.
     pub fn pad(&mut self, start: usize, width: i16, with: u8) {

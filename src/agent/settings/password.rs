@@ -1,35 +1,31 @@
-//! `pass`: the password itself, or the file that it stands in.
-//!
-//! `@file:PATH` is any file, `@credential:NAME` one of those that systemd hands to a service
-//! (systemd.exec(5), `LoadCredential=`). Every other text is the password, also with an `@` in front;
-//! a password that begins with one of these two words goes into a file itself.
+//! Gets the password of `[server]`, which stands there, or in the file or credential that `pass` names.
 
 use std::borrow::Cow;
+use std::env;
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::conf::find::contents;
-use crate::conf::reading::Expected;
-use crate::conf::settings::Secret;
-use crate::conf::values;
+use crate::settings::needs::PasswordNeed;
+use crate::settings::server;
 use psistats_core::limits;
-
-const FILE: &str = "@file:";
-const CREDENTIAL: &str = "@credential:";
+use psistats_host::conf::find::{READABLE_BY_ALL, contents};
+use psistats_host::conf::ini::trim;
+use psistats_host::conf::secret::{Password, Secret, is_doubtful, password};
+use psistats_host::conf::{Expected, Reading, Severity, values};
 
 /// A password, and how well it is kept.
 #[derive(Debug)]
-pub(super) struct Password {
-    pub secret: Secret,
+struct Obtained {
+    secret: Secret,
     /// The file that it came from, where everyone can read that.
-    pub exposed: Option<PathBuf>,
+    exposed: Option<PathBuf>,
 }
 
 /// Why there is no password.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unread {
+enum Unread {
     /// A credential that this process is not given, and what was expected. Beside a service that has it, what
     /// systemd runs at a reload is told its directory and may not enter it (seen with systemd 252).
     Elsewhere(Expected),
@@ -50,40 +46,58 @@ impl fmt::Display for Unread {
     }
 }
 
-/// Whether the text names a file instead of being the password.
-pub(super) fn is_elsewhere(text: &str) -> bool {
-    text.starts_with(FILE) || text.starts_with(CREDENTIAL)
-}
-
-/// Whether the text looks like a misspelt name of a file: `@word:rest`.
-pub(super) fn is_doubtful(text: &str) -> bool {
-    let word = text.strip_prefix('@').and_then(|rest| rest.split_once(':')).map(|(word, _)| word);
-    !is_elsewhere(text) && word.is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_alphabetic()))
-}
-
-/// The password that `text` is or names; `credentials` is the value of `$CREDENTIALS_DIRECTORY`.
-///
-/// An error may show the file's name, and never what is in it.
-pub(super) fn read(text: &str, credentials: Option<&Path>) -> Result<Password, Unread> {
-    if let Some(path) = text.strip_prefix(FILE) {
-        // Not relative to wherever a reload takes place.
-        let path = values::path(path).ok().filter(|path| path.is_absolute());
-        Ok(read_file(path.ok_or("the absolute path of a file behind @file:")?)?)
-    } else if let Some(name) = text.strip_prefix(CREDENTIAL) {
-        let is_name =
-            !matches!(name, "" | "." | "..") && !name.contains(|c: char| c == '/' || c.is_control());
-        let name = is_name.then_some(name).ok_or("the name of a credential behind @credential:")?;
-        let expected =
-            "$CREDENTIALS_DIRECTORY in the environment; systemd sets it where the unit has LoadCredential=";
-        let file = credentials.ok_or(Unread::Elsewhere(expected.into()))?.join(name);
-        let hidden = fs::metadata(&file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
-        read_file(file).map_err(if hidden { Unread::Elsewhere } else { Unread::Wrong })
-    } else {
-        Ok(Password { secret: values::secret(text)?, exposed: None })
+/// Puts the password that `pass` is or names into `secret`, and notes what is wrong with it, as far as it is needed.
+pub(super) fn resolve(r: &mut Reading<'_>, need: PasswordNeed, secret: &mut Secret) {
+    const NAME: &str = server::NAME;
+    let Some(entry) = r.ini.entry(NAME, "pass") else { return };
+    let text = trim(&entry.value);
+    let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let obtained =
+        password(text).map_err(Unread::Wrong).and_then(|place| obtain(place, credentials.as_deref()));
+    match obtained {
+        Ok(obtained) => {
+            *secret = obtained.secret;
+            if let Some(file) = obtained.exposed.map(|file| file.display().to_string()) {
+                let text = format_args!("everyone on this machine can read this password: chmod 640 {file}");
+                r.warn(entry.line, text);
+            }
+        }
+        Err(Unread::Elsewhere(_)) if need == PasswordNeed::Checked => {
+            let text = format_args!(
+                "[{NAME}] pass: a credential is for the service alone to read: not checked here"
+            );
+            r.tell(Severity::Note, entry.line, text);
+        }
+        Err(expected) => {
+            let severity = if need == PasswordNeed::None { Severity::Warning } else { Severity::Error };
+            r.tell(severity, entry.line, format_args!("[{NAME}] pass: expected {expected}"));
+        }
+    }
+    if is_doubtful(text) {
+        let text = format_args!(
+            "[{NAME}] pass: is taken as it stands; only @file:PATH and @credential:NAME name a file"
+        );
+        r.warn(entry.line, text);
     }
 }
 
-fn read_file(path: PathBuf) -> Result<Password, Expected> {
+/// The password itself; `credentials` is the value of `$CREDENTIALS_DIRECTORY`.
+///
+/// An error may show the file's name, and never what is in it.
+fn obtain(password: Password, credentials: Option<&Path>) -> Result<Obtained, Unread> {
+    match password {
+        Password::Itself(secret) => Ok(Obtained { secret, exposed: None }),
+        Password::File(path) => Ok(read_file(path)?),
+        Password::Credential(name) => {
+            let expected = "$CREDENTIALS_DIRECTORY in the environment; systemd sets it where the unit has LoadCredential=";
+            let file = credentials.ok_or(Unread::Elsewhere(expected.into()))?.join(name);
+            let hidden = fs::metadata(&file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+            read_file(file).map_err(if hidden { Unread::Elsewhere } else { Unread::Wrong })
+        }
+    }
+}
+
+fn read_file(path: PathBuf) -> Result<Obtained, Expected> {
     let expected = |found: &str| Expected::from(format!("a password in {}; {found}", path.display()));
     let unreadable = |error: io::Error| match error.kind() {
         ErrorKind::PermissionDenied if fs::metadata(&path).is_err() => {
@@ -102,7 +116,7 @@ fn read_file(path: PathBuf) -> Result<Password, Expected> {
     let text = text.ok_or_else(|| {
         expected("that is not one line of 1 to 255 bytes of UTF-8, with or without a newline at its end")
     })?;
-    Ok(Password { secret: Secret::new(text), exposed: (mode & 0o004 != 0).then_some(path) })
+    Ok(Obtained { secret: Secret::new(text), exposed: (mode & READABLE_BY_ALL != 0).then_some(path) })
 }
 
 #[cfg(test)]
@@ -111,6 +125,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    fn read(text: &str, credentials: Option<&Path>) -> Result<Obtained, Unread> {
+        obtain(password(text).unwrap(), credentials)
+    }
 
     fn refusal(text: &str, credentials: Option<&Path>) -> String {
         read(text, credentials).unwrap_err().to_string()
@@ -152,27 +170,8 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_a_name_in_the_directory_that_systemd_says() {
-        let dir = tempfile::tempdir().unwrap();
+    fn a_credential_needs_the_directory_that_systemd_says() {
         assert!(refusal("@credential:broker", None).contains("$CREDENTIALS_DIRECTORY"));
-        for name in ["", ".", "..", "../passwd", "/etc/passwd"] {
-            let refusal = refusal(&format!("@credential:{name}"), Some(dir.path()));
-            assert!(refusal.contains("the name of a credential"), "{name}: {refusal}");
-        }
-        for path in ["", "broker", "../broker"] {
-            assert!(refusal(&format!("@file:{path}"), None).contains("absolute path"), "{path}");
-        }
-    }
-
-    #[test]
-    fn any_other_text_is_the_password_and_only_a_likely_slip_is_doubted() {
-        for (text, doubtful) in
-            [("p", false), ("@", false), ("@@file:x", false), ("@p1:x", false), ("@credentials:x", true)]
-        {
-            assert_eq!(read(text, None).unwrap().secret.reveal(), text);
-            assert_eq!(is_doubtful(text), doubtful, "{text}");
-        }
-        assert!(!is_doubtful("@file:x"));
     }
 
     #[test]

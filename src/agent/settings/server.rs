@@ -1,0 +1,84 @@
+//! `[server]`: the broker, and who we are there.
+
+use psistats_core::limits;
+use psistats_host::conf::Reading;
+use psistats_host::conf::hosts::{Host, hosts};
+use psistats_host::conf::secret::{Secret, is_elsewhere};
+use psistats_host::conf::url::{self, AMQP_PORT, Url};
+use psistats_host::conf::values::{PORT, text, whole};
+
+/// The section.
+pub(super) const NAME: &str = "server";
+
+/// `[server]`: the broker, and who we are there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// `host`: nodes of one cluster, tried in turn. At least one.
+    pub hosts: Vec<Host>,
+    /// `path`: the virtual host, 1 to 255 bytes.
+    pub vhost: String,
+    /// `user`, 1 to 255 bytes.
+    pub user: String,
+    /// `pass`, at most 255 bytes; itself, or read from where it says.
+    pub pass: Secret,
+    /// `heartbeat`, seconds: the broker's, where that is shorter. 0 switches heartbeats off.
+    pub heartbeat: u16,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let Url { host, vhost, user, pass, .. } = Url::default();
+        Self { hosts: vec![host], vhost, user, pass, heartbeat: 60 }
+    }
+}
+
+/// Reads the section, but for `pass`, which [`super::password`] reads.
+pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
+    let mut port = AMQP_PORT;
+    r.set(NAME, "port", &mut port, whole(&PORT));
+    server.hosts.iter_mut().for_each(|host| host.port = port);
+    r.set(NAME, "host", &mut server.hosts, |text| hosts(text, port));
+    r.set(NAME, "path", &mut server.vhost, text(&(1..=limits::SHORTSTR)));
+    r.set(NAME, "user", &mut server.user, text(&(1..=limits::SHORTSTR)));
+    r.set(NAME, "heartbeat", &mut server.heartbeat, whole(&(0..=u16::MAX as u64, "seconds")));
+    for key in ["pass", "url"] {
+        if let Some(entry) = r.entry(NAME, key).filter(|e| e.commented) {
+            let text = format_args!(
+                "[{NAME}] {key}: ` ;` starts a comment and what follows is no part of the value; \
+                 a ; right after another character is"
+            );
+            r.warn(entry.line, text);
+        }
+    }
+    from_url(r, server);
+}
+
+/// `url`, which counts before the other keys of who and where the broker is.
+fn from_url(r: &mut Reading<'_>, server: &mut Server) {
+    let Some(entry) = r.entry(NAME, "url") else { return };
+    match url::parse(&entry.value) {
+        Ok(url) => {
+            server.hosts = Vec::from([url.host]);
+            server.vhost = url.vhost;
+            server.user = url.user;
+            server.pass = url.pass;
+            if url.with_query {
+                r.warn(entry.line, format_args!("[{NAME}] url: what follows the ? has no effect"));
+            }
+        }
+        Err(expected) => r.wrong(NAME, entry, &expected),
+    }
+    for key in ["host", "port", "path", "user", "pass"] {
+        if let Some(other) = r.entry(NAME, key) {
+            let text = format_args!("[{NAME}] {key}: has no effect beside url on line {}", entry.line);
+            r.warn(other.line, text);
+        }
+    }
+}
+
+/// The line of the password that the file holds, if it holds one.
+pub(super) fn password_line(r: &mut Reading<'_>) -> Option<usize> {
+    let url = r.entry(NAME, "url").filter(|e| url::parse(&e.value).is_ok_and(|url| url.with_pass));
+    let pass = r.entry(NAME, "pass").filter(|e| !e.value.is_empty() && !is_elsewhere(&e.value));
+    url.or(pass).map(|entry| entry.line)
+}
