@@ -52,39 +52,110 @@ fn words_of_help_in(page_name: &str, help: &[&str]) -> usize {
 }
 
 #[test]
-#[ignore = "needs man: tests/run"]
-fn the_manual_page_of_the_configuration_has_the_keys_that_the_readme_has() {
-    let page = manual("psistats.conf.5");
-    let readme = fs::read_to_string(root("README.md")).unwrap();
-    let rows = readme.lines().skip_while(|line| *line != "| section | key | default | |").skip(2);
-    let mut keys = 0;
-    for row in rows.take_while(|line| line.starts_with('|')) {
-        let [_, section, names, ..] = row.split('|').map(str::trim).collect::<Vec<_>>()[..] else {
-            panic!("{row}")
-        };
-        assert!(section.is_empty() || page.contains(&format!("[{section}]")), "[{section}]");
-        for key in names.split(", ").map(|key| key.trim_end_matches("[]")) {
-            assert!(page.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == key), "{key}");
-            keys += 1;
+fn the_keys_of_the_manual_page_are_those_of_the_program_and_so_are_their_defaults() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("psistats.conf");
+    let documented = documented_keys();
+    for Key { section, name, default } in &documented {
+        let value = default.as_deref().unwrap_or("1");
+        fs::write(&file, format!("[{section}]\n{name}={value}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let said = check_config(&file);
+        assert!(!said.contains("unknown"), "{said}");
+        // A [value:NAME] lacks its file.
+        if default.is_some() && section != "value:NAME" {
+            assert_eq!(
+                settings(&format!("[{section}]\n{name}={value}\n")),
+                settings(""),
+                "[{section}] {name}"
+            );
         }
     }
-    assert!(keys > 25, "{keys} keys");
+    assert!(documented.len() > 70, "{} keys", documented.len());
+}
+
+fn settings(configuration: &str) -> psistats::settings::Settings {
+    psistats::settings::parse(configuration.as_bytes(), Path::new("c")).unwrap().0
+}
+
+struct Key {
+    section: String,
+    name: String,
+    /// None where the manual page has none.
+    default: Option<String>,
+}
+
+/// The keys that psistats.conf(5) describes.
+fn documented_keys() -> Vec<Key> {
+    let page = debian("psistats.conf.5").replace("\\ ", " ").replace("\\-", "-");
+    let mut sections: Vec<String> = Vec::new();
+    let mut keys = Vec::new();
+    for (before, line) in page.lines().zip(page.lines().skip(1)) {
+        if let Some(heading) = line.strip_prefix(".SH ") {
+            let names = heading.trim_matches('"').split(", ");
+            sections = names
+                .filter_map(|name| name.strip_prefix('[')?.strip_suffix(']'))
+                .map(str::to_owned)
+                .collect();
+        }
+        let Some(item) = line.strip_prefix(".BR ").or(line.strip_prefix(".B ")).filter(|_| before == ".TP")
+        else {
+            continue;
+        };
+        let (name, default) = match item.split_once(" (") {
+            Some((name, default)) => (name.trim_end(), default.strip_suffix(')').map(str::to_owned)),
+            None => (item, None),
+        };
+        // `[load] (1)` is the interval of that figure, `[cpu], percpu (no)` a key.
+        let figure = name.strip_prefix('[').and_then(|name| name.split_once(']'));
+        let (of, name) = match figure {
+            Some((figure, "")) => (vec![figure.to_owned()], "interval"),
+            Some((figure, key)) => (vec![figure.to_owned()], key.trim_start_matches([' ', ','])),
+            None if name == "ipv6" => (vec!["ipaddr".to_owned()], name),
+            None => (sections.clone(), name),
+        };
+        let key = |section| Key { section, name: name.to_owned(), default: default.clone() };
+        keys.extend(of.into_iter().filter(|section| section != "tags").map(key));
+    }
+    keys
 }
 
 #[test]
 #[ignore = "needs man: tests/run"]
-fn the_readme_and_the_manual_page_have_every_further_figure_and_its_default_interval() {
-    let readme = fs::read_to_string(root("README.md")).unwrap();
-    let rows = readme.lines().skip_while(|line| *line != "| figure | interval | value |").skip(2);
+fn the_manual_page_has_every_key_that_the_program_asks_for() {
+    let page = manual("psistats.conf.5");
+    let files =
+        fs::read_dir(root("src/host/conf")).unwrap().chain(fs::read_dir(root("src/agent/settings")).unwrap());
+    let mut asked = 0;
+    for file in files {
+        let source = fs::read_to_string(file.unwrap().path()).unwrap();
+        // r.set(SECTION, "key", ...): SECTION is a constant but in the sections of logging, which Python documents.
+        for call in source.split(".set(").skip(1) {
+            let [section, key, ..] = call.split(',').map(str::trim).collect::<Vec<_>>()[..] else { continue };
+            let Some(key) = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')) else { continue };
+            if section == "NAME" || section.contains("::") {
+                assert!(page.contains(key), "{key}");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 40, "{asked} keys");
+}
+
+#[test]
+#[ignore = "needs man: tests/run"]
+fn the_table_of_figures_and_the_manual_page_have_every_further_figure_and_its_default_interval() {
+    let table = fs::read_to_string(root("src/host/figures/README.md")).unwrap();
+    let rows =
+        table.lines().filter_map(|row| row.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
     let told: Vec<_> = rows
-        .map_while(|row| row.strip_prefix("| `")?.split_once("` | "))
-        .map(|(name, rest)| (name, rest.split(' ').next().unwrap()))
+        .filter_map(|(name, rest)| Some((name, rest.rsplit_once("| ")?.1)))
+        .filter(|(_, interval)| interval.parse::<u32>().is_ok())
         .collect();
     let page = manual("psistats.conf.5");
     for name in FigureName::ALL {
         let (section, switch) = name.switch();
-        let configuration = format!("[{section}]\n{switch}=yes\n");
-        let (settings, _) = psistats::settings::parse(configuration.as_bytes(), Path::new("c")).unwrap();
+        let settings = settings(&format!("[{section}]\n{switch}=yes\n"));
         let interval = settings.reports.figures.wanted[0].interval.as_secs().to_string();
         assert!(told.contains(&(name.as_str(), &interval)), "{name:?}: {told:?}");
         let head = format!("[{section}]");
@@ -107,10 +178,14 @@ fn the_example_of_the_manual_page_and_the_installed_configuration_are_ones_that_
     for configuration in [example, debian("psistats.conf")] {
         fs::write(&file, configuration).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        let output = Command::new(PSISTATS).args(["check-config", "--config"]).arg(&file).output().unwrap();
-        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert_eq!(said, format!("{}: ok\n", file.display()));
+        assert_eq!(check_config(&file), format!("{}: ok\n", file.display()));
     }
+}
+
+/// What the program says about a configuration.
+fn check_config(file: &Path) -> String {
+    let output = Command::new(PSISTATS).args(["check-config", "--config"]).arg(file).output().unwrap();
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
 }
 
 #[test]
