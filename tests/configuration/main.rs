@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use proptest::prelude::ProptestConfig;
 use psistats_host::conf::chasar::Chasar;
-use psistats_host::conf::figures::FigureName;
 use psistats_host::conf::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
 use psistats_host::conf::sensors::Device;
 use psistats_host::conf::settings::{BasicFigure, Host, QueueKind};
@@ -136,7 +135,7 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
         ]
     );
     let wanted: Vec<_> = settings.figures.wanted.iter().map(|wanted| wanted.name).collect();
-    assert_eq!(wanted, [FigureName::PerCpu, FigureName::Sensors, FigureName::HddSpace, FigureName::Os]);
+    assert_eq!(wanted, ["percpu", "sensors", "hddspace", "os"]);
     let every = |seconds| BasicFigure { enabled: true, interval: Some(Duration::from_secs(seconds)) };
     assert_eq!([settings.cpu, settings.mem, settings.uptime], [2, 2, 1].map(every));
     assert_eq!(settings.ipaddr, every(120));
@@ -203,14 +202,13 @@ fn the_level_of_pika_is_roots_where_it_has_none() {
 #[test]
 fn sensors_are_named_as_the_original_named_them() {
     let figures = settings(LATER).figures;
-    let name = |wanted: &psistats_host::conf::figures::Wanted| wanted.name.as_str();
-    assert!(figures.wanted.iter().any(|wanted| name(wanted) == "sensors"));
+    assert!(figures.interval("sensors").is_some());
     let device = |label: &str, feature: &str| Device {
         chip: "coretemp-isa-0000".into(),
         feature: feature.into(),
         label: label.into(),
     };
-    assert_eq!(figures.sensors, [device("Core 1", "Core 0"), device("Core 2", "Core 1")]);
+    assert_eq!(figures.options.sensors, [device("Core 1", "Core 0"), device("Core 2", "Core 1")]);
     assert_eq!(
         errors("[sensors]\nenabled=yes\ndevices[]=coretemp.Core 0\n"),
         [

@@ -43,13 +43,13 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::figures::FigureName;
+    use crate::figures::FIGURES;
 
     #[test]
     fn a_reader_wants_its_own_sections_and_what_is_misspelt() {
         let others =
             ["server", "exchange", "queue", "message", "backlog", "cpu_temp", "mem", "uptime", "ipaddr"];
-        let figures = FigureName::ALL.map(|name| name.switch().0);
+        let figures = FIGURES.iter().map(|figure| figure.switch().0);
         for section in others.into_iter().chain(figures) {
             for reader in [Reader::Status, Reader::Stop, Reader::ClientNode, Reader::MasterNode] {
                 assert!(!reader.wants(section), "{reader:?} {section}");
