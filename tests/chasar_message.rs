@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use psistats_host::chasar::collector::{Collector, Options};
+use psistats_host::chasar::collector::Options;
 use serde_json::{Value, json};
-use support::boards::{START, Tree};
+use support::boards::{Collector, START, Tree};
 use support::python::{assert_near, python};
 
 const ALL: Options<'_> = Options { interface: None, processes: usize::MAX };

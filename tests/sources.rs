@@ -19,9 +19,8 @@ use psistats_core::kernel::{
 };
 use psistats_core::limits;
 use psistats_host::figures::Tick;
-use psistats_host::sampler::Sampler;
 use serde_json::{Value, json};
-use support::boards::{START, TIMESTAMPS, Tree, all, open_sampler, tick};
+use support::boards::{START, Sampler, TIMESTAMPS, Tree, all, open_sampler, tick};
 
 /// What was logged by all tests. Each looks for the lines with its own tree's path.
 struct Lines;

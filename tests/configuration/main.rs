@@ -12,7 +12,6 @@ use proptest::prelude::ProptestConfig;
 use psistats::settings::{QueueKind, Settings, parse};
 use psistats_host::conf::Problem;
 use psistats_host::conf::chasar::Chasar;
-use psistats_host::conf::figures::FigureName;
 use psistats_host::conf::hosts::Host;
 use psistats_host::conf::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
 use psistats_host::conf::reports::BasicFigure;
@@ -138,7 +137,7 @@ fn a_file_of_a_later_version_runs_with_a_warning_for_each_section_without_effect
         ]
     );
     let wanted: Vec<_> = settings.reports.figures.wanted.iter().map(|wanted| wanted.name).collect();
-    assert_eq!(wanted, [FigureName::PerCpu, FigureName::Sensors, FigureName::HddSpace, FigureName::Os]);
+    assert_eq!(wanted, ["percpu", "sensors", "hddspace", "os"]);
     let every = |seconds| BasicFigure { enabled: true, interval: Some(Duration::from_secs(seconds)) };
     assert_eq!([settings.reports.cpu, settings.reports.mem, settings.reports.uptime], [2, 2, 1].map(every));
     assert_eq!(settings.reports.ipaddr, every(120));
@@ -205,14 +204,13 @@ fn the_level_of_pika_is_roots_where_it_has_none() {
 #[test]
 fn sensors_are_named_as_the_original_named_them() {
     let figures = settings(LATER).reports.figures;
-    let name = |wanted: &psistats_host::conf::figures::Wanted| wanted.name.as_str();
-    assert!(figures.wanted.iter().any(|wanted| name(wanted) == "sensors"));
+    assert!(figures.interval("sensors").is_some());
     let device = |label: &str, feature: &str| Device {
         chip: "coretemp-isa-0000".into(),
         feature: feature.into(),
         label: label.into(),
     };
-    assert_eq!(figures.sensors, [device("Core 1", "Core 0"), device("Core 2", "Core 1")]);
+    assert_eq!(figures.options.sensors, [device("Core 1", "Core 0"), device("Core 2", "Core 1")]);
     assert_eq!(
         errors("[sensors]\nenabled=yes\ndevices[]=coretemp.Core 0\n"),
         [

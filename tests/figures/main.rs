@@ -33,9 +33,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use psistats_host::figures::Tick;
-use psistats_host::sampler::Sampler;
 use serde_json::Value;
-use support::boards::{START, Tree, open_sampler, tick};
+use support::boards::{START, Sampler, Tree, open_sampler, tick};
 use support::python::{assert_near, python};
 
 /// The report of `sampler` at the start.

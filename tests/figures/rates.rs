@@ -5,11 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use psistats_core::limits;
-use psistats_host::sampler::Sampler;
 use serde_json::{Value, json};
 
 use crate::{after, figure, psutil};
-use support::boards::{START, Tree, all, name, open_sampler};
+use support::boards::{START, Sampler, Tree, all, name, open_sampler};
 
 const DISKIO: &str = "[diskio]\nenabled=yes\n";
 const NET: &str = "[net]\nenabled=yes\n";

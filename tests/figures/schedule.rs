@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use psistats_host::conf::figures::FigureName;
-use psistats_host::figures::Tick;
+use psistats_host::figures::{FIGURES, Tick};
 use serde_json::{Value, json};
 
 use crate::{after, first};
@@ -25,16 +24,16 @@ fn machine() -> Tree {
 fn without_a_section_that_enables_it_no_figure_is_in_a_report() {
     for configuration in ["", "[load]\nenabled=no\n", "[load]\nenabled=no\ninterval=1\n"] {
         let report = first(&mut open_sampler(machine().path(), configuration));
-        for name in FigureName::ALL {
-            assert!(report.get(name.as_str()).is_none(), "{report}");
+        for figure in FIGURES {
+            assert!(report.get(figure.name).is_none(), "{report}");
         }
     }
 }
 
 #[test]
 fn a_wrong_value_is_one_error_whatever_the_figure() {
-    for name in FigureName::ALL {
-        let (section, _) = name.switch();
+    for figure in FIGURES {
+        let (section, _) = figure.switch();
         for key in ["enabled", "interval"] {
             let text = format!("[{section}]\n{key}=maybe\n");
             let errors = psistats::settings::parse(text.as_bytes(), Path::new("f")).unwrap_err().0;
@@ -46,15 +45,15 @@ fn a_wrong_value_is_one_error_whatever_the_figure() {
 
 #[test]
 fn every_figure_has_its_key_in_the_first_report_whatever_the_machine_has() {
-    let configuration = FigureName::ALL.iter().fold(String::new(), |mut text, name| {
-        let (section, switch) = name.switch();
+    let configuration = FIGURES.iter().fold(String::new(), |mut text, figure| {
+        let (section, switch) = figure.switch();
         writeln!(text, "[{section}]\n{switch}=yes").unwrap();
         text
     });
     for tree in [Tree::new(), machine()] {
         let report = first(&mut open_sampler(tree.path(), &configuration));
-        for name in FigureName::ALL {
-            assert!(report.get(name.as_str()).is_some(), "{report}");
+        for figure in FIGURES {
+            assert!(report.get(figure.name).is_some(), "{report}");
         }
     }
 }

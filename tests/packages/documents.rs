@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use psistats_host::conf::figures::FigureName;
+use psistats_host::figures::{Entry, FIGURES, SUMMARIES};
 
 use crate::{root, text};
 
@@ -153,16 +153,13 @@ fn the_table_of_figures_and_the_manual_page_have_every_further_figure_and_its_de
         .filter(|(_, interval)| interval.parse::<u32>().is_ok())
         .collect();
     let page = manual("psistats.conf.5");
-    for name in FigureName::ALL {
-        let (section, switch) = name.switch();
-        let settings = settings(&format!("[{section}]\n{switch}=yes\n"));
-        let interval = settings.reports.figures.wanted[0].interval.as_secs().to_string();
-        assert!(told.contains(&(name.as_str(), &interval)), "{name:?}: {told:?}");
-        let head = format!("[{section}]");
-        assert!(page.contains(&head), "{head}");
-        assert!(switch != "enabled" || page.contains(&format!("{head} ({interval})")), "{head} ({interval})");
+    for (Entry { name, interval_s, .. }, summary) in FIGURES.iter().zip(SUMMARIES) {
+        let interval = interval_s.to_string();
+        assert!(told.contains(&(*name, &interval)), "no row: | `{name}` | {summary} | ... | {interval} |");
+        let heads = [format!("[{name}] ({interval})"), format!("[cpu], {name} (no)")];
+        assert!(heads.iter().any(|head| page.contains(head)), "no entry: {} {summary}", heads[0]);
     }
-    assert_eq!(told.len(), FigureName::ALL.len());
+    assert_eq!(told.len(), FIGURES.len());
 }
 
 #[test]

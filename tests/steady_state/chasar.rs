@@ -11,13 +11,14 @@ use std::time::{Duration, UNIX_EPOCH};
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
 use psistats_core::limits;
-use psistats_host::chasar::collector::{Collector, Options};
+use psistats_host::chasar::collector::Options;
 use tempfile::TempDir;
 
 use crate::counting::Counted;
 use crate::{ALONE, Inside};
 use support::PATIENCE;
 use support::agent::Config;
+use support::boards::Collector;
 use support::broker::Broker;
 use support::consumer::Tap;
 use support::master::Master;

@@ -22,11 +22,10 @@ use nix::sys::signal::Signal;
 use psistats::life::notify::Manager;
 use psistats::life::run::{Options, Printing, run};
 use psistats::settings::Configuration;
-use psistats_host::conf::figures::FigureName;
-use psistats_host::figures::Tick;
-use psistats_host::sampler::Sampler;
+use psistats_host::figures::{FIGURES, Tick};
 use support::PATIENCE;
 use support::agent::Config;
+use support::boards::Sampler;
 use support::broker::Broker;
 use support::consumer::Tap;
 use support::master::Master;
@@ -59,7 +58,7 @@ impl Inside {
             .set("app", "secondary_timer", "0.02")
             .text("[logging]\nkeys=root\n[logger_root]\nlevel=INFO\nhandlers=file\n[handler_file]\n")
             .text(&handler);
-        let config = FigureName::ALL.into_iter().fold(config, |config, figure| {
+        let config = FIGURES.iter().fold(config, |config, figure| {
             let (section, switch) = figure.switch();
             config.set(section, switch, "yes").set(section, "interval", "0.01")
         });
@@ -161,9 +160,8 @@ fn a_thousand_reports_are_sampled_sent_and_confirmed_without_one_allocation() {
 fn figures_are_read_again_and_looked_for_again_without_one_allocation() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     let boards = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/boards");
-    let configuration: String = FigureName::ALL
-        .map(|figure| format!("[{}]\nenabled=yes\ninterval=0.001\n", figure.as_str()))
-        .concat();
+    let configuration: String =
+        FIGURES.iter().map(|figure| format!("[{}]\nenabled=yes\ninterval=0.001\n", figure.name)).collect();
     let (settings, _) = psistats::settings::parse(configuration.as_bytes(), Path::new("f")).unwrap();
     let tick = |n: u64| {
         let now = psistats_core::time::Instant::from_nanos(n * 1_000_000_000);

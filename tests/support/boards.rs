@@ -3,12 +3,15 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use psistats_core::time::Instant;
+use psistats_host::chasar::collector::{self, Options};
 use psistats_host::conf::reports::{self, Reports};
 use psistats_host::conf::{Reading, ini};
 use psistats_host::figures::Tick;
-use psistats_host::sampler::Sampler;
+use psistats_host::machine::Machine;
+use psistats_host::sampler;
 use tempfile::TempDir;
 
 use crate::project;
@@ -20,6 +23,59 @@ pub const TIMESTAMPS: &str = "[message]\ntimestamp=yes\n";
 
 /// When sampling begins.
 pub const START: Instant = Instant::from_nanos(1_000_000_000);
+
+/// A sampler that shares its machine with no collector.
+pub struct Sampler {
+    machine: Machine,
+    sampler: sampler::Sampler,
+}
+
+impl Sampler {
+    pub fn open(root: &Path, settings: &Reports) -> Self {
+        let machine = Machine::open(root);
+        let sampler = sampler::Sampler::open(&machine, settings);
+        Self { machine, sampler }
+    }
+
+    pub fn hostname(&self) -> &str {
+        self.machine.hostname()
+    }
+
+    pub fn boot_id(&self) -> &str {
+        self.sampler.boot_id()
+    }
+
+    pub fn prime(&mut self, now: Instant) {
+        self.sampler.prime(&mut self.machine.read(self.sampler.counters(), now));
+    }
+
+    pub fn report(&mut self, tick: Tick) -> &[u8] {
+        let wanted = self.sampler.begin(tick);
+        self.sampler.report(tick, &mut self.machine.read(wanted, tick.now))
+    }
+}
+
+/// A collector that shares its machine with no sampler.
+pub struct Collector {
+    machine: Machine,
+    collector: collector::Collector,
+}
+
+impl Collector {
+    pub fn open(root: &Path, options: Options<'_>) -> Self {
+        let machine = Machine::open(root);
+        let collector = collector::Collector::open(&machine, options);
+        Self { machine, collector }
+    }
+
+    pub fn prime(&mut self, now: Instant) {
+        self.collector.prime(&mut self.machine.read(collector::Collector::COUNTERS, now));
+    }
+
+    pub fn message(&mut self, clock: SystemTime, now: Instant) -> &[u8] {
+        self.collector.message(clock, &mut self.machine.read(collector::Collector::WANTED, now))
+    }
+}
 
 /// A sampler of `root` by the text of a configuration.
 pub fn open_sampler(root: &Path, configuration: &str) -> Sampler {

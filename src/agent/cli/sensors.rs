@@ -5,7 +5,7 @@ use std::fmt::Write;
 use psistats_core::limits;
 use psistats_core::report::json_of;
 use psistats_host::machine::hwmon::{Sensor, Sensors};
-use psistats_host::machine::source::{Failure, Root};
+use psistats_host::machine::source::{ReadError, Root};
 
 /// A `[sensors]` section that names everything that can be read, with what it says now in comments; what
 /// cannot be read is a comment with the reason.
@@ -28,7 +28,7 @@ pub fn section(root: &Root) -> String {
                 let value = std::str::from_utf8(buf.get(..length).unwrap_or_default()).unwrap_or_default();
                 line(&mut text, format_args!("    # {value} {}\n    {chip}.{feature}", unit));
             }
-            Err(Failure::Content) => {
+            Err(ReadError::Content) => {
                 line(
                     &mut text,
                     format_args!("    # {chip}.{feature}: implausible reading: {}", first_line(&buf)),

@@ -17,6 +17,7 @@ use psistats_host::chasar::collector::{self, Collector};
 use psistats_host::conf::chasar::Chasar;
 use psistats_host::figures::Tick;
 use psistats_host::machine::Machine;
+use psistats_host::machine::snapshot::Wanted;
 use psistats_host::output::localtime::unix_micros;
 use psistats_host::sampler::Sampler;
 
@@ -36,29 +37,32 @@ pub struct Sampling<'s, 'r> {
     local: bool,
     /// By which the sources were opened.
     settings: Rc<Settings>,
+    machine: Machine,
+    /// None where no reports are made.
     sampler: Option<Sampler>,
 }
 
 impl<'s, 'r> Sampling<'s, 'r> {
     /// Opens what the settings ask for, below `root`; without messages where it is `local`.
     pub fn new(shared: &'s Shared<'r>, manager: &'s Manager, root: PathBuf, local: bool) -> Self {
-        let mut sampling = Self { shared, manager, root, local, settings: shared.settings(), sampler: None };
+        let machine = Machine::open(&root);
+        let mut sampling =
+            Self { shared, manager, root, local, settings: shared.settings(), machine, sampler: None };
         sampling.open();
         sampling
     }
 
-    /// Opens what the settings ask for.
+    /// Opens what the settings ask for of the machine.
     fn open(&mut self) {
         self.settings = self.shared.settings();
-        let settings = &*self.settings;
-        let machine = Machine::open(&self.root);
-        self.sampler = self.shared.reports.then(|| Sampler::of(machine.clone(), &settings.reports));
-        if let Some(sampler) = &self.sampler {
-            self.shared.replace_hostname(sampler.hostname());
+        let (machine, settings) = (&self.machine, &*self.settings);
+        self.sampler = self.shared.reports.then(|| Sampler::open(machine, &settings.reports));
+        if self.sampler.is_some() {
+            self.shared.replace_hostname(machine.hostname());
         }
         let Chasar { enabled, interface, processes, .. } = &settings.chasar;
         let told = collector::Options { interface: interface.as_deref(), processes: *processes };
-        let collector = (*enabled && !self.local).then(|| Collector::of(machine, told));
+        let collector = (*enabled && !self.local).then(|| Collector::open(machine, told));
         self.shared.feed.collector.replace(collector);
         // Its last message went with the one before.
         self.shared.feed.fresh.set(false);
@@ -88,9 +92,7 @@ impl<'s, 'r> Sampling<'s, 'r> {
         }
         let mut schedule = Schedule::new(&self.settings, now);
         let mut messages = Messages { feed: &self.shared.feed, primed: false };
-        if let Some(sampler) = &mut self.sampler {
-            sampler.prime(now);
-        }
+        self.sample(Some(Due::Counters), None, now, deliver)?;
         loop {
             let report = self.sampler.is_some().then(|| schedule.primary.deadline());
             let message = messages.is_wanted().then(|| schedule.messages.deadline());
@@ -101,22 +103,15 @@ impl<'s, 'r> Sampling<'s, 'r> {
                 return Ok(());
             }
             let now = self.shared.reactor.now();
-            let mut made = false;
-            if let Some(sampler) = &mut self.sampler
-                && let Some(due) = report
-                && schedule.primary.due(now)
-            {
+            let report = report.filter(|_| schedule.primary.due(now)).map(|due| {
                 let unix_ms = unix_micros(SystemTime::now()) / 1000;
-                let tick = Tick { unix_ms, now, due, secondary: schedule.secondary.due(now) };
-                deliver(unix_ms, sampler.report(tick))?;
-                self.manager.sampled(&self.shared.standing(), tick.secondary);
-                made = true;
-            }
-            if messages.make(now, &mut schedule.messages, self.settings.chasar.interval) {
-                if self.sampler.is_none() {
-                    self.manager.sampled(&self.shared.standing(), schedule.secondary.due(now));
-                }
-                made = true;
+                Due::Whole(Tick { unix_ms, now, due, secondary: schedule.secondary.due(now) })
+            });
+            let message = messages.begin(now, &mut schedule.messages, self.settings.chasar.interval);
+            let made = report.is_some() || message == Some(Due::Whole(()));
+            self.sample(report, message, now, deliver)?;
+            if made && self.sampler.is_none() {
+                self.manager.sampled(&self.shared.standing(), schedule.secondary.due(now));
             }
             // However often the settings change, what is due comes first, so that it does come, and is measured
             // over more than a moment.
@@ -124,24 +119,75 @@ impl<'s, 'r> Sampling<'s, 'r> {
                 && (made || next.is_none_or(|next| next.since(now) >= FIRST_INTERVAL))
             {
                 self.reopen(&mut schedule, now);
-                messages.begin(now);
+                let message = messages.restart();
+                self.sample(Some(Due::Counters), message, now, deliver)?;
             }
             self.manager.alive(now);
         }
     }
 
-    /// Opens what the new settings ask for. Where they have the same intervals as the old ones, the schedule
-    /// stays.
+    /// Makes what is due, all of one snapshot.
+    fn sample(
+        &mut self,
+        report: Option<Due<Tick>>,
+        message: Option<Due<()>>,
+        now: Instant,
+        deliver: &mut Deliver<'_>,
+    ) -> io::Result<()> {
+        let Self { shared, machine, sampler, .. } = self;
+        let mut collector = shared.feed.collector.borrow_mut();
+        let mut report = sampler.as_mut().zip(report);
+        let message = collector.as_mut().zip(message);
+        let for_report = match &mut report {
+            Some((sampler, Due::Whole(tick))) => sampler.begin(*tick),
+            Some((sampler, Due::Counters)) => sampler.counters(),
+            None => Wanted::NOTHING,
+        };
+        let for_message = match message {
+            Some((_, Due::Whole(()))) => Collector::WANTED,
+            Some((_, Due::Counters)) => Collector::COUNTERS,
+            None => Wanted::NOTHING,
+        };
+        let mut snapshot = machine.read(for_report | for_message, now);
+        match report {
+            Some((sampler, Due::Whole(tick))) => {
+                deliver(tick.unix_ms, sampler.report(tick, &mut snapshot))?;
+                self.manager.sampled(&shared.standing(), tick.secondary);
+            }
+            Some((sampler, Due::Counters)) => sampler.prime(&mut snapshot),
+            None => {}
+        }
+        match message {
+            Some((collector, Due::Whole(()))) => {
+                collector.message(SystemTime::now(), &mut snapshot);
+                shared.feed.fresh.set(true);
+                shared.feed.news.notify();
+            }
+            Some((collector, Due::Counters)) => collector.prime(&mut snapshot),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Opens what the new settings ask for, of a machine that is opened again. Where they have the same intervals
+    /// as the old ones, the schedule stays.
     fn reopen(&mut self, schedule: &mut Schedule, now: Instant) {
         let before = self.settings.clone();
+        self.machine = Machine::open(&self.root);
         self.open();
         if Schedule::intervals(&before) != Schedule::intervals(&self.settings) {
             *schedule = Schedule::new(&self.settings, now);
         }
-        if let Some(sampler) = &mut self.sampler {
-            sampler.prime(now);
-        }
     }
+}
+
+/// What is due of a report or of a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Due<T> {
+    /// The counters that the next one is measured against.
+    Counters,
+    /// All of it.
+    Whole(T),
 }
 
 /// Eight hexadecimal digits that no other process has: the kernel's, where it gives any.
@@ -175,7 +221,7 @@ impl Schedule {
     }
 }
 
-/// Makes messages while the master wants them, in step with the reports, so that one reading serves both.
+/// When messages are due: while the master wants them, in step with the reports, so that one snapshot serves both.
 struct Messages<'s> {
     feed: &'s Feed<'s>,
     /// Whether there is something that the next one is measured against.
@@ -187,37 +233,28 @@ impl Messages<'_> {
         self.feed.connection.get() == Connection::Ready
     }
 
-    /// What the next one is measured against is read now, from sources that were opened anew.
-    fn begin(&mut self, now: Instant) {
+    /// Begins anew with sources that were opened again. What is due at once.
+    fn restart(&mut self) -> Option<Due<()>> {
         self.primed = self.is_wanted();
-        if self.primed
-            && let Some(collector) = &mut *self.feed.collector.borrow_mut()
-        {
-            collector.prime(now);
-        }
+        self.primed.then_some(Due::Counters)
     }
 
-    /// Makes one, if it is due.
-    fn make(&mut self, now: Instant, timer: &mut Periodic, interval: Duration) -> bool {
+    /// Begins the one that is due at `now`, if there is one.
+    fn begin(&mut self, now: Instant, timer: &mut Periodic, interval: Duration) -> Option<Due<()>> {
         self.primed &= self.is_wanted();
-        if !self.is_wanted() || !timer.due(now) {
-            return false;
+        if !self.is_wanted() || !timer.due(now) || self.feed.collector.borrow().is_none() {
+            return None;
         }
-        let Some(collector) = &mut *self.feed.collector.borrow_mut() else { return false };
         if self.primed {
-            collector.message(SystemTime::now(), now);
-            self.feed.fresh.set(true);
-            self.feed.news.notify();
-            return true;
+            return Some(Due::Whole(()));
         }
         self.primed = true;
-        collector.prime(now);
         // What is measured over a moment says little.
         let next = timer.deadline();
         if next.since(now) < interval / 2 {
             timer.due(next);
         }
-        false
+        Some(Due::Counters)
     }
 }
 

@@ -55,13 +55,13 @@ fn client_node(section: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use psistats_host::conf::figures::FigureName;
+    use psistats_host::figures::FIGURES;
 
     #[test]
     fn a_command_needs_its_own_sections_and_what_may_be_misspelt_ones() {
         let others =
             ["server", "exchange", "queue", "message", "backlog", "cpu_temp", "mem", "uptime", "ipaddr"];
-        let figures = FigureName::ALL.map(|name| name.switch().0);
+        let figures = FIGURES.iter().map(|figure| figure.switch().0);
         for section in others.into_iter().chain(figures) {
             for needs in [Needs::STATUS, Needs::STOP, Needs::CLIENT_NODE] {
                 assert!(!(needs.section)(section), "{needs:?} {section}");

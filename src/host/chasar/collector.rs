@@ -1,8 +1,5 @@
 //! Makes the messages of one machine, in memory that is allocated at the start.
 
-use std::cell::RefCell;
-use std::path::Path;
-use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use log::warn;
@@ -10,11 +7,13 @@ use log::warn;
 use crate::chasar::clock::stamp;
 use crate::chasar::interface::Interface;
 use crate::figures::mounts::{Space, Table};
-use crate::machine::cores::Cores;
+use crate::machine::Machine;
+use crate::machine::cores::CoreRates;
 use crate::machine::processes::ProcessTable;
+use crate::machine::snapshot::{Snapshot, Wanted};
 use crate::machine::sys;
-use crate::machine::{Asker, Machine};
 use crate::output::localtime::Zone;
+use crate::output::once::Once;
 use psistats_core::kernel::addresses::{Addresses, Network};
 use psistats_core::limits;
 use psistats_core::report::chasar::{self, Cpu, Ipv4Interface, Message, Process, percent_of};
@@ -33,35 +32,29 @@ pub struct Options<'a> {
 /// Collects what a message tells.
 #[derive(Debug)]
 pub struct Collector {
-    machine: Rc<RefCell<Machine>>,
     utc: Zone,
     zone: Zone,
-    cores: Cores,
+    cores: CoreRates,
     mounts: Table,
     disk: Option<Space>,
     interface: Interface,
     processes: ProcessTable,
     most: usize,
-    cut_told: bool,
+    cut: Once,
     scanned_at: Option<Instant>,
     json: Box<[u8]>,
     length: usize,
 }
 
 impl Collector {
-    /// One of the machine under `root`, which is `/` for the running system, that shares it with nobody.
-    pub fn open(root: &Path, options: Options<'_>) -> Self {
-        Self::of(Machine::open(root), options)
-    }
+    /// What [`Collector::prime`] takes from a snapshot.
+    pub const COUNTERS: Wanted = Wanted::CORES;
+    /// What [`Collector::message`] takes from a snapshot.
+    pub const WANTED: Wanted = Wanted::CORES.and(Wanted::MEMORY).and(Wanted::USED_MEMORY).and(Wanted::IPV4);
 
-    /// Opens every further source of `shared`. Never fails: a source that is missing costs its figure.
-    pub fn of(shared: Rc<RefCell<Machine>>, options: Options<'_>) -> Self {
-        let mut borrowed = shared.borrow_mut();
-        let Machine { root, processors, memory, .. } = &mut *borrowed;
-        memory.with_used = true;
-        let cores = Cores::of(processors, Asker::Message, "cpu");
-        let mounts = Table::open(root, "disk");
-        let interface = Interface::open(root, options.interface);
+    /// Opens every source that no snapshot has. Never fails: a source that is missing costs its figure.
+    pub fn open(machine: &Machine, options: Options<'_>) -> Self {
+        let root = machine.root();
         let capacity = if options.processes == 0 { 0 } else { limits::PROCESSES };
         let processes = ProcessTable::open(root, capacity, sys::ticks_per_second(), sys::page_bytes());
         if capacity > 0 && root.is_live() && root.file_of(&["proc/1/stat"]).is_none() {
@@ -69,18 +62,16 @@ impl Collector {
                 "messages tell of this user's processes alone, the others are hidden: by ProtectProc= of the unit (systemctl edit), or by hidepid of /proc"
             );
         }
-        drop(borrowed);
         Self {
-            machine: shared,
             utc: Zone::utc(),
             zone: Zone::local(),
-            cores,
-            mounts,
+            cores: CoreRates::new("cpu"),
+            mounts: Table::open(root, "disk"),
             disk: Space::at("/"),
-            interface,
+            interface: Interface::open(root, options.interface),
             processes,
             most: options.processes,
-            cut_told: false,
+            cut: Once::default(),
             scanned_at: None,
             json: vec![0; limits::CHASAR_MESSAGE].into_boxed_slice(),
             length: 0,
@@ -88,9 +79,15 @@ impl Collector {
     }
 
     /// Reads the counters that the next message is measured against.
-    pub fn prime(&mut self, now: Instant) {
-        let machine = self.machine.clone();
-        self.count(&mut machine.borrow_mut(), now);
+    pub fn prime(&mut self, snapshot: &mut Snapshot<'_>) {
+        // Where it fails each core is null.
+        let _ = self.cores.update(snapshot);
+        if self.most > 0 {
+            let before = self.scanned_at.replace(snapshot.now);
+            let elapsed = before.map_or(Duration::ZERO, |before| snapshot.now.since(before));
+            // Without /proc there are no processes to tell of.
+            let _ = self.processes.scan(snapshot.text, elapsed);
+        }
     }
 
     /// The last message.
@@ -98,44 +95,26 @@ impl Collector {
         self.json.get(..self.length).unwrap_or_default()
     }
 
-    /// One message as JSON. `clock` is the wall clock's time, `now` the monotonic one's.
-    pub fn message(&mut self, clock: SystemTime, now: Instant) -> &[u8] {
-        let machine = self.machine.clone();
-        let machine = &mut *machine.borrow_mut();
-        self.count(machine, now);
-        self.interface.find(&machine.root, &mut machine.text);
-        let disk = self.read_disk(&mut machine.text);
+    /// One message as JSON. `clock` is the wall clock's time.
+    pub fn message(&mut self, clock: SystemTime, snapshot: &mut Snapshot<'_>) -> &[u8] {
+        self.prime(snapshot);
+        self.interface.find(snapshot.root, snapshot.text);
+        let disk = self.read_disk(snapshot.text);
         let mut most = self.most;
-        let memory = read_memory(machine, now);
-        let Machine { hostname, addresses, text, .. } = machine;
-        let found = addresses.as_mut().and_then(|addresses| addresses.ask(Asker::Message, now, text).ok());
         loop {
-            let length = self.encode(clock, hostname, memory, disk, found, most);
+            let length = self.encode(clock, snapshot, disk, most);
             // Without processes it fits in any case.
             if length.is_some() || most == 0 {
                 self.length = length.unwrap_or_default();
                 return self.last();
             }
             most = most.min(limits::PROCESSES) / 2;
-            if !self.cut_told {
-                self.cut_told = true;
+            if self.cut.first() {
                 warn!(
                     "a message has room for {} bytes: it tells of the processes that use most",
                     limits::CHASAR_MESSAGE
                 );
             }
-        }
-    }
-
-    /// Reads what is told as the difference to the message before.
-    fn count(&mut self, machine: &mut Machine, now: Instant) {
-        let Machine { processors, text, .. } = machine;
-        // Where it fails each core is null.
-        let _ = self.cores.read(processors, now, text);
-        if self.most > 0 {
-            let elapsed = self.scanned_at.replace(now).map_or(Duration::ZERO, |before| now.since(before));
-            // Without /proc there are no processes to tell of.
-            let _ = self.processes.scan(text, elapsed);
         }
     }
 
@@ -152,20 +131,19 @@ impl Collector {
     fn encode(
         &mut self,
         clock: SystemTime,
-        hostname: &str,
-        memory: Option<chasar::Memory>,
+        snapshot: &Snapshot<'_>,
         disk: Option<chasar::Disk>,
-        found: Option<&Addresses>,
         most: usize,
     ) -> Option<usize> {
+        let memory = memory(snapshot);
         let total = memory.map_or(0, |memory| memory.total_bytes);
         let (number, has_peers) = (self.interface.number(), self.interface.has_peers());
-        let found = found.into_iter().flat_map(Addresses::with_networks);
+        let found = snapshot.addresses.into_iter().flat_map(Addresses::with_networks);
         let ours = found.filter(|(_, network)| Some(network.interface) == number);
         let message = Message {
             computer_utc_clock: &stamp(clock, &self.utc),
             computer_clock: &stamp(clock, &self.zone),
-            hostname,
+            hostname: snapshot.hostname,
             mac_address: self.interface.mac(),
             ipv4_interfaces: Sequence(ours.map(|(addr, network)| {
                 let Network { netmask, broadcast_or_peer, .. } = network;
@@ -190,12 +168,12 @@ impl Collector {
     }
 }
 
-fn read_memory(machine: &mut Machine, now: Instant) -> Option<chasar::Memory> {
-    let read = machine.memory.ask(Asker::Message, now, &mut machine.text).ok()?;
-    let bytes = read.bytes?;
+fn memory(snapshot: &Snapshot<'_>) -> Option<chasar::Memory> {
+    let memory = snapshot.memory.ok()?;
+    let bytes = memory.bytes?;
     Some(chasar::Memory {
         total_bytes: bytes.total,
-        total_bytes_used: read.used_bytes?,
+        total_bytes_used: memory.used_bytes?,
         percent_used: bytes.percent_used(),
     })
 }

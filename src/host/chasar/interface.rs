@@ -4,6 +4,7 @@ use heapless::String;
 use log::warn;
 
 use crate::machine::source::{Root, Source, read_at};
+use crate::output::once::Once;
 use psistats_core::kernel::{route, text};
 use psistats_core::limits;
 
@@ -22,7 +23,7 @@ pub struct Interface {
     configured: Option<Name>,
     route: Source,
     now: Option<Known>,
-    absence_told: bool,
+    absent: Once,
 }
 
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Interface {
     /// `configured`, or the one that the default route goes by at the time.
     pub fn open(root: &Root, configured: Option<&str>) -> Self {
         let configured = configured.and_then(|name| Name::try_from(name).ok());
-        Self { configured, route: Source::open(root, "proc/net/route"), now: None, absence_told: false }
+        Self { configured, route: Source::open(root, "proc/net/route"), now: None, absent: Once::default() }
     }
 
     /// Finds out which it is.
@@ -52,12 +53,15 @@ impl Interface {
         };
         // Each time: one that was pulled out and put in again has another number, and may have another address.
         self.now = name.and_then(|name| known(root, &name, buf));
-        if let Some(name) = self.configured.as_ref().filter(|_| self.now.is_none() && !self.absence_told) {
+        if self.now.is_some() {
+            self.absent.over();
+        } else if let Some(name) = &self.configured
+            && self.absent.first()
+        {
             warn!(
                 "[chasar] interface={name}: there is none of this name; messages go without addresses until there is"
             );
         }
-        self.absence_told = self.now.is_none();
     }
 
     /// Its number in the kernel.

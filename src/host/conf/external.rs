@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::conf::figures::FigureName;
 use crate::conf::reading::{Expected, Reading};
 use crate::conf::tags::{expected_name, is_name};
 use crate::conf::values::{TIMER, has_controls, seconds};
+use crate::figures::FIGURES;
 use psistats_core::limits;
 
 /// What the name of such a section begins with.
@@ -43,7 +43,7 @@ pub(super) fn externals(r: &mut Reading<'_>) -> Vec<External> {
         r.set(&section.name, "interval", &mut external.interval, seconds(&TIMER));
         if !is_name(name) {
             r.error(section.line, format_args!("[{PREFIX}NAME]: expected a NAME of {}", expected_name()));
-        } else if TAKEN.contains(&name) || FigureName::ALL.iter().any(|figure| figure.as_str() == name) {
+        } else if TAKEN.contains(&name) || FIGURES.iter().any(|figure| figure.name == name) {
             r.error(
                 section.line,
                 format_args!("[{PREFIX}{name}]: reports have a figure {name} of their own"),

@@ -5,8 +5,10 @@ use std::ops::ControlFlow;
 
 use heapless::String;
 
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, Source};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::cpuinfo::{self, Field};
 use psistats_core::kernel::text;
@@ -16,7 +18,6 @@ use psistats_core::report::{self, RaspberryPi, json_of};
 /// Empty: not told.
 type Text = String<{ limits::KERNEL_VALUE }>;
 
-/// See the module.
 #[derive(Debug)]
 pub struct Board {
     /// What the firmware says, where there is a device tree. Older kernels have it in /proc alone.
@@ -33,7 +34,7 @@ pub struct Board {
 
 impl Board {
     /// Opens the device tree's `model` and `serial-number`, `/proc/cpuinfo`, and DMI's `product_name`.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
         let open = |name| Source::open(root, name);
         Self {
             models: ["proc/device-tree/model", "sys/firmware/devicetree/base/model"].map(open),
@@ -47,7 +48,7 @@ impl Board {
         }
     }
 
-    fn read_cpuinfo(&mut self, buf: &mut [u8]) -> Result<(), Failure> {
+    fn read_cpuinfo(&mut self, buf: &mut [u8]) -> Result<(), ReadError> {
         let mut hardware = Text::new();
         let read = self.cpuinfo.pieces(buf, limits::CPUINFO, |piece| {
             for field in cpuinfo::board(piece) {
@@ -96,16 +97,16 @@ impl Figure for Board {
         firmware.chain([&mut self.cpuinfo, &mut self.product]).for_each(|source| source.reopen(root));
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         for text in [&mut self.model, &mut self.serial, &mut self.revision] {
             text.clear();
         }
-        keep_first(&mut self.model, &self.models, reading.text);
-        keep_first(&mut self.serial, &self.serials, reading.text);
-        let read = self.read_cpuinfo(reading.text);
-        keep_first(&mut self.model, std::slice::from_ref(&self.product), reading.text);
+        keep_first(&mut self.model, &self.models, snapshot.text);
+        keep_first(&mut self.serial, &self.serials, snapshot.text);
+        let read = self.read_cpuinfo(snapshot.text);
+        keep_first(&mut self.model, std::slice::from_ref(&self.product), snapshot.text);
         if [&self.model, &self.serial, &self.revision].into_iter().all(|text| text.is_empty()) {
-            return read.and(Err(Failure::Content));
+            return read.and(Err(ReadError::Content));
         }
         Ok(())
     }

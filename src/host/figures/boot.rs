@@ -2,14 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, Source};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::stat;
 use psistats_core::limits;
 use psistats_core::report::json_of;
 
-/// See the module.
 #[derive(Debug)]
 pub struct Boot {
     source: Source,
@@ -18,7 +19,7 @@ pub struct Boot {
 
 impl Boot {
     /// Opens `/proc/stat`.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
         Self { source: Source::open(root, "proc/stat"), seconds: None }
     }
 }
@@ -32,13 +33,13 @@ impl Figure for Boot {
         self.source.reopen(root);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         self.seconds = None;
-        self.source.pieces(reading.text, limits::CPU_LINES, |text| {
+        self.source.pieces(snapshot.text, limits::CPU_LINES, |text| {
             self.seconds = stat::boot_time(text);
             if self.seconds.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        self.seconds.map(|_| ()).ok_or(Failure::Content)
+        self.seconds.map(|_| ()).ok_or(ReadError::Content)
     }
 
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {

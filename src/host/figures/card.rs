@@ -2,8 +2,10 @@
 
 use heapless::Vec;
 
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, read_at};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, read_at};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::mmc::{life_time, pre_eol};
 use psistats_core::report::hardware::{Card, Text};
@@ -16,10 +18,17 @@ const NAMES: [&str; 8] =
 /// Beneath the root.
 const DIRECTORY: &str = "sys/block";
 
-/// See the module. Cards come and go, and the figure is seldom read: its files are opened each time.
+/// Cards come and go, and the figure is seldom read: its files are opened each time.
 #[derive(Debug, Default)]
 pub struct Cards {
     found: Vec<(&'static str, Card), { NAMES.len() }>,
+}
+
+impl Cards {
+    /// Its files are opened each time.
+    pub fn open(_: &Root, _: &Options) -> Self {
+        Self::default()
+    }
 }
 
 impl Figure for Cards {
@@ -27,11 +36,9 @@ impl Figure for Cards {
         DIRECTORY
     }
 
-    fn reopen(&mut self, _: &Root) {}
-
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         self.found.clear();
-        let Reading { root, text, .. } = reading;
+        let Snapshot { root, text, .. } = snapshot;
         for block in NAMES {
             // Every card has a type.
             let Some(kind) = attribute(root, block, "type", text) else { continue };

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root};
 use crate::machine::sys;
 use psistats_core::bytes::Short;
 use psistats_core::kernel::clock;
@@ -15,9 +17,15 @@ use psistats_core::report::json_of;
 const FORBIDDEN: &str = "forbidden by a sandbox; of systemd's unit allow it by ProtectClock=no and \
                          SystemCallFilter=adjtimex (systemctl edit psistats)";
 
-/// See the module.
 #[derive(Debug, Default)]
 pub struct Clock(Option<clock::Clock>);
+
+impl Clock {
+    /// The kernel is asked each time.
+    pub fn open(_: &Root, _: &Options) -> Self {
+        Self::default()
+    }
+}
 
 impl Figure for Clock {
     fn source(&self) -> &str {
@@ -28,12 +36,14 @@ impl Figure for Clock {
         "adjtimex(2)".into()
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        if !reading.root.is_live() {
-            return Err(Failure::Because("the clock is this machine's, and not that of the root directory"));
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        if !snapshot.root.is_live() {
+            return Err(ReadError::Because(
+                "the clock is this machine's, and not that of the root directory",
+            ));
         }
         self.0 = match sys::clock() {
-            Err(Errno::EPERM) => return Err(Failure::Because(FORBIDDEN)),
+            Err(Errno::EPERM) => return Err(ReadError::Because(FORBIDDEN)),
             clock => Some(clock?),
         };
         Ok(())

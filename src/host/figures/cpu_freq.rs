@@ -8,22 +8,23 @@ use log::warn;
 use nix::errno::Errno;
 use serde::{Serialize, Serializer};
 
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, Source, read_at};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source, read_at};
+use crate::output::once::Once;
 use psistats_core::bytes::Short;
 use psistats_core::kernel::{Thousandths, cpufreq, cpulist};
 use psistats_core::limits;
 use psistats_core::report::json_of;
 
-/// See the module.
 #[derive(Debug)]
 pub struct CpuFreq {
     /// Cores that share a clock show it also while they are offline: only this tells.
     online: Source,
     /// By number, as far as one was ever online.
     cores: Vec<Core, { limits::CORES }>,
-    /// Whether it was told that there are more.
-    told: bool,
+    more: Once,
 }
 
 #[derive(Debug)]
@@ -42,15 +43,15 @@ impl Serialize for Core {
 impl CpuFreq {
     /// Opens `cpuN/cpufreq/scaling_cur_freq` of every core that is online. Since 4.3 `cpufreq` there is a
     /// link to the policy that the core belongs to (kernel document "CPU Performance Scaling").
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
         let online = Source::open(root, "sys/devices/system/cpu/online");
-        let mut cores = Self { online, cores: Vec::new(), told: false };
+        let mut cores = Self { online, cores: Vec::new(), more: Once::default() };
         cores.reopen(root);
         cores
     }
 
     /// Finds which cores are online.
-    fn find_online(&mut self, buf: &mut [u8]) -> Result<(), Failure> {
+    fn find_online(&mut self, buf: &mut [u8]) -> Result<(), ReadError> {
         for core in &mut self.cores {
             (core.online, core.mhz) = (false, None);
         }
@@ -59,8 +60,7 @@ impl CpuFreq {
             let offline = || Core { online: false, file: Err(Errno::ENOENT), mhz: None };
             while self.cores.len() <= number && self.cores.push(offline()).is_ok() {}
             let Some(core) = self.cores.get_mut(number) else {
-                if !self.told {
-                    self.told = true;
+                if self.more.first() {
                     warn!("cpu_freq: cores from number {} on are left out", limits::CORES);
                 }
                 break;
@@ -95,11 +95,11 @@ impl Figure for CpuFreq {
         self.cores.iter().any(|core| core.online && core.mhz.is_none())
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        self.find_online(reading.text)?;
-        let mut outcome = Err(Failure::Content);
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        self.find_online(snapshot.text)?;
+        let mut outcome = Err(ReadError::Content);
         for core in self.cores.iter_mut().filter(|core| core.online) {
-            match core.read(reading.text) {
+            match core.read(snapshot.text) {
                 Ok(mhz) => (core.mhz, outcome) = (Some(mhz), Ok(())),
                 Err(failure) => outcome = outcome.or(Err(failure)),
             }
@@ -113,8 +113,8 @@ impl Figure for CpuFreq {
 }
 
 impl Core {
-    fn read(&self, buf: &mut [u8]) -> Result<Thousandths, Failure> {
+    fn read(&self, buf: &mut [u8]) -> Result<Thousandths, ReadError> {
         let file = self.file.as_ref().map_err(|errno| *errno)?;
-        cpufreq::parse(read_at(file, buf, 0)?).ok_or(Failure::Content)
+        cpufreq::parse(read_at(file, buf, 0)?).ok_or(ReadError::Content)
     }
 }

@@ -1,12 +1,13 @@
 //! `disk`: the space of the file systems at `[disk] mounts`.
 
+use crate::figures::Options;
+use crate::figures::figure::Figure;
 use crate::figures::mounts::{Space, Table};
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, Watch};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Watch};
 use psistats_core::bytes::Short;
 use psistats_core::report::{Members, json_of};
 
-/// See the module.
 #[derive(Debug)]
 pub struct Disk {
     table: Table,
@@ -15,9 +16,9 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Opens the table of mounts, for these mount points.
-    pub fn open(root: &Root, mounts: &[String]) -> Self {
-        let mounts: Box<[Space]> = mounts.iter().filter_map(|point| Space::at(point)).collect();
+    /// Opens the table of mounts, for the mount points of `options`.
+    pub fn open(root: &Root, options: &Options) -> Self {
+        let mounts: Box<[Space]> = options.mounts.iter().filter_map(|point| Space::at(point)).collect();
         let watches = mounts.iter().map(|_| Watch::new("that part of disk")).collect();
         Self { table: Table::open(root, "disk"), mounts, watches }
     }
@@ -32,11 +33,11 @@ impl Figure for Disk {
         self.table.reopen(root);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         if !self.table.is_live() {
             return Ok(());
         }
-        self.table.survey(reading.text, &mut self.mounts)?;
+        self.table.survey(snapshot.text, &mut self.mounts)?;
         for (space, watch) in self.mounts.iter_mut().zip(&mut self.watches) {
             let place = || match space.waits() {
                 Some(kind) => format!("{} ({kind})", space.point).into(),

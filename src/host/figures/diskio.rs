@@ -2,8 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use crate::figures::{Crowd, Figure, Reading};
-use crate::machine::source::{Failure, Root, Source};
+use crate::figures::Options;
+use crate::figures::figure::{Crowd, Figure};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::diskstats::{devices, is_partition};
 use psistats_core::limits;
@@ -11,7 +13,6 @@ use psistats_core::report::deltas::Deltas;
 use psistats_core::report::rates::DiskRates;
 use psistats_core::report::{Members, json_of};
 
-/// See the module.
 #[derive(Debug)]
 pub struct DiskIo {
     source: Source,
@@ -24,10 +25,10 @@ pub struct DiskIo {
 
 impl DiskIo {
     /// Opens `/proc/diskstats`.
-    pub fn open(root: &Root, with_counters: bool) -> Self {
+    pub fn open(root: &Root, options: &Options) -> Self {
         let source = Source::open(root, "proc/diskstats");
         let (disks, crowd) = (Deltas::default(), Crowd::default());
-        Self { name: source.name(), source, disks, crowd, with_counters }
+        Self { name: source.name(), source, disks, crowd, with_counters: options.disk_counters }
     }
 }
 
@@ -40,16 +41,16 @@ impl Figure for DiskIo {
         self.source.reopen(root);
     }
 
-    fn prime(&mut self, reading: Reading<'_>) {
+    fn prime(&mut self, snapshot: &mut Snapshot<'_>) {
         // What fails is told when it is due.
-        let _ = self.read(reading);
+        let _ = self.read(snapshot);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         let Self { source, disks, crowd, name, .. } = self;
         *name = source.name();
         disks.begin();
-        source.pieces(reading.text, limits::COUNTERS, |text| {
+        source.pieces(snapshot.text, limits::COUNTERS, |text| {
             for device in devices(text) {
                 let disk = device.name;
                 // A system call only for what is neither known nor idle since the start, nor by its name a
@@ -57,8 +58,8 @@ impl Figure for DiskIo {
                 let is_disk = disks.rows().any(|row| row.name() == disk)
                     || (device.read | device.written) != 0
                         && !disks.rows().any(|row| is_partition(disk, row.name()))
-                        && is_whole_disk(reading.root, disk);
-                if is_disk && disks.add(disk, DiskRates::counters(&device), reading.now).is_err() {
+                        && is_whole_disk(snapshot.root, disk);
+                if is_disk && disks.add(disk, DiskRates::counters(&device), snapshot.now).is_err() {
                     crowd.tell("diskio", limits::COUNTED);
                 }
             }
@@ -68,7 +69,7 @@ impl Figure for DiskIo {
         if disks.rows().len() == 0 {
             // No disk, or nothing to tell one by?
             *name = "sys/block";
-            reading.root.file(name)?;
+            snapshot.root.file(name)?;
         }
         Ok(())
     }

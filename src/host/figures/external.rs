@@ -12,15 +12,15 @@ use heapless::Vec;
 use nix::errno::Errno;
 
 use crate::conf::external;
+use crate::figures::figure::Figure;
 use crate::figures::mounts::{Space, Table};
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, read_at};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, read_at};
 use psistats_core::bytes::Short;
 use psistats_core::json;
 use psistats_core::limits;
 use psistats_core::report::copy_of;
 
-/// See the module.
 #[derive(Debug)]
 pub struct External {
     /// Under the root.
@@ -46,15 +46,15 @@ impl External {
     }
 
     /// Opens the file, if nothing on the way there may keep us waiting.
-    fn file(&mut self, root: &Root, text: &mut [u8]) -> Result<File, Failure> {
+    fn file(&mut self, root: &Root, text: &mut [u8]) -> Result<File, ReadError> {
         if let (Some(table), Some(way)) = (&self.table, &mut self.way) {
             table.survey(text, slice::from_mut(way))?;
             if way.waits().is_some() {
-                return Err(Failure::Waits);
+                return Err(ReadError::Waits);
             }
         }
         root.plain_file(&self.file).map_err(|errno| match errno {
-            Errno::ELOOP | Errno::ENOTDIR => Failure::Because(
+            Errno::ELOOP | Errno::ENOTDIR => ReadError::Because(
                 "it, or a directory on the way there, is a symbolic link, which is not followed: \
                  configure the path without links",
             ),
@@ -82,23 +82,23 @@ impl Figure for External {
         }
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         self.json.clear();
-        let file = self.file(reading.root, reading.text)?;
+        let file = self.file(snapshot.root, snapshot.text)?;
         // These answer without waiting: the file is one of a local file system.
         let about = file.metadata().ok().filter(|about| about.is_file());
-        let about = about.ok_or(Failure::Because("is no regular file"))?;
+        let about = about.ok_or(ReadError::Because("is no regular file"))?;
         if about.modified().is_ok_and(|changed| age(changed) > self.max_age) {
-            return Err(Failure::Because("is older than max_age"));
+            return Err(ReadError::Because("is older than max_age"));
         }
         // A line end is not counted.
-        let text = read_at(&file, reading.text, 0)?.trim_ascii();
+        let text = read_at(&file, snapshot.text, 0)?.trim_ascii();
         if text.len() > limits::EXTERNAL {
-            return Err(Failure::Because("is longer than 512 bytes"));
+            return Err(ReadError::Because("is longer than 512 bytes"));
         }
         let value = str::from_utf8(text).ok().filter(|text| json::check_value(text).is_ok());
         let value =
-            value.ok_or(Failure::Because("is not one JSON value, such as 21.5, \"text\" or {\"a\":1}"))?;
+            value.ok_or(ReadError::Because("is not one JSON value, such as 21.5, \"text\" or {\"a\":1}"))?;
         // A report is one line. In a text JSON has no line ends.
         self.json.extend(value.bytes().map(|byte| if byte.is_ascii_whitespace() { b' ' } else { byte }));
         Ok(())

@@ -4,16 +4,17 @@ use std::fmt::Write;
 
 use heapless::String;
 
-use crate::figures::{Figure, Reading};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
 use crate::machine::hwmon::{Sensor, Sensors};
-use crate::machine::source::{Failure, Root};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::Fixed;
 use psistats_core::kernel::hwmon::Kind;
 use psistats_core::limits;
 use psistats_core::report::{Fans, json_of};
 
-/// See the module.
 #[derive(Debug)]
 pub struct Fan {
     found: Sensors,
@@ -21,7 +22,7 @@ pub struct Fan {
 
 impl Fan {
     /// Looks for the fans.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
         Self { found: Sensors::find(root, &is_fan, &mut |_| ()) }
     }
 
@@ -52,8 +53,8 @@ impl Figure for Fan {
         self.found.is_incomplete()
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        self.found.read(reading.text)
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        self.found.read(snapshot.text)
     }
 
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {

@@ -5,14 +5,15 @@ use core::iter;
 use heapless::Vec;
 use serde::{Serialize, Serializer};
 
+use crate::figures::Options;
+use crate::figures::figure::{Crowd, Figure};
 use crate::figures::mounts::{Space, Table};
-use crate::figures::{Crowd, Figure, Reading};
-use crate::machine::source::{Failure, Root};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root};
 use psistats_core::bytes::Short;
 use psistats_core::limits;
 use psistats_core::report::{Members, json_of};
 
-/// See the module.
 #[derive(Debug)]
 pub struct HddSpace {
     table: Table,
@@ -22,7 +23,7 @@ pub struct HddSpace {
 
 impl HddSpace {
     /// Opens the table of mounts.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
         let table = Table::open(root, "hddspace");
         Self { table, spaces: Vec::new(), crowd: Crowd::default() }
     }
@@ -37,13 +38,13 @@ impl Figure for HddSpace {
         self.table.reopen(root);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         self.spaces.clear();
         if !self.table.is_live() {
             return Ok(());
         }
         let Self { spaces, crowd, .. } = self;
-        self.table.each(reading.text, &mut |mount| {
+        self.table.each(snapshot.text, &mut |mount| {
             // What a container or a sandbox mounts in several places has the same space in all of them.
             let is_new = mount.has_device() && !spaces.iter().any(|space| space.device == mount.device);
             // A mount point that is too long has no room either.
@@ -51,7 +52,7 @@ impl Figure for HddSpace {
                 crowd.tell("hddspace", limits::MOUNTS);
             }
         })?;
-        self.table.survey(reading.text, &mut self.spaces)?;
+        self.table.survey(snapshot.text, &mut self.spaces)?;
         for space in &mut self.spaces {
             space.usage = space.ask().ok();
         }

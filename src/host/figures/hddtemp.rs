@@ -6,9 +6,11 @@ use std::fmt::Write as _;
 
 use heapless::{String, Vec};
 
-use crate::figures::{Crowd, Figure, Reading};
+use crate::figures::Options;
+use crate::figures::figure::{Crowd, Figure};
 use crate::machine::numbered::CHIPS;
-use crate::machine::source::{Failure, Root, read_at};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, read_at};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::hwmon::Kind;
 use psistats_core::limits;
@@ -18,11 +20,18 @@ use psistats_core::report::{Members, json_of};
 /// `/dev/sda`
 type Device = String<8>;
 
-/// See the module. Drives come and go, and the figure is seldom read: its files are opened each time.
+/// Drives come and go, and the figure is seldom read: its files are opened each time.
 #[derive(Debug, Default)]
 pub struct HddTemp {
     drives: Vec<(Device, DriveTemperature), { limits::DRIVES }>,
     crowd: Crowd,
+}
+
+impl HddTemp {
+    /// Its files are opened each time.
+    pub fn open(_: &Root, _: &Options) -> Self {
+        Self::default()
+    }
 }
 
 impl Figure for HddTemp {
@@ -30,9 +39,9 @@ impl Figure for HddTemp {
         "sys/class/hwmon"
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         let Self { drives, crowd } = self;
-        let Reading { root, text, .. } = reading;
+        let Snapshot { root, text, .. } = snapshot;
         drives.clear();
         CHIPS.each(root, &mut |number, name| {
             if name != "drivetemp" {
@@ -49,7 +58,7 @@ impl Figure for HddTemp {
             }
         });
         if drives.is_empty() {
-            return Err(Failure::Because("no drive has a chip drivetemp there: modprobe drivetemp"));
+            return Err(ReadError::Because("no drive has a chip drivetemp there: modprobe drivetemp"));
         }
         Ok(())
     }

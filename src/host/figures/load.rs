@@ -1,12 +1,13 @@
 //! `load`: how many tasks wanted to run, on average over 1, 5 and 15 minutes.
 
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, Source};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::{Hundredths, loadavg};
 use psistats_core::report::json_of;
 
-/// See the module.
 #[derive(Debug)]
 pub struct Load {
     source: Source,
@@ -15,7 +16,7 @@ pub struct Load {
 
 impl Load {
     /// Opens `/proc/loadavg`.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
         Self { source: Source::open(root, "proc/loadavg"), averages: None }
     }
 }
@@ -29,9 +30,9 @@ impl Figure for Load {
         self.source.reopen(root);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        self.averages = loadavg::parse(self.source.read(reading.text, 0)?);
-        if self.averages.is_some() { Ok(()) } else { Err(Failure::Content) }
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        self.averages = loadavg::parse(self.source.read(snapshot.text, 0)?);
+        if self.averages.is_some() { Ok(()) } else { Err(ReadError::Content) }
     }
 
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {

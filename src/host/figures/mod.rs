@@ -1,23 +1,7 @@
-//! The further figures of a report: one file each, and here when they are read.
+//! The further figures of a report: one file each, and the table of all of them.
 //!
-//! A new figure is a variant of [`FigureName`], a file here that reads it, and what its kernel text
-//! and its JSON are in `sample` and `report`.
-
-use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use log::warn;
-
-use crate::conf;
-use crate::conf::figures::{self, FigureName, Wanted};
-use crate::machine::Machine;
-use crate::machine::cores::Processors;
-use crate::machine::memory::Memory;
-use crate::machine::source::{Failure, Root, Watch};
-use psistats_core::bytes::Short;
-use psistats_core::report;
-use psistats_core::time::{Instant, Periodic};
+//! A new figure is a file here that reads it, and its line in the table. Kernel text of its own is a file in
+//! `kernel`, JSON that is more than a number one in `report`.
 
 pub mod basic;
 mod board;
@@ -29,6 +13,7 @@ mod disk;
 mod diskio;
 mod external;
 mod fan;
+mod figure;
 mod hddspace;
 mod hddtemp;
 mod load;
@@ -38,210 +23,71 @@ mod os;
 mod percpu;
 mod pressure;
 mod readonly;
+pub mod schedule;
 mod sensors;
 mod swap;
 mod throttled;
 mod wifi;
 
-/// Between two readings that are each worth a line in the log.
-pub const SELDOM: Duration = Duration::from_secs(30);
+use crate::figures::figure::Figure;
+pub use crate::figures::figure::{Options, Tick};
+use crate::machine::source::Root;
 
-/// A further figure. Its files are open and its buffers are as large as they will ever be.
-trait Figure {
-    /// What it is read from, under the root.
-    fn source(&self) -> &str;
-
-    /// The same for a message, which goes on with what became of it.
-    fn place(&self, root: &Root) -> PathBuf {
-        root.path(self.source())
-    }
-
-    /// Opens anew what may have gone away or come since, without an allocation. What reports have too
-    /// they open anew themselves.
-    fn reopen(&mut self, _: &Root) {}
-
-    /// Whether a part of it could not be read, which may come back when it is opened anew.
-    fn is_incomplete(&self) -> bool {
-        false
-    }
-
-    /// Reads what the first report is measured against, where it is a rate.
-    fn prime(&mut self, _: Reading<'_>) {}
-
-    /// Reads it, and keeps what was read.
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure>;
-
-    /// Writes what was read as a JSON value, and returns its length in bytes.
-    fn encode(&self, buf: &mut [u8]) -> Result<usize, Short>;
-}
-
-/// What a figure may use while it is read.
-struct Reading<'a> {
-    /// Room for kernel text, [`KERNEL_FILE`](crate::limits::KERNEL_FILE) bytes.
-    text: &'a mut [u8],
-    /// By the monotonic clock.
-    now: Instant,
-    /// For what is opened for a moment only.
-    root: &'a Root,
-    /// What reports and messages have too.
-    processors: &'a mut Processors,
-    /// Likewise.
-    memory: &'a mut Memory,
-}
-
-impl<'a> Reading<'a> {
-    fn of(machine: &'a mut Machine, now: Instant) -> Self {
-        let Machine { root, text, processors, memory, .. } = machine;
-        Self { text, now, root, processors, memory }
-    }
-}
-
-/// When a report is made.
-#[derive(Clone, Copy, Debug)]
-pub struct Tick {
-    /// By the wall clock, milliseconds.
-    pub unix_ms: i64,
-    /// By the monotonic clock.
-    pub now: Instant,
-    /// When it was due. By this, which does not waver, a figure is due too.
-    pub due: Instant,
-    /// Whether the secondary timer is due as well.
-    pub secondary: bool,
-}
-
-/// The figures that the configuration asks for.
+/// A line of the table: one further figure, which is off until the configuration enables it.
 #[derive(Debug)]
-pub struct Figures {
-    all: Vec<Scheduled>,
+pub struct Entry {
+    /// Its key in a report, and the name of its section; but for `percpu`.
+    pub name: &'static str,
+    /// From one read to the next where the section has no `interval`, seconds.
+    pub interval_s: u64,
+    open: fn(&Root, &Options) -> Box<dyn Figure>,
 }
 
-impl Figures {
-    /// Opens the sources of those that are wanted.
-    pub fn open(machine: &mut Machine, settings: &figures::Figures) -> Self {
-        let wanted = settings.wanted.iter().map(|wanted| Scheduled::open(machine, settings, *wanted));
-        let mut all: Vec<_> = wanted.collect();
-        all.extend(settings.externals.iter().map(|external| Scheduled::of(&machine.root, external)));
-        Self { all }
-    }
-
-    /// Reads what the first report is measured against.
-    pub fn prime(&mut self, machine: &mut Machine, now: Instant) {
-        for scheduled in &mut self.all {
-            scheduled.figure.prime(Reading::of(machine, now));
-        }
-    }
-
-    /// Adds those that are due to the report that `json` begins with and that is `length` bytes long.
-    /// Returns its new length.
-    pub fn add(&mut self, json: &mut [u8], mut length: usize, tick: Tick, machine: &mut Machine) -> usize {
-        for figure in &mut self.all {
-            if figure.is_due(tick.due) {
-                length = figure.add(json, length, tick, machine);
-            }
-        }
-        length
+impl Entry {
+    /// The section of it, and the key there that switches it on.
+    pub fn switch(&self) -> (&'static str, &'static str) {
+        if self.name == "percpu" { ("cpu", self.name) } else { (self.name, "enabled") }
     }
 }
 
-/// Whether it was told that there is more than a figure has room for.
-#[derive(Debug, Default)]
-struct Crowd(bool);
+macro_rules! table {
+    ($($name:literal, $interval_s:literal, $figure:ty, $summary:literal;)*) => {
+        /// All, in the order in which a report has them.
+        pub static FIGURES: &[Entry] = &[$(Entry {
+            name: $name,
+            interval_s: $interval_s,
+            open: |root, options| Box::new(<$figure>::open(root, options)),
+        }),*];
 
-impl Crowd {
-    /// Tells it once.
-    #[cold]
-    fn tell(&mut self, figure: &str, limit: usize) {
-        if !self.0 {
-            self.0 = true;
-            warn!("{figure}: there are more than {limit} of them; reports have the first");
-        }
-    }
+        /// What each says, for documents; no program has it.
+        pub const SUMMARIES: &[&str] = &[$($summary),*];
+    };
 }
 
-struct Scheduled {
-    figure: Box<dyn Figure>,
-    interval: Duration,
-    /// None before the first report, which has all.
-    timer: Option<Periodic>,
-    /// Of its key in a report.
-    watch: Watch,
-    /// Whether it was told that a report had no room.
-    crowded: bool,
-}
-
-// Not of the figure: in its table of functions nobody would call it, and a dozen take kilobytes.
-impl fmt::Debug for Scheduled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scheduled").field("watch", &self.watch).finish_non_exhaustive()
-    }
-}
-
-impl Scheduled {
-    fn open(machine: &mut Machine, settings: &figures::Figures, wanted: Wanted) -> Self {
-        let root = &machine.root;
-        let figure: Box<dyn Figure> = match wanted.name {
-            FigureName::Load => Box::new(load::Load::open(root)),
-            FigureName::PerCpu => Box::new(percpu::PerCpu::of(&mut machine.processors)),
-            FigureName::Swap => Box::new(swap::Swap::of(&mut machine.memory)),
-            FigureName::CpuFreq => Box::new(cpu_freq::CpuFreq::open(root)),
-            FigureName::Pressure => Box::new(pressure::Pressure::open(root)),
-            FigureName::Boot => Box::new(boot::Boot::open(root)),
-            FigureName::Clock => Box::new(clock::Clock::default()),
-            FigureName::Board => Box::new(board::Board::open(root)),
-            FigureName::Os => Box::new(os::Os::open(root)),
-            FigureName::Throttled => Box::new(throttled::Throttled::open(root)),
-            FigureName::Sensors => Box::new(sensors::Sensors::open(root, &settings.sensors)),
-            FigureName::Fan => Box::new(fan::Fan::open(root)),
-            FigureName::Disk => Box::new(disk::Disk::open(root, &settings.mounts)),
-            FigureName::HddSpace => Box::new(hddspace::HddSpace::open(root)),
-            FigureName::HddTemp => Box::new(hddtemp::HddTemp::default()),
-            FigureName::ReadOnly => Box::new(readonly::ReadOnly::open(root, &settings.mounts)),
-            FigureName::DiskIo => Box::new(diskio::DiskIo::open(root, settings.disk_counters)),
-            FigureName::Net => Box::new(net::Net::open(root, settings.net_counters)),
-            FigureName::Wifi => Box::new(wifi::Wifi::open(root)),
-            FigureName::Card => Box::new(card::Cards::default()),
-        };
-        Self {
-            figure,
-            interval: wanted.interval,
-            timer: None,
-            watch: Watch::new(wanted.name.as_str()),
-            crowded: false,
-        }
-    }
-
-    fn of(root: &Root, configured: &conf::external::External) -> Self {
-        Self {
-            figure: Box::new(external::External::open(root, configured)),
-            interval: configured.interval,
-            timer: None,
-            watch: Watch::of(configured.name.clone()),
-            crowded: false,
-        }
-    }
-
-    fn is_due(&mut self, due: Instant) -> bool {
-        self.timer.get_or_insert_with(|| Periodic::new(due, self.interval)).due(due)
-    }
-
-    fn add(&mut self, json: &mut [u8], length: usize, tick: Tick, machine: &mut Machine) -> usize {
-        // What is seldom read may tell each time that it is back.
-        let tell = tick.secondary || self.interval >= SELDOM;
-        if tell && (self.watch.is_missing() || self.figure.is_incomplete()) {
-            self.figure.reopen(&machine.root);
-        }
-        let outcome = self.figure.read(Reading::of(machine, tick.now));
-        let found = self.watch.pass(outcome, || self.figure.place(&machine.root), tell).is_some();
-        let key = self.watch.figure();
-        let longer = report::add(json, length, key, &|buf| {
-            if found { self.figure.encode(buf) } else { report::json_of(&None::<u8>, buf) }
-        });
-        longer.unwrap_or_else(|Short| {
-            if !self.crowded {
-                self.crowded = true;
-                warn!("{key}: reports have no room for it; disable another figure");
-            }
-            length
-        })
-    }
+// Name, seconds, type, summary. 1 s for what changes by the second, 60 for what is slow or costs more to read, 3600
+// for what stays.
+table! {
+    "load", 1, load::Load, "tasks that ran or waited, on average over 1, 5 and 15 minutes";
+    "percpu", 1, percpu::PerCpu, "percent of each core's time since the previous report, by core number";
+    "swap", 1, swap::Swap, "percent in use";
+    "cpu_freq", 1, cpu_freq::CpuFreq, "MHz of each core, by core number";
+    "pressure", 1, pressure::Pressure, "percent of the last 10 s in which tasks waited for processor, disks and memory";
+    // Each read may be a question to the firmware.
+    "throttled", 10, throttled::Throttled, "which limits hold a Raspberry Pi back, now and since it started";
+    "sensors", 1, sensors::Sensors, "what hwmon and the thermal zones measure: degrees Celsius, rpm, V, A, W, %";
+    "fan", 1, fan::Fan, "revolutions a minute";
+    "disk", 60, disk::Disk, "bytes of file systems, by mount point";
+    "hddspace", 60, hddspace::HddSpace, "percent in use of each file system on a block device, as psistats 0.2 sent it";
+    // As often as the original's file had it. To ask a drive may keep it from its sleep.
+    "hddtemp", 30, hddtemp::HddTemp, "degrees Celsius of drives, as psistats 0.2 sent it";
+    "readonly", 60, readonly::ReadOnly, "whether file systems became read-only, and the errors that ext4 has counted";
+    "diskio", 1, diskio::DiskIo, "bytes a second of each disk, and percent of the time at work";
+    "net", 1, net::Net, "bytes a second of each interface; packets with errors and dropped ones";
+    "wifi", 60, wifi::Wifi, "quality of each Wi-Fi interface; level and noise in dBm";
+    "card", 3600, card::Cards, "percent of its life that each eMMC chip has used";
+    // It moves when the clock is set.
+    "boot", 60, boot::Boot, "Unix seconds of the start";
+    "clock", 60, clock::Clock, "whether the clock is synchronised, and seconds that it is off";
+    "board", 3600, board::Board, "model, serial number and revision";
+    "os", 3600, os::Os, "name of the operating system";
 }

@@ -9,7 +9,7 @@ use heapless::{String, Vec};
 use log::info;
 use nix::sys::statvfs::statvfs;
 
-use crate::machine::source::{Failure, Root, Source};
+use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::kernel::mountinfo::{Access, Device, Mount, Place, mounts};
 use psistats_core::limits;
 use psistats_core::report::disk::Usage;
@@ -56,13 +56,13 @@ impl Space {
     /// Asks for the space, where the last survey found that it may be asked for.
     ///
     /// # Errors
-    /// [`Failure::Waits`], [`Failure::NotMounted`], or as `statvfs(3)`.
-    pub fn ask(&self) -> Result<Usage, Failure> {
+    /// [`ReadError::Waits`], [`ReadError::NotMounted`], or as `statvfs(3)`.
+    pub fn ask(&self) -> Result<Usage, ReadError> {
         if self.place.waits().is_some() {
-            return Err(Failure::Waits);
+            return Err(ReadError::Waits);
         }
         if !self.place.is_mounted() {
-            return Err(Failure::NotMounted);
+            return Err(ReadError::NotMounted);
         }
         // nix copies a path of less than 1024 bytes to the stack.
         let stat = statvfs(self.point.as_str())?;
@@ -121,9 +121,9 @@ impl Table {
     /// Calls `each` with every mount, in order.
     ///
     /// # Errors
-    /// Those of the file; [`Failure::Content`] also for one line that does not read as a mount, since
+    /// Those of the file; [`ReadError::Content`] also for one line that does not read as a mount, since
     /// that may be the one not to be asked.
-    pub fn each(&self, text: &mut [u8], each: &mut dyn FnMut(&Mount<'_>)) -> Result<(), Failure> {
+    pub fn each(&self, text: &mut [u8], each: &mut dyn FnMut(&Mount<'_>)) -> Result<(), ReadError> {
         let mut whole = true;
         self.source.pieces(text, limits::MOUNTINFO, |text| {
             for mount in mounts(text) {
@@ -137,14 +137,14 @@ impl Table {
             }
             ControlFlow::Continue(())
         })?;
-        whole.then_some(()).ok_or(Failure::Content)
+        whole.then_some(()).ok_or(ReadError::Content)
     }
 
     /// Finds out what is mounted at each of `spaces`, and on the way there.
     ///
     /// # Errors
     /// As [`Table::each`].
-    pub fn survey(&self, text: &mut [u8], spaces: &mut [Space]) -> Result<(), Failure> {
+    pub fn survey(&self, text: &mut [u8], spaces: &mut [Space]) -> Result<(), ReadError> {
         for space in &mut *spaces {
             space.place = Place::default();
         }

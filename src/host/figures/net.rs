@@ -2,8 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use crate::figures::{Crowd, Figure, Reading};
-use crate::machine::source::{Failure, Root, Source};
+use crate::figures::Options;
+use crate::figures::figure::{Crowd, Figure};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::net_dev::Columns;
 use psistats_core::limits;
@@ -11,7 +13,6 @@ use psistats_core::report::deltas::Deltas;
 use psistats_core::report::rates::NetRates;
 use psistats_core::report::{Members, json_of};
 
-/// See the module.
 #[derive(Debug)]
 pub struct Net {
     source: Source,
@@ -22,12 +23,12 @@ pub struct Net {
 
 impl Net {
     /// Opens `/proc/net/dev`.
-    pub fn open(root: &Root, with_counters: bool) -> Self {
+    pub fn open(root: &Root, options: &Options) -> Self {
         Self {
             source: Source::open(root, "proc/net/dev"),
             interfaces: Deltas::default(),
             crowd: Crowd::default(),
-            with_counters,
+            with_counters: options.net_counters,
         }
     }
 }
@@ -41,16 +42,16 @@ impl Figure for Net {
         self.source.reopen(root);
     }
 
-    fn prime(&mut self, reading: Reading<'_>) {
+    fn prime(&mut self, snapshot: &mut Snapshot<'_>) {
         // What fails is told when it is due.
-        let _ = self.read(reading);
+        let _ = self.read(snapshot);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         let Self { source, interfaces, crowd, .. } = self;
         interfaces.begin();
         let mut columns = None;
-        source.pieces(reading.text, limits::COUNTERS, |text| {
+        source.pieces(snapshot.text, limits::COUNTERS, |text| {
             // The head is in the first piece.
             if columns.is_none() {
                 columns = Columns::of(text);
@@ -58,13 +59,13 @@ impl Figure for Net {
             let Some(columns) = columns else { return ControlFlow::Break(()) };
             for interface in columns.interfaces(text).filter(|interface| interface.name != "lo") {
                 let counters = NetRates::counters(&interface);
-                if interfaces.add(interface.name, counters, reading.now).is_err() {
+                if interfaces.add(interface.name, counters, snapshot.now).is_err() {
                     crowd.tell("net", limits::COUNTED);
                 }
             }
             ControlFlow::Continue(())
         })?;
-        columns.ok_or(Failure::Content)?;
+        columns.ok_or(ReadError::Content)?;
         interfaces.end();
         Ok(())
     }

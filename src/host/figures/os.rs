@@ -2,14 +2,15 @@
 
 use heapless::String;
 
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, Source};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::os_release;
 use psistats_core::limits;
 use psistats_core::report::json_of;
 
-/// See the module.
 #[derive(Debug)]
 pub struct Os {
     /// Best first.
@@ -19,7 +20,7 @@ pub struct Os {
 
 impl Os {
     /// Opens `/etc/os-release` and `/usr/lib/os-release`.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
         let names = ["etc/os-release", "usr/lib/os-release"];
         Self { sources: names.map(|name| Source::open(root, name)), name: String::new() }
     }
@@ -34,11 +35,11 @@ impl Figure for Os {
         self.sources.iter_mut().for_each(|source| source.reopen(root));
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        let mut outcome = Err(Failure::Content);
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        let mut outcome = Err(ReadError::Content);
         for source in &self.sources {
-            let text = source.read(reading.text, 0);
-            outcome = text.and_then(|text| os_release::pretty_name(text).ok_or(Failure::Content));
+            let text = source.read(snapshot.text, 0);
+            outcome = text.and_then(|text| os_release::pretty_name(text).ok_or(ReadError::Content));
             if outcome.is_ok() {
                 break;
             }

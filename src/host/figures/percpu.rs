@@ -1,35 +1,39 @@
-//! `percpu`: how busy each core was since the report before.
+//! `percpu`: how busy each core was since the previous report.
 
-use crate::figures::{Figure, Reading};
-use crate::machine::Asker;
-use crate::machine::cores::{Cores, Processors};
-use crate::machine::source::Failure;
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::cores::{CoreRates, ProcessorReader};
+use crate::machine::snapshot::{Snapshot, Wanted};
+use crate::machine::source::{ReadError, Root};
 use psistats_core::bytes::Short;
 use psistats_core::report::{Sequence, json_of};
 
-/// See the module.
 #[derive(Debug)]
-pub struct PerCpu(Cores);
+pub struct PerCpu(CoreRates);
 
 impl PerCpu {
-    /// Those of `processors`.
-    pub fn of(processors: &mut Processors) -> Self {
-        Self(Cores::of(processors, Asker::Figure, "percpu"))
+    /// The snapshot has it.
+    pub fn open(_: &Root, _: &Options) -> Self {
+        Self(CoreRates::new("percpu"))
     }
 }
 
 impl Figure for PerCpu {
     fn source(&self) -> &str {
-        Processors::NAME
+        ProcessorReader::NAME
     }
 
-    fn prime(&mut self, reading: Reading<'_>) {
+    fn wanted(&self) -> Wanted {
+        Wanted::CORES
+    }
+
+    fn prime(&mut self, snapshot: &mut Snapshot<'_>) {
         // A failure shows again with the first report.
-        let _ = self.read(reading);
+        let _ = self.read(snapshot);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        self.0.read(reading.processors, reading.now, reading.text)
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        self.0.update(snapshot)
     }
 
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {

@@ -2,13 +2,14 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, Source};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::pressure;
 use psistats_core::report::json_of;
 
-/// See the module.
 #[derive(Debug)]
 pub struct Pressure {
     resources: [Resource; 3],
@@ -23,7 +24,7 @@ struct Resource {
 
 impl Pressure {
     /// Opens `/proc/pressure/cpu`, `io` and `memory`.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
         let resources =
             [("cpu", "proc/pressure/cpu"), ("io", "proc/pressure/io"), ("memory", "proc/pressure/memory")];
         Self {
@@ -45,11 +46,11 @@ impl Figure for Pressure {
         self.resources.iter_mut().for_each(|resource| resource.source.reopen(root));
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        let mut outcome = Err(Failure::Content);
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        let mut outcome = Err(ReadError::Content);
         for resource in &mut self.resources {
-            let text = resource.source.read(reading.text, 0);
-            let read = text.and_then(|text| pressure::parse(text).ok_or(Failure::Content));
+            let text = resource.source.read(snapshot.text, 0);
+            let read = text.and_then(|text| pressure::parse(text).ok_or(ReadError::Content));
             resource.pressure = read.ok();
             outcome = outcome.or(read.map(|_| ()));
         }

@@ -5,9 +5,11 @@ use std::ops::ControlFlow;
 
 use heapless::String;
 
+use crate::figures::Options;
+use crate::figures::figure::Figure;
 use crate::figures::mounts::{Space, Table};
-use crate::figures::{Figure, Reading};
-use crate::machine::source::{Failure, Root, Source, read_at};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source, read_at};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::mountinfo::Device;
 use psistats_core::kernel::{fstab, text};
@@ -15,7 +17,6 @@ use psistats_core::limits;
 use psistats_core::report::disk::Health;
 use psistats_core::report::{Members, json_of};
 
-/// See the module.
 #[derive(Debug)]
 pub struct ReadOnly {
     table: Table,
@@ -29,16 +30,16 @@ pub struct ReadOnly {
 struct State {
     /// What fstab says. None: nothing.
     is_to_be_writable: Option<bool>,
-    /// At an earlier reading.
+    /// At an earlier snapshot.
     was_writable: bool,
     /// None: nothing is mounted there.
     health: Option<Health>,
 }
 
 impl ReadOnly {
-    /// Opens the table of mounts and `/etc/fstab`, for the root and for these mount points.
-    pub fn open(root: &Root, mounts: &[std::string::String]) -> Self {
-        let others = mounts.iter().map(std::string::String::as_str).filter(|point| *point != "/");
+    /// Opens the table of mounts and `/etc/fstab`, for `/` and for the mount points of `options`.
+    pub fn open(root: &Root, options: &Options) -> Self {
+        let others = options.mounts.iter().map(|point| point.as_str()).filter(|point| *point != "/");
         let mounts: Box<[Space]> = ["/"].into_iter().chain(others).filter_map(Space::at).collect();
         let states = vec![State::default(); mounts.len()].into();
         Self { table: Table::of(root), fstab: Source::open(root, "etc/fstab"), mounts, states }
@@ -71,8 +72,8 @@ impl Figure for ReadOnly {
         self.table.reopen(root);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        let Reading { root, text, .. } = reading;
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        let Snapshot { root, text, .. } = snapshot;
         self.table.survey(text, &mut self.mounts)?;
         self.read_fstab(root, text);
         for (mount, state) in self.mounts.iter().zip(&mut self.states) {

@@ -3,14 +3,15 @@
 use log::warn;
 
 use crate::conf::sensors::Device;
-use crate::figures::{Crowd, Figure, Reading};
+use crate::figures::Options;
+use crate::figures::figure::{Crowd, Figure};
 use crate::machine::hwmon::{self, Sensor};
-use crate::machine::source::{Failure, Root};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root};
 use psistats_core::bytes::Short;
 use psistats_core::limits;
 use psistats_core::report::{self, json_of};
 
-/// See the module.
 #[derive(Debug)]
 pub struct Sensors {
     /// Empty: everything that is found.
@@ -19,9 +20,10 @@ pub struct Sensors {
 }
 
 impl Sensors {
-    /// Looks for the sensors, and warns of `devices` that there are not.
-    pub fn open(root: &Root, devices: &[Device]) -> Self {
-        let mut crowd = Crowd::default();
+    /// Looks for the sensors, and warns of devices in `options` that there are not.
+    pub fn open(root: &Root, options: &Options) -> Self {
+        let devices = options.sensors.as_slice();
+        let crowd = Crowd::default();
         let found = hwmon::Sensors::find(root, &|sensor| is_wanted(devices, sensor), &mut |left_out| {
             if let hwmon::LeftOut::Full(_) = left_out {
                 crowd.tell("sensors", limits::LISTED_SENSORS);
@@ -71,8 +73,8 @@ impl Figure for Sensors {
         self.found.is_incomplete() || !self.devices.iter().all(found)
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        self.found.read(reading.text)
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        self.found.read(snapshot.text)
     }
 
     fn encode(&self, buf: &mut [u8]) -> Result<usize, Short> {

@@ -1,33 +1,35 @@
 //! `swap`: percent in use.
 
-use crate::figures::{Figure, Reading};
-use crate::machine::Asker;
-use crate::machine::memory::Memory;
-use crate::machine::source::Failure;
+use crate::figures::Options;
+use crate::figures::figure::Figure;
+use crate::machine::memory::MemoryReader;
+use crate::machine::snapshot::{Snapshot, Wanted};
+use crate::machine::source::{ReadError, Root};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::Tenths;
 use psistats_core::report::{json_of, percent};
 
-/// See the module.
 #[derive(Debug)]
 pub struct Swap(Option<Tenths>);
 
 impl Swap {
-    /// That of `memory`, which from now on reads it.
-    pub fn of(memory: &mut Memory) -> Self {
-        memory.with_swap = true;
+    /// The snapshot has it.
+    pub fn open(_: &Root, _: &Options) -> Self {
         Self(None)
     }
 }
 
 impl Figure for Swap {
     fn source(&self) -> &str {
-        Memory::NAME
+        MemoryReader::NAME
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
-        let told = reading.memory.ask(Asker::Figure, reading.now, reading.text)?;
-        let swap = told.swap.ok_or(Failure::Content)?;
+    fn wanted(&self) -> Wanted {
+        Wanted::SWAP
+    }
+
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
+        let swap = snapshot.memory?.swap.ok_or(ReadError::Content)?;
         self.0 = Some(percent(swap.total_bytes.saturating_sub(swap.free_bytes), swap.total_bytes));
         Ok(())
     }

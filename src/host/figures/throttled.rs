@@ -9,15 +9,16 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use crate::figures::{Figure, Reading};
+use crate::figures::Options;
+use crate::figures::figure::Figure;
 use crate::machine::numbered::CHIPS;
-use crate::machine::source::{Failure, Root, Source, read_at};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source, read_at};
 use crate::machine::sys;
 use psistats_core::bytes::Short;
 use psistats_core::kernel::throttled::{KNOWN, UNDER_VOLTAGE, parse, parse_alarm};
 use psistats_core::report::{Throttled as Bits, json_of};
 
-/// See the module.
 #[derive(Debug)]
 pub struct Throttled {
     driver: Source,
@@ -25,12 +26,16 @@ pub struct Throttled {
     mailbox: Result<File, Errno>,
     bits: Bits,
     /// What became of each source that was asked, in that order.
-    asked: [Result<(), Failure>; 3],
+    asked: [Result<(), ReadError>; 3],
 }
 
 impl Throttled {
     /// Opens what there is.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
+        Self::find(root)
+    }
+
+    fn find(root: &Root) -> Self {
         let driver = Source::open(root, "sys/devices/platform/soc/soc:firmware/get_throttled");
         Self {
             driver,
@@ -47,20 +52,20 @@ impl Throttled {
     }
 
     /// Adds the bits of `mask` that a source has.
-    fn take(&mut self, mask: u32, bits: Result<u32, Failure>) -> Result<(), Failure> {
+    fn take(&mut self, mask: u32, bits: Result<u32, ReadError>) -> Result<(), ReadError> {
         self.bits.add(mask, bits?);
         Ok(())
     }
 
-    fn alarm(&self, buf: &mut [u8]) -> Result<u32, Failure> {
+    fn alarm(&self, buf: &mut [u8]) -> Result<u32, ReadError> {
         let file = self.alarm.as_ref().map_err(|errno| *errno)?;
-        let low = parse_alarm(read_at(file, buf, 0)?).ok_or(Failure::Content)?;
+        let low = parse_alarm(read_at(file, buf, 0)?).ok_or(ReadError::Content)?;
         Ok(u32::from(low) * UNDER_VOLTAGE)
     }
 
-    fn firmware(&self) -> Result<u32, Failure> {
+    fn firmware(&self) -> Result<u32, ReadError> {
         let device = self.mailbox.as_ref().map_err(|errno| *errno)?;
-        sys::firmware_throttled(device)?.ok_or(Failure::Content)
+        sys::firmware_throttled(device)?.ok_or(ReadError::Content)
     }
 }
 
@@ -88,18 +93,19 @@ impl Figure for Throttled {
     }
 
     fn reopen(&mut self, root: &Root) {
-        *self = Self::open(root);
+        *self = Self::find(root);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         self.bits = Bits::default();
-        let driver = self.driver.read(reading.text, 0).and_then(|text| parse(text).ok_or(Failure::Content));
+        let driver =
+            self.driver.read(snapshot.text, 0).and_then(|text| parse(text).ok_or(ReadError::Content));
         let driver = self.take(KNOWN, driver);
         if driver.is_ok() {
             self.asked = [Ok(()); 3];
             return Ok(());
         }
-        let alarm = self.alarm(reading.text);
+        let alarm = self.alarm(snapshot.text);
         let alarm = self.take(UNDER_VOLTAGE, alarm);
         let firmware = self.firmware();
         let firmware = self.take(KNOWN, firmware);

@@ -2,15 +2,16 @@
 
 use heapless::{String, Vec};
 
-use crate::figures::{Crowd, Figure, Reading};
-use crate::machine::source::{Failure, Root, Source};
+use crate::figures::Options;
+use crate::figures::figure::{Crowd, Figure};
+use crate::machine::snapshot::Snapshot;
+use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::wireless::interfaces;
 use psistats_core::limits;
 use psistats_core::report::hardware::Signal;
 use psistats_core::report::{Members, json_of};
 
-/// See the module.
 #[derive(Debug)]
 pub struct Wifi {
     source: Source,
@@ -20,7 +21,7 @@ pub struct Wifi {
 
 impl Wifi {
     /// Opens `/proc/net/wireless`.
-    pub fn open(root: &Root) -> Self {
+    pub fn open(root: &Root, _: &Options) -> Self {
         Self { source: Source::open(root, "proc/net/wireless"), found: Vec::new(), crowd: Crowd::default() }
     }
 }
@@ -34,9 +35,9 @@ impl Figure for Wifi {
         self.source.reopen(root);
     }
 
-    fn read(&mut self, reading: Reading<'_>) -> Result<(), Failure> {
+    fn read(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), ReadError> {
         self.found.clear();
-        for one in interfaces(self.source.read(reading.text, 0)?) {
+        for one in interfaces(self.source.read(snapshot.text, 0)?) {
             let Ok(name) = String::try_from(one.name) else { continue };
             if self.found.push((name, Signal::of(&one))).is_err() {
                 self.crowd.tell("wifi", limits::WIFI);

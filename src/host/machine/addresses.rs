@@ -11,53 +11,67 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send, socket,
 };
 
-use crate::machine::source::Failure;
-use crate::machine::{Asker, Served};
+use crate::machine::snapshot::Wanted;
+use crate::machine::source::{ReadError, Root};
+use crate::output::once::Once;
 use psistats_core::kernel::addresses::{Addresses, Error, Family, Progress, parse, request};
 use psistats_core::limits;
-use psistats_core::time::Instant;
 
 /// Asks the kernel for addresses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AddressReader {
-    /// Whether somebody wants IPv6 addresses too.
-    pub with_ipv6: bool,
-    served: Served,
-    outcome: Option<Failure>,
+    outcome: Result<(), ReadError>,
     found: Addresses,
+    /// None after a failure: the next read begins with a new one.
     socket: Option<OwnedFd>,
     sequence: u32,
-    cut_told: bool,
+    more: Once,
+}
+
+impl Default for AddressReader {
+    fn default() -> Self {
+        Self {
+            outcome: Err(ReadError::Content),
+            found: Addresses::default(),
+            socket: None,
+            sequence: 0,
+            more: Once::default(),
+        }
+    }
 }
 
 impl AddressReader {
-    /// The addresses of this network namespace. Does not wait: the kernel answers a dump while it is
-    /// asked and read.
+    /// Reads the addresses of this network namespace, if they are wanted. Does not wait: the kernel answers a
+    /// dump while it is asked and read. Of another root than `/` there are none: addresses are not a file.
+    pub fn read(&mut self, wanted: Wanted, root: &Root, buf: &mut [u8]) {
+        self.found.clear();
+        self.outcome = match wanted.only(Wanted::IPV4 | Wanted::IPV6) {
+            Wanted::NOTHING => Err(ReadError::Content),
+            wanted if root.is_live() => self.dump(wanted, buf),
+            _ => Ok(()),
+        };
+    }
+
+    /// The addresses that were read last.
     ///
     /// # Errors
     /// As `socket(2)`, `send(2)`, `recv(2)`; what the kernel refuses with; or content that is none.
-    /// The next reading begins with a new socket.
-    pub fn ask(&mut self, asker: Asker, now: Instant, buf: &mut [u8]) -> Result<&Addresses, Failure> {
-        if self.served.is_over(asker, now) {
-            self.outcome = self.read(buf).err();
-        }
-        self.outcome.map_or(Ok(&self.found), Err)
+    pub fn addresses(&self) -> Result<&Addresses, ReadError> {
+        self.outcome.map(|()| &self.found)
     }
 
-    fn read(&mut self, buf: &mut [u8]) -> Result<(), Failure> {
-        self.found.clear();
+    fn dump(&mut self, wanted: Wanted, buf: &mut [u8]) -> Result<(), ReadError> {
         let socket = match self.socket.take() {
             Some(socket) => socket,
             None => open()?,
         };
-        for family in [Family::V4, Family::V6] {
-            if family == Family::V6 && !self.with_ipv6 {
-                break;
+        for (family, flag) in [(Family::V4, Wanted::IPV4), (Family::V6, Wanted::IPV6)] {
+            if !wanted.has(flag) {
+                continue;
             }
             self.sequence = self.sequence.wrapping_add(1);
             if dump(&socket, family, self.sequence, buf, &mut self.found)? == Progress::Full {
-                if !self.cut_told {
-                    self.cut_told = true;
+                if self.more.first() {
                     warn!("more than {} addresses: reports carry the first of them", limits::ADDRESSES);
                 }
                 // The rest of the dump is still under way.
@@ -84,7 +98,7 @@ fn dump(
     sequence: u32,
     buf: &mut [u8],
     found: &mut Addresses,
-) -> Result<Progress, Failure> {
+) -> Result<Progress, ReadError> {
     send(socket.as_raw_fd(), &request(family, sequence), MsgFlags::empty())?;
     for _ in 0..limits::ADDRESS_DATAGRAMS {
         // MSG_TRUNC: the whole length also of a datagram that was cut.
@@ -92,13 +106,13 @@ fn dump(
             Err(Errno::EINTR) => continue,
             other => other?,
         };
-        let datagram = buf.get(..length).ok_or(Failure::Content)?;
+        let datagram = buf.get(..length).ok_or(ReadError::Content)?;
         match parse(datagram, family, sequence, found) {
             Ok(Progress::More) => {}
             Ok(end) => return Ok(end),
-            Err(Error::Malformed) => return Err(Failure::Content),
+            Err(Error::Malformed) => return Err(ReadError::Content),
             Err(Error::Refused(errno)) => return Err(Errno::from_raw(errno).into()),
         }
     }
-    Err(Failure::Content)
+    Err(ReadError::Content)
 }

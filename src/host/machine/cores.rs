@@ -1,76 +1,82 @@
-//! What the processors have spent their time on, and how busy each was since the reading before.
+//! What the processors have spent their time on, and how busy each core was between two snapshots.
 
 use heapless::Vec as Fixed;
 use log::warn;
 
-use crate::machine::source::{Failure, Root, Source};
-use crate::machine::{Asker, Served};
+use crate::machine::snapshot::{Snapshot, Wanted};
+use crate::machine::source::{ReadError, Root, Source};
+use crate::output::once::Once;
 use psistats_core::kernel::Tenths;
 use psistats_core::kernel::stat::{self, CpuTimes};
 use psistats_core::limits;
 use psistats_core::report::CpuRate;
-use psistats_core::time::Instant;
 
 /// `/proc/stat`.
 #[derive(Debug)]
-pub struct Processors {
+pub struct ProcessorReader {
+    /// The times of all processors together, as they were read last.
+    pub all: Result<CpuTimes, ReadError>,
+    /// Whether there were more cores than [`limits::CORES`].
+    pub has_more_cores: bool,
     source: Source,
-    served: Served,
-    all: Result<CpuTimes, Failure>,
-    each: Result<(), Failure>,
-    /// By number, as far as one is online; of no capacity where nobody wants them.
+    /// Whether `all` failed when it was last read.
+    failed: bool,
+    each: Result<(), ReadError>,
+    /// By number, as far as one is online.
     cores: Vec<Option<CpuTimes>>,
-    more: bool,
 }
 
-impl Processors {
+impl ProcessorReader {
     /// Where it is read, under the root.
     pub const NAME: &str = "proc/stat";
 
     /// Opens it.
     pub fn open(root: &Root) -> Self {
         Self {
+            all: Err(ReadError::Content),
+            has_more_cores: false,
             source: Source::open(root, Self::NAME),
-            served: Served::default(),
-            all: Err(Failure::Content),
-            each: Err(Failure::Content),
-            cores: Vec::new(),
-            more: false,
+            failed: false,
+            each: Err(ReadError::Content),
+            cores: Vec::with_capacity(limits::CORES),
         }
     }
 
-    /// Opens it again.
-    pub fn reopen(&mut self, root: &Root) {
-        self.source.reopen(root);
+    /// Reads what is wanted of it: its first line alone, unless each core is wanted.
+    pub fn read(&mut self, wanted: Wanted, root: &Root, text: &mut [u8]) {
+        if wanted.has(Wanted::REOPENED) && self.failed {
+            self.source.reopen(root);
+        }
+        self.cores.clear();
+        self.has_more_cores = false;
+        (self.all, self.each) = (Err(ReadError::Content), Err(ReadError::Content));
+        if wanted.has(Wanted::CORES) {
+            self.read_each(text);
+        } else if wanted.has(Wanted::CPU) {
+            let (line, _) = text.split_at_mut(limits::CPU_LINE);
+            self.all = self.source.read(line, 0).and_then(all_of);
+        } else {
+            return;
+        }
+        self.failed = self.all.is_err();
     }
 
-    /// The times of all processors together.
+    /// The times of each core that were read last.
     ///
     /// # Errors
     /// Those of the file.
-    pub fn all(&mut self, asker: Asker, now: Instant, text: &mut [u8]) -> Result<CpuTimes, Failure> {
-        if self.served.is_over(asker, now) {
-            self.read(text);
-        }
-        self.all
+    pub fn cores(&self) -> Result<&[Option<CpuTimes>], ReadError> {
+        self.each.map(|()| self.cores.as_slice())
     }
 
-    /// The file of one reading: its first line alone, unless each core is wanted.
-    fn read(&mut self, text: &mut [u8]) {
-        if self.cores.capacity() == 0 {
-            let (line, _) = text.split_at_mut(limits::CPU_LINE);
-            self.all = self.source.read(line, 0).and_then(all_of);
-            return;
-        }
-        let Self { source, all, cores, more, .. } = self;
-        cores.clear();
-        *more = false;
+    fn read_each(&mut self, text: &mut [u8]) {
+        let Self { source, all, each, cores, has_more_cores, .. } = self;
         let mut first = None;
-        self.each = source.pieces(text, limits::CPU_LINES, |text| {
+        *each = source.pieces(text, limits::CPU_LINES, |text| {
             first.get_or_insert_with(|| all_of(text));
             stat::each_core(text, |number, times| {
-                if number >= cores.capacity() {
-                    *more = true;
+                if number >= limits::CORES {
+                    *has_more_cores = true;
                     return;
                 }
                 cores.resize(cores.len().max(number + 1), None);
@@ -79,26 +85,24 @@ impl Processors {
                 }
             })
         });
-        *all = first.unwrap_or(Err(self.each.err().unwrap_or(Failure::Content)));
-        if self.each.is_ok() && cores.is_empty() {
-            self.each = Err(Failure::Content);
+        *all = first.unwrap_or(Err(each.err().unwrap_or(ReadError::Content)));
+        if each.is_ok() && cores.is_empty() {
+            *each = Err(ReadError::Content);
         }
     }
 }
 
-fn all_of(text: &[u8]) -> Result<CpuTimes, Failure> {
-    stat::parse(text).ok_or(Failure::Content)
+fn all_of(text: &[u8]) -> Result<CpuTimes, ReadError> {
+    stat::parse(text).ok_or(ReadError::Content)
 }
 
-/// The cores, for one who asks.
+/// How busy each core was, for one consumer of snapshots.
 #[derive(Debug)]
-pub struct Cores {
-    asker: Asker,
+pub struct CoreRates {
     figure: &'static str,
     /// By number, as far as one was ever online.
     all: Fixed<Core, { limits::CORES }>,
-    /// Whether it was told that there are more.
-    told: bool,
+    more: Once,
 }
 
 #[derive(Debug, Default)]
@@ -107,33 +111,24 @@ struct Core {
     percent: Option<Tenths>,
 }
 
-impl Cores {
-    /// Of `processors`, which from now on reads them, for `figure` of this asker.
-    pub fn of(processors: &mut Processors, asker: Asker, figure: &'static str) -> Self {
-        processors.cores.reserve_exact(limits::CORES);
-        Self { asker, figure, all: Fixed::new(), told: false }
+impl CoreRates {
+    /// For `figure`, of whose cores some may have no room.
+    pub fn new(figure: &'static str) -> Self {
+        Self { figure, all: Fixed::new(), more: Once::default() }
     }
 
-    /// Reads the counters.
+    /// Measures from the snapshot before that this consumer saw to this one, which has [`Wanted::CORES`].
     ///
     /// # Errors
     /// Those of the file.
-    pub fn read(
-        &mut self,
-        processors: &mut Processors,
-        now: Instant,
-        text: &mut [u8],
-    ) -> Result<(), Failure> {
+    pub fn update(&mut self, snapshot: &Snapshot<'_>) -> Result<(), ReadError> {
         self.all.iter_mut().for_each(|core| core.percent = None);
-        // What is told of all of them is the report's.
-        let _ = processors.all(self.asker, now, text);
-        if processors.more && !self.told {
-            self.told = true;
+        if snapshot.has_more_cores && self.more.first() {
             warn!("{}: cores from number {} on are left out", self.figure, limits::CORES);
         }
-        processors.each?;
-        while self.all.len() < processors.cores.len() && self.all.push(Core::default()).is_ok() {}
-        let times = processors.cores.iter().copied().chain(std::iter::repeat(None));
+        let cores = snapshot.cores?;
+        while self.all.len() < cores.len() && self.all.push(Core::default()).is_ok() {}
+        let times = cores.iter().copied().chain(std::iter::repeat(None));
         for (core, times) in self.all.iter_mut().zip(times) {
             match times {
                 Some(_) => core.percent = core.rate.next(times),

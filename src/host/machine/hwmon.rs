@@ -18,7 +18,7 @@ use heapless::{String, Vec as Few};
 use nix::errno::Errno;
 
 use crate::machine::numbered::{CHIPS, Class, Label, Name, OLD_CHIPS, ZONES, label};
-use crate::machine::source::{Failure, Root, read_at};
+use crate::machine::source::{ReadError, Root, read_at};
 use psistats_core::kernel::Thousandths;
 use psistats_core::kernel::hwmon::{Address, Kind};
 use psistats_core::limits;
@@ -37,7 +37,7 @@ pub struct Sensor {
     number: u32,
     file: File,
     /// What was read last, in [`Kind::unit`].
-    pub value: Result<Thousandths, Failure>,
+    pub value: Result<Thousandths, ReadError>,
 }
 
 /// What libsensors calls a chip.
@@ -52,15 +52,15 @@ impl Sensor {
 
     /// Whether its device went away, and its file with it.
     fn is_gone(&self) -> bool {
-        self.value == Err(Failure::Errno(Errno::ENODEV))
+        self.value == Err(ReadError::Errno(Errno::ENODEV))
     }
 
     /// Reads its value.
     ///
     /// # Errors
     /// As `pread(2)`: `EINVAL` or `ENODATA` of a sensor that is not ready, or never is.
-    pub fn read(&self, buf: &mut [u8]) -> Result<Thousandths, Failure> {
-        self.kind.parse(read_at(&self.file, buf, 0)?).ok_or(Failure::Content)
+    pub fn read(&self, buf: &mut [u8]) -> Result<Thousandths, ReadError> {
+        self.kind.parse(read_at(&self.file, buf, 0)?).ok_or(ReadError::Content)
     }
 }
 
@@ -99,11 +99,11 @@ impl Sensors {
     ///
     /// # Errors
     /// That of the first sensor where none answers.
-    pub fn read(&mut self, buf: &mut [u8]) -> Result<(), Failure> {
+    pub fn read(&mut self, buf: &mut [u8]) -> Result<(), ReadError> {
         for sensor in &mut self.all {
             sensor.value = sensor.read(buf);
         }
-        let first = self.all.first().map_or(Err(Failure::Content), |sensor| sensor.value);
+        let first = self.all.first().map_or(Err(ReadError::Content), |sensor| sensor.value);
         if self.all.iter().any(|sensor| sensor.value.is_ok()) { Ok(()) } else { first.map(|_| ()) }
     }
 
@@ -238,7 +238,7 @@ impl Search<'_> {
             named(format_args!("{}{number}", kind.prefix()))
         };
         let (chip, driver) = (chip.clone(), driver.clone());
-        let sensor = Sensor { chip, driver, feature, kind, number, file, value: Err(Failure::Content) };
+        let sensor = Sensor { chip, driver, feature, kind, number, file, value: Err(ReadError::Content) };
         match (self.keep)(&sensor) {
             true if self.found.len() < limits::LISTED_SENSORS => self.found.push(sensor),
             true => (self.left_out)(LeftOut::Full(&sensor.chip)),

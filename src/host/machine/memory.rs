@@ -1,34 +1,31 @@
-//! How much memory there is, and how much of it could be had.
+//! How much memory there is, and how much of it programs could have.
 
 use std::ops::ControlFlow;
 
-use crate::machine::source::{Failure, Root, Source};
+use crate::machine::snapshot::Wanted;
+use crate::machine::source::{ReadError, Root, Source};
 use crate::machine::sys;
-use crate::machine::{Asker, Served};
 use psistats_core::kernel::meminfo::{self, Swap};
 use psistats_core::kernel::{Tenths, zoneinfo};
 use psistats_core::limits;
 use psistats_core::report::percent;
-use psistats_core::time::Instant;
 
 /// `/proc/meminfo`, and `/proc/zoneinfo` for kernels that do not tell what is available.
 #[derive(Debug)]
-pub struct Memory {
-    /// Whether somebody wants [`Reading::used_bytes`].
-    pub with_used: bool,
-    /// Whether somebody wants [`Reading::swap`].
-    pub with_swap: bool,
+pub struct MemoryReader {
+    /// What was read last.
+    pub memory: Result<Memory, ReadError>,
+    /// Whether it did not say how much memory there is when it was last read.
+    failed: bool,
     meminfo: Source,
     zoneinfo: Source,
     page_bytes: u64,
-    served: Served,
-    reading: Result<Reading, Failure>,
 }
 
-/// What a reading says; None: it does not say it, or nobody wants it.
+/// What `/proc/meminfo` says; None: it does not say it, or it was not wanted.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
-    /// How much there is, and how much of it could be had.
+pub struct Memory {
+    /// How much there is, and how much of it programs could have.
     pub bytes: Option<Bytes>,
     /// In use, without buffers and cache.
     pub used_bytes: Option<u64>,
@@ -52,49 +49,43 @@ impl Bytes {
     }
 }
 
-impl Memory {
+impl MemoryReader {
     /// Where it is read, under the root.
     pub const NAME: &str = "proc/meminfo";
 
     /// Opens both.
     pub fn open(root: &Root) -> Self {
         Self {
-            with_used: false,
-            with_swap: false,
+            memory: Err(ReadError::Content),
+            failed: false,
             meminfo: Source::open(root, Self::NAME),
             zoneinfo: Source::open(root, "proc/zoneinfo"),
             page_bytes: sys::page_bytes(),
-            served: Served::default(),
-            reading: Err(Failure::Content),
         }
     }
 
-    /// Opens `/proc/meminfo` again.
-    pub fn reopen(&mut self, root: &Root) {
-        self.meminfo.reopen(root);
-    }
-
-    /// What it says.
-    ///
-    /// # Errors
-    /// Those of reading `/proc/meminfo`.
-    pub fn ask(&mut self, asker: Asker, now: Instant, text: &mut [u8]) -> Result<Reading, Failure> {
-        if self.served.is_over(asker, now) {
-            self.reading = self.read(text);
+    /// Reads what is wanted of it.
+    pub fn read(&mut self, wanted: Wanted, root: &Root, text: &mut [u8]) {
+        if wanted.has(Wanted::REOPENED) && self.failed {
+            self.meminfo.reopen(root);
         }
-        self.reading
+        self.memory = Err(ReadError::Content);
+        if wanted.has(Wanted::MEMORY | Wanted::USED_MEMORY | Wanted::SWAP) {
+            self.memory = self.parse(wanted, text);
+            self.failed = !self.memory.is_ok_and(|memory| memory.bytes.is_some());
+        }
     }
 
-    fn read(&self, text: &mut [u8]) -> Result<Reading, Failure> {
+    fn parse(&self, wanted: Wanted, text: &mut [u8]) -> Result<Memory, ReadError> {
         let content = self.meminfo.read(text, 0)?;
         let info = meminfo::parse(content);
-        let used_bytes = if self.with_used { meminfo::used_bytes(content) } else { None };
-        let swap = if self.with_swap { meminfo::swap(content) } else { None };
+        let used_bytes = if wanted.has(Wanted::USED_MEMORY) { meminfo::used_bytes(content) } else { None };
+        let swap = if wanted.has(Wanted::SWAP) { meminfo::swap(content) } else { None };
         let bytes = info.map(|info| {
             let low = if info.wants_low_watermark() { self.low_watermark_bytes(text) } else { None };
             Bytes { total: info.total_bytes, available: info.available(low) }
         });
-        Ok(Reading { bytes, used_bytes, swap })
+        Ok(Memory { bytes, used_bytes, swap })
     }
 
     /// The sum of the zones' low watermarks. None where it is missing, as psutil goes on without it, or

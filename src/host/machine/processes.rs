@@ -14,7 +14,8 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use rustix::fs::{RawDir, SeekFrom, seek};
 
-use crate::machine::source::{Failure, Root, read_at};
+use crate::machine::source::{ReadError, Root, read_at};
+use crate::output::once::Once;
 use psistats_core::kernel::process::{self, Status};
 use psistats_core::kernel::{Fixed, Tenths};
 use psistats_core::limits;
@@ -67,7 +68,7 @@ pub struct ProcessTable {
     /// When the youngest one ever found has started, as [`process::Process::started`]; none before the first
     /// scan.
     youngest: Option<u64>,
-    cut_told: bool,
+    more: Once,
     ticks_per_second: u64,
     page_bytes: u64,
 }
@@ -83,7 +84,7 @@ impl ProcessTable {
             before: Vec::with_capacity(capacity),
             order: Vec::with_capacity(capacity),
             youngest: None,
-            cut_told: false,
+            more: Once::default(),
             ticks_per_second: ticks_per_second.max(1),
             page_bytes,
         }
@@ -112,7 +113,7 @@ impl ProcessTable {
     ///
     /// # Errors
     /// That of reading `/proc` itself.
-    pub fn scan(&mut self, text: &mut [u8], elapsed: Duration) -> Result<(), Failure> {
+    pub fn scan(&mut self, text: &mut [u8], elapsed: Duration) -> Result<(), ReadError> {
         mem::swap(&mut self.now, &mut self.before);
         self.now.clear();
         let (youngest, mut is_full) = (self.youngest, false);
@@ -151,7 +152,7 @@ impl ProcessTable {
             };
             is_full |= !put(&mut self.now, process);
         }
-        if is_full && !mem::replace(&mut self.cut_told, true) {
+        if is_full && self.more.first() {
             let capacity = self.now.capacity();
             warn!("more than {capacity} processes: messages have those that use most");
         }

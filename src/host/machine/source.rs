@@ -15,6 +15,7 @@ use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 
 use crate::output::Reason;
+use crate::output::once::Once;
 use psistats_core::limits;
 
 /// The directory that `proc`, `sys` and `dev` are in: `/`, or a captured tree.
@@ -101,7 +102,7 @@ impl Root {
 
 /// Why a source gives no figure. Small and without a heap, since it may come at every tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum ReadError {
     /// The system's answer.
     Errno(Errno),
     /// It was read, and does not say what the kernel says there.
@@ -114,13 +115,13 @@ pub enum Failure {
     Because(&'static str),
 }
 
-impl From<Errno> for Failure {
+impl From<Errno> for ReadError {
     fn from(errno: Errno) -> Self {
         Self::Errno(errno)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // As everything else says it. nix has texts of its own, of 6 KB.
@@ -162,7 +163,7 @@ impl Source {
     ///
     /// # Errors
     /// That of opening the file or of reading it.
-    pub fn read<'b>(&self, buf: &'b mut [u8], offset: u64) -> Result<&'b [u8], Failure> {
+    pub fn read<'b>(&self, buf: &'b mut [u8], offset: u64) -> Result<&'b [u8], ReadError> {
         let file = self.file.as_ref().map_err(|errno| *errno)?;
         Ok(read_at(file, buf, offset)?)
     }
@@ -171,14 +172,14 @@ impl Source {
     /// seen enough. A line that is longer than `buf` comes in parts.
     ///
     /// # Errors
-    /// As [`Source::read`]; [`Failure::Content`] where the file is longer than `limit` bytes, which
+    /// As [`Source::read`]; [`ReadError::Content`] where the file is longer than `limit` bytes, which
     /// what is endless is.
     pub fn pieces(
         &self,
         buf: &mut [u8],
         limit: u64,
         mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ReadError> {
         self.pieces_for(buf, limit, &mut each)
     }
 
@@ -188,7 +189,7 @@ impl Source {
         buf: &mut [u8],
         limit: u64,
         each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ReadError> {
         let mut offset = 0;
         while offset < limit {
             let text = self.read(buf, offset)?;
@@ -199,7 +200,7 @@ impl Source {
             }
             offset += piece.len() as u64;
         }
-        Err(Failure::Content)
+        Err(ReadError::Content)
     }
 }
 
@@ -223,18 +224,13 @@ pub fn read_at<'b>(file: &File, buf: &'b mut [u8], offset: u64) -> Result<&'b [u
 #[derive(Debug)]
 pub struct Watch {
     figure: Cow<'static, str>,
-    missing: bool,
+    missing: Once,
 }
 
 impl Watch {
-    /// Watches `figure`, which is a key of a report.
-    pub const fn new(figure: &'static str) -> Self {
-        Self { figure: Cow::Borrowed(figure), missing: false }
-    }
-
-    /// Watches `figure`, which is a key of a report that somebody has configured.
-    pub const fn of(figure: String) -> Self {
-        Self { figure: Cow::Owned(figure), missing: false }
+    /// Watches `figure`, which is a key of a report: one of ours, or one that an operator has configured.
+    pub fn new(figure: impl Into<Cow<'static, str>>) -> Self {
+        Self { figure: figure.into(), missing: Once::default() }
     }
 
     /// The figure that is watched.
@@ -243,8 +239,8 @@ impl Watch {
     }
 
     /// Whether the figure was missing when last told.
-    pub const fn is_missing(&self) -> bool {
-        self.missing
+    pub fn is_missing(&self) -> bool {
+        self.missing.is_said()
     }
 
     /// Passes `outcome` on, and logs with the path of its `source` where it is not what was told last.
@@ -253,26 +249,21 @@ impl Watch {
     /// time would fill the log.
     pub fn pass<T>(
         &mut self,
-        outcome: Result<T, Failure>,
+        outcome: Result<T, ReadError>,
         source: impl FnOnce() -> PathBuf,
         secondary: bool,
     ) -> Option<T> {
         match outcome {
             Ok(value) => {
-                if self.missing && secondary {
-                    self.missing = false;
+                if secondary && self.missing.over() {
                     info!("{}: can be read again; {} is back in reports", source().display(), self.figure);
                 }
                 Some(value)
             }
-            Err(failure) => {
-                if !self.missing {
-                    self.missing = true;
+            Err(error) => {
+                if self.missing.first() {
                     let (source, figure) = (source(), &self.figure);
-                    warn!(
-                        "{}: {failure}; reports go without {figure} until it can be read",
-                        source.display()
-                    );
+                    warn!("{}: {error}; reports go without {figure} until it can be read", source.display());
                 }
                 None
             }

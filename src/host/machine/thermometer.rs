@@ -6,14 +6,14 @@ use heapless::Vec;
 use nix::errno::Errno;
 
 use crate::machine::numbered::{CHIPS, Class, Label, Name, OLD_CHIPS, ZONES};
-use crate::machine::source::{Failure, Root, read_at};
+use crate::machine::source::{ReadError, Root, read_at};
 use crate::machine::sys;
 use psistats_core::kernel::Thousandths;
 use psistats_core::kernel::thermal::{self, Rank};
 use psistats_core::limits;
 
 /// The sensors that may tell the processor's temperature, open, best first.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Thermometer {
     sensors: Vec<Sensor, { limits::SENSORS }>,
 }
@@ -34,7 +34,7 @@ impl Thermometer {
     /// Looks for sensors under `root`: thermal zones and then hwmon chips by name; where none has a
     /// fitting name, the first zone; then the firmware.
     pub fn find(root: &Root) -> Self {
-        let mut found = Self { sensors: Vec::new() };
+        let mut found = Self::default();
         for (class, reading) in PLACES {
             found.add_named(root, class, reading);
         }
@@ -63,8 +63,8 @@ impl Thermometer {
     ///
     /// # Errors
     /// That of the first sensor, or `ENOENT` without any.
-    pub fn read(&self, buf: &mut [u8]) -> Result<Thousandths, Failure> {
-        let mut first = Failure::Errno(Errno::ENOENT);
+    pub fn read(&self, buf: &mut [u8]) -> Result<Thousandths, ReadError> {
+        let mut first = ReadError::Errno(Errno::ENOENT);
         for (index, sensor) in self.sensors.iter().enumerate() {
             match sensor.read(buf) {
                 Ok(celsius) => return Ok(celsius),
@@ -101,12 +101,12 @@ impl Thermometer {
 }
 
 impl Sensor {
-    fn read(&self, buf: &mut [u8]) -> Result<Thousandths, Failure> {
+    fn read(&self, buf: &mut [u8]) -> Result<Thousandths, ReadError> {
         let celsius = if self.name == sys::MAILBOX {
             sys::firmware_temperature(&self.file)?
         } else {
             thermal::parse(read_at(&self.file, buf, 0)?)
         };
-        celsius.ok_or(Failure::Content)
+        celsius.ok_or(ReadError::Content)
     }
 }

@@ -12,6 +12,11 @@ impl Once {
         !self.0.replace(true)
     }
 
+    /// Whether it was said, and is not over.
+    pub const fn is_said(&self) -> bool {
+        self.0.get()
+    }
+
     /// From now on it is worth a line again. Whether it was said, so that its end is worth one, too.
     pub fn over(&self) -> bool {
         self.0.replace(false)
