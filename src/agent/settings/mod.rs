@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::chasar::Words;
 use psistats_host::conf::logging::{SyslogAddress, Target};
 use psistats_host::conf::settings::App;
-use psistats_host::conf::{self, Loaded, Problems, Reader, Settings};
+use psistats_host::conf::{self, Loaded, Problem, Problems, Reader, Settings, Severity};
 
 /// The configuration's place.
 ///
@@ -39,11 +39,6 @@ impl Configuration {
         Self { client_node: Some(words), ..Self::of(Reader::ClientNode, explicit) }
     }
 
-    /// Whether it is that of a client node alone.
-    pub fn is_client_node(&self) -> bool {
-        self.client_node.is_some()
-    }
-
     /// Reads and checks the configuration; all paths in it come out absolute.
     ///
     /// A file that was found once is the one that is read again, wherever else one appears.
@@ -54,13 +49,30 @@ impl Configuration {
         if let Some(words) = &self.client_node {
             words.replace(&mut loaded.settings.chasar);
         }
+        if self.expects_an_outlet() && !loaded.settings.server.enabled && !loaded.settings.chasar.enabled {
+            return Err(no_outlet(loaded));
+        }
         Ok(loaded)
+    }
+
+    /// Whether it is for what sends: that needs somebody to send to.
+    fn expects_an_outlet(&self) -> bool {
+        matches!(self.reader, Reader::Publisher | Reader::Checker)
     }
 
     /// The file, absolute, once it has been loaded; `None` where built-in defaults apply.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
+}
+
+/// The error, and then the warnings, which may say why it is one.
+fn no_outlet(loaded: Loaded) -> Problems {
+    let text = "expected [server] enabled=yes or [chasar] enabled=yes: there is nothing to send to";
+    let (severity, file) = (Severity::Error, loaded.source.unwrap_or_default());
+    let mut problems = loaded.warnings;
+    problems.insert(0, Problem { severity, file, line: None, text: text.into() });
+    Problems(problems)
 }
 
 fn anchor(settings: &mut Settings, directory: &Path) {

@@ -70,6 +70,7 @@ pub(super) fn password_line(r: &mut Reading<'_>) -> Option<usize> {
 
 fn server(r: &mut Reading<'_>, reader: Reader, server: &mut Server) {
     const NAME: &str = "server";
+    r.set(NAME, "enabled", &mut server.enabled, boolean);
     let mut port = AMQP_PORT;
     r.set(NAME, "port", &mut port, whole(&PORT));
     server.hosts.iter_mut().for_each(|host| host.port = port);

@@ -50,6 +50,8 @@ pub struct Settings {
 /// `[server]`: the broker, and who we are there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
+    /// `enabled`: whether reports are published.
+    pub enabled: bool,
     /// `host`: nodes of one cluster, tried in turn. At least one.
     pub hosts: Vec<Host>,
     /// `path`: the virtual host, 1 to 255 bytes.
@@ -208,6 +210,7 @@ pub struct BasicFigure {
 impl Default for Server {
     fn default() -> Self {
         Self {
+            enabled: true,
             hosts: vec![Host { name: "localhost".into(), port: 5672 }],
             vhost: "/".into(),
             user: "guest".into(),
