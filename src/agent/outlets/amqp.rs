@@ -321,7 +321,7 @@ fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
             ttl_ms: queue.ttl,
             kind: queue.kind.map(|kind| kind.as_str()),
         }),
-        routing_key: routing_key,
+        routing_key,
     }
 }
 

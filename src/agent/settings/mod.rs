@@ -49,15 +49,12 @@ impl Configuration {
         if let Some(words) = &self.client_node {
             words.replace(&mut loaded.settings.chasar);
         }
-        if self.expects_an_outlet() && !loaded.settings.server.enabled && !loaded.settings.chasar.enabled {
+        let sends = matches!(self.reader, Reader::Publisher | Reader::Checker);
+        let Settings { server, chasar, .. } = &loaded.settings;
+        if sends && !server.enabled && !chasar.enabled {
             return Err(no_outlet(loaded));
         }
         Ok(loaded)
-    }
-
-    /// Whether it is for what sends: that needs somebody to send to.
-    fn expects_an_outlet(&self) -> bool {
-        matches!(self.reader, Reader::Publisher | Reader::Checker)
     }
 
     /// The file, absolute, once it has been loaded; `None` where built-in defaults apply.
