@@ -119,11 +119,12 @@ impl<'s, 'r> Sampling<'s, 'r> {
     }
 
     /// Opens what the new settings ask for. Where they have the same intervals as the old ones, the schedule
-    /// stays.
+    /// stays; but that of reports that were not made lies in the past.
     fn reopen(&mut self, schedule: &mut Schedule, now: Instant) {
-        let before = self.settings.clone();
+        let (before, made_reports) = (self.settings.clone(), self.sampler.is_some());
         self.open();
-        if Schedule::intervals(&before) != Schedule::intervals(&self.settings) {
+        let makes_them_again = self.sampler.is_some() && !made_reports;
+        if makes_them_again || Schedule::intervals(&before) != Schedule::intervals(&self.settings) {
             *schedule = Schedule::new(&self.settings, now);
         }
         if let Some(sampler) = &mut self.sampler {

@@ -225,3 +225,60 @@ fn fnv(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LABEL: Label = Label { name: "a peer", target: "test", meanwhile: "" };
+
+    fn hosts(names: &[&str]) -> Vec<Host> {
+        names.iter().map(|name| Host { name: (*name).into(), port: 1 }).collect()
+    }
+
+    fn plan(hosts: &[Host]) -> Plan<'_> {
+        let [retry, dead_after, ghost] = [1, 2, 3].map(Duration::from_secs);
+        Plan { hosts, retry, dead_after, ghost }
+    }
+
+    const fn at(seconds: u64) -> Instant {
+        Instant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn hosts_take_turns_and_there_is_no_wait_before_each_was_tried() {
+        let hosts = hosts(&["a", "b", "c"]);
+        let mut attempts = Attempts::new(&LABEL, plan(&hosts));
+        let error = ConnectionError::Transport(io::ErrorKind::ConnectionRefused.into());
+        let mut tried = String::new();
+        for n in 1..=6 {
+            let host = attempts.host().unwrap();
+            tried.push_str(&host.name);
+            let wait = attempts.failed(host, &error, at(n));
+            assert_eq!(wait.is_zero(), n % 3 != 0, "{wait:?} after {tried}");
+        }
+        assert_eq!((tried.as_str(), attempts.failures()), ("abcabc", 6));
+    }
+
+    #[test]
+    fn what_is_held_for_longer_than_by_a_ghost_is_tried_seldom_until_it_was_free() {
+        let hosts = hosts(&["a"]);
+        let mut attempts = Attempts::new(&LABEL, plan(&hosts));
+        let held = ConnectionError::Protocol { text: "405".into(), retry: Retry::Held };
+        let slow =
+            |attempts: &mut Attempts<'_>, second| attempts.failed(&hosts[0], &held, at(second)) >= SLOW;
+        assert_eq!([10, 13, 14].map(|second| slow(&mut attempts, second)), [false, false, true]);
+        attempts.worked();
+        assert_eq!([15, 18, 19].map(|second| slow(&mut attempts, second)), [false, false, true]);
+    }
+
+    #[test]
+    fn a_failure_is_remembered_until_something_was_delivered() {
+        let hosts = hosts(&["a"]);
+        let mut attempts = Attempts::new(&LABEL, plan(&hosts));
+        assert!(attempts.remember("away", false) && !attempts.remember("away", false));
+        assert!(attempts.remember("away", true), "it is told again where an operator has to fix it");
+        attempts.worked();
+        assert!(attempts.remember("away", false));
+    }
+}
