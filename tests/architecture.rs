@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// In the agent, protocols are for those that hold a connection, and for what says why one has ended.
-const SPEAKERS: [&str; 2] = ["outlets/", "net/attempts.rs"];
+/// In the agent, protocols are for those that hold a connection.
+const SPEAKERS: [&str; 1] = ["outlets/"];
 
 /// A file of `src`: its path there, and its text without tests and comments.
 struct Source {

@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use psistats::life::context::{Connection, Shared};
+use psistats::life::context::{Connection, Mode, Shared};
 use psistats::net::reactor::Reactor;
 use psistats::outlets::amqp;
 use psistats::settings::Settings;
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     settings.backlog.bytes = 1024 * 1024;
 
     let reactor = Reactor::new()?;
-    let shared = Shared::new(&reactor, settings)?;
+    let shared = Shared::new(&reactor, settings, Mode::Send)?;
     shared.replace_hostname("bench");
     let begin = Cell::new(None);
     let timer = reactor.timer()?;

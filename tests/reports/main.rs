@@ -13,6 +13,7 @@ mod declarations;
 mod properties;
 mod reload;
 mod stdout;
+mod switched_off;
 
 use std::time::{Duration, Instant};
 

@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 use counting::Counted;
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
+use psistats::life::context::Mode;
 use psistats::life::notify::Manager;
-use psistats::life::run::{Options, Printing, run};
+use psistats::life::run::{Options, run};
 use psistats::settings::Configuration;
 use psistats_host::figures::{FIGURES, Tick};
 use support::PATIENCE;
@@ -81,8 +82,8 @@ impl Inside {
             let mut configuration = Configuration::new(Some(file));
             let loaded = configuration.load().unwrap();
             let manager = Manager::new(&socket, Some(Duration::from_millis(30))).unwrap();
-            let (printing, launcher, socket) = (Printing::default(), None, None);
-            run(Options { loaded, configuration, root: "/".into(), printing, launcher, manager, socket })
+            let (mode, launcher, socket) = (Mode::Send, None, None);
+            run(Options { loaded, configuration, root: "/".into(), mode, launcher, manager, socket })
         });
         Self { thread, allocations, log, manager, _dir: dir }
     }

@@ -11,9 +11,11 @@ use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
 
+use crate::life::context::Mode;
 use crate::life::notify::Manager;
-use crate::life::run::{self, Options, Printing};
+use crate::life::run::{self, Options};
 use crate::life::service::{self, Launcher, Started, Unstarted};
+use crate::life::signals;
 use crate::life::status;
 use crate::settings::{Configuration, Loaded, Needs};
 use psistats_host::conf::{self, Problem, Severity, near};
@@ -114,7 +116,7 @@ fn is_chasar(parser: &mut lexopt::Parser) -> bool {
 fn chasar(mut parser: lexopt::Parser) -> u8 {
     match chasar::parse(&mut parser) {
         Ok(chasar::Command::ClientNode { config, words }) => {
-            code(foreground(Configuration::of_client_node(config, words), "/".into(), Printing::default()))
+            code(foreground(Configuration::of_client_node(config, words), "/".into(), Mode::ClientNode))
         }
         Ok(chasar::Command::MasterNode(arguments)) => code(chasar::master_node(arguments)),
         Ok(chasar::Command::Help) => answer(chasar::help(VERSION)),
@@ -265,16 +267,16 @@ impl Invocation {
 
 fn start_local(invocation: &Invocation) -> Result<(), String> {
     let root = invocation.root()?;
-    let printing = Printing { stdout: invocation.stdout, once: invocation.once };
-    foreground(Configuration::of(invocation.needs(), invocation.config.clone()), root, printing)
+    let mode = if invocation.stdout { Mode::Print { once: invocation.once } } else { Mode::Send };
+    foreground(Configuration::of(invocation.needs(), invocation.config.clone()), root, mode)
 }
 
-fn foreground(mut configuration: Configuration, root: PathBuf, printing: Printing) -> Result<(), String> {
-    run::hold_signals().map_err(|error| error.to_string())?;
+fn foreground(mut configuration: Configuration, root: PathBuf, mode: Mode) -> Result<(), String> {
+    signals::hold().map_err(|error| error.to_string())?;
     let loaded = configuration.load().map_err(|problems| problems.to_string())?;
     let manager = Manager::from_environment().map_err(|error| error.to_string())?;
-    let socket = if printing.stdout { None } else { status::socket_of_unit() };
-    let options = Options { loaded, configuration, root, printing, launcher: None, manager, socket };
+    let socket = if let Mode::Print { .. } = mode { None } else { status::socket_of_unit() };
+    let options = Options { loaded, configuration, root, mode, launcher: None, manager, socket };
     run::run(options).map_err(|error| Reason(&error).to_string())
 }
 
@@ -341,6 +343,9 @@ fn check_config(invocation: &Invocation) -> Result<(), String> {
     if loaded.warnings.iter().any(|problem| problem.severity == Severity::Warning) {
         text = format!("{text}, {}", conf::count(&loaded.warnings, Severity::Warning));
     }
+    if !loaded.settings.server.enabled {
+        text.push_str("; not publishing: [server] enabled=no");
+    }
     answer(text);
     Ok(())
 }
@@ -380,7 +385,7 @@ fn serve(invocation: &Invocation, launcher: &mut Launcher) -> Result<(), Unstart
         loaded,
         configuration,
         root,
-        printing: Printing::default(),
+        mode: Mode::Send,
         launcher,
         manager,
         socket: Some(socket.clone()),

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
+use log::warn;
+
 pub use crate::life::status::{Connection, State};
 use crate::net::reactor::{Notify, Reactor};
 use crate::settings::Settings;
@@ -13,11 +15,27 @@ use psistats_core::outbox::{Counters, Outbox};
 use psistats_core::time::Instant;
 use psistats_host::chasar::collector::Collector;
 
+/// What the command line wants of the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Reports to a broker and messages to a master node, as the settings have it.
+    Send,
+    /// Reports to standard output instead.
+    Print {
+        /// Only the first one, which has every figure; then the program ends.
+        once: bool,
+    },
+    /// Messages to a master node alone: a client node of chasar.
+    ClientNode,
+}
+
 /// How the agent stands.
 #[derive(Clone, Copy)]
 pub struct Standing<'s, 'r> {
     /// What became of the reports; none where none are made.
     pub counters: Option<Counters>,
+    /// The settings have switched the broker off.
+    pub is_off: bool,
     /// How the connection to the broker is.
     pub connection: &'s State<'r>,
     /// What became of the messages to a master node, where that is configured.
@@ -35,14 +53,20 @@ pub struct Sent<'s, 'r> {
     pub connection: &'s State<'r>,
 }
 
+const OFF: &str = "not publishing: [server] enabled=no";
+
 /// In one line: the counters first, and what a peer said last.
 impl fmt::Display for Standing<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = "";
         if let Some(counters) = self.counters {
             write!(f, "{counters} ({})", self.connection)?;
+            before = " chasar: ";
+        } else if self.is_off {
+            f.write_str(OFF)?;
+            before = "; chasar: ";
         }
         if let Some(sent) = self.feed {
-            let before = if self.counters.is_some() { " chasar: " } else { "" };
             write!(f, "{before}{sent} ({})", sent.connection)?;
         }
         Ok(())
@@ -58,6 +82,8 @@ impl Standing<'_, '_> {
         if let Some(counters) = self.counters {
             self.connection.lines(f, now)?;
             writeln!(f, "{counters}")?;
+        } else if self.is_off {
+            writeln!(f, "{OFF}")?;
         }
         if let Some(sent) = self.feed {
             f.write_str("chasar: ")?;
@@ -78,12 +104,14 @@ impl fmt::Display for Sent<'_, '_> {
 pub struct Shared<'r> {
     /// The loop that drives all of it.
     pub reactor: &'r Reactor,
-    /// Whether reports are made: not by a client node of chasar alone.
-    pub reports: bool,
+    /// What the command line wants.
+    pub mode: Mode,
     /// The host name, by which the queue and the routing key are called as the reports' bodies are.
     hostname: RefCell<Rc<str>>,
-    /// Reports on their way.
+    /// Reports on their way to a broker.
     pub outbox: RefCell<Outbox<Box<[u8]>>>,
+    /// Bytes of the outbox; 0 until settings switch the broker on.
+    ring: Cell<usize>,
     /// How the connection is.
     pub connection: State<'r>,
     /// Messages on their way.
@@ -113,16 +141,17 @@ pub struct Feed<'r> {
 }
 
 impl<'r> Shared<'r> {
-    /// The state at the start. The ring's size is that of `settings` for as long as it lives.
+    /// The state at the start.
     ///
     /// # Errors
-    /// Where there is no memory for the ring.
-    pub fn new(reactor: &'r Reactor, settings: Settings) -> io::Result<Self> {
-        Ok(Self {
+    /// Those of [`Shared::make_ring`].
+    pub fn new(reactor: &'r Reactor, settings: Settings, mode: Mode) -> io::Result<Self> {
+        let shared = Self {
             reactor,
-            reports: true,
+            mode,
             hostname: RefCell::new(Rc::default()),
-            outbox: RefCell::new(Outbox::new(memory(settings.backlog.bytes, "[backlog] bytes")?)),
+            outbox: RefCell::new(Outbox::new(Box::default())),
+            ring: Cell::new(0),
             connection: State::new(reactor, "the broker takes nothing"),
             feed: Feed {
                 collector: RefCell::default(),
@@ -136,7 +165,40 @@ impl<'r> Shared<'r> {
             stopping: Cell::new(false),
             sampling: Notify::default(),
             publishing: Notify::default(),
-        })
+        };
+        shared.make_ring(&shared.settings())?;
+        Ok(shared)
+    }
+
+    /// Makes the outbox's memory, once, where `settings` publish reports. Its size is that of the first that do.
+    ///
+    /// # Errors
+    /// Where there is no memory for it.
+    pub fn make_ring(&self, settings: &Settings) -> io::Result<()> {
+        let bytes = settings.backlog.bytes;
+        if self.mode != Mode::Send || !settings.server.enabled {
+            return Ok(());
+        }
+        match self.ring.get() {
+            0 => {
+                *self.outbox.borrow_mut() = Outbox::new(memory(bytes, "[backlog] bytes")?);
+                self.ring.set(bytes);
+            }
+            ring if ring != bytes => {
+                warn!("[backlog] bytes takes effect at the next start: the ring is allocated once");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether reports are made.
+    pub fn makes_reports(&self) -> bool {
+        match self.mode {
+            Mode::Send => self.settings.borrow().server.enabled,
+            Mode::Print { .. } => true,
+            Mode::ClientNode => false,
+        }
     }
 
     /// The settings of now. Whoever holds on to them sees whether they are still the same by
@@ -164,7 +226,8 @@ impl<'r> Shared<'r> {
         let sent =
             || Sent { sent: feed.sent.get(), dropped: feed.dropped.get(), connection: &feed.connection };
         Standing {
-            counters: self.reports.then(|| self.outbox.borrow().counters()),
+            counters: self.makes_reports().then(|| self.outbox.borrow().counters()),
+            is_off: self.mode == Mode::Send && !self.makes_reports(),
             connection: &self.connection,
             feed: self.settings.borrow().chasar.enabled.then(sent),
         }

@@ -3,7 +3,9 @@
 pub mod context;
 pub mod notify;
 pub mod pidfile;
+pub mod reload;
 pub mod run;
 pub mod sampling;
 pub mod service;
+pub mod signals;
 pub mod status;

@@ -1,6 +1,5 @@
 //! Reports and messages at their times.
 
-use std::fs;
 use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +10,6 @@ use crate::life::context::{Connection, Feed, Shared};
 use crate::life::notify::Manager;
 use crate::net::reactor::either;
 use crate::settings::Settings;
-use psistats_core::kernel::boot_id;
 use psistats_core::time::{Instant, Periodic};
 use psistats_host::chasar::collector::{self, Collector};
 use psistats_host::conf::chasar::Chasar;
@@ -56,7 +54,7 @@ impl<'s, 'r> Sampling<'s, 'r> {
     fn open(&mut self) {
         self.settings = self.shared.settings();
         let (machine, settings) = (&self.machine, &*self.settings);
-        self.sampler = self.shared.reports.then(|| Sampler::open(machine, &settings.reports));
+        self.sampler = self.shared.makes_reports().then(|| Sampler::open(machine, &settings.reports));
         if self.sampler.is_some() {
             self.shared.replace_hostname(machine.hostname());
         }
@@ -66,16 +64,6 @@ impl<'s, 'r> Sampling<'s, 'r> {
         self.shared.feed.collector.replace(collector);
         // Its last message went with the one before.
         self.shared.feed.fresh.set(false);
-    }
-
-    /// What every message id of this run begins with, where reports are made.
-    pub fn run_id(&self) -> Option<String> {
-        // Sequence numbers start anew with the program, so that the boot alone does not tell two reports
-        // apart; nor does the millisecond, where containers, which share the boot, start at once.
-        let started_ms = self.shared.reactor.now().as_nanos() / 1_000_000;
-        self.sampler
-            .as_ref()
-            .map(|sampler| format!("{}-{started_ms:x}{}", sampler.boot_id(), random_digits()))
     }
 
     /// Hands each report, with its sample time, to `deliver`, until the agent stops.
@@ -170,12 +158,13 @@ impl<'s, 'r> Sampling<'s, 'r> {
     }
 
     /// Opens what the new settings ask for, of a machine that is opened again. Where they have the same intervals
-    /// as the old ones, the schedule stays.
+    /// as the old ones, the schedule stays; but that of reports that were not made lies in the past.
     fn reopen(&mut self, schedule: &mut Schedule, now: Instant) {
-        let before = self.settings.clone();
+        let (before, made_reports) = (self.settings.clone(), self.sampler.is_some());
         self.machine = Machine::open(&self.root);
         self.open();
-        if Schedule::intervals(&before) != Schedule::intervals(&self.settings) {
+        let makes_them_again = self.sampler.is_some() && !made_reports;
+        if makes_them_again || Schedule::intervals(&before) != Schedule::intervals(&self.settings) {
             *schedule = Schedule::new(&self.settings, now);
         }
     }
@@ -188,13 +177,6 @@ enum Due<T> {
     Counters,
     /// All of it.
     Whole(T),
-}
-
-/// Eight hexadecimal digits that no other process has: the kernel's, where it gives any.
-fn random_digits() -> String {
-    let uuid = fs::read("/proc/sys/kernel/random/uuid").unwrap_or_default();
-    let digits = boot_id::parse(&uuid).and_then(|uuid| uuid.get(..8));
-    digits.map_or_else(|| format!("{:08x}", fastrand::u32(..)), str::to_owned)
 }
 
 /// When what is due. All begin together, so that one reading serves those that are due together.
@@ -255,24 +237,5 @@ impl Messages<'_> {
             timer.due(next);
         }
         Some(Due::Counters)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::reactor::Reactor;
-
-    #[test]
-    fn two_that_start_in_the_same_millisecond_of_the_same_boot_have_different_ids() {
-        let reactor = Reactor::new().unwrap();
-        let shared = Shared::new(&reactor, Settings::default()).unwrap();
-        let manager = Manager::default();
-        let sampling = Sampling::new(&shared, &manager, "/".into(), true);
-        let [one, other] = [0; 2].map(|_| sampling.run_id().unwrap());
-        assert_ne!(one, other);
-        // BOOT-START, the latter in hexadecimal digits.
-        let start = one.strip_prefix(sampling.sampler.as_ref().unwrap().boot_id()).unwrap();
-        assert!(start.starts_with('-') && u128::from_str_radix(&start[1..], 16).is_ok(), "{one}");
     }
 }

@@ -39,7 +39,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{self, Pid};
 
 use crate::life::pidfile::{self, Pidfile, Running, State};
-use crate::life::run;
+use crate::life::signals;
 use crate::life::status::{self, Service};
 use crate::settings::App;
 use psistats_host::output::Reason;
@@ -196,7 +196,7 @@ pub fn become_service(app: &App) -> Result<Pidfile, Unstarted> {
     unistd::setsid().map_err(io::Error::from).map_err(cannot)?;
     unistd::chdir("/").map_err(io::Error::from).map_err(cannot)?;
     // From here on somebody can know our number.
-    run::hold_signals().map_err(cannot)?;
+    signals::hold().map_err(cannot)?;
     Pidfile::acquire(&app.pidfile, app.pidfile_timeout).map_err(|error| match error {
         pidfile::Error::Held { .. } => Unstarted::RunsAlready(error.to_string()),
         _ => Unstarted::Failed(error.to_string()),

@@ -29,7 +29,7 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 use nix::unistd::{self, Pid};
 
 use crate::life::context::Shared;
-use crate::net::reactor::{Reactor, Source};
+use crate::net::reactor::{AsyncFd, Reactor};
 use crate::settings::DEFAULT_PIDFILE;
 use psistats_core::time::Instant;
 
@@ -241,7 +241,7 @@ pub fn socket_of_unit() -> Option<PathBuf> {
 /// Listens at `path`. Where that cannot be `psistats status` says less, and nothing else is amiss.
 ///
 /// To be called while there is one thread: for a moment files are made with other modes.
-pub fn listen(reactor: &Reactor, path: Option<PathBuf>) -> Option<Source<'_, UnixListener>> {
+pub fn listen(reactor: &Reactor, path: Option<PathBuf>) -> Option<AsyncFd<'_, UnixListener>> {
     let path = path?;
     match bind(&path).and_then(|listener| reactor.watch(listener)) {
         Ok(listener) => Some(listener),
@@ -277,7 +277,7 @@ pub fn remove(path: &Path) {
 ///
 /// # Errors
 /// Where there is no room for another deadline.
-pub async fn answer(shared: &Shared<'_>, listener: Option<Source<'_, UnixListener>>) -> io::Result<()> {
+pub async fn answer(shared: &Shared<'_>, listener: Option<AsyncFd<'_, UnixListener>>) -> io::Result<()> {
     let Some(listener) = listener else { return future::pending().await };
     let timer = shared.reactor.timer()?;
     loop {
@@ -288,7 +288,7 @@ pub async fn answer(shared: &Shared<'_>, listener: Option<Source<'_, UnixListene
     }
 }
 
-async fn accept(listener: &Source<'_, UnixListener>) -> Option<UnixStream> {
+async fn accept(listener: &AsyncFd<'_, UnixListener>) -> Option<UnixStream> {
     listener.readable().await;
     let mut accepted = None;
     // It may have gone again, or there is no descriptor: it finds out.

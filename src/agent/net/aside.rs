@@ -9,14 +9,14 @@ use std::thread;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::net::reactor::{Reactor, Source};
+use crate::net::reactor::{AsyncFd, Reactor};
 
 /// Bytes of the thread's stack: musl's resolver keeps its packets there.
 const STACK: usize = 256 * 1024;
 
 /// A piece of work that is being done.
 pub struct Aside<'r, T> {
-    bell: Source<'r, Arc<EventFd>>,
+    bell: AsyncFd<'r, Arc<EventFd>>,
     result: Arc<Mutex<Option<T>>>,
 }
 

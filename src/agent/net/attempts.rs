@@ -1,4 +1,4 @@
-//! Which node is tried next, when, and what of it is worth a line in the log.
+//! Which host is tried next, when, and what of it is worth a line in the log.
 
 use std::cell::Cell;
 use std::fmt::{self, Arguments};
@@ -7,47 +7,44 @@ use std::time::Duration;
 
 use log::{Level, log, warn};
 
-use crate::LOG_AMQP;
 use crate::net::reactor::Reactor;
-use crate::outlets::advice;
-use crate::settings::Settings;
-use psistats_core::amqp;
 use psistats_core::link::Retry;
 use psistats_core::time::{Backoff, Instant, Quota};
-use psistats_core::zmtp;
 use psistats_host::conf::hosts::Host;
 use psistats_host::output::Reason;
 
-/// Least wait after an error that somebody has to mend.
+/// Shortest wait after an error that an operator has to fix.
 const SLOW: Duration = Duration::from_secs(30);
 
 /// Different failures that are remembered as said.
 const SAID: usize = 8;
 
-/// Why a connection came to an end.
-pub enum Failure {
+/// Why a connection could not be made, or came to an end.
+pub enum ConnectionError {
     /// The name could not be resolved.
     Resolve(io::Error),
-    /// TCP.
+    /// The bytes could not be moved.
     Transport(io::Error),
-    /// AMQP.
-    Amqp(amqp::Error),
-    /// ZMTP.
-    Zmtp(zmtp::Error),
+    /// The protocol has failed.
+    Protocol {
+        /// What it says.
+        text: String,
+        /// How soon another attempt makes sense.
+        retry: Retry,
+    },
 }
 
-impl Failure {
+impl ConnectionError {
     /// How soon another attempt makes sense.
-    pub fn retry(&self) -> Retry {
+    fn retry(&self) -> Retry {
         match self {
-            Self::Amqp(error) => error.retry(),
-            Self::Zmtp(error) => error.retry(),
+            Self::Protocol { retry, .. } => *retry,
             Self::Resolve(_) | Self::Transport(_) => Retry::Soon,
         }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve(error) => write!(f, "the name cannot be resolved: {}", Reason(error)),
@@ -57,23 +54,20 @@ impl fmt::Display for Failure {
                 }
                 _ => write!(f, "{}", Reason(error)),
             },
-            Self::Amqp(error) => write!(f, "{error}{}", advice::on_amqp(error)),
-            Self::Zmtp(error) => write!(f, "{error}{}", advice::on_zmtp(error)),
+            Self::Protocol { text, .. } => f.write_str(text),
         }
     }
 }
 
-/// Whom we connect to, for the log.
-pub struct Peer {
+/// How the log calls those that an outlet connects to.
+pub struct Label {
     /// What should run there.
     pub name: &'static str,
     /// The target of the lines.
     pub target: &'static str,
-    /// What becomes of what is made meanwhile.
+    /// What becomes of what is made during an outage, as the end of a line.
     pub meanwhile: &'static str,
 }
-
-const BROKER: Peer = Peer { name: "RabbitMQ", target: LOG_AMQP, meanwhile: ", reports are kept" };
 
 /// Lines about what a peer does on a connection, which it may do as often as it likes.
 pub struct Lines<'r> {
@@ -110,63 +104,110 @@ impl<'r> Lines<'r> {
     }
 }
 
-/// Failures in a row: how long to wait after each, and which is worth a line.
-pub struct Outage {
+/// Where to connect to, and how patiently.
+#[derive(Clone, Copy)]
+pub struct Plan<'p> {
+    /// Hosts that stand for each other: each is tried before any wait. At least one.
+    pub hosts: &'p [Host],
+    /// The wait after the first failure, which grows.
+    pub retry: Duration,
+    /// A connection counts as dead when sent bytes stay unacknowledged for so long.
+    pub dead_after: Duration,
+    /// For so long our own previous connection, if it was lost, may hold what is wanted ([`Retry::Held`]).
+    pub ghost: Duration,
+}
+
+/// The attempts to connect by one plan: which host is next, how long to wait, and which failure is worth a line.
+pub struct Attempts<'p> {
+    label: &'static Label,
+    plan: Plan<'p>,
+    /// Failed attempts in all, which pick the host.
+    made: usize,
+    /// Failures since something was delivered.
     failures: u32,
     backoff: Backoff,
     /// Hashes of what was said: an outage is a line, not a line an attempt.
     said: heapless::Vec<u64, SAID>,
+    /// Since when another connection holds what is wanted.
+    held_since: Option<Instant>,
 }
 
-impl Outage {
-    /// None so far; `base` is the wait after the first.
-    pub fn new(base: Duration) -> Self {
-        Self { failures: 0, backoff: Backoff::new(base), said: heapless::Vec::new() }
+impl<'p> Attempts<'p> {
+    /// The first attempt is still to come.
+    pub fn new(label: &'static Label, plan: Plan<'p>) -> Self {
+        Self {
+            label,
+            plan,
+            made: 0,
+            failures: 0,
+            backoff: Backoff::new(plan.retry),
+            said: heapless::Vec::new(),
+            held_since: None,
+        }
     }
 
-    /// It is over: the next failure is news again.
+    /// The host to try: they take turns.
+    pub fn host(&self) -> Option<&'p Host> {
+        self.plan.hosts.get(self.made.checked_rem(self.plan.hosts.len())?)
+    }
+
+    /// Failures since something was delivered.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Something was delivered: the next failure is worth a line again.
     pub fn worked(&mut self) {
         self.failures = 0;
         self.backoff.reset();
         self.said.clear();
+        self.held_since = None;
     }
 
-    /// Says what went wrong with `peer` at `host`, once, and how long to wait before the next attempt: not at
-    /// all where it is `at_once`.
-    pub fn failed(
-        &mut self,
-        peer: &Peer,
-        host: &Host,
-        failure: &Failure,
-        retry: Retry,
-        at_once: bool,
-    ) -> Duration {
+    /// Says what went wrong at `host`, once. How long to wait before the next attempt.
+    pub fn failed(&mut self, host: &Host, error: &ConnectionError, now: Instant) -> Duration {
+        self.made = self.made.wrapping_add(1);
         self.failures = self.failures.saturating_add(1);
+        let retry = self.retry(error, now);
         let slow = retry == Retry::Slow;
-        let wait = if at_once {
-            Duration::ZERO
-        } else {
+        let wait = if self.made.is_multiple_of(self.plan.hosts.len()) {
             self.backoff.next(fastrand::u32(..), if slow { SLOW } else { Duration::ZERO })
+        } else {
+            Duration::ZERO
         };
-        let line = match failure {
-            Failure::Transport(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                let name = peer.name;
+        let line = match error {
+            ConnectionError::Transport(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                let name = self.label.name;
                 format!("connection refused by {host}: is {name} running and listening on this port? Next")
             }
-            _ => format!("{host}: {failure}; next"),
+            _ => format!("{host}: {error}; next"),
         };
         let rounded = wait.saturating_add(Duration::from_millis(50));
         let (seconds, tenths) = (rounded.as_secs(), rounded.subsec_millis() / 100);
         let level = match retry {
-            _ if !self.is_news(&line, slow) => Level::Debug,
+            _ if !self.remember(&line, slow) => Level::Debug,
             Retry::Slow => Level::Error,
             Retry::Held | Retry::Soon => Level::Warn,
         };
-        log!(target: peer.target, level, "{line} attempt in {seconds}.{tenths} s{}", peer.meanwhile);
+        let Label { target, meanwhile, .. } = *self.label;
+        log!(target: target, level, "{line} attempt in {seconds}.{tenths} s{meanwhile}");
         wait
     }
 
-    fn is_news(&mut self, line: &str, slow: bool) -> bool {
+    /// What is still held after the plan's time is not held by our own ghost: the peer has given up on a dead
+    /// connection by then.
+    fn retry(&mut self, error: &ConnectionError, now: Instant) -> Retry {
+        let retry = error.retry();
+        if retry != Retry::Held {
+            self.held_since = None;
+            return retry;
+        }
+        let since = *self.held_since.get_or_insert(now);
+        if now.since(since) > self.plan.ghost { Retry::Slow } else { Retry::Held }
+    }
+
+    /// Remembers `line` as said. Whether it had not been said.
+    fn remember(&mut self, line: &str, slow: bool) -> bool {
         let hash = fnv(line) ^ u64::from(slow);
         if self.said.contains(&hash) {
             return false;
@@ -185,63 +226,59 @@ fn fnv(text: &str) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The attempts to reach a broker since the settings were read.
-pub struct Attempts {
-    /// Attempts in all, which picks the node.
-    made: usize,
-    /// Failures since a report was confirmed.
-    outage: Outage,
-    /// Since when the queue is held by another connection (405).
-    held_since: Option<Instant>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Attempts {
-    /// The first attempt is still to come.
-    pub fn new(settings: &Settings) -> Self {
-        Self { made: 0, outage: Outage::new(settings.app.retry_timer), held_since: None }
+    const LABEL: Label = Label { name: "a peer", target: "test", meanwhile: "" };
+
+    fn hosts(names: &[&str]) -> Vec<Host> {
+        names.iter().map(|name| Host { name: (*name).into(), port: 1 }).collect()
     }
 
-    /// The node to try: those of a cluster take turns.
-    pub fn host(&self, settings: &Settings) -> Host {
-        let hosts = &settings.server.hosts;
-        hosts
-            .get(self.made % hosts.len().max(1))
-            .cloned()
-            .unwrap_or_else(|| Host { name: "localhost".into(), port: 5672 })
+    fn plan(hosts: &[Host]) -> Plan<'_> {
+        let [retry, dead_after, ghost] = [1, 2, 3].map(Duration::from_secs);
+        Plan { hosts, retry, dead_after, ghost }
     }
 
-    /// Failures since a report was confirmed.
-    pub fn failures(&self) -> u32 {
-        self.outage.failures
+    const fn at(seconds: u64) -> Instant {
+        Instant::from_nanos(seconds * 1_000_000_000)
     }
 
-    /// A report was confirmed: the next failure is news again.
-    pub fn worked(&mut self) {
-        self.outage.worked();
-        self.held_since = None;
-    }
-
-    /// Says what went wrong, once, and how long to wait before the next attempt.
-    pub fn failed(&mut self, failure: &Failure, host: &Host, settings: &Settings, now: Instant) -> Duration {
-        self.made += 1;
-        let retry = self.retry(failure, settings, now);
-        let more_nodes = !self.made.is_multiple_of(settings.server.hosts.len().max(1));
-        self.outage.failed(&BROKER, host, failure, retry, more_nodes)
-    }
-
-    /// A queue that is still held after three heartbeats is not held by our own ghost: the broker
-    /// has given up on a dead connection by then.
-    fn retry(&mut self, failure: &Failure, settings: &Settings, now: Instant) -> Retry {
-        let retry = failure.retry();
-        if retry != Retry::Held {
-            self.held_since = None;
-            return retry;
+    #[test]
+    fn hosts_take_turns_and_there_is_no_wait_before_each_was_tried() {
+        let hosts = hosts(&["a", "b", "c"]);
+        let mut attempts = Attempts::new(&LABEL, plan(&hosts));
+        let error = ConnectionError::Transport(io::ErrorKind::ConnectionRefused.into());
+        let mut tried = String::new();
+        for n in 1..=6 {
+            let host = attempts.host().unwrap();
+            tried.push_str(&host.name);
+            let wait = attempts.failed(host, &error, at(n));
+            assert_eq!(wait.is_zero(), n % 3 != 0, "{wait:?} after {tried}");
         }
-        let heartbeat = match settings.server.heartbeat {
-            0 => 60,
-            seconds => u64::from(seconds),
-        };
-        let since = *self.held_since.get_or_insert(now);
-        if now.since(since) > Duration::from_secs(3 * heartbeat) { Retry::Slow } else { Retry::Held }
+        assert_eq!((tried.as_str(), attempts.failures()), ("abcabc", 6));
+    }
+
+    #[test]
+    fn what_is_held_for_longer_than_by_a_ghost_is_tried_seldom_until_it_was_free() {
+        let hosts = hosts(&["a"]);
+        let mut attempts = Attempts::new(&LABEL, plan(&hosts));
+        let held = ConnectionError::Protocol { text: "405".into(), retry: Retry::Held };
+        let slow =
+            |attempts: &mut Attempts<'_>, second| attempts.failed(&hosts[0], &held, at(second)) >= SLOW;
+        assert_eq!([10, 13, 14].map(|second| slow(&mut attempts, second)), [false, false, true]);
+        attempts.worked();
+        assert_eq!([15, 18, 19].map(|second| slow(&mut attempts, second)), [false, false, true]);
+    }
+
+    #[test]
+    fn a_failure_is_remembered_until_something_was_delivered() {
+        let hosts = hosts(&["a"]);
+        let mut attempts = Attempts::new(&LABEL, plan(&hosts));
+        assert!(attempts.remember("away", false) && !attempts.remember("away", false));
+        assert!(attempts.remember("away", true), "it is told again where an operator has to fix it");
+        attempts.worked();
+        assert!(attempts.remember("away", false));
     }
 }

@@ -11,7 +11,7 @@ use nix::sys::socket::{
 };
 use smol::future::or;
 
-use crate::net::reactor::{Reactor, Source};
+use crate::net::reactor::{AsyncFd, Reactor};
 
 /// From SYN to ESTABLISHED. Where packets vanish the kernel alone would try for two minutes.
 pub const CONNECT: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ pub async fn tcp<'r>(
     reactor: &'r Reactor,
     address: SocketAddr,
     dead_after: Duration,
-) -> io::Result<Source<'r, TcpStream>> {
+) -> io::Result<AsyncFd<'r, TcpStream>> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let fd = socket(family, SockType::Stream, flags, None)?;

@@ -2,6 +2,7 @@
 
 pub mod aside;
 pub mod attempts;
+pub mod channel;
 pub mod connect;
 pub mod reactor;
 pub mod resolve;

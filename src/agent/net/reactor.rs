@@ -24,7 +24,7 @@ use psistats_core::time::Instant;
 
 /// Descriptors at once: the signals, who asks for the status, the bell of a reload, and for broker and master node the resolver's bell, one socket, and
 /// one more while that one is replaced.
-const SOURCES: usize = 11;
+const DESCRIPTORS: usize = 11;
 
 /// Deadlines at once: the sampling, the two connections, the status, the stop, and room for as many again.
 const TIMERS: usize = 10;
@@ -55,10 +55,10 @@ struct TimerSlot {
     waker: Option<Waker>,
 }
 
-/// The loop. See the module.
+/// The loop: descriptors, deadlines, and the time at which the last wait ended.
 pub struct Reactor {
     epoll: Epoll,
-    slots: RefCell<[Slot; SOURCES]>,
+    slots: RefCell<[Slot; DESCRIPTORS]>,
     timers: RefCell<[TimerSlot; TIMERS]>,
     now: Cell<Instant>,
     rest: Cell<Duration>,
@@ -88,10 +88,10 @@ impl Reactor {
         self.rest.set(rest);
     }
 
-    /// Watches a non-blocking descriptor until the [`Source`] is dropped.
-    pub fn watch<T: AsFd>(&self, inner: T) -> io::Result<Source<'_, T>> {
+    /// Watches a non-blocking descriptor until the [`AsyncFd`] is dropped.
+    pub fn watch<T: AsFd>(&self, inner: T) -> io::Result<AsyncFd<'_, T>> {
         let index = self.add(inner.as_fd())?;
-        Ok(Source { reactor: self, index, inner })
+        Ok(AsyncFd { reactor: self, index, inner })
     }
 
     fn add(&self, descriptor: BorrowedFd<'_>) -> io::Result<usize> {
@@ -106,7 +106,7 @@ impl Reactor {
         Ok(index)
     }
 
-    fn has_read(&self, index: usize, room: usize, result: &io::Result<usize>) {
+    fn note_read(&self, index: usize, room: usize, result: &io::Result<usize>) {
         if let Some(slot) = self.slots.borrow_mut().get_mut(index) {
             // One that has hung up goes on telling.
             let drained = is_over(result, room) && !(slot.hung_up && result.is_ok());
@@ -147,7 +147,7 @@ impl Reactor {
 
     /// Waits for descriptors and deadlines, not at all where `busy`, and wakes who waits for them.
     fn wait(&self, busy: bool) -> io::Result<()> {
-        let mut events = [EpollEvent::empty(); SOURCES];
+        let mut events = [EpollEvent::empty(); DESCRIPTORS];
         let rest = self.rest.take();
         if !busy && !rest.is_zero() {
             thread::sleep(self.until_next().map_or(rest, |next| rest.min(next)));
@@ -162,7 +162,7 @@ impl Reactor {
         self.now.set(monotonic()?);
         let mut slots = self.slots.borrow_mut();
         for event in events.iter().take(count) {
-            let index = usize::try_from(event.data()).unwrap_or(SOURCES);
+            let index = usize::try_from(event.data()).unwrap_or(DESCRIPTORS);
             if let Some(slot) = slots.get_mut(index) {
                 slot.notice(event.events());
             }
@@ -229,13 +229,13 @@ impl Wake for Woken {
 }
 
 /// A descriptor that the reactor watches.
-pub struct Source<'r, T: AsFd> {
+pub struct AsyncFd<'r, T: AsFd> {
     reactor: &'r Reactor,
     index: usize,
     inner: T,
 }
 
-impl<T: AsFd> Source<'_, T> {
+impl<T: AsFd> AsyncFd<'_, T> {
     /// The descriptor's owner.
     pub fn get_ref(&self) -> &T {
         &self.inner
@@ -280,7 +280,7 @@ impl<T: AsFd> Source<'_, T> {
     ) -> io::Result<usize> {
         let room = buf.len();
         let result = read(&self.inner, buf);
-        self.reactor.has_read(self.index, room, &result);
+        self.reactor.note_read(self.index, room, &result);
         result
     }
 
@@ -296,7 +296,7 @@ impl<T: AsFd> Source<'_, T> {
     }
 }
 
-impl<T: AsFd> Drop for Source<'_, T> {
+impl<T: AsFd> Drop for AsyncFd<'_, T> {
     /// Gives the slot back, to which the descriptor, should somebody else own it too, has nothing to say then.
     fn drop(&mut self) {
         let _ = self.reactor.epoll.delete(&self.inner);

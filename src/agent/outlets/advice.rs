@@ -90,13 +90,12 @@ mod tests {
     use psistats_core::bytes::Text;
 
     use super::*;
-    use crate::net::attempts::Failure;
 
     /// The line of a Close with this code and text at `step`.
     fn closed(code: u16, text: &str, step: Step, transient_queue: bool) -> String {
         let text = Text::lossy(text.as_bytes());
         let error = Error::Closed { scope: Scope::Channel, code, text, step, transient_queue };
-        Failure::Amqp(error).to_string()
+        format!("{error}{}", on_amqp(&error))
     }
 
     #[test]
@@ -185,10 +184,11 @@ mod tests {
                 "the server does not speak AMQP (it began with \"SSH-2.0-\"); check [server] host and port",
             ),
         ] {
-            assert_eq!(Failure::Amqp(error).to_string(), line);
+            assert_eq!(format!("{error}{}", on_amqp(&error)), line);
         }
         let theirs = Text::lossy(b"PUB");
-        let told = Failure::Zmtp(zmtp::Error::SocketType { theirs, expected: "SUB or XSUB" }).to_string();
+        let error = zmtp::Error::SocketType { theirs, expected: "SUB or XSUB" };
+        let told = format!("{error}{}", on_zmtp(&error));
         assert!(
             told.ends_with("expected SUB or XSUB; check the port: 5555 takes client nodes, 6666 subscribers")
         );

@@ -1,26 +1,26 @@
-//! Connects, publishes what lies in the outbox, and begins anew whenever that ends.
+//! Reports to a broker, from the outbox that keeps them until they are confirmed.
 
 use std::cell::Cell;
 use std::fmt::Arguments;
-use std::future::poll_fn;
+use std::fs;
 use std::io;
-use std::net::TcpStream;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use log::{Level, info};
-use smol::future::{or, yield_now};
+use log::{Level, debug, error, info};
 
 use crate::LOG_AMQP;
 use crate::life::context::{Connection, Shared};
-use crate::net::attempts::{Attempts, Failure, Lines};
-use crate::net::reactor::{Source, Timer, either};
-use crate::net::resolve::Resolver;
+use crate::net::attempts::{ConnectionError, Label, Lines, Plan};
+use crate::net::channel::Channel;
 use crate::net::wire;
+use crate::outlets::{Driver, Outlet, Protocol, advice};
 use crate::settings::Settings;
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{self, Buffers, Client, Event, Exchange, Options, Queue};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue};
+use psistats_core::kernel::boot_id;
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
@@ -37,166 +37,184 @@ const FLUSH: Duration = Duration::from_millis(900);
 const MANY: usize = 64;
 const CONFIRMS_TOGETHER: Duration = Duration::from_millis(2);
 
-/// Passes over one connection before the other futures have their turn.
-const PASSES_IN_A_ROW: u32 = 16;
+const BROKER: Label = Label { name: "RabbitMQ", target: LOG_AMQP, meanwhile: ", reports are kept" };
 
-/// Publishes until the agent stops. Every message id begins with `run`.
+/// Publishes what lies in the outbox until the agent stops. Every message id begins with `run`.
+///
+/// # Errors
+/// Where there is no room for another deadline.
 pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
-    let mut resolver = Resolver::new(shared.reactor);
-    let (mut receive, mut send) = (vec![0; limits::AMQP_RECV], vec![0; limits::AMQP_SEND]);
-    let timer = shared.reactor.timer()?;
-    let mut settings = shared.settings();
-    let mut attempts = Attempts::new(&settings);
-    while !shared.is_stopping() {
-        let host = attempts.host(&settings);
-        shared.connection.connecting(&host);
-        let confirmed = shared.outbox.borrow().counters().confirmed;
-        let hostname = shared.hostname();
-        let routing_key = format!("{}.{hostname}", settings.queue.prefix);
-        let session = Session {
-            shared,
-            settings: &settings,
-            run,
-            hostname: &hostname,
-            host: &host,
-            routing_key: &routing_key,
-            timer: &timer,
-            lines: Lines::new(shared.reactor, LOG_AMQP),
-            unroutable: Cell::new(false),
-        };
-        let buffers = Buffers { receive: &mut receive, send: &mut send };
-        let outcome = session.run(&mut resolver, buffers, &attempts).await;
-        session.lines.tell_left_out();
-        shared.connection.set(Connection::Away);
-        shared.outbox.borrow_mut().rewind();
-        if shared.outbox.borrow().counters().confirmed > confirmed {
-            attempts.worked();
-        }
-        if let Err(failure) = outcome {
-            shared.connection.failed(&failure);
-            let now = shared.reactor.now();
-            let until = now + attempts.failed(&failure, &host, &settings, now);
-            // New settings are tried at once: they are how somebody mends what failed.
-            let changed = || shared.is_stopping() || !Rc::ptr_eq(&settings, &shared.settings());
-            poll_fn(|cx| either(timer.poll_at(Some(until), cx), shared.publishing.poll_if(cx, changed)))
-                .await;
-        }
-        let newest = shared.settings();
-        if !Rc::ptr_eq(&settings, &newest) {
-            settings = newest;
-            attempts = Attempts::new(&settings);
-        }
-    }
-    Ok(())
+    let mut broker = Broker {
+        shared,
+        run,
+        receive: Vec::new(),
+        send: Vec::new(),
+        hostname: Rc::default(),
+        routing_key: String::new(),
+        lines: Lines::new(shared.reactor, BROKER.target),
+    };
+    Driver::new(shared, &BROKER, &shared.connection, &shared.publishing)?.run(&mut broker).await
 }
 
-/// One connection, from the name to the end.
-struct Session<'s, 'r> {
+/// Puts a report, with its sample time, into the outbox.
+pub fn keep(shared: &Shared<'_>, unix_ms: i64, report: &[u8]) {
+    // As the original worded it, whose users look there for what is in a report.
+    debug!("Sending packet: {}", str::from_utf8(report).unwrap_or_default());
+    // The smallest ring holds the largest report.
+    if shared.outbox.borrow_mut().push(unix_ms, report).is_err() {
+        error!("a report of {} bytes is larger than the whole backlog", report.len());
+    }
+    shared.publishing.notify();
+}
+
+/// What every message id of this run begins with: the boot of the machine below `root`, and the start.
+///
+/// Sequence numbers start anew with the program, so that the boot alone does not tell two reports apart; nor does
+/// the millisecond, where containers, which share the boot, start at once.
+pub fn run_id(root: &Path, started: Instant) -> String {
+    let uuid =
+        |root: &Path, file| fs::read(root.join("proc/sys/kernel/random").join(file)).unwrap_or_default();
+    let (boot, random) = (uuid(root, "boot_id"), uuid("/".as_ref(), "uuid"));
+    let boot = boot_id::parse(&boot).unwrap_or("no-boot-id");
+    let started_ms = started.as_nanos() / 1_000_000;
+    // Eight hexadecimal digits that no other process has: the kernel's, where it gives any.
+    match boot_id::parse(&random).and_then(|uuid| uuid.get(..8)) {
+        Some(digits) => format!("{boot}-{started_ms:x}{digits}"),
+        None => format!("{boot}-{started_ms:x}{:08x}", fastrand::u32(..)),
+    }
+}
+
+/// The broker, as an outlet.
+struct Broker<'s, 'r> {
     shared: &'s Shared<'r>,
-    settings: &'s Settings,
     run: &'s str,
-    hostname: &'s str,
-    host: &'s Host,
-    routing_key: &'s str,
-    timer: &'s Timer<'r>,
+    receive: Vec<u8>,
+    send: Vec<u8>,
+    /// That of the reports when the connection was opened.
+    hostname: Rc<str>,
+    routing_key: String,
     lines: Lines<'r>,
+}
+
+impl Outlet for Broker<'_, '_> {
+    fn prepare<'p>(&mut self, settings: &'p Settings) -> io::Result<Option<Plan<'p>>> {
+        let server = &settings.server;
+        // After a reload that switches it on there is no host name before the first report.
+        if !server.enabled || self.shared.hostname().is_empty() {
+            return Ok(None);
+        }
+        self.receive.resize(limits::AMQP_RECV, 0);
+        self.send.resize(limits::AMQP_SEND, 0);
+        let heartbeat = Duration::from_secs(u64::from(server.heartbeat));
+        let is_off = heartbeat.is_zero();
+        Ok(Some(Plan {
+            hosts: &server.hosts,
+            retry: settings.app.retry_timer,
+            dead_after: if is_off { Duration::from_secs(120) } else { heartbeat * 2 },
+            // By then the broker has given up on a connection that was lost, and the queue is free (405).
+            ghost: if is_off { Duration::from_secs(180) } else { heartbeat * 3 },
+        }))
+    }
+
+    fn is_current(&self, settings: &Settings) -> bool {
+        is_same(settings, &self.shared.settings())
+    }
+
+    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> Box<dyn Protocol + 'p> {
+        self.hostname = self.shared.hostname();
+        self.routing_key = format!("{}.{}", settings.queue.prefix, self.hostname);
+        let Self { shared, run, receive, send, hostname, routing_key, lines } = self;
+        let buffers = Buffers { receive, send };
+        Box::new(Publishing {
+            shared,
+            settings,
+            run,
+            hostname,
+            routing_key,
+            lines,
+            failures,
+            client: Client::new(options(settings, routing_key), buffers, shared.reactor.now()),
+            flush_until: None,
+            unroutable: Cell::new(false),
+        })
+    }
+
+    fn closed(&mut self) {
+        self.lines.tell_left_out();
+        self.shared.outbox.borrow_mut().rewind();
+    }
+
+    fn delivered(&self) -> u64 {
+        self.shared.outbox.borrow().counters().confirmed
+    }
+}
+
+/// One connection to a broker.
+struct Publishing<'p, 'r> {
+    shared: &'p Shared<'r>,
+    settings: &'p Settings,
+    run: &'p str,
+    hostname: &'p str,
+    routing_key: &'p str,
+    lines: &'p Lines<'r>,
+    /// Attempts that failed before this one.
+    failures: u32,
+    client: Client<'p>,
+    /// While the agent stops: when to close at the latest.
+    flush_until: Option<Instant>,
     /// Reports come back, since no queue is bound.
     unroutable: Cell<bool>,
 }
 
-impl Session<'_, '_> {
-    async fn run(
-        &self,
-        resolver: &mut Resolver<'_>,
-        buffers: Buffers<'_>,
-        attempts: &Attempts,
-    ) -> Result<(), Failure> {
-        let ended = async {
-            poll_fn(|cx| self.shared.publishing.poll_if(cx, || !self.is_current())).await;
-            Ok(None)
-        };
-        // Neither a stop nor other settings wait for a connection that is still being made.
-        let Some(stream) = or(ended, self.connect(resolver)).await? else { return Ok(()) };
-        let mut client = Client::new(self.options(), buffers, self.shared.reactor.now());
-        let mut flush_until = None;
-        loop {
-            for _ in 0..PASSES_IN_A_ROW {
-                if let Some(result) = self.pass(&mut client, &stream, &mut flush_until, attempts)? {
-                    return result.map_err(Failure::Amqp);
-                }
-                if self.shared.outbox.borrow().in_flight() >= MANY && client.outgoing().is_empty() {
-                    self.shared.reactor.rest(CONFIRMS_TOGETHER);
-                }
-                let deadline = [client.deadline(), flush_until].into_iter().flatten().min();
-                poll_fn(|cx| self.poll_work(cx, &client, &stream, deadline)).await;
-            }
-            yield_now().await;
-        }
-    }
-
-    async fn connect(&self, resolver: &mut Resolver<'_>) -> Result<Option<Source<'_, TcpStream>>, Failure> {
-        let heartbeat = Duration::from_secs(u64::from(self.settings.server.heartbeat));
-        let dead_after = if heartbeat.is_zero() { Duration::from_secs(120) } else { heartbeat * 2 };
-        wire::connect(self.shared.reactor, self.timer, resolver, self.host, dead_after).await.map(Some)
-    }
-
-    /// Ready when a pass has something to do.
-    fn poll_work(
-        &self,
-        cx: &Context<'_>,
-        client: &Client<'_>,
-        stream: &Source<'_, TcpStream>,
-        deadline: Option<Instant>,
-    ) -> Poll<()> {
-        let due = self.timer.poll_at(deadline, cx);
-        let told = self.shared.publishing.poll(cx);
-        either(wire::poll(client, stream, cx), either(due, told))
-    }
-
-    /// Does everything that can be done without waiting. The end, once it has come.
-    fn pass(
-        &self,
-        client: &mut Client<'_>,
-        stream: &Source<'_, TcpStream>,
-        flush_until: &mut Option<Instant>,
-        attempts: &Attempts,
-    ) -> Result<Option<Result<(), amqp::Error>>, Failure> {
+impl Protocol for Publishing<'_, '_> {
+    fn pass(&mut self, channel: &mut Channel<'_>) -> Result<ControlFlow<()>, ConnectionError> {
         let now = self.shared.reactor.now();
-        if client.deadline().is_some_and(|at| at <= now) {
-            client.timed_out(now);
-        }
-        wire::receive(client, stream, now).map_err(Failure::Transport)?;
+        wire::receive(&mut self.client, channel, now)?;
         loop {
             // One statement, so that the outbox is free again for what follows.
-            let event = delivery::settle(client, &mut self.shared.outbox.borrow_mut(), now);
+            let event = delivery::settle(&mut self.client, &mut self.shared.outbox.borrow_mut(), now);
             match event {
                 None => break,
                 Some(Event::Ended(result)) => {
                     // The last words, a Close or Close-Ok, are a courtesy.
-                    let _ = wire::transmit(client, stream, now);
-                    return Ok(Some(result));
+                    let _ = wire::transmit(&mut self.client, channel, now);
+                    return result.map(ControlFlow::Break).map_err(|error| failure(&error));
                 }
-                Some(event) => self.on_event(&event, attempts),
+                Some(event) => self.on_event(&event, channel.host()),
             }
         }
-        self.end_if_asked(client, flush_until, now);
+        self.close_if_unwanted(now);
         loop {
-            delivery::publish_waiting(client, &mut self.shared.outbox.borrow_mut(), self.envelope(), now);
-            if !wire::transmit(client, stream, now).map_err(Failure::Transport)? {
-                return Ok(None);
+            let envelope = self.envelope();
+            delivery::publish_waiting(&mut self.client, &mut self.shared.outbox.borrow_mut(), envelope, now);
+            if !wire::transmit(&mut self.client, channel, now)? {
+                break;
             }
         }
+        if self.shared.outbox.borrow().in_flight() >= MANY && !self.is_sending() {
+            self.shared.reactor.rest(CONFIRMS_TOGETHER);
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn on_event(&self, event: &Event, attempts: &Attempts) {
-        let host = self.host;
+    fn deadline(&self) -> Option<Instant> {
+        [self.client.deadline(), self.flush_until].into_iter().flatten().min()
+    }
+
+    fn is_sending(&self) -> bool {
+        !self.client.outgoing().is_empty()
+    }
+}
+
+impl<'p> Publishing<'p, '_> {
+    fn on_event(&self, event: &Event, host: &Host) {
         match event {
             Event::Ready { heartbeat_s } => {
                 // Blocked may have come during the declarations, and holds.
                 if self.shared.connection.get() != Connection::Blocked {
                     self.shared.connection.set(Connection::Ready);
                 }
-                let failed = match attempts.failures() {
+                let failed = match self.failures {
                     0 => String::new(),
                     failures => format!(" after {failures} failed attempts"),
                 };
@@ -208,7 +226,7 @@ impl Session<'_, '_> {
             }
             Event::Returned { code, text } => {
                 self.unroutable.set(true);
-                self.is(
+                self.set(
                     Connection::Blocked,
                     format_args!(
                         "{host}: reports come back ({code} {text}): no queue is bound to exchange \"{}\" for \"{}\"; bind one, or set [queue] declare=yes. They are kept, and the oldest is tried now and then",
@@ -217,28 +235,28 @@ impl Session<'_, '_> {
                 );
             }
             Event::Confirmed { .. } if self.unroutable.take() => {
-                self.is(
+                self.set(
                     Connection::Ready,
                     format_args!("{host}: a queue is bound, which takes reports again"),
                 );
             }
             Event::Blocked(reason) => {
-                self.is(
+                self.set(
                     Connection::Blocked,
                     format_args!("{host} takes no reports for now ({reason}); they are kept"),
                 );
                 self.shared.connection.because(reason);
             }
             Event::Unblocked => {
-                self.is(Connection::Ready, format_args!("{host} takes reports again"));
+                self.set(Connection::Ready, format_args!("{host} takes reports again"));
             }
             // The outbox knows; the end is pass()'s.
             _ => {}
         }
     }
 
-    /// The connection is so from now on, as `line` says.
-    fn is(&self, connection: Connection, line: Arguments<'_>) {
+    /// From now on the connection is so, as `line` says.
+    fn set(&self, connection: Connection, line: Arguments<'_>) {
         self.shared.connection.set(connection);
         let level = if connection == Connection::Ready { Level::Info } else { Level::Warn };
         self.lines.say(level, line);
@@ -246,58 +264,84 @@ impl Session<'_, '_> {
 
     /// Closes in order when the agent stops, after what can be confirmed soon; and when this connection is not
     /// that of the settings any more.
-    fn end_if_asked(&self, client: &mut Client<'_>, flush_until: &mut Option<Instant>, now: Instant) {
+    fn close_if_unwanted(&mut self, now: Instant) {
         if self.shared.is_stopping() {
-            let until = *flush_until.get_or_insert(now + FLUSH);
+            let until = *self.flush_until.get_or_insert(now + FLUSH);
             let nothing_left = self.shared.outbox.borrow().counters().pending == 0;
             if nothing_left || now >= until || self.shared.connection.get() == Connection::Blocked {
-                client.close(now);
-                *flush_until = None;
+                self.client.close(now);
+                self.flush_until = None;
             }
         } else if !self.is_current() {
-            client.close(now);
+            self.client.close(now);
         }
     }
 
     /// Whether the agent goes on, and would make this connection as it is.
     fn is_current(&self) -> bool {
-        let (ours, now) = (self.settings, self.shared.settings());
-        let same = ours.server == now.server && ours.exchange == now.exchange && ours.queue == now.queue;
-        same && *self.hostname == *self.shared.hostname() && !self.shared.is_stopping()
+        is_same(self.settings, &self.shared.settings())
+            && *self.hostname == *self.shared.hostname()
+            && !self.shared.is_stopping()
     }
 
-    fn envelope(&self) -> Envelope<'_> {
+    fn envelope(&self) -> Envelope<'p> {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
         Envelope { run: self.run, app_id: PRODUCT, persistent }
     }
+}
 
-    fn options(&self) -> Options<'_> {
-        let Settings { server, exchange, queue, app, .. } = self.settings;
-        Options {
-            user: &server.user,
-            password: server.pass.reveal(),
-            vhost: &server.vhost,
-            product: PRODUCT,
-            version: env!("CARGO_PKG_VERSION"),
-            connection_name: self.routing_key,
-            heartbeat_s: server.heartbeat,
-            retry: app.retry_timer,
-            exchange: Exchange {
-                name: &exchange.name,
-                kind: &exchange.kind,
-                durable: exchange.durable,
-                auto_delete: exchange.autodelete,
-            },
-            declare_exchange: exchange.declare,
-            queue: queue.declare.then_some(Queue {
-                name: self.routing_key,
-                durable: queue.durable,
-                exclusive: queue.exclusive,
-                auto_delete: queue.autodelete,
-                ttl_ms: queue.ttl,
-                kind: queue.kind.map(|kind| kind.as_str()),
-            }),
-            routing_key: self.routing_key,
-        }
+/// Whether both would make the same connection.
+fn is_same(one: &Settings, other: &Settings) -> bool {
+    one.server == other.server && one.exchange == other.exchange && one.queue == other.queue
+}
+
+/// Why a connection to a broker has ended.
+fn failure(error: &Error) -> ConnectionError {
+    ConnectionError::Protocol { text: format!("{error}{}", advice::on_amqp(error)), retry: error.retry() }
+}
+
+fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
+    let Settings { server, exchange, queue, app, .. } = settings;
+    Options {
+        user: &server.user,
+        password: server.pass.reveal(),
+        vhost: &server.vhost,
+        product: PRODUCT,
+        version: env!("CARGO_PKG_VERSION"),
+        connection_name: routing_key,
+        heartbeat_s: server.heartbeat,
+        retry: app.retry_timer,
+        exchange: Exchange {
+            name: &exchange.name,
+            kind: &exchange.kind,
+            durable: exchange.durable,
+            auto_delete: exchange.autodelete,
+        },
+        declare_exchange: exchange.declare,
+        queue: queue.declare.then_some(Queue {
+            name: routing_key,
+            durable: queue.durable,
+            exclusive: queue.exclusive,
+            auto_delete: queue.autodelete,
+            ttl_ms: queue.ttl,
+            kind: queue.kind.map(|kind| kind.as_str()),
+        }),
+        routing_key,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_that_start_in_the_same_millisecond_of_the_same_boot_have_different_ids() {
+        let now = Instant::from_nanos(5_000_000_000);
+        let [one, other] = [0; 2].map(|_| run_id("/".as_ref(), now));
+        assert_ne!(one, other);
+        // BOOT-START, the latter in hexadecimal digits.
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let start = one.strip_prefix(boot.trim()).unwrap();
+        assert!(start.starts_with("-1388") && u128::from_str_radix(&start[1..], 16).is_ok(), "{one}");
     }
 }

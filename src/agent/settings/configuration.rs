@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::chasar::Words;
 use crate::settings::{App, Loaded, Needs, Settings, load};
-use psistats_host::conf::Problems;
 use psistats_host::conf::logging::{SyslogAddress, Target};
+use psistats_host::conf::{Problem, Problems, Severity};
 
 /// The configuration's place.
 ///
@@ -39,11 +39,6 @@ impl Configuration {
         Self { client_node: Some(words), ..Self::of(Needs::CLIENT_NODE, explicit) }
     }
 
-    /// Whether it is that of a client node alone.
-    pub fn is_client_node(&self) -> bool {
-        self.client_node.is_some()
-    }
-
     /// Reads and checks the configuration; all paths in it come out absolute.
     ///
     /// A file that was found once is the one that is read again, wherever else one appears.
@@ -54,6 +49,10 @@ impl Configuration {
         if let Some(words) = &self.client_node {
             words.replace(&mut loaded.settings.chasar);
         }
+        let Settings { server, chasar, .. } = &loaded.settings;
+        if self.needs.an_outlet() && !server.enabled && !chasar.enabled {
+            return Err(no_outlet(loaded));
+        }
         Ok(loaded)
     }
 
@@ -61,6 +60,15 @@ impl Configuration {
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
+}
+
+/// The error, and then the warnings, which may say why it is one.
+fn no_outlet(loaded: Loaded) -> Problems {
+    let text = "expected [server] enabled=yes or [chasar] enabled=yes: there is nothing to send to";
+    let (severity, file) = (Severity::Error, loaded.source.unwrap_or_default());
+    let mut problems = loaded.warnings;
+    problems.insert(0, Problem { severity, file, line: None, text: text.into() });
+    Problems(problems)
 }
 
 fn anchor(settings: &mut Settings, directory: &Path) {

@@ -37,6 +37,11 @@ impl Needs {
     /// Of a client node of chasar: `[chasar]` and the log.
     pub const CLIENT_NODE: Self =
         Self { section: client_node, password: PasswordNeed::None, is_optional: true };
+
+    /// Whether it needs somebody to send reports or messages to.
+    pub(super) fn an_outlet(self) -> bool {
+        self.password != PasswordNeed::None
+    }
 }
 
 /// The agent's own and those that it shares with the hub. The hub has none that the agent does not know.

@@ -5,7 +5,7 @@ use psistats_host::conf::Reading;
 use psistats_host::conf::hosts::{Host, hosts};
 use psistats_host::conf::secret::{Secret, is_elsewhere};
 use psistats_host::conf::url::{self, AMQP_PORT, Url};
-use psistats_host::conf::values::{PORT, text, whole};
+use psistats_host::conf::values::{PORT, boolean, text, whole};
 
 /// The section.
 pub(super) const NAME: &str = "server";
@@ -13,6 +13,8 @@ pub(super) const NAME: &str = "server";
 /// `[server]`: the broker, and who we are there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
+    /// `enabled`: whether reports are published.
+    pub enabled: bool,
     /// `host`: nodes of one cluster, tried in turn. At least one.
     pub hosts: Vec<Host>,
     /// `path`: the virtual host, 1 to 255 bytes.
@@ -28,12 +30,13 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         let Url { host, vhost, user, pass, .. } = Url::default();
-        Self { hosts: vec![host], vhost, user, pass, heartbeat: 60 }
+        Self { enabled: true, hosts: vec![host], vhost, user, pass, heartbeat: 60 }
     }
 }
 
 /// Reads the section, but for `pass`, which [`super::password`] reads.
 pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
+    r.set(NAME, "enabled", &mut server.enabled, boolean);
     let mut port = AMQP_PORT;
     r.set(NAME, "port", &mut port, whole(&PORT));
     server.hosts.iter_mut().for_each(|host| host.port = port);
