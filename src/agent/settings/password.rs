@@ -84,7 +84,7 @@ pub(super) fn resolve(r: &mut Reading<'_>, need: PasswordNeed, secret: &mut Secr
 /// The password itself; `credentials` is the value of `$CREDENTIALS_DIRECTORY`.
 ///
 /// An error may show the file's name, and never what is in it.
-fn obtain(password: Password, credentials: Option<&Path>) -> Result<Obtained, Unread> {
+fn obtain(password: Password<'_>, credentials: Option<&Path>) -> Result<Obtained, Unread> {
     match password {
         Password::Itself(secret) => Ok(Obtained { secret, exposed: None }),
         Password::File(path) => Ok(read_file(path)?),
@@ -92,15 +92,15 @@ fn obtain(password: Password, credentials: Option<&Path>) -> Result<Obtained, Un
             let expected = "$CREDENTIALS_DIRECTORY in the environment; systemd sets it where the unit has LoadCredential=";
             let file = credentials.ok_or(Unread::Elsewhere(expected.into()))?.join(name);
             let hidden = fs::metadata(&file).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
-            read_file(file).map_err(if hidden { Unread::Elsewhere } else { Unread::Wrong })
+            read_file(&file).map_err(if hidden { Unread::Elsewhere } else { Unread::Wrong })
         }
     }
 }
 
-fn read_file(path: PathBuf) -> Result<Obtained, Expected> {
+fn read_file(path: &Path) -> Result<Obtained, Expected> {
     let expected = |found: &str| Expected::from(format!("a password in {}; {found}", path.display()));
     let unreadable = |error: io::Error| match error.kind() {
-        ErrorKind::PermissionDenied if fs::metadata(&path).is_err() => {
+        ErrorKind::PermissionDenied if fs::metadata(path).is_err() => {
             expected("this user may not enter its directory")
         }
         ErrorKind::PermissionDenied => expected(
@@ -109,14 +109,17 @@ fn read_file(path: PathBuf) -> Result<Obtained, Expected> {
         ),
         _ => expected(&error.to_string()),
     };
-    let found = contents(&path, limits::SHORTSTR + 1).map_err(unreadable)?;
+    let found = contents(path, limits::SHORTSTR + 1).map_err(unreadable)?;
     let (bytes, mode) = found.ok_or_else(|| expected("that is no regular file"))?;
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let text = str::from_utf8(line).ok().and_then(|line| values::text(&(1..=limits::SHORTSTR))(line).ok());
     let text = text.ok_or_else(|| {
         expected("that is not one line of 1 to 255 bytes of UTF-8, with or without a newline at its end")
     })?;
-    Ok(Obtained { secret: Secret::new(text), exposed: (mode & READABLE_BY_ALL != 0).then_some(path) })
+    Ok(Obtained {
+        secret: Secret::new(text),
+        exposed: (mode & READABLE_BY_ALL != 0).then(|| path.to_owned()),
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use crate::conf::ini::trim;
 use crate::conf::reading::Expected;
 
 /// One node: a name or an address, and a port.
@@ -26,7 +27,7 @@ impl fmt::Display for Host {
 
 /// Hosts between commas; at least one.
 pub fn hosts(text: &str, port: u16) -> Result<Vec<Host>, Expected> {
-    let hosts = text.split(',').map(|one| host(one.trim(), port)).collect::<Result<_, _>>();
+    let hosts = text.split(',').map(|one| host(trim(one), port)).collect::<Result<_, _>>();
     hosts.map_err(|one| {
         let advice = if text.is_ascii() {
             ""

@@ -3,6 +3,7 @@
 //! Python evaluates such a text as an expression. Here it is read as literals and dotted names, in
 //! at most two levels of brackets; anything else is an error, and nothing is evaluated.
 
+use crate::conf::ini::trim;
 use crate::conf::reading::Expected;
 
 /// One value.
@@ -29,9 +30,9 @@ fn read(text: &str) -> Option<Vec<Literal>> {
     let mut outer: Option<Vec<Literal>> = None;
     let mut inner: Option<Vec<Literal>> = None;
     let mut comma = true; // whether a value may come: after ( and after a comma
-    let mut rest = text.trim();
+    let mut rest = text;
     loop {
-        rest = rest.trim_start();
+        rest = trim(rest);
         let nested = inner.is_some();
         let open = inner.as_mut().or(outer.as_mut());
         match (rest.chars().next()?, open) {
@@ -60,7 +61,7 @@ fn read(text: &str) -> Option<Vec<Literal>> {
 
 /// A text, a number or a name, and what follows it.
 fn scalar(text: &str) -> Option<(Literal, &str)> {
-    let unprefixed = text.strip_prefix(['u', 'U']).unwrap_or(text);
+    let unprefixed = text.strip_prefix('u').unwrap_or(text);
     if let Some(quote) = unprefixed.chars().next().filter(|c| matches!(c, '\'' | '"')) {
         return quoted(unprefixed.get(1..)?, quote);
     }

@@ -18,7 +18,7 @@ const LISTS: [(&str, &str); 4] =
 /// Whether a section is one of logging, or is perhaps a misspelt one.
 pub fn is_section(name: &str) -> bool {
     ["logger_", "handler_", "formatter_"].iter().any(|kind| name.starts_with(kind))
-        || near(name, LISTS.iter().map(|(list, _)| *list)).is_some()
+        || LISTS.iter().any(|(list, _)| near(name, [*list].into_iter()).is_some())
 }
 
 /// Reads the logging sections; none where the file has none of them.
@@ -150,15 +150,15 @@ fn names(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(trim).filter(|name| !name.is_empty())
 }
 
-/// A level's name or number.
+/// A level's name.
 fn level(text: &str) -> Result<Level, Expected> {
     Ok(match text.to_ascii_uppercase().as_str() {
-        "NOTSET" | "0" => Level::NotSet,
-        "DEBUG" | "10" => Level::Debug,
-        "INFO" | "20" => Level::Info,
-        "WARNING" | "WARN" | "30" => Level::Warning,
-        "ERROR" | "40" => Level::Error,
-        "CRITICAL" | "FATAL" | "50" => Level::Critical,
+        "NOTSET" => Level::NotSet,
+        "DEBUG" => Level::Debug,
+        "INFO" => Level::Info,
+        "WARNING" | "WARN" => Level::Warning,
+        "ERROR" => Level::Error,
+        "CRITICAL" | "FATAL" => Level::Critical,
         _ => return Err("one of DEBUG, INFO, WARNING, ERROR, CRITICAL, NOTSET".into()),
     })
 }

@@ -68,16 +68,15 @@ fn field(text: &str) -> Result<(Piece, &str), Expected> {
     const FORM: &str = "fields as %(message)s or %(levelname)-8s, and %% for a percent sign";
     let (name, rest) = text.strip_prefix('(').and_then(|text| text.split_once(')')).ok_or(FORM)?;
     let (_, field, letters) = FIELDS.iter().find(|(known, ..)| *known == name).ok_or_else(unknown)?;
-    let unflagged = rest.trim_start_matches(['-', '0']);
-    let flags = rest.strip_suffix(unflagged).unwrap_or_default();
-    let left = flags.contains('-');
-    let (width, rest) = number(unflagged).ok_or(FORM)?;
+    let unsigned = rest.strip_prefix('-');
+    let digits = unsigned.unwrap_or(rest);
+    let (width, rest) = number(digits).ok_or(FORM)?;
     let kind =
         rest.chars().next().filter(|&kind| letters.contains(kind)).ok_or_else(|| letter(name, letters))?;
     let piece = Piece::Field {
         field: *field,
-        width: if left { -width } else { width },
-        zeros: flags.contains('0') && !left && kind != 's',
+        width: if unsigned.is_some() { -width } else { width },
+        zeros: digits.starts_with('0') && unsigned.is_none() && kind != 's',
         kind,
     };
     Ok((piece, rest.get(1..).unwrap_or_default()))

@@ -5,7 +5,7 @@
 //! with an `@` in front; a password that begins with one of these two words goes into a file itself.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::conf::reading::Expected;
 use crate::conf::values;
@@ -38,29 +38,33 @@ const CREDENTIAL: &str = "@credential:";
 
 /// What `pass` says.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Password {
+pub enum Password<'a> {
     /// The password.
     Itself(Secret),
     /// `@file:PATH`, which is absolute.
-    File(PathBuf),
+    File(&'a Path),
     /// `@credential:NAME`: the name of a file, without a directory.
-    Credential(String),
+    Credential(&'a str),
 }
 
 /// Reads what is, or names, a password.
 ///
 /// # Errors
 /// What was expected.
-pub fn password(text: &str) -> Result<Password, Expected> {
+pub fn password(text: &str) -> Result<Password<'_>, Expected> {
     if let Some(path) = text.strip_prefix(FILE) {
         // Not relative to wherever a reload takes place.
-        let path = values::path(path).ok().filter(|path| path.is_absolute());
-        Ok(Password::File(path.ok_or("the absolute path of a file behind @file:")?))
+        if path.starts_with('/') && !values::has_controls(path) {
+            Ok(Password::File(Path::new(path)))
+        } else {
+            Err("the absolute path of a file behind @file:".into())
+        }
     } else if let Some(name) = text.strip_prefix(CREDENTIAL) {
-        let is_name =
-            !matches!(name, "" | "." | "..") && !name.contains(|c: char| c == '/' || c.is_control());
-        let name = is_name.then(|| name.to_owned()).ok_or("the name of a credential behind @credential:")?;
-        Ok(Password::Credential(name))
+        if matches!(name, "" | "." | "..") || name.contains('/') || values::has_controls(name) {
+            Err("the name of a credential behind @credential:".into())
+        } else {
+            Ok(Password::Credential(name))
+        }
     } else {
         Ok(Password::Itself(secret(text)?))
     }
@@ -88,8 +92,8 @@ mod tests {
 
     #[test]
     fn a_place_is_an_absolute_path_or_the_name_of_a_credential() {
-        assert_eq!(password("@file:/a b"), Ok(Password::File("/a b".into())));
-        assert_eq!(password("@credential:broker"), Ok(Password::Credential("broker".into())));
+        assert_eq!(password("@file:/a b"), Ok(Password::File(Path::new("/a b"))));
+        assert_eq!(password("@credential:broker"), Ok(Password::Credential("broker")));
         for path in ["", "broker", "../broker"] {
             assert!(password(&format!("@file:{path}")).unwrap_err().contains("absolute path"), "{path}");
         }

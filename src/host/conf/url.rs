@@ -53,14 +53,14 @@ pub fn parse(text: &str) -> Result<Url, Expected> {
     let (login, place) = authority.rsplit_once('@').map_or((None, authority), |(l, h)| (Some(l), h));
     let host = host(place, AMQP_PORT)
         .map_err(|_| "amqp://user:pass@host:port/vhost, with / @ : in user and pass as %2f %40 %3a")?;
-    let Url { mut vhost, mut user, mut pass, mut with_pass, .. } = Url::default();
+    let mut url = Url { host, with_query: !query.is_empty(), ..Url::default() };
     if let Some(login) = login {
         let (name, word) = login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)));
-        user = shortstr(name, "the user")?;
+        url.user = shortstr(name, "the user")?;
         if let Some(word) = word {
             let word = decoded(word)?;
-            with_pass = !word.is_empty();
-            pass = secret(&word)?;
+            url.with_pass = !word.is_empty();
+            url.pass = secret(&word)?;
         }
     }
     // Neither amqp://host nor amqp://host/ names a virtual host; by the letter the second would be
@@ -72,9 +72,9 @@ pub fn parse(text: &str) -> Result<Url, Expected> {
         );
     }
     if !path.is_empty() {
-        vhost = shortstr(path, "the virtual host")?;
+        url.vhost = shortstr(path, "the virtual host")?;
     }
-    Ok(Url { host, vhost, user, pass, with_pass, with_query: !query.is_empty() })
+    Ok(url)
 }
 
 /// A decoded part of 1 to 255 bytes (AMQP 0-9-1 §4.2.5.3).
