@@ -22,23 +22,23 @@ Usage: psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub --help | --version";
 
 const HELP: &str = "\
-Takes in what boards send about their health.
+Receives what boards report about their health.
 
 Commands:
-  masternode start  chasar's master node: takes in client nodes at ADDRESS (an address of this machine, or '*' for
-                    all of them, IPv4 and IPv6; 127.0.0.1 without, which no other machine reaches) and PORT (5555
-                    without), and publishes what they send at port 6666 of the same address, under the topic
-                    Chasar-Client. The configuration may say otherwise; the command line takes precedence.
+  masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
+                    for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
+                    (default 5555), and publishes their messages at port 6666 of the same address, under the topic
+                    Chasar-Client. The configuration can change these; the command line takes precedence.
 
 Options, before or after the command:
-  --config FILE  Read the section [chasar] of this file. Without: of the first that exists of ./psistats.conf,
+  --config FILE  Read the section [chasar] of this file. Default: the first that exists of ./psistats.conf,
                  ~/.psistats/psistats.conf, /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.
   -V, --version  Print the version.
 
 Signals:
-  SIGTERM, SIGINT  End.
-  SIGHUP           Nothing: the configuration is read at the start alone.
+  SIGTERM, SIGINT  Stop.
+  SIGHUP           Log that nothing is reloaded: restart to read the configuration again.
   SIGUSR1          Write the counters to the log.
 
 Exit codes:
@@ -51,7 +51,7 @@ enum Command {
     Version,
 }
 
-/// What takes precedence over the configuration, and where that is.
+/// A command's arguments, which take precedence over the configuration, and where that is.
 #[derive(Debug)]
 struct Invocation {
     address: Option<String>,
@@ -134,7 +134,7 @@ fn master_node(invocation: Invocation) -> Result<(), String> {
     run::run(&addresses, port, settings).map_err(|error| error.to_string())
 }
 
-/// Prints on standard output. Nobody listening there is no failure of the command.
+/// Prints on standard output. That nobody reads it is no failure of the command.
 fn answer(text: impl Display) -> Result<(), String> {
     let _ = writeln!(io::stdout(), "{text}");
     Ok(())

@@ -53,7 +53,7 @@ async fn master_node(addresses: &BTreeSet<IpAddr>, port: u16, settings: Chasar) 
             Event::Stop => break,
             Event::Count => info!("{}", relay.snapshot().await?),
             Event::Reload => warn!(
-                "SIGHUP changes nothing: the configuration is read at the start alone, so restart the service"
+                "SIGHUP changes nothing: the configuration is read only at the start, so restart the service"
             ),
             Event::End(error) => return Err(error),
         }

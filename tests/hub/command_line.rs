@@ -1,4 +1,4 @@
-//! What the commands say.
+//! The command line, and how the program starts and ends.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -23,7 +23,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn sigterm_ends_it_in_order_within_2_seconds_also_with_peers_that_do_not_read() {
+fn sigterm_stops_it_in_order_and_soon_even_with_peers_that_do_not_read() {
     let mut master = Master::start("");
     let _client = raw::client(master.port);
     let _subscriber = raw::peer(master.publish_port, 1, "SUB");
@@ -36,8 +36,8 @@ fn sigterm_ends_it_in_order_within_2_seconds_also_with_peers_that_do_not_read() 
 }
 
 #[test]
-fn words_win_over_the_configuration_and_a_port_may_stand_alone() {
-    // Subscribers of any of these would be at 6666: not to be taken here.
+fn the_command_line_takes_precedence_over_the_configuration_and_a_port_may_stand_alone() {
+    // Each run has a publish_port of its own, since another program may listen at 6666.
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("psistats.conf");
     let settings = format!("[chasar]\nbind=127.0.0.7\nport={}\npublish_port={}\n", free_port(), free_port());
@@ -62,7 +62,7 @@ fn words_win_over_the_configuration_and_a_port_may_stand_alone() {
 fn listening(mut with: Command, address: &str) -> (Process, [u16; 2], TempDir) {
     let (folder, ports) = (tempfile::tempdir().unwrap(), [free_port(), free_port()]);
     let config = folder.path().join("psistats.conf");
-    // master= is where a client node connects, and nothing to the master node.
+    // The master node ignores master=, which says where a client node connects.
     let settings = format!("[chasar]\nmaster=192.0.2.1:7777\nport={}\npublish_port={}\n", ports[0], ports[1]);
     std::fs::write(&config, settings).unwrap();
     let process = Process::start(with.args(["masternode", "start", address, "--config"]).arg(config));
@@ -71,7 +71,7 @@ fn listening(mut with: Command, address: &str) -> (Process, [u16; 2], TempDir) {
 }
 
 #[test]
-fn an_asterisk_means_every_address_of_ipv4_and_ipv6_and_a_name_all_of_its_own() {
+fn an_asterisk_listens_at_every_ipv4_and_ipv6_address_and_a_name_at_all_of_its_addresses() {
     for (word, ips) in
         [("*", &["127.0.0.1", "127.0.0.9", "::1"][..]), ("localhost", &["127.0.0.1"]), ("::1", &["::1"])]
     {
@@ -87,10 +87,10 @@ fn an_asterisk_means_every_address_of_ipv4_and_ipv6_and_a_name_all_of_its_own() 
 
 #[test]
 #[ignore = "needs strace: tests/run"]
-fn where_the_machine_has_no_ipv6_an_asterisk_means_ipv4() {
+fn without_ipv6_in_the_machine_an_asterisk_listens_at_every_ipv4_address() {
     let mut strace = Command::new("strace");
-    // In the background (-D), so that the process that is started is the hub. Its second socket of each side, and the
-    // answer of a kernel without IPv6.
+    // With -D strace runs in the background, so that the process that is started is the hub. Its second and its fourth
+    // socket fail as they do in a kernel without IPv6.
     strace.args([
         "-D",
         "-qq",
@@ -112,7 +112,7 @@ fn where_the_machine_has_no_ipv6_an_asterisk_means_ipv4() {
 }
 
 #[test]
-fn that_nobody_else_can_connect_is_told_with_how_to_change_it() {
+fn a_master_node_that_no_other_machine_can_reach_says_so_and_what_to_change() {
     for (address, is_told) in [("127.0.0.1", true), ("localhost", true), ("*", false)] {
         let (mut process, ..) = listening(Command::new(env!("CARGO_BIN_EXE_psistats-hub")), address);
         process.signal(Signal::SIGTERM);
@@ -123,7 +123,7 @@ fn that_nobody_else_can_connect_is_told_with_how_to_change_it() {
 }
 
 #[test]
-fn what_keeps_it_from_listening_is_said_with_what_to_do() {
+fn a_failure_to_listen_is_reported_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (address, port, expected) in [
@@ -140,7 +140,7 @@ fn what_keeps_it_from_listening_is_said_with_what_to_do() {
 }
 
 #[test]
-fn what_psistats_alone_needs_of_the_configuration_cannot_stop_it() {
+fn mistakes_in_sections_of_the_agent_do_not_stop_it() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("psistats.conf");
     let settings = format!(
@@ -157,10 +157,10 @@ fn what_psistats_alone_needs_of_the_configuration_cannot_stop_it() {
 }
 
 #[test]
-fn a_wrong_command_line_is_told_with_the_right_one() {
+fn a_wrong_command_line_is_answered_with_the_usage() {
     for (words, expected) in [
         (&["masternode", "start", "127.0.0.1", "0"][..], "expected a port from 1 to 65535, got 0"),
-        // Alone, a number is a port, and no address: 0 would be all of them.
+        // A number alone is a port: as an address, 0 would be all of them.
         (&["masternode", "start", "0"], "expected a port from 1 to 65535, got 0"),
         (&["masternode", "start", "99999"], "expected a port from 1 to 65535, got 99999"),
         (&["masternode", "start", "127.0.0.1:5555"], "or *, without a port, got \"127.0.0.1:5555\""),
@@ -184,7 +184,7 @@ fn a_wrong_command_line_is_told_with_the_right_one() {
 }
 
 #[test]
-fn chasar_masternode_becomes_psistats_hub_from_beside_itself_or_the_path_with_all_that_follows() {
+fn chasar_masternode_runs_psistats_hub_from_its_own_folder_or_the_path_with_all_arguments() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("psistats.conf");
     let chasar = folder.path().join("chasar");
@@ -192,7 +192,7 @@ fn chasar_masternode_becomes_psistats_hub_from_beside_itself_or_the_path_with_al
     let copied = folder.path().join("psistats");
     std::fs::copy(program("psistats"), &copied).unwrap();
     let beside = Path::new(env!("CARGO_BIN_EXE_psistats-hub")).parent().unwrap();
-    // By the link; by the other name; from elsewhere, by the PATH.
+    // By the link; by the other name; and from another folder, by the PATH.
     for (program, words, path) in [
         (chasar.as_path(), &["masternode", "start"][..], "/nowhere"),
         (&program("psistats"), &["chasar", "masternode", "start"], "/nowhere"),

@@ -14,7 +14,7 @@ use crate::master::Master;
 use support::PATIENCE;
 use support::raw;
 
-/// Connections that this machine allows both sides to have, 10,000 if it does, for one test at a time.
+/// How many connections a test may make: 10,000, or as many as this machine allows. One test at a time has them.
 fn many() -> (usize, MutexGuard<'static, ()>) {
     static DESCRIPTORS: Mutex<()> = Mutex::new(());
     let ours = DESCRIPTORS.lock().unwrap();
@@ -33,13 +33,13 @@ fn subscriber(master: &Master) -> TcpStream {
 }
 
 #[test]
-fn ten_thousand_client_nodes_take_at_most_8_kib_each_and_are_all_heard() {
+fn ten_thousand_client_nodes_take_at_most_8_kib_each_and_each_ones_message_arrives() {
     let master = Master::start("");
     let mut subscriber = subscriber(&master);
     let begin = master.process.status("VmRSS");
     let (many, _descriptors) = many();
     let mut clients: Vec<TcpStream> = Vec::new();
-    // So many at once that the system keeps them until they are accepted.
+    // As many at once as the listen backlog holds.
     while clients.len() < many {
         let mut some: Vec<TcpStream> = (0..1000).map(|_| raw::connect(master.port)).collect();
         for stream in &mut some {
@@ -85,7 +85,7 @@ fn cost(master: &Master) -> u64 {
 }
 
 #[test]
-fn subscribers_that_want_nothing_of_it_cost_a_message_nothing_and_a_stop_ends_soon() {
+fn subscribers_without_a_matching_subscription_cost_a_message_nothing_and_a_stop_ends_soon() {
     let alone = cost(&Master::start("messages_per_second=0"));
     let mut master = Master::start("messages_per_second=0");
     let (many, _descriptors) = many();
@@ -119,7 +119,7 @@ fn subscribers_that_want_nothing_of_it_cost_a_message_nothing_and_a_stop_ends_so
 }
 
 #[test]
-fn fault_37_without_descriptors_it_goes_on_says_so_once_and_takes_in_those_who_waited() {
+fn fault_37_without_descriptors_it_goes_on_logs_it_once_and_accepts_those_who_waited() {
     let master = Master::start("");
     let mut subscriber = subscriber(&master);
     let mut good = raw::client(master.port);
@@ -130,7 +130,7 @@ fn fault_37_without_descriptors_it_goes_on_says_so_once_and_takes_in_those_who_w
     };
     limit(5);
     let late: Vec<TcpStream> = [master.port, master.publish_port].map(raw::connect).into();
-    // Many tries of both listeners long.
+    // Both listeners retry many times meanwhile.
     master.process.wait_for_line("cannot accept a connection", PATIENCE);
     for n in 0..20 {
         good.write_all(&raw::status(format!("{{\"n\":{n}}}").as_bytes())).unwrap();
@@ -156,11 +156,11 @@ fn fault_39_ten_thousand_half_open_handshakes_are_capped_and_good_peers_unharmed
     let mut half_open = Vec::new();
     for n in 0..many {
         let mut stream = raw::connect(if n % 2 == 0 { master.port } else { master.publish_port });
-        // Some say nothing, others begin and stop.
+        // Some send nothing, others a part of a greeting.
         stream.write_all(&raw::greeting(1, "NULL")[..n % 64]).unwrap();
         half_open.push(stream);
         if n % 1000 == 999 {
-            // Those who were here, and those who come now.
+            // Peers that were connected before work, and so do new ones.
             good.write_all(&raw::status(b"{\"was\":\"here\"}")).unwrap();
             assert_eq!(raw::read_message(&mut subscriber), b"{\"was\":\"here\"}");
             let mut comes = raw::client(master.port);
@@ -170,7 +170,7 @@ fn fault_39_ten_thousand_half_open_handshakes_are_capped_and_good_peers_unharmed
     }
     assert!(master.counter("connections") <= most / 4 + 3, "a quarter may be in its handshake");
     assert_eq!(master.counter("refused"), 0);
-    // The deadline of a handshake ends those that are left, which stay connected here.
+    // Those that are left are ended by the deadline of the handshake: this test closes none.
     master.wait_for("connections", |n| n == 2);
     println!("{many} connections, all ended after {:?}", begin.elapsed());
     drop(half_open);
@@ -179,7 +179,7 @@ fn fault_39_ten_thousand_half_open_handshakes_are_capped_and_good_peers_unharmed
 }
 
 #[test]
-fn who_has_done_nothing_since_its_handshake_makes_room_for_others_and_nobody_else_does() {
+fn only_connections_that_did_nothing_since_their_handshake_are_evicted_for_others() {
     let master = Master::start("connections=20");
     let mut subscriber = subscriber(&master);
     let mut good = raw::client(master.port);
@@ -195,7 +195,7 @@ fn who_has_done_nothing_since_its_handshake_makes_room_for_others_and_nobody_els
         })
         .collect();
     raw::assert_closed(raw::connect(master.port));
-    // Ten of them may come once those have been quiet for long enough.
+    // Ten more are accepted once the quiet ones have been so for long enough.
     let mut come: Vec<TcpStream> = Vec::new();
     let deadline = Instant::now() + PATIENCE;
     while come.len() < 10 {
@@ -217,14 +217,14 @@ fn who_has_done_nothing_since_its_handshake_makes_room_for_others_and_nobody_els
 }
 
 #[test]
-fn beyond_its_limit_connections_are_refused_and_told_and_there_is_room_again_when_some_go() {
+fn beyond_the_maximum_connections_are_refused_and_logged_until_others_disconnect() {
     // A soft limit of 40 is raised to the hard one of 60.
     let master = Master::start_after("ulimit -Sn 40 && ulimit -Hn 60", "");
     let lines = master.process.lines();
     assert!(lines[0].ends_with("room for 28 connections (limit of open files: 60)"), "{lines:?}");
-    // Each is through its handshake before the next comes.
+    // Each has finished its handshake before the next connects.
     let mut clients: Vec<TcpStream> = (0..28).map(|_| raw::client(master.port)).collect();
-    // Each does something, so that nobody is ended in the place of others.
+    // Each sends a message, so that none is evicted.
     clients.iter_mut().for_each(|client| client.write_all(&raw::status(b"{}")).unwrap());
     master.wait_for("messages", |n| n == 28);
     raw::assert_closed(raw::connect(master.port));

@@ -1,4 +1,4 @@
-//! Peers that are something else, or mean no good. After each, a good one works.
+//! Peers that speak another protocol, or are hostile. Good peers are unharmed by each.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use support::master::python;
 use support::memory::Memory;
 use support::raw;
 
-/// A good client node and a good subscriber that were there before, and stay.
+/// A good client node and a good subscriber, which were connected before and stay connected.
 struct Good {
     client: TcpStream,
     subscriber: TcpStream,
@@ -34,7 +34,7 @@ impl Good {
     }
 }
 
-/// What is sent by one that ends by it, and how the log names the reason.
+/// Bytes that end the connection of whoever sends them, and the reason that the log gives.
 fn breaches() -> Vec<(Vec<u8>, &'static str)> {
     let ready = |socket| [&raw::greeting(1, "NULL")[..], &raw::ready(socket)].concat();
     let then = |frames: &[u8]| [&ready("PUB")[..], frames].concat();
@@ -45,7 +45,7 @@ fn breaches() -> Vec<(Vec<u8>, &'static str)> {
         (b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x08\0\0".to_vec(), "\\\"PUSH\\\", expected PUB or XPUB"),
         (raw::greeting(1, "PLAIN").to_vec(), "\\\"PLAIN\\\""),
         (raw::greeting(1, "CURVE").to_vec(), "\\\"CURVE\\\""),
-        // What would turn the rest of the line around.
+        // A control character that would reverse the rest of the line.
         (raw::greeting(1, "\u{202e}LLUN").to_vec(), "\\\"?LLUN\\\""),
         (ready("PUSH"), "\\\"PUSH\\\""),
         (ready("SUB"), "\\\"SUB\\\", expected PUB or XPUB"),
@@ -67,14 +67,14 @@ fn each_breach_of_protocol_ends_its_own_connection_and_the_log_says_why() {
     for (bytes, why) in breaches() {
         let seen = master.process.lines().len();
         let mut stream = raw::connect(master.port);
-        // It may be closed before all of it is taken.
+        // The connection may be closed before all of it is written.
         let _ = stream.write_all(&bytes);
         raw::assert_closed(stream);
         let why = why.replace("\\\"", "\"");
         let line = master.process.wait_for_line_after(seen, "client node 127.0.0.1", PATIENCE);
         assert!(line.contains(&why), "expected {why} in: {line}");
         good.assert_unharmed();
-        // The log takes five such lines a second.
+        // At most five such lines a second are logged.
         std::thread::sleep(std::time::Duration::from_millis(210));
     }
     master.wait_for("connections", |n| n == 2);
@@ -122,7 +122,7 @@ fn messages_that_are_no_json_object_are_dropped_and_counted_and_the_rest_goes_on
 }
 
 #[test]
-fn bytes_that_nobody_has_thought_of_harm_nobody_else() {
+fn random_bytes_harm_no_other_connection() {
     let master = Master::start("");
     let mut good = Good::new(&master);
     let bytes = prop::collection::vec(any::<u8>(), 0..300);
@@ -132,7 +132,7 @@ fn bytes_that_nobody_has_thought_of_harm_nobody_else() {
         let port = if subscribes { master.publish_port } else { master.port };
         let socket = if subscribes { "SUB" } else { "PUB" };
         let handshake = [&raw::greeting(1, "NULL")[..], &raw::ready(socket)].concat();
-        // After nothing, a part of the handshake, all of it, or a message's beginning.
+        // They follow nothing, half of the handshake, all of it, or the first frame of a message.
         let mut all = handshake[..handshake.len() * begin.min(2) / 2].to_vec();
         if begin == 3 {
             all.extend(raw::frame(1, b"status"));
@@ -154,7 +154,7 @@ fn bytes_that_nobody_has_thought_of_harm_nobody_else() {
 }
 
 #[test]
-fn a_message_that_comes_octet_by_octet_comes_through_and_one_that_never_ends_takes_no_memory_by_its_name() {
+fn a_message_that_comes_byte_by_byte_arrives_and_one_that_is_only_announced_takes_no_memory() {
     let master = Master::start("message_bytes=67108864\npublish_high_water=268435456");
     let mut good = Good::new(&master);
     let mut slow = raw::client(master.port);
@@ -168,7 +168,7 @@ fn a_message_that_comes_octet_by_octet_comes_through_and_one_that_never_ends_tak
         .map(|_| {
             let mut stream = raw::client(master.port);
             stream.write_all(&raw::frame(1, b"status")).unwrap();
-            // 64 MB are announced, and nothing comes of them.
+            // 64 MB are announced, and one byte is sent.
             stream.write_all(&[2, 0, 0, 0, 0, 4, 0, 0, 0, b'{']).unwrap();
             stream
         })
@@ -183,13 +183,13 @@ fn a_message_that_comes_octet_by_octet_comes_through_and_one_that_never_ends_tak
 }
 
 #[test]
-fn messages_that_are_never_ended_take_a_bounded_memory_in_all_and_the_oldest_of_them_go() {
+fn unfinished_messages_take_a_bounded_memory_in_all_and_the_oldest_are_evicted() {
     let master = Master::start("");
     let mut good = Good::new(&master);
     let before = master.process.status("VmRSS");
     let begun = [raw::frame(1, b"status"), vec![2, 0, 0, 0, 0, 0, 0x0f, 0xff, 0xff], vec![b' '; 1_000_000]];
     let begun = begun.concat();
-    // 200 MB, and each connection would be allowed its own.
+    // 200 MB in all, though each message is within its own limit.
     let mut unfinished: Vec<TcpStream> = Vec::new();
     for _ in 0..200 {
         let mut stream = raw::client(master.port);
@@ -202,7 +202,7 @@ fn messages_that_are_never_ended_take_a_bounded_memory_in_all_and_the_oldest_of_
     let grown = master.process.status("VmRSS") - before;
     assert!(grown < 140 * 1024, "{grown} KiB: twice 64 MiB, where a buffer has just been made larger");
     raw::assert_closed(unfinished.remove(0));
-    // The last one may go on.
+    // The last one can finish.
     let mut last = unfinished.pop().unwrap();
     last.write_all(&[&[b' '; 0xf_ffff - 1_000_000 - 2][..], b"{}"].concat()).unwrap();
     assert_eq!(raw::read_message(&mut good.subscriber).len(), 0xf_ffff);
@@ -239,7 +239,7 @@ print([body['hostname'] for body in got[:-1]] == names)
         master.process.status("VmRSS") < before + 24 * 1024,
         "the ring and some buffers, no table of names"
     );
-    // What the program sent came here, too.
+    // This subscriber has got the program's messages, too.
     while !raw::read_message(&mut good.subscriber).starts_with(b"{\"end\"") {}
     good.assert_unharmed();
 }

@@ -12,7 +12,7 @@ use support::raw;
 
 #[test]
 #[ignore = "needs python3-zmq and libzmq 3.2: tests/run"]
-fn what_client_nodes_send_comes_to_subscribers_unchanged_and_in_order() {
+fn messages_of_client_nodes_reach_subscribers_unchanged_and_in_order() {
     let all = [Libzmq::V4, Libzmq::V3_2];
     for (sends, receives) in all.into_iter().flat_map(|sends| all.map(|receives| (sends, receives))) {
         let master = Master::start("");
@@ -32,7 +32,7 @@ fn what_client_nodes_send_comes_to_subscribers_unchanged_and_in_order() {
 
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]
-fn our_client_node_comes_through_to_subscribers_by_any_prefix_that_matches() {
+fn our_client_nodes_messages_reach_subscribers_by_any_prefix_that_matches() {
     let master = Master::start("");
     let all = master.subscriber("", "");
     let some = master.subscriber("Chasar-", "");
@@ -50,7 +50,7 @@ fn our_client_node_comes_through_to_subscribers_by_any_prefix_that_matches() {
 
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]
-fn both_sides_come_back_by_themselves_after_the_master_was_killed_and_started_again() {
+fn both_sides_reconnect_after_the_master_node_was_killed_and_started_again() {
     let mut master = Master::start("");
     let subscriber = master.subscriber("Chasar-Client", "");
     let _publisher = master.publisher("a");
@@ -63,7 +63,7 @@ fn both_sides_come_back_by_themselves_after_the_master_was_killed_and_started_ag
 
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]
-fn client_nodes_and_subscribers_come_and_go_and_others_go_on() {
+fn client_nodes_and_subscribers_connect_and_disconnect_without_harm_to_others() {
     let master = Master::start("");
     let stays = master.subscriber("Chasar-Client", "");
     let first = master.publisher("first");
@@ -81,7 +81,7 @@ fn client_nodes_and_subscribers_come_and_go_and_others_go_on() {
 
 #[test]
 #[ignore = "needs python3-zmq: tests/run"]
-fn a_subscription_may_come_late_be_cancelled_and_come_again() {
+fn a_subscription_may_be_made_late_cancelled_and_made_again() {
     let master = Master::start("");
     let _publisher = master.publisher("a");
     let subscriber = python(&format!(

@@ -1,4 +1,4 @@
-//! Its log, which goes to standard error.
+//! The hub's log, on standard error.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use crate::master::{Master, free_port};
 use support::{PATIENCE, raw};
 
 #[test]
-fn sighup_is_answered_with_what_to_do_and_ends_nothing() {
+fn sighup_logs_what_to_do_and_stops_nothing() {
     let master = Master::start("");
     master.process.signal(Signal::SIGHUP);
     master.process.wait_for_line("SIGHUP changes nothing", PATIENCE);
@@ -47,19 +47,19 @@ fn a_line_has_a_time_in_the_foreground_and_a_priority_instead_in_the_journal() {
     assert_eq!(shape, "dddd-dd-dd dd:dd:dd,ddd");
 }
 
-/// Ends with its test.
+/// A hub, which is killed at the end of its test.
 struct Hub(Child);
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        // Both fail only where it has ended.
+        // Both fail only where it has exited.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_nothing_up_and_says_later_how_many_lines_are_missing() {
+fn a_log_that_nobody_reads_delays_nothing_and_later_tells_how_many_lines_were_dropped() {
     let (reader, writer) = io::pipe().unwrap();
     let filling = fill(&writer);
     let (port, publish_port, folder) = (free_port(), free_port(), tempfile::tempdir().unwrap());
@@ -68,7 +68,7 @@ fn a_log_that_nobody_reads_holds_nothing_up_and_says_later_how_many_lines_are_mi
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
     command.args(["masternode", "start", "127.0.0.1", &port.to_string(), "--config"]).arg(&config);
     let hub = Hub(command.stderr(writer).spawn().unwrap());
-    drop(command); // and with it the writing end that is here
+    drop(command); // and with it the test's own copy of the writing end
 
     let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect(("127.0.0.1", publish_port)).is_err() {
@@ -94,7 +94,7 @@ fn a_log_that_nobody_reads_holds_nothing_up_and_says_later_how_many_lines_are_mi
     };
     assert_eq!(body, b"{}");
 
-    // Somebody reads again.
+    // The log is read again.
     let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
     assert!(lines.by_ref().take(filling).all(|line| line.starts_with('x')));
     let pid = Pid::from_raw(hub.0.id() as i32);
@@ -104,7 +104,7 @@ fn a_log_that_nobody_reads_holds_nothing_up_and_says_later_how_many_lines_are_mi
     assert!(lines.next().unwrap().contains("stopping; "));
 }
 
-/// Leaves no room in a pipe. Gives how many lines it takes.
+/// Fills a pipe. Gives the number of lines that this takes.
 fn fill(mut pipe: &io::PipeWriter) -> usize {
     let flags = OFlag::from_bits_retain(fcntl(pipe, FcntlArg::F_GETFL).unwrap());
     fcntl(pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).unwrap();

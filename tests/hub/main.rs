@@ -1,5 +1,5 @@
 //! `psistats-hub masternode` as a process, between client nodes and subscribers of libzmq (through Debian's
-//! python3-zmq), our own client node, and peers that mean no good.
+//! python3-zmq), our own client node, and hostile peers; and its relay alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::cast_possible_truncation)]

@@ -12,8 +12,7 @@ use support::PATIENCE;
 use support::master::{Libzmq, python_with};
 use support::process::{Process, Stream};
 
-/// A port that nobody listens at, from below those that the system gives to connections, of which these tests
-/// make thousands.
+/// A free port, below the range that the system uses for outgoing connections, of which these tests make thousands.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
@@ -33,12 +32,12 @@ pub struct Master {
 }
 
 impl Master {
-    /// One that is ready; `settings` are further lines of `[chasar]`.
+    /// Starts one, and waits until it is ready; `settings` are further lines of `[chasar]`.
     pub fn start(settings: &str) -> Self {
         Self::start_after("true", settings)
     }
 
-    /// The same, started by a shell after `limits`.
+    /// The same, by a shell that runs the command `limits` before.
     pub fn start_after(limits: &str, settings: &str) -> Self {
         let (port, publish_port) = (free_port(), free_port());
         let folder = TempDir::new().unwrap();
@@ -48,21 +47,21 @@ impl Master {
         Self { process, port, publish_port, folder }
     }
 
-    /// Kills it, and starts another in its place.
+    /// Kills it, and starts another at the same ports.
     pub fn restart(&mut self) {
         self.process.signal(Signal::SIGKILL);
         self.process.wait(PATIENCE);
         self.process = start("true", &self.folder, self.port);
     }
 
-    /// A counter of its line of counters.
+    /// The present value of a counter.
     pub fn counter(&self, name: &str) -> u64 {
         let seen = self.process.lines().len();
         self.process.signal(Signal::SIGUSR1);
         counter(name, &self.process.wait_for_line_after(seen, "connections=", PATIENCE))
     }
 
-    /// The same, of its last line.
+    /// Stops it, and gives the last value of a counter.
     pub fn stop_and_count(&mut self, name: &str) -> u64 {
         self.process.signal(Signal::SIGTERM);
         let line = self.process.wait_for_line("stopping; ", PATIENCE);
@@ -70,7 +69,7 @@ impl Master {
         counter(name, &line)
     }
 
-    /// Waits until a counter is as `wanted`.
+    /// Waits until `wanted` accepts a counter.
     pub fn wait_for(&self, name: &str, wanted: impl Fn(u64) -> bool) {
         let deadline = std::time::Instant::now() + PATIENCE;
         let mut value = self.counter(name);
@@ -81,7 +80,7 @@ impl Master {
         }
     }
 
-    /// That it goes on working for others: a message of libzmq gets through to libzmq.
+    /// Checks that it still works: a message of libzmq arrives at libzmq.
     pub fn assert_serves(&self) {
         let subscriber = self.subscriber("Chasar-Client", "");
         let publisher = self.publisher("good");
@@ -96,7 +95,7 @@ impl Master {
         self.subscriber_of(Libzmq::V4, prefix, options)
     }
 
-    /// The same, of that libzmq.
+    /// The same, with that version of libzmq.
     pub fn subscriber_of(&self, libzmq: Libzmq, prefix: &str, options: &str) -> Process {
         let script = format!(
             "
@@ -118,7 +117,7 @@ while True:
         self.publisher_of(Libzmq::V4, from)
     }
 
-    /// The same, of that libzmq.
+    /// The same, with that version of libzmq.
     pub fn publisher_of(&self, libzmq: Libzmq, from: &str) -> Process {
         let script = format!(
             "

@@ -1,5 +1,5 @@
-//! The subscriber programs of the original's document, unchanged, in a network of their own where the master
-//! node has the address that they name.
+//! The subscriber programs of the original's document, unchanged, in a network namespace in which the master node
+//! has the address that they contain.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,7 +12,7 @@ use support::project::{path, program};
 /// The address of the document's examples.
 const ADDRESS: &str = "104.131.190.21";
 
-/// A network with that address, and a master node and a client node in it.
+/// A network namespace with that address, and a master node and a client node in it.
 struct Site {
     network: Namespace,
     _programs: [Process; 2],
@@ -31,7 +31,7 @@ impl Site {
         Self { network, _programs: [master, node] }
     }
 
-    /// What a program prints first.
+    /// The first `n` lines that a program prints.
     fn first_lines(&self, mut program: Command, n: usize) -> String {
         let process = Process::start(&mut program);
         process.wait_for_lines_of(Stream::Stdout, n, PATIENCE).join("\n")

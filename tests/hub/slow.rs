@@ -1,4 +1,4 @@
-//! Fault 38: subscribers that do not take what they have subscribed to; and client nodes that send too much.
+//! Fault 38: subscribers that do not read fast enough; and client nodes that send too much.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -31,7 +31,7 @@ fn fault_38_a_subscriber_that_does_not_read_loses_whole_messages_and_nobody_else
     let sender = thread::spawn(move || {
         for n in 0..MESSAGES {
             client.write_all(&raw::status(&large(n))).unwrap();
-            // So many may be on their way to the one that reads.
+            // At most so many are on their way to the subscriber that reads.
             token.send(()).unwrap();
         }
         client
@@ -41,10 +41,10 @@ fn fault_38_a_subscriber_that_does_not_read_loses_whole_messages_and_nobody_else
         tokens.recv().unwrap();
     }
     let _client = sender.join().unwrap();
-    // Its losses are known before it reads again, if it ever does.
+    // Dropped messages are counted and logged while it does not read.
     master.wait_for("dropped", |dropped| dropped > 0);
     master.process.wait_for_line("does not take messages", PATIENCE);
-    // What the frozen one finds when it reads again: whole messages, in order, and a gap.
+    // When the frozen one reads again, it gets whole messages, in order, with a gap.
     let mut last = None;
     let mut got = 0_u64;
     while last != Some(MESSAGES as u64 - 1) {
@@ -57,8 +57,8 @@ fn fault_38_a_subscriber_that_does_not_read_loses_whole_messages_and_nobody_else
     master.wait_for("dropped", |dropped| dropped == MESSAGES as u64 - got);
 }
 
-/// 400 strangers, each with 200 KB of a message that does not end: more than may be unfinished. With each twentieth
-/// comes `meanwhile`.
+/// 400 strangers, each with 200 KB of a message that does not end: more than may be unfinished. `meanwhile` is called
+/// after each twentieth.
 fn strangers(master: &Master, mut meanwhile: impl FnMut(usize)) -> Vec<TcpStream> {
     let begun =
         [&raw::frame(1, b"status")[..], &[2, 0, 0, 0, 0, 0, 0x0f, 0xff, 0xff], &[b' '; 200_000]].concat();
@@ -82,7 +82,7 @@ fn a_slow_subscriber_stays_whatever_strangers_leave_unfinished() {
     master.wait_for("subscribed", |n| n == 1);
     let mut client = raw::client(master.port);
     let mut n = 0;
-    // Until one has begun that it does not take.
+    // Until the subscriber's socket is full, in the middle of a message.
     while master.counter("dropped") == 0 {
         for _ in 0..100 {
             client.write_all(&raw::status(&large(n))).unwrap();
@@ -113,7 +113,7 @@ fn a_client_node_whose_message_comes_in_pieces_stays_whatever_strangers_leave_un
     assert_eq!(raw::read_message(&mut subscriber), body);
 }
 
-/// A master node with 30 MB, in a ring that has room for all of it, for a subscriber that reads nothing.
+/// A master node that holds 30 MB for a subscriber that reads nothing; its ring has room for all of them.
 fn with_a_frozen_subscriber(messages: u64) -> (Master, TcpStream) {
     let master = Master::start("publish_high_water=67108864\nmessages_per_second=0");
     let frozen = raw::subscriber(master.publish_port, "");
@@ -128,34 +128,34 @@ fn with_a_frozen_subscriber(messages: u64) -> (Master, TcpStream) {
 }
 
 #[test]
-fn what_waited_for_a_subscriber_that_goes_is_counted_as_dropped() {
+fn messages_that_waited_for_a_subscriber_that_disconnects_are_counted_as_dropped() {
     let (master, frozen) = with_a_frozen_subscriber(1000);
     drop(frozen);
     master.wait_for("subscribers", |n| n == 0);
     let dropped = master.counter("dropped");
-    assert!((100..1000).contains(&dropped), "{dropped}: all but what the system holds for it");
+    assert!((100..1000).contains(&dropped), "{dropped}: all but those in the socket's buffers");
 }
 
 #[test]
-fn a_stop_tells_what_was_still_waiting_and_what_came_through_is_the_rest() {
+fn at_a_stop_messages_that_still_wait_are_counted_as_dropped_and_the_others_arrive() {
     let (mut master, mut frozen) = with_a_frozen_subscriber(1000);
     let dropped = master.stop_and_count("dropped");
     for n in 0..1000 - dropped {
         assert_eq!(number(&raw::read_message(&mut frozen)), n);
     }
-    // A part of the next one at most.
+    // At most a part of the next message follows.
     let left = frozen.read_to_end(&mut Vec::new()).unwrap();
     assert!(left < large(1000).len(), "{left} bytes");
 }
 
 #[test]
-fn a_client_node_that_floods_waits_and_another_is_heard() {
+fn a_client_node_that_floods_has_to_wait_and_anothers_messages_arrive() {
     let master = Master::start("messages_per_second=50");
     let mut subscriber = raw::subscriber(master.publish_port, "");
     master.wait_for("subscribed", |n| n == 1);
     let flood = raw::client(master.port);
     let mut writing = flood.try_clone().unwrap();
-    // Ends by an error when the test shuts the socket down.
+    // The thread ends when the test shuts the socket down.
     let sender = thread::spawn(move || {
         let chunk = raw::status(b"{\"from\":\"flood\"}").repeat(1000);
         while writing.write_all(&chunk).is_ok() {}
@@ -171,7 +171,7 @@ fn a_client_node_that_floods_waits_and_another_is_heard() {
                 break;
             }
             flooded += 1;
-            assert!(flooded <= 100, "50 a second, and a second of them may have been sent already");
+            assert!(flooded <= 100, "50 a second, and those of a second may have arrived already");
         }
     }
     assert!(master.process.lines().iter().any(|line| line.contains("sends more than 50 messages a second")));
@@ -180,12 +180,12 @@ fn a_client_node_that_floods_waits_and_another_is_heard() {
 }
 
 #[test]
-fn who_has_to_wait_is_not_held_for_silent_meanwhile() {
+fn a_client_node_that_has_to_wait_is_not_timed_out_meanwhile() {
     let master = Master::start("messages_per_second=1");
     let mut subscriber = raw::subscriber(master.publish_port, "");
     master.wait_for("subscribed", |n| n == 1);
     let mut client = raw::client(master.port);
-    // Dead after 0.3 s of silence, and there is a second from one message to the next.
+    // Its PING asks for a timeout after 0.3 s of silence, and it has to wait for a second after each message.
     let ping = raw::frame(4, b"\x04PING\0\x03");
     let messages = (0..3).map(|n| raw::status(format!("{{\"n\":{n}}}").as_bytes()));
     client.write_all(&[ping, messages.collect::<Vec<_>>().concat()].concat()).unwrap();
@@ -195,7 +195,7 @@ fn who_has_to_wait_is_not_held_for_silent_meanwhile() {
 }
 
 #[test]
-fn frames_of_a_message_without_end_count_as_messages_for_the_limit() {
+fn frames_of_an_endless_message_count_as_messages_for_the_limit() {
     let master = Master::start("messages_per_second=100");
     let mut client = raw::client(master.port);
     client.write_all(&raw::frame(1, b"x").repeat(1000)).unwrap();

@@ -1,19 +1,19 @@
-//! Fewer and larger turns, as a network card has by moderating its interrupts.
+//! Fewer and larger turns of the relay's thread, as a network card moderates its interrupts.
 //!
-//! A thousand boards send at a thousand times a second. To wake up for each costs ten times what there is
-//! to do for it; a report that comes a millisecond later is as good.
+//! A thousand boards send at a thousand moments of a second. To wake up for each costs ten times as much as to relay
+//! its message, and a message may well arrive some milliseconds later.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Least time from one turn to the next, where little comes.
+/// The shortest time from one turn to the next under light load.
 const LEAST: Duration = Duration::from_millis(5);
 
-/// Bytes in a turn that are much: whoever sends so fast is not to be slowed down.
+/// Bytes received in a turn from which on the load is heavy, and the next turn is not delayed.
 const MUCH: usize = 64 * 1024;
 
-/// What is known of the turn that ends when there is nothing more to do.
+/// The present turn, which ends when there is nothing more to do.
 #[derive(Debug)]
 pub struct Moderation {
     begin: Instant,
@@ -24,17 +24,17 @@ pub struct Moderation {
 }
 
 impl Moderation {
-    /// Nothing yet.
+    /// The first turn begins.
     pub fn new() -> Self {
         Self { begin: Instant::now(), turn: AtomicU64::new(0), received: AtomicUsize::new(0) }
     }
 
-    /// So many bytes were received.
+    /// Counts bytes that were received.
     pub fn received(&self, bytes: usize) {
         self.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// There is nothing more to do. Returns when it is time to look for more.
+    /// Ends the turn: sleeps until the next one may begin.
     pub fn pause(&self) {
         let received = self.received.swap(0, Ordering::Relaxed);
         let elapsed = self.begin.elapsed();

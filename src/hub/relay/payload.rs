@@ -4,14 +4,14 @@ use std::fmt;
 
 use psistats_core::json;
 
-/// Why something is not passed on.
+/// Why a message is dropped.
 #[derive(Debug)]
 pub enum Invalid {
-    /// A message has other frames than a topic and a body.
+    /// It has other frames than a topic and a body.
     Frames,
-    /// The body is no JSON object, as found at this octet.
+    /// Its body is no JSON object: the error is at this octet.
     Json(usize),
-    /// It is not UTF-8.
+    /// Its body is not UTF-8.
     Text(std::str::Utf8Error),
 }
 
@@ -25,11 +25,11 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// Checks a message's body, in a time in proportion to its length. Objects and arrays may be [`json::DEPTH`]
-/// within each other: subscribers' readers of JSON have limits, too, and some end their program there.
+/// Checks a message's body, in time proportional to its length. Objects and arrays may nest [`json::DEPTH`] levels
+/// deep: JSON parsers of subscribers have such limits, too, and some crash there.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Why it is to be dropped.
 pub fn check(body: &[u8]) -> Result<(), Invalid> {
     let text = std::str::from_utf8(body).map_err(Invalid::Text)?;
     json::check_object(text).map_err(|error| Invalid::Json(error.at))

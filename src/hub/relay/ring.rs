@@ -1,21 +1,20 @@
-//! What was published and some subscriber may still have to take, in one ring of bytes.
+//! The messages that some subscriber has not taken yet, in one ring of bytes.
 //!
-//! All subscribers read the same bytes, each from its own place, so that a message is in memory once. A
-//! subscriber that is too slow finds that the ring has moved on: it loses whole messages, the oldest of its
-//! own, and nobody else loses anything.
+//! All subscribers read the same bytes, each at its own position, so that a message is in memory once. For a
+//! subscriber that is too slow the oldest messages are dropped, whole ones, and for nobody else.
 
 use std::collections::VecDeque;
 
 use psistats_core::bytes::Writer;
 
-/// Where a message lies. No message and no gap goes around the end of the ring.
+/// Where a message lies: its first byte, and the one after its last. No message wraps around the end of the ring.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,
     end: u32,
 }
 
-/// The messages of late, numbered from 0.
+/// The newest messages. Messages are numbered from 0.
 #[derive(Debug)]
 pub struct Ring {
     bytes: Box<[u8]>,
@@ -25,24 +24,24 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Room for `capacity` bytes, at most 4 GiB. The system gives the memory once it is used.
+    /// An empty ring of `capacity` bytes, at most 4 GiB. They become resident only when they are written.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.min(u32::MAX as usize);
         Self { bytes: vec![0; capacity].into_boxed_slice(), spans: VecDeque::new(), first: 0 }
     }
 
-    /// Number of the oldest message that is still there.
+    /// The number of the oldest message in it.
     pub fn first(&self) -> u64 {
         self.first
     }
 
-    /// Number of the message that comes next.
+    /// The number that the next message will have.
     pub fn next(&self) -> u64 {
         self.first + self.spans.len() as u64
     }
 
-    /// Adds a message of at most `length` bytes, which `write` writes. The oldest ones make room. Nothing is
-    /// added where it is empty, or longer than the whole ring.
+    /// Adds a message of at most `length` bytes, which `write` writes; the oldest messages make room for it. An empty
+    /// one is not added, nor one that is longer than the ring.
     pub fn push(&mut self, length: usize, write: impl FnOnce(&mut Writer<'_>)) {
         let Some(start) = self.make_room(length) else { return };
         let Some(space) = self.bytes.get_mut(start..start + length) else { return };
@@ -54,14 +53,14 @@ impl Ring {
         self.spans.push_back(Span { start: place(start), end: place(start + written) });
     }
 
-    /// Where `length` bytes are free.
+    /// Drops the oldest messages until `length` bytes are free. Gives where.
     fn make_room(&mut self, length: usize) -> Option<usize> {
         if length == 0 || length > self.bytes.len() {
             return None;
         }
         loop {
             let (Some(oldest), Some(newest)) = (self.spans.front(), self.spans.back()) else {
-                // The bytes at the front are those that the processor has at hand.
+                // The front is the likeliest part to be in the processor's cache.
                 return Some(0);
             };
             let (oldest, end) = (oldest.start as usize, newest.end as usize);
@@ -80,7 +79,7 @@ impl Ring {
         }
     }
 
-    /// Messages from `number` on, as many as lie behind each other. Empty where there is none of that number.
+    /// The messages from `number` on, up to where the ring wraps. Empty where there is no message of that number.
     pub fn from(&self, number: u64) -> &[u8] {
         let Some(begin) = self.index(number).and_then(|index| self.spans.get(index)) else { return &[] };
         let end = match self.spans.back() {
@@ -90,15 +89,15 @@ impl Ring {
         self.bytes.get(begin.start as usize..end as usize).unwrap_or_default()
     }
 
-    /// End of the last message before those that begin at the front again.
+    /// Where the last message before the wrap ends.
     fn end_before_the_wrap(&self) -> u32 {
         let oldest = self.spans.front().map_or(0, |span| span.start);
         let after = self.spans.partition_point(|span| span.start >= oldest);
         after.checked_sub(1).and_then(|last| self.spans.get(last)).map_or(0, |span| span.end)
     }
 
-    /// Of what [`Ring::from`] gives for `number`, `taken` bytes were taken. Gives the number of the first
-    /// message that was not begun, and the bytes of the last one that are still to come.
+    /// After `taken` bytes of what [`Ring::from`] gives for `number` were written: the number of the first message of
+    /// which nothing was, and the rest of the one before it.
     pub fn after(&self, number: u64, taken: usize) -> (u64, &[u8]) {
         let Some((index, begin)) = self.index(number).and_then(|i| self.spans.get(i).map(|span| (i, span)))
         else {
@@ -109,7 +108,7 @@ impl Ring {
         }
         let place = begin.start as usize + taken;
         let run = self.spans.range(index..);
-        // Most often it is all of them, or one.
+        // Mostly all of them were written, or one.
         let begun = match self.spans.back() {
             Some(newest) if newest.end as usize == place => self.spans.len() - index,
             _ => run.take_while(|span| span.start >= begin.start && (span.start as usize) < place).count(),
@@ -119,7 +118,7 @@ impl Ring {
         (number + begun as u64, rest)
     }
 
-    /// Everybody has taken everything.
+    /// Removes all messages: every subscriber has taken them.
     pub fn clear(&mut self) {
         self.first = self.next();
         self.spans.clear();
