@@ -128,7 +128,9 @@ pub fn c_strings(texts: Vec<OsString>) -> io::Result<Vec<CString>> {
 }
 
 fn by_systemd(pid: Pid, verb: &str) -> String {
-    format!("psistats is already running as a systemd service, pid {pid}: use `sudo systemctl {verb} psistats`")
+    format!(
+        "psistats is already running as a systemd service, pid {pid}: use `sudo systemctl {verb} psistats`"
+    )
 }
 
 /// Sends SIGTERM to the service, waits until it has exited, and returns a message for the user. It succeeds
@@ -166,7 +168,9 @@ pub fn stop(path: &Path, verb: &str) -> Result<String, String> {
         Ok(format!("psistats stopped, pid {pid}"))
     } else {
         let seconds = GONE_WITHIN.as_secs();
-        Err(format!("psistats, pid {pid}, is still running {seconds} s after SIGTERM; `kill -9 {pid}` kills it"))
+        Err(format!(
+            "psistats, pid {pid}, is still running {seconds} s after SIGTERM; `kill -9 {pid}` kills it"
+        ))
     }
 }
 

@@ -249,7 +249,10 @@ pub fn listen(reactor: &Reactor, path: Option<PathBuf>) -> Option<Source<'_, Uni
         Ok(listener) => Some(listener),
         Err(error) => {
             let path = path.display();
-            warn!("cannot listen at {path}: {}; `psistats status` cannot show the connection", Reason(&error));
+            warn!(
+                "cannot listen at {path}: {}; `psistats status` cannot show the connection",
+                Reason(&error)
+            );
             None
         }
     }
