@@ -49,7 +49,7 @@ fn golden(golden: &str, missing: &str, of: impl Fn(&Path) -> String) {
 }
 
 #[test]
-fn every_board_gives_its_golden_report() {
+fn every_board_makes_its_golden_report() {
     golden("report.json", "", |board| report_since_start(board) + "\n");
 }
 
@@ -60,7 +60,7 @@ fn every_board_lists_its_golden_sensors() {
 }
 
 #[test]
-fn a_primary_report_is_the_golden_one_without_what_is_secondary() {
+fn a_primary_report_is_the_golden_one_without_the_secondary_figures() {
     for board in all() {
         let mut sampler = open_sampler(&board, NO_TEMPERATURE);
         let report: serde_json::Value = serde_json::from_slice(sampler.report(tick(0, false))).unwrap();
@@ -95,7 +95,7 @@ const PSUTIL: [(&str, u64, u64, i64); 13] = [
 ];
 
 #[test]
-fn memory_is_to_the_byte_what_psutil_computes() {
+fn memory_equals_psutils_to_the_byte() {
     for (board, total, available, tenths) in PSUTIL {
         let proc = boards().join(board).join("proc");
         let info = meminfo::parse(&fs::read(proc.join("meminfo")).unwrap()).unwrap();

@@ -31,7 +31,7 @@ fn without_status(messages: Vec<String>) -> Vec<String> {
 }
 
 #[test]
-fn it_is_ready_and_alive_without_a_broker_at_a_path_and_at_an_abstract_name() {
+fn readiness_and_watchdog_are_notified_without_a_broker_at_a_path_and_at_an_abstract_socket() {
     for manager in [ServiceManager::at_a_path(), ServiceManager::at_a_name()] {
         let nobody = Refusing::new();
         let mut agent = watched(&manager, &Config::new(nobody.port, "/"));
@@ -53,7 +53,7 @@ fn it_is_ready_and_alive_without_a_broker_at_a_path_and_at_an_abstract_name() {
 }
 
 #[test]
-fn a_reload_is_announced_with_its_time_and_ends_in_ready_also_where_the_old_settings_stay() {
+fn a_reload_is_notified_with_its_time_and_ends_in_ready_even_if_the_previous_settings_are_kept() {
     let manager = ServiceManager::at_a_name();
     let nobody = Refusing::new();
     let config = Config::new(nobody.port, "/");
@@ -78,7 +78,7 @@ fn a_reload_is_announced_with_its_time_and_ends_in_ready_also_where_the_old_sett
 }
 
 #[test]
-fn signs_of_life_stop_while_sampling_is_stopped_and_come_again_after_it() {
+fn watchdog_notifications_stop_while_sampling_is_stopped_and_resume_after_it() {
     let manager = ServiceManager::at_a_path();
     let nobody = Refusing::new();
     // No report is due for an hour: the signs have times of their own.
@@ -104,7 +104,7 @@ fn signs_of_life_stop_while_sampling_is_stopped_and_come_again_after_it() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn signs_of_life_go_on_while_nothing_comes_from_the_broker_and_the_status_tells_of_the_connection() {
+fn watchdog_notifications_go_on_while_the_broker_is_silent_and_the_status_shows_the_connection() {
     let manager = ServiceManager::at_a_path();
     let broker = Broker::shared();
     let vhost = broker.vhost();
@@ -133,7 +133,7 @@ fn signs_of_life_go_on_while_nothing_comes_from_the_broker_and_the_status_tells_
 }
 
 #[test]
-fn a_watchdog_of_another_process_is_none_of_ours_and_without_a_socket_nothing_is_said() {
+fn the_watchdog_of_another_process_is_ignored_and_without_a_socket_nothing_is_sent() {
     let nobody = Refusing::new();
     let manager = ServiceManager::at_a_path();
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
@@ -152,7 +152,7 @@ fn a_watchdog_of_another_process_is_none_of_ours_and_without_a_socket_nothing_is
 }
 
 #[test]
-fn a_manager_that_does_not_hear_costs_one_line_and_no_report() {
+fn an_unreachable_service_manager_logs_one_line_and_costs_no_report() {
     let nobody = Refusing::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
     command.env("NOTIFY_SOCKET", "@nobody-listens-here").env("WATCHDOG_USEC", WATCHDOG_USEC);
@@ -165,7 +165,7 @@ fn a_manager_that_does_not_hear_costs_one_line_and_no_report() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_credential_logs_in_and_one_that_is_gone_at_a_reload_leaves_the_old_one_in_force() {
+fn a_credential_is_the_password_and_a_reload_without_it_keeps_the_previous_configuration() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -188,7 +188,7 @@ fn a_credential_logs_in_and_one_that_is_gone_at_a_reload_leaves_the_old_one_in_f
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_4_5_a_start_with_a_wrong_password_says_so_and_status_that_and_when_it_is_mended() {
+fn fault_4_5_start_and_status_report_a_wrong_password_and_status_when_it_is_corrected() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let dir = tempfile::tempdir().unwrap();

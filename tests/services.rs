@@ -45,7 +45,7 @@ fn values(key: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "needs systemd: tests/run"]
-fn systemd_itself_rates_the_exposure_of_the_units_1_5_of_10_or_less() {
+fn systemd_analyze_rates_the_exposure_of_the_units_at_most_1_5_of_10() {
     for unit in ["psistats.service", "psistats-hub.service"] {
         analyze(&["security", "--offline=true", "--threshold=15", file(unit).to_str().unwrap()]);
     }
@@ -53,7 +53,7 @@ fn systemd_itself_rates_the_exposure_of_the_units_1_5_of_10_or_less() {
 
 #[test]
 #[ignore = "needs systemd: tests/run"]
-fn systemd_itself_finds_nothing_wrong_with_the_units() {
+fn systemd_analyze_finds_no_problem_in_the_units() {
     let dir = tempfile::tempdir().unwrap();
     let verified = |name: &str, binary: &str| {
         let installed = dir.path().join(format!("{name}.service"));
@@ -86,7 +86,7 @@ fn calls_of(set: &str) -> BTreeSet<String> {
 
 #[test]
 #[ignore = "needs systemd: tests/run"]
-fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
+fn every_system_call_of_a_whole_run_is_allowed_by_the_unit() {
     let filters = values("SystemCallFilter");
     let (refused, permitted): (Vec<_>, Vec<_>) = filters.iter().partition(|sets| sets.starts_with('~'));
     let sets = |filters: Vec<&String>| -> BTreeSet<String> {
@@ -127,13 +127,13 @@ fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
 }
 
 #[test]
-fn a_reload_checks_the_configuration_that_the_service_has_before_it_is_told_to_read_it() {
+fn a_reload_of_the_unit_checks_the_configuration_before_it_signals_the_service() {
     let start = values("ExecStart")[0].replace("start-local", "check-config");
     assert_eq!(values("ExecReload"), [start.as_str(), "/bin/sh -c 'kill -HUP $MAINPID'"]);
 }
 
 #[test]
-fn the_unit_leaves_the_sources_of_the_figures_as_they_are() {
+fn the_unit_does_not_hide_the_sources_of_the_figures() {
     assert_eq!(values("ProcSubset"), ["all"], "/proc/stat, meminfo, uptime");
     assert!(values("RestrictAddressFamilies")[0].contains("AF_NETLINK"), "ipaddr");
     // The mailbox is more than a source of figures: whoever wants it says so.
@@ -145,7 +145,7 @@ fn the_unit_leaves_the_sources_of_the_figures_as_they_are() {
 
 #[test]
 #[ignore = "needs root and logrotate: tests/run"]
-fn fault_6_13_logrotate_is_the_user_of_the_logs_in_their_directory_and_not_root() {
+fn fault_6_13_logrotate_works_as_the_owner_of_the_log_directory_and_not_as_root() {
     let dir = tempfile::tempdir().unwrap();
     let [logs, config, state] = ["logs", "config", "state"].map(|name| dir.path().join(name));
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();

@@ -119,7 +119,7 @@ fn every_board_has_a_folder_of_the_same_shape() {
 }
 
 #[test]
-fn every_key_is_there_and_holds_what_it_may() {
+fn every_key_of_a_board_is_present_and_has_an_allowed_value() {
     for name in BOARDS {
         let board = Board::read(name);
         let keys: Vec<_> = board.values.keys().filter(|key| *key != "TARGET_32BIT").collect();
@@ -155,7 +155,7 @@ fn bash_reads_the_same_values() {
 }
 
 #[test]
-fn check_config_has_nothing_to_say_about_a_boards_configuration() {
+fn check_config_finds_no_problem_in_a_boards_configuration() {
     let configured: Vec<_> = BOARDS.map(Board::read).iter().filter_map(Board::config).collect();
     assert!(!configured.is_empty(), "at least the board without a sensor has one");
     for config in configured {
@@ -167,7 +167,7 @@ fn check_config_has_nothing_to_say_about_a_boards_configuration() {
 }
 
 #[test]
-fn the_program_gives_the_golden_report_of_each_tree_of_a_board() {
+fn the_program_makes_the_golden_report_of_each_captured_tree_of_a_board() {
     let directory = tempfile::tempdir().unwrap();
     let defaults = directory.path().join("psistats.conf");
     fs::write(&defaults, "").unwrap();
@@ -201,7 +201,7 @@ fn first_report(fixture: &Path, config: &Path) -> Map<String, Value> {
 }
 
 #[test]
-fn a_boards_readme_names_the_driver_of_every_sensor_of_its_trees() {
+fn a_boards_readme_names_the_driver_of_every_sensor_in_its_captured_trees() {
     let mut drivers = 0;
     for name in BOARDS {
         let board = Board::read(name);
@@ -223,7 +223,7 @@ fn a_boards_readme_names_the_driver_of_every_sensor_of_its_trees() {
 }
 
 #[test]
-fn the_readme_has_a_row_for_each_board_and_claims_no_more_than_its_trees_show() {
+fn the_readme_has_a_row_for_each_board_and_claims_only_what_its_captured_trees_show() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let rows: Vec<_> =
         readme.lines().filter(|line| line.starts_with("| [") && line.contains("](boards/")).collect();
@@ -251,7 +251,7 @@ fn boards_build(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn boards_build_knows_boards_by_their_folders_and_builds_a_target_that_several_have_once() {
+fn boards_build_knows_each_board_folder_and_builds_a_shared_target_once() {
     for name in BOARDS {
         let listed = boards_build(&["--list", name]);
         let target = format!("{}\n", Board::read(name).values["TARGET"]);
@@ -265,7 +265,7 @@ fn boards_build_knows_boards_by_their_folders_and_builds_a_target_that_several_h
 }
 
 #[test]
-fn boards_build_names_what_it_knows_where_it_knows_no_such_board() {
+fn boards_build_lists_the_known_boards_when_given_an_unknown_one() {
     for arguments in
         [&["pi-9"][..], &["--list", "pi-9"], &["pi-1b", "pi-9"], &[""], &["../boards/pi-1b"], &[]]
     {

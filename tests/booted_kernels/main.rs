@@ -100,7 +100,7 @@ fn value_after<'a>(line: &'a str, key: &str) -> &'a str {
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_zero_publishes_by_old_system_calls_and_after_2038_and_tells_its_temperature() {
+fn a_pi_zero_publishes_with_old_system_calls_and_after_2038_and_reports_its_temperature() {
     let booted = Booted::with("arm-unknown-linux-musleabihf");
     booted.check("armv6l");
     assert_eq!(booted.fact("model"), "Raspberry Pi Zero");
@@ -110,12 +110,12 @@ fn a_pi_zero_publishes_by_old_system_calls_and_after_2038_and_tells_its_temperat
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn debians_kernel_for_armv7_lets_it_publish_by_old_system_calls_and_after_2038() {
+fn on_debians_armv7_kernel_the_agent_publishes_with_old_system_calls_and_after_2038() {
     Booted::with("armv7-unknown-linux-musleabihf").check("armv7l");
 }
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn debians_kernel_for_arm64_lets_it_publish_by_old_system_calls_and_after_2038() {
+fn on_debians_arm64_kernel_the_agent_publishes_with_old_system_calls_and_after_2038() {
     Booted::with("aarch64-unknown-linux-musl").check("aarch64");
 }

@@ -50,7 +50,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn who_may_not_read_the_configuration_gets_what_needs_none_and_else_hears_what_to_do() {
+fn without_permission_to_read_the_configuration_commands_that_need_none_work_and_the_others_give_advice() {
     let here = Here::new();
     set_mode(&here.file(), 0);
     let file = "./psistats.conf:";
@@ -78,7 +78,7 @@ fn who_may_not_read_the_configuration_gets_what_needs_none_and_else_hears_what_t
 }
 
 #[test]
-fn a_password_file_that_this_user_may_not_read_is_told_with_its_owner_and_mode() {
+fn an_unreadable_password_file_is_reported_with_its_owner_and_mode() {
     let here = Here::new();
     let password = here.0.path().join("password");
     fs::write(&password, "sesame\n").unwrap();
@@ -99,7 +99,7 @@ fn a_password_file_that_this_user_may_not_read_is_told_with_its_owner_and_mode()
 }
 
 #[test]
-fn a_credential_that_this_user_may_not_read_is_noted_by_check_config_and_stops_what_publishes() {
+fn an_unreadable_credential_is_a_note_of_check_config_and_an_error_for_whatever_publishes() {
     let here = Here::new();
     let credentials = here.0.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
@@ -114,7 +114,7 @@ fn a_credential_that_this_user_may_not_read_is_noted_by_check_config_and_stops_w
 }
 
 #[test]
-fn a_directory_that_cannot_be_entered_has_no_configuration() {
+fn a_configuration_in_an_inaccessible_directory_is_not_found() {
     let here = Here::new();
     let mut command = Command::new("sh");
     command.args(["-c", "chmod 0 . && exec \"$@\"", "sh"]).current_dir(here.0.path()).env("HOME", "/nowhere");
@@ -133,7 +133,7 @@ fn a_directory_that_cannot_be_entered_has_no_configuration() {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn root_passes_over_a_configuration_that_somebody_else_could_have_written_and_says_why() {
+fn root_skips_a_configuration_that_another_user_can_write_and_says_why() {
     assert!(geteuid().is_root(), "needs root: run tests/run as root");
     let here = Here::new();
     let check = |invoker: Option<&str>, home: &Path| {

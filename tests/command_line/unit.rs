@@ -29,7 +29,7 @@ fn in_a_machine(script: &str) -> String {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn fault_4_2_status_answers_for_the_unit_and_start_stop_and_restart_name_systemctl() {
+fn fault_4_2_status_shows_the_systemd_unit_and_start_stop_and_restart_refer_to_systemctl() {
     let said = in_a_machine(&format!(
         "mkdir /run/psistats
         NOTIFY_SOCKET=@nobody RUNTIME_DIRECTORY=/run/psistats '{PSISTATS}' start-local --config unit.conf 2>/run/log & pid=$!
@@ -45,7 +45,7 @@ fn fault_4_2_status_answers_for_the_unit_and_start_stop_and_restart_name_systemc
         wait $pid || true
         psistats status --config unit.conf"
     ));
-    let runs = "psistats already runs as a service of systemd, pid PID: use `sudo systemctl";
+    let runs = "psistats is already running as a systemd service, pid PID: use `sudo systemctl";
     let expected = [
         "psistats is running, pid PID (psistats.service)",
         "no connection (for ",
@@ -73,7 +73,7 @@ fn fault_4_2_status_answers_for_the_unit_and_start_stop_and_restart_name_systemc
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn a_unit_without_a_socket_is_known_by_its_processes_where_systemd_runs_and_they_can_be_seen() {
+fn a_unit_without_a_socket_is_found_by_its_processes_if_systemd_runs_and_they_are_visible() {
     let said = in_a_machine(
         "unit=/sys/fs/cgroup/system.slice/psistats.service
         mkdir -p $unit && echo 4711 >$unit/cgroup.procs
@@ -88,7 +88,7 @@ fn a_unit_without_a_socket_is_known_by_its_processes_where_systemd_runs_and_they
     let expected = [
         "psistats is not running\nexit 3",
         "psistats is running, pid 4711 (psistats.service)",
-        "psistats already runs as a service of systemd, pid 4711: use `sudo systemctl restart psistats`",
+        "psistats is already running as a systemd service, pid 4711: use `sudo systemctl restart psistats`",
         "psistats is not running\nexit 3",
         "psistats is not running\nexit 3\n",
     ];

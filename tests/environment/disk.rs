@@ -16,7 +16,7 @@ use support::reports::{Counters, next, read_past, sequence};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_35_a_full_disk_costs_log_lines_and_no_report_and_is_told_once_each_time() {
+fn fault_35_a_full_disk_costs_log_lines_but_no_report_and_is_reported_once_each_time() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -75,8 +75,7 @@ fn fill(file: &str) {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_35_on_a_read_only_disk_reports_are_published_and_a_file_that_cannot_be_written_is_named_at_the_start()
- {
+fn fault_35_on_a_read_only_disk_reports_are_published_and_a_start_names_a_file_that_it_cannot_write() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();

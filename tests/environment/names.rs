@@ -18,7 +18,7 @@ const NO_GAP_S: f64 = 5.0;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_28_sampling_goes_on_while_a_name_is_unknown_wrong_or_hangs_and_the_next_answer_is_used() {
+fn fault_28_sampling_goes_on_while_a_name_is_unknown_wrong_or_unanswered_and_the_next_answer_is_used() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -75,7 +75,7 @@ fn fault_28_a_stop_does_not_wait_for_a_name_server() {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn fault_28_however_often_the_settings_change_one_thread_waits_for_a_name_of_a_master_node() {
+fn fault_28_only_one_thread_resolves_the_master_nodes_name_however_often_the_settings_change() {
     let server = NameServer::new(3, Mood::Silent);
     let config = |n: u32| {
         let master =
@@ -99,7 +99,7 @@ fn fault_28_however_often_the_settings_change_one_thread_waits_for_a_name_of_a_m
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn fault_28_a_reload_that_waits_for_the_name_of_a_syslog_stops_neither_sampling_nor_the_end() {
+fn fault_28_a_reload_that_waits_for_a_syslog_host_name_blocks_neither_sampling_nor_a_stop() {
     let server = NameServer::new(4, Mood::Silent);
     let place = Place::new("[app]\nprimary_timer=0.02\n");
     let setup = server.mount(&place.path("resolv.conf"));

@@ -29,7 +29,7 @@ impl Drop for Running {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn every_section_of_the_originals_example_has_its_effect() {
+fn every_section_of_the_original_example_configuration_takes_effect() {
     let broker = Broker::shared();
     // [server] path
     let reading = Tap::new(broker.port, "/").open();
@@ -122,7 +122,7 @@ fn to_syslog(socket: &str, pika: &str) -> String {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn the_level_of_pika_governs_the_lines_of_the_connection_and_syslog_gets_them() {
+fn the_level_of_logger_pika_applies_to_lines_about_the_connection_and_syslog_gets_them() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -153,7 +153,7 @@ fn the_level_of_pika_governs_the_lines_of_the_connection_and_syslog_gets_them() 
 }
 
 #[test]
-fn at_debug_the_log_has_each_report_in_the_line_that_the_original_wrote() {
+fn at_level_debug_each_report_is_logged_in_the_line_of_the_original() {
     let log = |level: &str| {
         Config::new(1, "/").text(&format!(
             "[logging]\nkeys=root\n[handlers]\nkeys=out\n[formatters]\nkeys=form1\n\

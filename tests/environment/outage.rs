@@ -12,7 +12,7 @@ use support::reports::{Counters, sequence};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_30_a_long_outage_costs_the_oldest_reports_and_no_memory_and_says_how_many() {
+fn fault_30_a_long_outage_costs_the_oldest_reports_but_no_memory_and_their_number_is_logged() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).pika();

@@ -59,7 +59,7 @@ fn only_the_temperature_is_missing(agent: &Process, error: &str) {
 }
 
 #[test]
-fn fault_33_a_sensor_that_answers_einval_costs_its_figure_and_one_line_until_it_answers() {
+fn fault_33_a_sensor_that_fails_with_einval_is_null_and_logs_one_line_until_it_recovers() {
     let place = machine();
     let temp = place.path(ZONE).join("temp");
     // A real file of sysfs: the loopback interface has no speed.
@@ -77,14 +77,14 @@ fn fault_33_a_sensor_that_answers_einval_costs_its_figure_and_one_line_until_it_
 }
 
 #[test]
-fn fault_33_a_sensor_that_is_no_file_costs_its_figure_and_one_line() {
+fn fault_33_a_sensor_that_is_not_a_file_is_null_and_logs_one_line() {
     let place = machine();
     fs::create_dir(place.path(ZONE).join("temp")).unwrap();
     only_the_temperature_is_missing(&start(&place), "is a directory");
 }
 
 #[test]
-fn fault_33_a_reading_that_is_none_costs_its_figure_and_one_line_each_time_that_it_begins() {
+fn fault_33_an_implausible_reading_is_null_and_logs_one_line_each_time_that_it_begins() {
     let place = machine();
     let temp = place.path(ZONE).join("temp");
     fs::write(&temp, "51000\n").unwrap();

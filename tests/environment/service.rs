@@ -25,7 +25,7 @@ impl Drop for Service<'_> {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn the_service_publishes_from_start_to_stop_and_a_restart_is_another_run() {
+fn the_service_publishes_from_start_to_stop_and_a_restart_begins_another_run() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();

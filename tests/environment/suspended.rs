@@ -15,7 +15,7 @@ const PERIOD_S: f64 = 0.2;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn periods_that_were_slept_through_are_passed_over_without_a_burst_and_in_phase() {
+fn after_a_suspend_missed_reports_are_skipped_without_a_burst_and_the_phase_is_kept() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();

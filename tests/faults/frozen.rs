@@ -9,7 +9,7 @@ use support::broker::Broker;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_4_a_frozen_broker_is_dead_after_two_heartbeats_or_at_the_handshakes_deadline_and_a_stop_does_not_wait()
+fn fault_4_a_frozen_broker_is_given_up_after_two_heartbeats_or_the_handshake_timeout_and_a_stop_does_not_wait()
  {
     let broker = Broker::bare(&[]);
     let mut agent = started(&kept(broker.port, "/").set("server", "heartbeat", 1));

@@ -10,7 +10,7 @@ use support::refusing::Refusing;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_3_a_broker_killed_twenty_times_while_publishing_loses_no_confirmed_report() {
+fn fault_3_no_confirmed_report_is_lost_when_the_broker_is_killed_twenty_times_while_publishing() {
     const KILLS: usize = 20;
     let broker = Broker::bare(&[]);
     let config = kept(broker.port, "/").set("app", "primary_timer", 0.01).set("backlog", "bytes", 8 << 20);
@@ -37,7 +37,7 @@ fn fault_3_a_broker_killed_twenty_times_while_publishing_loses_no_confirmed_repo
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn of_a_list_of_nodes_the_one_that_lives_is_used_at_once_and_the_next_when_it_dies() {
+fn of_a_list_of_nodes_the_one_that_runs_is_used_at_once_and_another_when_it_dies() {
     let (first, second) = (Broker::bare(&[]), Broker::shared());
     let vhost = second.vhost();
     first.ctl(&["add_vhost", &vhost]);

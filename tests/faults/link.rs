@@ -15,7 +15,7 @@ use support::refusing::Refusing;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_2_where_packets_vanish_a_connect_ends_at_its_deadline_and_reports_are_kept() {
+fn fault_2_a_connect_whose_packets_are_dropped_times_out_and_reports_are_kept() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let cable = Cable::new();
@@ -36,7 +36,7 @@ fn fault_2_where_packets_vanish_a_connect_ends_at_its_deadline_and_reports_are_k
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_5_a_cable_pulled_without_a_word_is_noticed_and_nothing_is_lost_once_it_is_back() {
+fn fault_5_an_unplugged_cable_is_detected_and_nothing_is_lost_once_it_is_back() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let cable = Cable::new();
@@ -59,7 +59,7 @@ fn fault_5_a_cable_pulled_without_a_word_is_noticed_and_nothing_is_lost_once_it_
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_6_either_direction_lost_is_ended_by_heartbeats() {
+fn fault_6_a_connection_that_loses_one_direction_is_ended_by_heartbeats() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let proxy = Proxy::new(broker.port);
@@ -77,7 +77,7 @@ fn fault_6_either_direction_lost_is_ended_by_heartbeats() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_8_an_end_inside_a_frame_leaves_no_half_message_and_loses_nothing() {
+fn fault_8_a_connection_that_ends_inside_a_frame_leaves_no_partial_message_and_loses_nothing() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let proxy = Proxy::new(broker.port);
@@ -102,7 +102,7 @@ fn fault_8_an_end_inside_a_frame_leaves_no_half_message_and_loses_nothing() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_8_resets_while_a_large_backlog_is_written_are_survived() {
+fn fault_8_resets_while_a_large_backlog_is_written_lose_nothing() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let port = Refusing::new();

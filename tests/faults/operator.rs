@@ -11,7 +11,7 @@ use support::consumer::Tap;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_14_connections_closed_by_an_operator_are_closed_in_order_and_opened_again() {
+fn fault_14_a_connection_closed_by_an_operator_is_closed_in_order_and_opened_again() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let mut agent = started(&kept(broker.port, &vhost));
@@ -26,7 +26,7 @@ fn fault_14_connections_closed_by_an_operator_are_closed_in_order_and_opened_aga
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_15_an_exchange_deleted_under_way_is_declared_again_and_nothing_is_lost() {
+fn fault_15_an_exchange_deleted_while_publishing_is_declared_again_and_nothing_is_lost() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let mut agent = started(&kept(broker.port, &vhost));
@@ -39,7 +39,7 @@ fn fault_15_an_exchange_deleted_under_way_is_declared_again_and_nothing_is_lost(
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_15_a_queue_deleted_under_way_is_declared_again_and_every_report_after_that_is_in_it() {
+fn fault_15_a_queue_deleted_while_publishing_is_declared_again_and_gets_every_later_report() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let queue = kept_queue(broker.port, &vhost);
@@ -64,7 +64,7 @@ fn fault_15_a_queue_deleted_under_way_is_declared_again_and_every_report_after_t
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_19_a_report_that_no_queue_took_does_not_count_as_stored_and_is_kept_on_the_same_connection() {
+fn fault_19_a_returned_report_does_not_count_as_confirmed_and_is_kept_on_the_same_connection() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     // It does not bind: that is up to us.
@@ -97,7 +97,7 @@ fn fault_19_a_report_that_no_queue_took_does_not_count_as_stored_and_is_kept_on_
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_16_a_revoked_permission_is_one_clear_error_and_a_slow_retry() {
+fn fault_16_a_revoked_permission_logs_one_clear_error_and_is_retried_slowly() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let user = format!("board-of-{vhost}");
@@ -137,7 +137,8 @@ fn fault_16_a_revoked_permission_is_one_clear_error_and_a_slow_retry() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_18_an_exclusive_queue_held_by_another_is_retried_then_an_error_and_taken_once_it_is_free() {
+fn fault_18_an_exclusive_queue_held_by_another_connection_is_retried_then_an_error_and_used_once_it_is_free()
+{
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let tap = Tap::new(broker.port, &vhost).durable_queue("all");

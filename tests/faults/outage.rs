@@ -44,7 +44,8 @@ fn waits(agent: &Agent) -> Vec<f32> {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sampling_goes_on() {
+fn fault_1_a_broker_that_refuses_connections_is_retried_with_growing_jittered_delays_while_sampling_goes_on()
+{
     const ATTEMPTS: usize = 6;
     const RETRY_S: f32 = 0.4;
     let broker = Broker::shared();
@@ -82,7 +83,7 @@ fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sam
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn what_was_sampled_during_an_outage_arrives_in_order_with_its_original_times() {
+fn reports_of_an_outage_arrive_in_order_with_their_original_times() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let port = Refusing::new();
@@ -108,7 +109,7 @@ fn what_was_sampled_during_an_outage_arrives_in_order_with_its_original_times() 
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_full_backlog_drops_the_oldest_and_says_how_many_in_the_messages_and_in_the_log() {
+fn a_full_backlog_drops_the_oldest_reports_and_messages_and_log_give_their_number() {
     const BYTES: u64 = 8192;
     let broker = Broker::shared();
     let vhost = broker.vhost();

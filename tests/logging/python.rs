@@ -149,7 +149,7 @@ fn assert_same_lines(formats: &[Format]) {
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn every_field_in_every_width_and_kind_reads_as_pythons() {
+fn every_field_in_every_width_and_kind_is_formatted_as_by_python() {
     // As texts these have the shortest digits in Python, and up to six decimals here.
     let is_rounded = |of, kind| kind == 's' && matches!(of, Field::Created | Field::RelativeCreated);
     let mut formats = Vec::new();
@@ -167,7 +167,7 @@ fn every_field_in_every_width_and_kind_reads_as_pythons() {
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn zeros_read_as_pythons() {
+fn zero_padding_is_as_pythons() {
     let mut formats = Vec::new();
     let mut push = |field, width, kind| {
         let piece = Piece::Field { field, width, zeros: true, kind };
@@ -184,7 +184,7 @@ fn zeros_read_as_pythons() {
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn whole_formats_and_strftime_read_as_pythons() {
+fn whole_formats_and_strftime_are_formatted_as_by_python() {
     let usual = vec![
         field(Field::Asctime, 0, 's'),
         text(" %"),
@@ -245,7 +245,7 @@ fn spelled_when(when: When) -> String {
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn rollovers_come_when_pythons_do_and_leave_files_of_the_same_name() {
+fn rollovers_happen_when_pythons_do_and_leave_files_of_the_same_names() {
     let mut whens = vec![When::Seconds, When::Minutes, When::Hours, When::Days, When::Midnight];
     whens.extend((0..7).map(When::Weekday));
     // The weeks in which clocks change in Berlin and in New York, every few hours.
@@ -454,7 +454,7 @@ print('[]')
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn syslog_datagrams_are_pythons_without_the_nul_at_the_end() {
+fn syslog_datagrams_are_those_of_python_without_the_trailing_nul() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let daemon = listen(&path);

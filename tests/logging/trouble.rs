@@ -57,8 +57,8 @@ fn child_stderr_in_journal(name: &str, folder: &Path, off: u64) -> String {
 }
 
 #[test]
-fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
-    let name = "a_full_disk_is_said_once_and_the_other_handlers_go_on";
+fn a_full_disk_is_reported_once_and_the_other_handlers_go_on() {
+    let name = "a_full_disk_is_reported_once_and_the_other_handlers_go_on";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let said = child_stderr(name, folder.path());
@@ -77,8 +77,8 @@ fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
 }
 
 #[test]
-fn a_closed_standard_error_ends_nothing() {
-    let name = "a_closed_standard_error_ends_nothing";
+fn a_closed_standard_error_stops_no_other_handler() {
+    let name = "a_closed_standard_error_stops_no_other_handler";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let (reader, writer) = io::pipe().unwrap();
@@ -96,8 +96,8 @@ fn a_closed_standard_error_ends_nothing() {
 }
 
 #[test]
-fn a_standard_error_that_nobody_reads_does_not_hold_the_program_up() {
-    let name = "a_standard_error_that_nobody_reads_does_not_hold_the_program_up";
+fn a_standard_error_that_nobody_reads_does_not_block_the_program() {
+    let name = "a_standard_error_that_nobody_reads_does_not_block_the_program";
     if child_folder().is_some() {
         logging::install(Some(&root(vec![handler(Target::Stderr)])), Fallback::Stderr).unwrap();
         for n in 0..10_000 {
@@ -126,9 +126,8 @@ fn without_configuration_the_foreground_logs_to_standard_error() {
 }
 
 #[test]
-fn in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_configuration_says_so() {
-    let name =
-        "in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_configuration_says_so";
+fn in_the_journal_a_line_begins_with_its_priority_and_has_a_time_only_if_configured() {
+    let name = "in_the_journal_a_line_begins_with_its_priority_and_has_a_time_only_if_configured";
     if let Some(folder) = child_folder() {
         logging::install(None, Fallback::Stderr).unwrap();
         log::error!("first\nline");
@@ -170,7 +169,7 @@ fn a_rotation_that_fails_loses_no_line() {
 }
 
 #[test]
-fn a_rotation_takes_as_long_as_there_are_old_files_and_not_as_there_may_be() {
+fn the_time_of_a_rotation_depends_on_the_number_of_old_files_and_not_on_backup_count() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("x.log.7"), "old\n").unwrap();
     let path = folder.path().join("x.log");
@@ -191,7 +190,7 @@ fn a_rotation_takes_as_long_as_there_are_old_files_and_not_as_there_may_be() {
 }
 
 #[test]
-fn a_new_log_file_is_not_for_everyone() {
+fn a_new_log_file_is_not_readable_by_everyone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.log");
     info(&mut open(&root(vec![handler(file(&path))])), "line");
@@ -200,8 +199,8 @@ fn a_new_log_file_is_not_for_everyone() {
 }
 
 #[test]
-fn an_absent_syslog_is_said_once_for_each_time_that_it_goes() {
-    let name = "an_absent_syslog_is_said_once_for_each_time_that_it_goes";
+fn an_absent_syslog_is_reported_once_for_each_time_that_it_goes_away() {
+    let name = "an_absent_syslog_is_reported_once_for_each_time_that_it_goes_away";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let said = child_stderr(name, folder.path());
@@ -224,8 +223,8 @@ fn an_absent_syslog_is_said_once_for_each_time_that_it_goes() {
 }
 
 #[test]
-fn a_line_that_the_full_disk_tore_does_not_swallow_the_next() {
-    let name = "a_line_that_the_full_disk_tore_does_not_swallow_the_next";
+fn a_line_cut_by_a_full_disk_does_not_merge_with_the_next() {
+    let name = "a_line_cut_by_a_full_disk_does_not_merge_with_the_next";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let said = child_stderr(name, folder.path());
@@ -250,7 +249,7 @@ fn a_line_that_the_full_disk_tore_does_not_swallow_the_next() {
 }
 
 #[test]
-fn a_file_that_others_moved_or_removed_is_made_anew_and_no_line_is_lost() {
+fn a_log_file_that_was_moved_or_removed_is_created_again_and_no_line_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let (path, old) = (dir.path().join("log"), dir.path().join("log.1"));
     let mut loggers = open(&root(vec![handler(file(&path))]));
@@ -269,7 +268,7 @@ fn a_file_that_others_moved_or_removed_is_made_anew_and_no_line_is_lost() {
 }
 
 #[test]
-fn a_file_whose_folder_is_gone_goes_on_being_written_where_it_is_until_it_can_be_made_anew() {
+fn a_log_file_whose_directory_was_moved_is_still_written_until_it_can_be_created_again() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, aside) = (dir.path().join("logs"), dir.path().join("aside"));
     fs::create_dir(&folder).unwrap();
@@ -285,7 +284,7 @@ fn a_file_whose_folder_is_gone_goes_on_being_written_where_it_is_until_it_can_be
 
 #[test]
 #[ignore = "needs logrotate: tests/run"]
-fn logrotate_itself_takes_the_file_away_as_our_example_says_and_no_line_is_lost() {
+fn logrotate_with_our_example_rotates_the_log_and_no_line_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let (path, config) = (dir.path().join("psistats.log"), dir.path().join("logrotate"));
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/psistats.logrotate");

@@ -10,7 +10,7 @@ fn read(peer: &mut Peer, n: usize) -> Vec<u64> {
 }
 
 #[test]
-fn nack_multiple_and_confirms_out_of_order_are_kept_apart() {
+fn multiple_nacks_and_out_of_order_confirms_are_distinguished() {
     let mut walk = Walk::start();
     let (mut peer, channel) = walk.connects();
     assert_eq!(read(&mut peer, 6), [1, 2, 3, 4, 5, 6]);
@@ -42,7 +42,7 @@ fn nack_multiple_and_confirms_out_of_order_are_kept_apart() {
 }
 
 #[test]
-fn a_nack_waits_for_the_other_answers_that_are_on_their_way() {
+fn after_a_nack_the_connection_is_closed_once_the_outstanding_confirms_have_arrived() {
     let walk = Walk::start();
     let (mut peer, channel) = walk.connects();
     assert_eq!(read(&mut peer, 4), [1, 2, 3, 4]);
@@ -57,7 +57,7 @@ fn a_nack_waits_for_the_other_answers_that_are_on_their_way() {
 }
 
 #[test]
-fn an_answer_for_what_is_not_in_flight_ends_the_connection_and_counts_nothing() {
+fn a_confirm_for_an_unknown_delivery_tag_ends_the_connection_and_counts_nothing() {
     type Answer = fn(&mut Peer, u16);
     let answers: [(&str, Answer); 6] = [
         ("delivery tag 0;", |peer, channel| peer.ack(channel, 0, false)),
@@ -79,7 +79,7 @@ fn an_answer_for_what_is_not_in_flight_ends_the_connection_and_counts_nothing() 
 }
 
 #[test]
-fn a_second_answer_for_the_same_report_ends_the_connection() {
+fn a_second_confirm_for_the_same_report_ends_the_connection() {
     let mut walk = Walk::start();
     let (mut peer, channel) = walk.connects();
     assert_eq!(read(&mut peer, 3), [1, 2, 3]);

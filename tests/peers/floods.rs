@@ -66,7 +66,7 @@ fn an_endless_stream_of_heartbeats_stops_neither_sampling_nor_publishing() {
 }
 
 #[test]
-fn a_broker_that_changes_its_mind_without_end_is_told_of_a_few_times_a_second_and_what_is_left_out_is_counted()
+fn a_broker_that_blocks_and_unblocks_without_end_logs_a_few_lines_a_second_and_the_suppressed_ones_are_counted()
  {
     let both = [BLOCKED, UNBLOCKED].concat();
     for (frames, changes) in [(UNBLOCKED.to_vec(), false), (both, true)] {
@@ -99,7 +99,7 @@ fn a_broker_that_changes_its_mind_without_end_is_told_of_a_few_times_a_second_an
 }
 
 #[test]
-fn who_asks_without_end_and_reads_no_answers_is_cut_off() {
+fn a_peer_that_sends_requests_without_reading_the_replies_is_disconnected() {
     let mut walk = Walk::start();
     walk.delivers();
     let before = walk.agent.status("VmRSS");
@@ -134,7 +134,7 @@ fn a_giant_returned_message_passes_through_fixed_memory() {
 }
 
 #[test]
-fn a_stop_in_the_middle_of_a_flood_is_heard() {
+fn a_stop_during_a_flood_takes_effect() {
     let mut walk = Walk::start();
     let (mut peer, _) = walk.connects();
     peer.read_publish();

@@ -15,7 +15,7 @@ fn start(version: [u8; 2], properties: u32, mechanisms: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn whoever_is_no_rabbitmq_is_recognised_and_asked_again_slowly() {
+fn a_peer_that_is_not_rabbitmq_is_recognised_and_retried_slowly() {
     let mut walk = Walk::start();
     let answers: [(&str, &[u8]); 6] = [
         ("speaks AMQP 1-0-0 and not 0-9-1", b"AMQP\0\x01\0\0"),
@@ -75,7 +75,7 @@ fn a_malformed_greeting_is_refused() {
 }
 
 #[test]
-fn a_login_that_turns_into_something_else_is_refused() {
+fn a_malformed_or_aborted_login_is_refused() {
     let mut walk = Walk::start();
     walk.survives("method 10.20 on channel 0 is not expected here", Retry::Soon, |peer| {
         peer.handshake_until(Step::StartOk);
@@ -98,7 +98,7 @@ fn a_login_that_turns_into_something_else_is_refused() {
 }
 
 #[test]
-fn the_limits_that_a_broker_proposes_are_agreed_on() {
+fn the_limits_that_a_broker_proposes_are_negotiated() {
     let mut walk = Walk::start();
     // Proposed: channels, frame (octets), heartbeat (s); agreed: frame and heartbeat.
     for (proposed, agreed) in
@@ -119,7 +119,7 @@ fn the_limits_that_a_broker_proposes_are_agreed_on() {
 }
 
 #[test]
-fn a_close_at_any_step_is_answered_and_told_with_its_reason() {
+fn a_close_at_any_step_is_answered_and_its_reason_is_logged() {
     let steps = [
         (Step::StartOk, "logging in"),
         (Step::Open, "opening the virtual host"),
@@ -164,7 +164,7 @@ fn a_refused_transient_queue_is_explained() {
 }
 
 #[test]
-fn blocked_before_the_declarations_are_done_holds_reports_back() {
+fn a_broker_that_blocks_during_the_declarations_gets_no_report_until_it_unblocks() {
     let mut walk = Walk::start();
     let mut peer = walk.broker.accept();
     let (channel, declare) = peer.handshake_until(Step::ExchangeDeclare);

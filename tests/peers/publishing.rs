@@ -7,7 +7,7 @@ use crate::walk::{Retry, Walk, end, figure, sequence};
 use support::scripted::{Peer, Step};
 
 #[test]
-fn a_frame_that_makes_no_sense_ends_the_connection_and_loses_nothing() {
+fn a_malformed_frame_ends_the_connection_and_loses_nothing() {
     let faults: [(&str, &[u8]); 13] = [
         ("a frame ends in 0x00, expected 0xce", b"\x08\0\0\0\0\0\0\0"),
         ("a frame ends in 0xcf, expected 0xce", b"\x01\0\x01\0\0\0\x0d\0\x3c\0\x50\0\0\0\0\0\0\0\x01\0\xcf"),
@@ -43,7 +43,7 @@ fn a_frame_that_makes_no_sense_ends_the_connection_and_loses_nothing() {
 }
 
 #[test]
-fn a_method_out_of_turn_ends_the_connection_and_loses_nothing() {
+fn an_unexpected_method_ends_the_connection_and_loses_nothing() {
     // Start, Tune, Open-Ok, Close-Ok on channel 0; Channel.Open-Ok, Exchange.Declare-Ok, Select-Ok.
     let methods: [(u16, u16, u16, &[u8]); 7] = [
         (0, 10, 10, &[0; 14]),

@@ -67,7 +67,7 @@ impl Stage {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_12_a_wrong_password_is_one_error_that_does_not_show_it() {
+fn fault_12_a_wrong_password_logs_one_error_without_the_password() {
     let stage = Stage::new();
     let wrong = stage.config().set("server", "pass", PASSWORD);
     let agent = Agent::start(&wrong, &[]);
@@ -88,7 +88,7 @@ fn fault_12_a_wrong_password_is_one_error_that_does_not_show_it() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_13_a_virtual_host_that_is_missing_or_out_of_bounds_is_an_error_of_the_configuration() {
+fn fault_13_a_virtual_host_that_is_missing_or_not_permitted_is_an_error_that_names_the_setting() {
     let stage = Stage::new();
     let agent = Agent::start(&stage.config().set("server", "path", "no-such-place"), &[]);
     stage.is_refused(&agent, &["530", "no-such-place", "not found", "[server] path"]);
@@ -104,7 +104,7 @@ fn fault_13_a_virtual_host_that_is_missing_or_out_of_bounds_is_an_error_of_the_c
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_17_a_queue_of_other_arguments_is_named_with_both_sides() {
+fn fault_17_a_queue_declared_with_other_arguments_is_reported_with_both_values() {
     let stage = Stage::new();
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let queue = format!("psistats.{}", hostname.trim());
@@ -123,7 +123,7 @@ fn fault_17_a_queue_of_other_arguments_is_named_with_both_sides() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_17_an_exchange_of_other_arguments_is_named_with_both_sides() {
+fn fault_17_an_exchange_declared_with_other_arguments_is_reported_with_both_values() {
     let stage = Stage::new();
     let path = format!("exchanges/{}/psistats", stage.vhost);
     stage.broker.api("PUT", &path, Some(r#"{"type": "topic", "durable": true}"#));
@@ -143,7 +143,7 @@ fn fault_17_an_exchange_of_other_arguments_is_named_with_both_sides() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_permission_that_lacks_is_named_with_the_command_that_gives_it() {
+fn a_missing_permission_is_reported_with_the_command_that_grants_it() {
     for (configure, write, words) in [
         ("", ".*", ["403", "declaring the exchange", "access to exchange 'psistats'", "set_permissions"]),
         (".*", "", ["403", "binding the queue", "access to queue 'psistats.", "set_permissions"]),
@@ -160,7 +160,7 @@ fn a_permission_that_lacks_is_named_with_the_command_that_gives_it() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn an_exchange_that_is_missing_and_not_to_be_declared_is_named() {
+fn a_missing_exchange_that_may_not_be_declared_is_reported() {
     let stage = Stage::new();
     let config = stage.config().set("exchange", "declare", "no");
     let agent = Agent::start(&config, &[]);
@@ -191,7 +191,7 @@ fn an_exchange_that_is_missing_and_not_to_be_declared_is_named() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_18_an_exclusive_queue_that_is_held_is_tried_soon_for_three_heartbeats_and_then_slowly() {
+fn fault_18_an_exclusive_queue_in_use_is_retried_quickly_for_three_heartbeats_and_then_slowly() {
     let stage = Stage::new();
     let config = stage.config().set("server", "heartbeat", 1);
     let holder = Agent::start(&config, &[]);

@@ -35,7 +35,7 @@ fn three_consumers_read_the_same_reports_from_the_first_one_on() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn reports_have_the_documented_keys_and_every_tenth_the_secondary_ones() {
+fn reports_have_the_documented_keys_and_every_tenth_has_the_secondary_ones() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
@@ -143,7 +143,7 @@ print(json.dumps({"begin": begin, "end": time.time(), "cpu": cpu, "mem": psutil.
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_board_without_a_sensor_sends_null_and_one_that_is_not_to_ask_sends_nothing() {
+fn a_missing_sensor_is_null_and_a_disabled_one_is_left_out() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();

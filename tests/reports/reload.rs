@@ -19,7 +19,7 @@ use support::scripted::ScriptedBroker;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn new_timers_take_effect_on_the_same_connection_and_numbers_go_on() {
+fn new_timers_take_effect_on_the_same_connection_and_report_numbers_go_on() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
@@ -42,7 +42,7 @@ fn new_timers_take_effect_on_the_same_connection_and_numbers_go_on() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_new_exchange_and_prefix_take_effect_and_numbers_go_on() {
+fn a_new_exchange_and_prefix_take_effect_and_report_numbers_go_on() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let old = Tap::new(broker.port, &vhost).open();
@@ -69,7 +69,7 @@ fn a_new_exchange_and_prefix_take_effect_and_numbers_go_on() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_wrong_file_is_named_with_its_line_and_changes_nothing() {
+fn a_reload_of_a_wrong_file_names_the_line_and_changes_nothing() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
@@ -115,7 +115,7 @@ fn sigusr1_logs_counters_that_add_up() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn another_host_name_is_that_of_the_reports_their_routing_key_and_the_queue() {
+fn a_changed_host_name_changes_the_reports_their_routing_key_and_the_queue() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
@@ -145,7 +145,7 @@ fn another_host_name_is_that_of_the_reports_their_routing_key_and_the_queue() {
 }
 
 #[test]
-fn other_settings_do_not_wait_for_a_connection_that_is_being_made() {
+fn new_settings_take_effect_while_a_connection_is_being_made() {
     // Its queue of connections is full, so that it answers to no SYN.
     let deaf = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();
     bind(deaf.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
@@ -168,7 +168,7 @@ fn other_settings_do_not_wait_for_a_connection_that_is_being_made() {
 }
 
 #[test]
-fn reports_are_made_though_somebody_sends_sighup_without_end() {
+fn reports_are_made_while_sighup_is_sent_without_end() {
     let nobody = ScriptedBroker::new();
     let agent = Agent::start(&Config::new(nobody.port, "/").set("app", "primary_timer", "0.5"), &[]);
     agent.wait_for_line("psistats ", PATIENCE);

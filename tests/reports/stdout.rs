@@ -39,7 +39,7 @@ fn shell(script: &str) -> (Process, TempDir) {
 
 #[test]
 #[ignore = "needs jq: tests/run"]
-fn jq_reads_a_figure_of_every_line_as_it_comes() {
+fn jq_reads_a_figure_of_every_line_as_it_is_printed() {
     let script = r#""$0" start-local --stdout | jq --unbuffered --exit-status .cpu | head -n 5
         exit "${PIPESTATUS[0]}""#;
     let (mut shell, _dir) = shell(script);
@@ -52,7 +52,7 @@ fn jq_reads_a_figure_of_every_line_as_it_comes() {
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn a_reader_that_does_not_read_does_not_keep_a_stop_waiting() {
+fn a_standard_output_that_nobody_reads_does_not_delay_a_stop() {
     for root in ["", "--root root"] {
         // The program itself is the pipe's reader, and does not read it. One page holds less than a large report.
         let script = r#"mkfifo pipe; exec 3<>pipe; python3 -c 'import fcntl; fcntl.fcntl(3, 1031, 4096)'
@@ -65,7 +65,7 @@ fn a_reader_that_does_not_read_does_not_keep_a_stop_waiting() {
 }
 
 #[test]
-fn who_reads_late_gets_whole_reports_and_the_log_says_how_many_were_dropped() {
+fn a_late_reader_gets_whole_reports_and_the_number_of_dropped_ones_is_logged() {
     let (agent, dir) = shell(r#"mkfifo pipe && exec "$0" start-local --stdout --root root 1<>pipe"#);
     agent.wait_for_line("standard output is full", PATIENCE);
     let mut reader = BufReader::new(File::open(dir.path().join("pipe")).unwrap()).lines();

@@ -46,7 +46,7 @@ print('all of', len(bodies))
 
 #[test]
 #[ignore = "needs python3-zmq, boards/build --hub and qemu: tests/run"]
-fn a_pi_1_and_a_pi_3_are_master_nodes_that_change_no_byte_and_lose_no_message() {
+fn master_nodes_on_a_pi_1_and_a_pi_3_change_no_byte_and_lose_no_message() {
     // An address that nobody else has, so that the usual ports are free.
     let [.., high, low] = id().to_be_bytes();
     for (processor, target, number) in [(ARM1176, ARMV6, 32), (CORTEX_A53, ARM64, 64)] {

@@ -6,7 +6,7 @@ use crate::{X86_64, binary};
 
 #[test]
 #[ignore = "needs strace and boards/build: tests/run"]
-fn a_panic_says_what_and_where_and_aborts() {
+fn a_panic_prints_its_message_and_place_and_aborts() {
     let folder = tempfile::tempdir().unwrap();
     // Of our own code no panic is known. But before main Rust's library asks for a second stack (the first
     // mmap is musl's), and panics where there is none.

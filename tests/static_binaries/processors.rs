@@ -26,20 +26,20 @@ pub fn on(processor: [&str; 3], program: &Path) -> Command {
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_1_publishes_what_pika_reads() {
+fn a_pi_1_publishes_reports_that_pika_reads() {
     pika_reads_reports_of(&mut on(ARM1176, &binary(ARMV6)));
 }
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_2_publishes_what_pika_reads_by_the_same_binary_and_by_its_own() {
+fn a_pi_2_publishes_reports_that_pika_reads_with_the_binary_of_a_pi_1_and_with_its_own() {
     pika_reads_reports_of(&mut on(CORTEX_A7, &binary(ARMV6)));
     pika_reads_reports_of(&mut on(CORTEX_A7, &binary(ARMV7)));
 }
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_3_publishes_what_pika_reads() {
+fn a_pi_3_publishes_reports_that_pika_reads() {
     pika_reads_reports_of(&mut on(CORTEX_A53, &binary(ARM64)));
 }
 
@@ -68,7 +68,7 @@ fn each_processor_runs_a_client_node_of_chasar() {
 /// Else the tests above would prove nothing of ARMv6.
 #[test]
 #[ignore = "needs boards/build and qemu: tests/run"]
-fn one_instruction_of_armv7_dies_on_the_processor_of_a_pi_1() {
+fn an_armv7_instruction_is_illegal_on_the_emulated_processor_of_a_pi_1() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (source, program) = (dir.path().join("movw.s"), dir.path().join("movw"));
     // movw is of ARMv6T2; then exit(0).
