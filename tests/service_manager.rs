@@ -1,4 +1,4 @@
-//! What a service manager hears of us by sd_notify(3), and what it gives us: credentials.
+//! Notifications to a service manager by sd_notify(3), and the credentials that it passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
@@ -16,10 +16,10 @@ use support::refusing::Refusing;
 use support::reports::read_past;
 use support::service_manager::ServiceManager;
 
-/// Short, so that signs of life come soon; nobody here ends the agent for want of one.
+/// A short watchdog time, so that notifications come soon. Nothing kills the agent here if one is late.
 const WATCHDOG_USEC: &str = "100000";
 
-/// The agent as systemd would start it.
+/// The agent, started as systemd starts it.
 fn watched(manager: &ServiceManager, config: &Config) -> Agent {
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
     command.env("NOTIFY_SOCKET", &manager.socket).env("WATCHDOG_USEC", WATCHDOG_USEC);
@@ -41,7 +41,7 @@ fn readiness_and_watchdog_are_notified_without_a_broker_at_a_path_and_at_an_abst
             status.starts_with("STATUS=sampled=1 confirmed=0 dropped=0 pending=1 (no connection"),
             "{status}"
         );
-        // Why, as soon as that is known.
+        // The status gives the reason as soon as it is known.
         let why = format!("(no connection: 127.0.0.1:{}: ", nobody.port);
         manager.wait_until("the reason", |status| status.starts_with("STATUS=") && status.contains(&why));
         let seen = manager.heard().len();
@@ -68,7 +68,7 @@ fn a_reload_is_notified_with_its_time_and_ends_in_ready_even_if_the_previous_set
         let usec: u64 = announced.rsplit('=').next().unwrap().parse().unwrap();
         let uptime = fs::read_to_string("/proc/uptime").unwrap();
         let now_s: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
-        // The boot's clock counts on while the machine is suspended.
+        // CLOCK_BOOTTIME also counts while the machine is suspended, CLOCK_MONOTONIC does not.
         assert!(usec > 0 && usec as f64 / 1e6 <= now_s + 1.0, "{usec} us, up {now_s} s");
         manager.wait_for_after(seen, "READY=1");
         agent.wait_for_line(said, PATIENCE);
@@ -81,13 +81,14 @@ fn a_reload_is_notified_with_its_time_and_ends_in_ready_even_if_the_previous_set
 fn watchdog_notifications_stop_while_sampling_is_stopped_and_resume_after_it() {
     let manager = ServiceManager::at_a_path();
     let nobody = Refusing::new();
-    // No report is due for an hour: the signs have times of their own.
+    // No report is due for an hour, so the notifications do not depend on reports.
     let mut agent = watched(&manager, &Config::new(nobody.port, "/").set("app", "primary_timer", 3600));
     manager.wait_for("WATCHDOG=1");
     agent.signal(Signal::SIGSTOP);
     let pid = Id::Pid(Pid::from_raw(agent.pid() as i32));
     waitid(pid, WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT).unwrap();
-    // Whatever it said before it stopped has arrived when this message has: one socket, in order.
+    // The socket keeps the order: when this message has arrived, so have all that the agent sent before it was
+    // suspended.
     let mark = |text: &str| {
         let to = std::os::unix::net::UnixDatagram::unbound().unwrap();
         to.send_to(text.as_bytes(), &manager.socket).unwrap();
@@ -208,7 +209,7 @@ fn fault_4_5_start_and_status_report_a_wrong_password_and_status_when_it_is_corr
     let status = psistats("status");
     assert!(status.contains(" s): ") && status.contains("check [server] user and pass"), "{status}");
 
-    // The right one is tried at once; that there was another stays to be seen.
+    // The new password is tried at once, and the previous failure is still shown.
     fs::write(&file, config.to_string()).unwrap();
     let pid = started.split("pid ").nth(1).unwrap().split(';').next().unwrap();
     nix::sys::signal::kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGHUP).unwrap();
@@ -228,7 +229,7 @@ fn fault_4_5_start_and_status_report_a_wrong_password_and_status_when_it_is_corr
     assert!(started.ends_with(&format!("; connected to 127.0.0.1:{}\n", broker.port)), "{started}");
 }
 
-/// What is done whether the test succeeds or not.
+/// Runs a function at the end of the test, whether it succeeds or not.
 struct AtTheEnd<F: Fn()>(F);
 
 impl<F: Fn()> Drop for AtTheEnd<F> {

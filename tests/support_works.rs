@@ -1,4 +1,4 @@
-//! What the tests stand on does what it says: otherwise they would prove nothing.
+//! The tests' own tools work: otherwise the tests would prove nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::{ErrorKind, Read, Write};
@@ -22,7 +22,7 @@ use support::process::Process;
 use support::proxy::{Direction, Proxy};
 use support::scripted::{ScriptedBroker, Step};
 
-/// Publishes as the agent will: topic exchange, a queue of its own, confirms.
+/// Publishes as the agent does: topic exchange, a queue of its own, confirms.
 fn publish(port: u16, vhost: &str, durable: bool, bodies: &[&str]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -155,7 +155,7 @@ fn the_scripted_broker_serves_an_independent_client() {
     client.join().unwrap();
 }
 
-/// A server that sends back what it gets, and a client of it through a proxy.
+/// A server that echoes, and a client that is connected to it through a proxy.
 fn echo_through_a_proxy() -> (Proxy, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let proxy = Proxy::new(listener.local_addr().unwrap().port());
@@ -217,7 +217,7 @@ fn the_proxy_resets_or_closes_on_request() {
     proxy.close();
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
 
-    // Also where a stalled direction holds bytes back.
+    // The proxy closes even while a stalled direction holds bytes back.
     let (proxy, mut client) = echo_through_a_proxy();
     echo(&mut client, b"hello");
     proxy.stall(Direction::FromClient);

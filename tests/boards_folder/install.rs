@@ -1,5 +1,5 @@
-//! `boards/install` on machines that are made up: what is installed, what their lists of packages offer, and
-//! what an archive has by now. dpkg compares the versions; apt-get, dpkg-query and id are stand-ins.
+//! `boards/install` on simulated machines: each has installed packages, package lists and an archive with newer
+//! packages. The real dpkg compares the versions; apt-get, dpkg-query and id are stand-ins.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// Files of a machine: `installed`, `lists` and `archive` with lines `NAME VERSION`, `user` with a number,
-/// and `calls`, what apt-get was called for. Without `archive` there is no network.
+/// The files of a simulated machine: `installed`, `lists` and `archive` with lines `NAME VERSION`, `user` with
+/// a user's number, and `calls` with the arguments of apt-get. Without `archive` there is no network.
 struct Machine(TempDir);
 
 const APT_GET: &str = r#"#!/bin/bash
@@ -80,7 +80,7 @@ fn succeeds(output: &Output) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// The last line, which says what to do.
+/// Asserts that `boards/install` failed with code 2, and returns the last line, which says what to do.
 #[track_caller]
 fn refuses(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(2), "{output:?}");

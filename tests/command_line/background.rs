@@ -1,4 +1,4 @@
-//! What the service leaves behind, and what of its start reaches the user.
+//! What the service inherits and what it detaches from, and which failures of a start the user sees.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -54,7 +54,7 @@ fn a_standard_stream_that_cannot_be_opened_is_reported_with_its_key_and_path() {
 fn a_start_closes_inherited_descriptors_so_that_a_pipe_it_writes_to_ends() {
     let place = Place::new();
     let script = format!("{{ '{PSISTATS}' start --config '{}' 3>&1 9>&1; }} | cat", place.config().display());
-    // output() reads to the end: it would wait as long as the service holds any end of the pipe.
+    // output() reads to the end of the stream, so it would wait as long as the service has the pipe open.
     let pid = Answer::of(Command::new("sh").args(["-c", &script])).started();
     for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
         let number: i32 = entry.as_ref().unwrap().file_name().to_str().unwrap().parse().unwrap();

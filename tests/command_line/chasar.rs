@@ -1,4 +1,4 @@
-//! `chasar`: which program it becomes, and whose settings hold.
+//! `chasar`: which program it runs, and which settings take precedence.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::place::{Answer, PSISTATS, copy_program};
 
-/// A `psistats-hub` in `folder` that says who it is and how it was called.
+/// Makes a `psistats-hub` in `folder` that prints `name` and its arguments.
 fn hub(folder: &Path, name: &str) {
     fs::create_dir_all(folder).unwrap();
     let program = folder.join("psistats-hub");
@@ -31,10 +31,8 @@ fn masternode_runs_the_psistats_hub_beside_it_or_else_the_one_in_path_with_the_s
             Command::new(links.join("chasar")).args(words).env("PATH", format!("{}:/bin", path.display())),
         )
     };
-    chasar(&["masternode", "start"]).complains(
-        1,
-        &["beside this program or in PATH", "Debian package psistats-hub", "-p psistats-hub"],
-    );
+    chasar(&["masternode", "start"])
+        .complains(1, &["beside this program or in PATH", "Debian package psistats-hub", "-p psistats-hub"]);
     hub(&path, "of-the-path");
     chasar(&["masternode", "start"]).says(0, "of-the-path masternode start\n");
     hub(&bin, "beside");
@@ -43,7 +41,7 @@ fn masternode_runs_the_psistats_hub_beside_it_or_else_the_one_in_path_with_the_s
     chasar(&["masternode", "--help"]).says(0, "beside masternode --help\n");
 }
 
-/// A client node with this configuration.
+/// The command of a client node with this configuration.
 fn client_node(place: &TempDir, configuration: &str) -> Command {
     let file = place.path().join("f");
     fs::write(&file, configuration).unwrap();

@@ -1,4 +1,4 @@
-//! Which psistats.conf counts where nobody names one, and for whom.
+//! Which psistats.conf is used without --config, and by which user.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -14,7 +14,7 @@ use crate::process::Process;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory with a psistats.conf that asks for reports at speed, and where to stand to find it.
+/// A directory with a psistats.conf with short intervals, in which psistats is run.
 struct Here(tempfile::TempDir);
 
 impl Here {
@@ -30,7 +30,7 @@ impl Here {
         self.0.path().join("psistats.conf")
     }
 
-    /// psistats with these words, here, as somebody who may read less than all.
+    /// Runs psistats with `words` in this directory, as an unprivileged user.
     fn as_nobody(&self, words: &[&str]) -> Command {
         let program = self.0.path().join("program");
         if !program.exists() {
@@ -64,11 +64,11 @@ fn without_permission_to_read_the_configuration_commands_that_need_none_work_and
     let status = Answer::of(&mut here.as_nobody(&["status"]));
     assert!(status.code != Some(4) && status.stdout.contains("psistats"), "{status:?}");
     assert!(status.stderr.contains(file) && status.stderr.contains(warning), "{status:?}");
-    // Named it is what was meant, and nothing else will do.
+    // A file named by --config must be readable, and no other one is tried.
     Answer::of(&mut here.as_nobody(&["status", "--config", "psistats.conf"]))
         .complains(4, &["psistats.conf: cannot be read: permission denied; use sudo"]);
 
-    // These run until they are ended.
+    // These commands run until they are stopped.
     for words in [&["start-local", "--stdout"][..], &["chasar", "clientnode", "start", "127.0.0.1", "1"]] {
         let process = Process::start(&mut here.as_nobody(words));
         process.wait_for_line(warning, PATIENCE);
@@ -121,7 +121,7 @@ fn a_configuration_in_an_inaccessible_directory_is_not_found() {
     if geteuid().is_root() {
         command.args(["setpriv", "--reuid", &NOBODY.to_string(), "--clear-groups"]);
     }
-    // From elsewhere, since nobody enters this directory any more.
+    // The command is run from another directory, since this one cannot be entered.
     let elsewhere = Here::new();
     let program = elsewhere.0.path().join("program");
     copy_program(&program);
@@ -170,13 +170,13 @@ fn root_skips_a_configuration_that_another_user_can_write_and_says_why() {
         }
         set_mode(path, mode);
     }
-    // Whoever names it means it.
+    // A file named by --config is used whoever can write to it.
     set_mode(directory, 0o777);
     let mut named = Command::new(PSISTATS);
     Answer::of(named.args(["check-config", "--config"]).arg(here.file())).says(0, &taken);
     set_mode(directory, 0o755);
 
-    // A home is no better.
+    // The same applies to a file in the home directory.
     let home = tempfile::tempdir().unwrap();
     let dot = home.path().join(".psistats");
     fs::create_dir(&dot).unwrap();

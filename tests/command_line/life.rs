@@ -1,4 +1,4 @@
-//! Start, stop, restart, status; and the foreground.
+//! start, stop, restart and status, and the foreground.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -45,7 +45,7 @@ fn fault_4_5_start_reports_the_first_attempt_to_connect_and_status_the_last_erro
         assert!(state.starts_with("no connection (for ") && reason.starts_with(why), "{answer:?}");
         assert!(counters.starts_with("sampled=") && counters.contains(" confirmed=0 "), "{answer:?}");
     }
-    // Where it cannot answer it runs all the same.
+    // A service that cannot answer is still reported as running.
     kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
     let answer = place.run("status");
     answer.runs(pid);
@@ -126,7 +126,10 @@ fn a_second_start_prints_the_running_pid_and_changes_nothing() {
     let place = Place::new();
     let pid = place.start();
     let answer = place.run("start");
-    assert_eq!(answer.stderr, format!("psistats is already running, pid {pid} ({})\n", place.pidfile().display()));
+    assert_eq!(
+        answer.stderr,
+        format!("psistats is already running, pid {pid} ({})\n", place.pidfile().display())
+    );
     answer.says(0, "");
     assert_eq!(place.processes(), [pid]);
 }
@@ -144,7 +147,10 @@ fn of_two_simultaneous_starts_exactly_one_wins() {
         let (winners, losers): (Vec<_>, Vec<_>) = answers.iter().partition(|it| !it.stdout.is_empty());
         assert_eq!((winners.len(), losers.len()), (1, 1), "{answers:?}");
         let pid = winners[0].started();
-        assert!(losers[0].stderr.starts_with(&format!("psistats is already running, pid {pid} (")), "{answers:?}");
+        assert!(
+            losers[0].stderr.starts_with(&format!("psistats is already running, pid {pid} (")),
+            "{answers:?}"
+        );
         wait_until("the loser is gone", || place.processes() == [pid]);
         place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
     }
@@ -157,7 +163,7 @@ fn a_start_waits_up_to_pidfile_timeout_for_the_lock() {
     let first = place.start();
     let second = place.psistats("start").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the second service waits", || place.processes().len() == 3);
-    // Longer than a start without a timeout would try.
+    // A start without pidfile_timeout would have given up by now.
     thread::sleep(Duration::from_secs(1));
     place.run("stop").says(0, &format!("psistats stopped, pid {first}\n"));
     let second = Answer::from(second.wait_with_output().unwrap()).started();
@@ -187,7 +193,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Whether `signal` is held or caught, rather than the end.
+/// Whether the process blocks or catches `signal`, so that it is not killed by it.
 fn awaits(pid: i32, signal: Signal) -> bool {
     ["SigBlk", "SigCgt"].into_iter().any(|key| {
         let mask = u64::from_str_radix(&status_line(pid, key), 16).unwrap();

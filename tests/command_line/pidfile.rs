@@ -1,4 +1,4 @@
-//! What a pidfile may be, and what not.
+//! Which files are accepted as a pidfile, and how the others are reported.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -92,7 +92,7 @@ fn fault_6_6_a_user_who_can_only_read_a_stale_pidfile_cannot_pass_for_the_servic
     for round in 0..4 {
         fs::write(place.pidfile(), &number).unwrap();
         let file = File::open(place.pidfile()).unwrap();
-        // Whatever lock there is that takes no more than reading.
+        // The locks that need no more than read permission: flock(2), and a read lock.
         let _lock: Box<dyn std::any::Any> = match round {
             0 | 1 => Box::new(Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap()),
             _ => Box::new(lock(&place.pidfile(), F_RDLCK)),
@@ -178,7 +178,7 @@ fn a_relative_pidfile_is_relative_to_the_directory_in_which_psistats_was_started
         .says(0, &format!("psistats stopped, pid {pid}\n"));
 }
 
-/// A lock of this process, which ends when any file of it at `path` is closed.
+/// Locks the file at `path`. Closing any descriptor of that file in this process releases the lock.
 fn lock(path: &Path, kind: i32) -> File {
     let file = File::options().read(true).write(kind == F_WRLCK).open(path).unwrap();
     let whole = flock { l_type: kind as i16, l_whence: SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 };

@@ -1,4 +1,4 @@
-//! `psistats sensors`: what a machine has, ready for its configuration.
+//! `psistats sensors`: the listing of a machine's sensors, which is a section of the configuration.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,7 +15,7 @@ fn sensors(root: &Path) -> Answer {
     Answer::of(Command::new(PSISTATS).arg("sensors").arg("--root").arg(root))
 }
 
-/// The figure `sensors` of the first report over `root`, which is its last.
+/// The figure `sensors` of one report of the machine at `root`.
 fn figure(root: &Path, config: &Path) -> String {
     let mut psistats = Command::new("sh");
     psistats.args([
@@ -61,7 +61,7 @@ fn a_sensor_that_cannot_be_read_is_listed_as_a_comment_with_the_reason() {
     put("hwmon0/fan1_input", "3200\n");
     put("hwmon1/name", "rpi_volt\n");
     put("hwmon1/in0_lcrit_alarm", "0\n");
-    // A file of sysfs that answers EINVAL on every machine: a loopback has no speed.
+    // This file of sysfs fails with EINVAL on every machine: the loopback interface has no speed.
     symlink("/sys/class/net/lo/speed", place.path().join("sys/class/hwmon/hwmon0/temp1_input")).unwrap();
     sensors(place.path()).says(
         0,

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::place::{Answer, PSISTATS, Place, kill_hard, lives, wait_until};
 
-/// The script, installed in a place.
+/// The script, installed in a directory of the test.
 struct Script {
     place: Place,
     daemon: String,
@@ -33,7 +33,7 @@ impl Script {
         }
         let script = self.place.path("init");
         fs::write(&script, text).unwrap();
-        // From a directory of no meaning, and with nobody's environment, as at the boot.
+        // As at boot: in an unrelated directory and without an environment.
         let mut sh = Command::new("/bin/sh");
         Answer::of(sh.arg(script).arg(action).env_clear().current_dir("/tmp").stdin(Stdio::null()))
     }

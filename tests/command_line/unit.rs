@@ -1,15 +1,17 @@
-//! What the commands know of the service that systemd runs: by its socket in /run/psistats, or by its
-//! processes. Both lie in a mount namespace of the test's own.
+//! How the commands find the service that systemd runs: by its socket in /run/psistats, or by the unit's
+//! processes. Each test has both in a mount namespace of its own.
 
 use std::fs;
 use std::process::Command;
 
 use crate::place::{Answer, PSISTATS, Place};
 
-/// Runs lines of the shell where /run and /sys/fs/cgroup are empty, with `psistats` on the PATH.
+/// Runs a shell script where /run and /sys/fs/cgroup are empty. In it `psistats` is the program, and prints its
+/// exit code where that is not 0.
 fn in_a_machine(script: &str) -> String {
     let place = Place::new();
-    // The default pidfile, as the unit's own configuration has it; and one of its own.
+    // unit.conf has the default pidfile, as the unit's configuration does. The other configuration has a
+    // pidfile of its own.
     place.configure("");
     fs::rename(place.config(), place.path("unit.conf")).unwrap();
     place.configure("pidfile=/run/other.pid");
@@ -55,12 +57,12 @@ fn fault_4_2_status_shows_the_systemd_unit_and_start_stop_and_restart_refer_to_s
         "exit 1",
         &format!("{runs} restart psistats`"),
         "exit 1",
-        // The other instance.
+        // The instance with a pidfile of its own.
         "psistats is not running",
         "exit 3",
         "psistats started",
         "psistats stopped",
-        // It is stopped, and then killed.
+        // The unit's process is suspended, and then killed.
         "stopped",
         "psistats is running, pid PID (psistats.service)",
         "psistats is not running",

@@ -1,4 +1,4 @@
-//! Commands, options, help, and wherever the answer goes.
+//! Commands, options, help, and output to closed or full streams.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -99,7 +99,7 @@ fn the_commands_of_the_original_that_look_like_options_work() {
 #[test]
 fn once_prints_one_report_with_every_enabled_figure_including_rates_and_exits() {
     let place = Place::new();
-    // None of the timers but the first report's is waited for.
+    // With timers of an hour, only the first report can be due.
     place.configure(
         "primary_timer=3600\n[load]\nenabled=yes\n[diskio]\nenabled=yes\n[net]\nenabled=yes\n[os]\nenabled=yes\n[cpu]\npercpu=yes",
     );

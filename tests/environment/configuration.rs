@@ -1,4 +1,4 @@
-//! Files gone wrong, through the whole program (fault 36).
+//! Wrong configuration files, through the whole program (fault 36).
 
 use std::fs::{self, Permissions};
 use std::io::Read as _;
@@ -10,10 +10,10 @@ use crate::place::{Place, answer, count};
 use support::PATIENCE;
 use support::process::{Process, Stream};
 
-/// Reports at speed, and nothing else.
+/// A configuration with short intervals, and nothing else.
 const GOOD: &str = "[app]\nprimary_timer=0.02\n[cpu_temp]\nenabled=no\n";
 
-/// Content that is refused; the line that is named, and words of the reason.
+/// Contents that are refused, each with the line that is named and words of the reason.
 const WRONG: [(&[u8], usize, &[&str]); 4] = [
     (b"[app]\nprimary_timer=1\n[serv", 3, &["expected `[section]`", "no `]`"]),
     (b"[app]\nprimary_tim", 2, &["expected `key = value`"]),
@@ -57,7 +57,7 @@ fn fault_36_a_reload_of_a_wrong_configuration_keeps_the_previous_one() {
     let lines = agent.wait_for_lines_of(Stream::Stdout, reports, PATIENCE);
     assert_eq!(count(&lines, "cpu_temp"), 0);
 
-    // What is no error is not logged as one.
+    // Warnings are not logged as errors.
     place.configure("[app]\nprimary_timr=1\nprimary_timer=never\n");
     agent.signal(Signal::SIGHUP);
     let error = agent.wait_for_line("found \"never\"", PATIENCE);

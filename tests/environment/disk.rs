@@ -37,7 +37,7 @@ fn fault_35_a_full_disk_costs_log_lines_but_no_report_and_is_reported_once_each_
     let seen = |path: &PathBuf| format!("/proc/{}/root{}", agent.pid(), path.display());
     let lines = || fs::read_to_string(seen(&log)).unwrap().lines().count();
     for times in 1..=2 {
-        // What is left of the log's own page may still take lines: they are counted away.
+        // The rest of the log's last page may still take some lines, which are not counted.
         fill(&seen(&disk.join("rest")));
         while count(&agent.lines_of(Stream::Stderr), "no space left") < times {
             agent.signal(Signal::SIGUSR1);

@@ -23,7 +23,7 @@ fn fault_34_a_hung_mount_is_null_and_logged_once_while_the_other_figures_go_on()
     place.configure(format!(
         "[app]\nprimary_timer=0.05\n[hddspace]\nenabled=yes\ninterval=0.05\n[disk]\nenabled=yes\ninterval=0.05\nmounts=/ {hung} {below} {small} {bound}\n[value:far]\nfile={hung}/value\ninterval=0.05\n"
     ));
-    // A FUSE connection that nobody serves. Whoever asks it waits until he is killed.
+    // A FUSE connection without a server. A process that uses it blocks until it is killed.
     let setup = format!(
         "exec 3<>/dev/fuse
          mount -i -t fuse.never -o fd=3,rootmode=40000,user_id=0,group_id=0 never '{hung}'
@@ -56,8 +56,8 @@ fn fault_34_a_hung_mount_is_null_and_logged_once_while_the_other_figures_go_on()
     }
 }
 
-/// A file system that never answers, over `directory` in the mount namespace of `agent`. It is none any more
-/// when it is dropped: then everything there fails.
+/// A file system that never answers, mounted over `directory` in the mount namespace of `agent`. When it is
+/// dropped, every access there fails instead.
 fn hang(agent: &Process, directory: &Path) -> Process {
     let script = format!(
         "exec 3<>/dev/fuse

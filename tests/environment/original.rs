@@ -1,4 +1,4 @@
-//! The original's example configuration at work, and its logging through the whole program.
+//! The original's example configuration, and its logging, in the whole program.
 
 use std::fs::{self, File};
 use std::os::unix::net::UnixDatagram;
@@ -18,7 +18,7 @@ use support::reports::{Counters, next, sequence};
 
 const EXAMPLE: &str = include_str!("../fixtures/config/documented.conf");
 
-/// Killed at the end of a test, however that comes.
+/// A process that is killed at the end of the test, whether it succeeds or not.
 struct Running(i32);
 
 impl Drop for Running {
@@ -39,7 +39,7 @@ fn every_section_of_the_original_example_configuration_takes_effect() {
     let days_ago = SystemTime::now() - Duration::from_secs(2 * 86_400);
     File::options().append(true).open(&log).unwrap().set_modified(days_ago).unwrap();
 
-    // A /run of its own, for [app] pidfile.
+    // A private /run, for [app] pidfile.
     let (code, said, complaint) = answer(&mut place.psistats_after("mount -t tmpfs tmpfs /run", "start"));
     assert_eq!((code, complaint.as_str()), (Some(0), ""), "no key is unknown");
     let pid = said.strip_prefix("psistats started, pid ").unwrap().split(';').next().unwrap();
@@ -74,7 +74,7 @@ fn every_section_of_the_original_example_configuration_takes_effect() {
     let properties = ["type", "durable", "auto_delete"].map(|key| &exchange[key]);
     assert_eq!(properties, [&json!("topic"), &json!(false), &json!(false)]);
 
-    // [app] retry_timer, with jitter down to its half
+    // [app] retry_timer, which jitter shortens by up to a half
     drop(reading);
     broker.ctl(&["close_all_connections", "--vhost", "/", "test"]);
     let lines = || -> Vec<String> {
@@ -90,7 +90,7 @@ fn every_section_of_the_original_example_configuration_takes_effect() {
     nsenter.args(["--mount", "--target", pid, "--", PSISTATS, "stop", "--config"]).arg(place.config());
     assert_eq!(answer(&mut nsenter), (Some(0), format!("psistats stopped, pid {pid}\n"), String::new()));
 
-    // [logging], [handlers], [formatters]: rotated at midnight, from info on, in that form
+    // [logging], [handlers], [formatters]: rotation at midnight, level INFO, and the format
     let mut old = fs::read_dir(place.dir())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -107,7 +107,7 @@ fn every_section_of_the_original_example_configuration_takes_effect() {
     broker.api("DELETE", "exchanges/%2F/psistats", None);
 }
 
-/// Root and pika to syslog, as Python's files say it.
+/// Root and pika log to syslog, in the notation of Python's files.
 fn to_syslog(socket: &str, pika: &str) -> String {
     format!(
         "[loggers]\nkeys=root,pika\n\

@@ -1,4 +1,4 @@
-//! The broker's machine answers, the broker does not.
+//! The broker's machine is reachable, but the broker does not answer.
 
 use crate::watch::{
     assert_kept, counters, kept, kept_queue, started, stop, wait_until, wait_until_caught_up,
@@ -16,7 +16,7 @@ fn fault_4_a_frozen_broker_is_given_up_after_two_heartbeats_or_the_handshake_tim
     broker.freeze();
     agent.wait_for_line("nothing was heard for two heartbeats of 1 s", PATIENCE);
 
-    // The kernel accepts in the broker's name.
+    // The kernel accepts the connection although the broker is frozen.
     let mut stopped = Agent::start(&kept(broker.port, "/").set("queue", "prefix", "other"), &[]);
     wait_until(&stopped, "sampling", |c| c.pending > 0);
     assert_eq!(stop(&mut stopped).confirmed, 0);

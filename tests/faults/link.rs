@@ -1,4 +1,4 @@
-//! The way to the broker breaks, at either end, in either direction, and in mid-frame.
+//! The link to the broker breaks: at either end, in either direction, and inside a frame.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn fault_2_a_connect_whose_packets_are_dropped_times_out_and_reports_are_kept() 
     cable.pull();
     let config = kept(proxy.port, &vhost).set("server", "host", Cable::BROKER);
     let mut agent = Agent::start_by(&mut cable.psistats(), &config, &[]);
-    // The kernel by itself would try for longer than anybody here waits.
+    // The kernel alone would retry for longer than this test's timeouts.
     agent.wait_for_line("no answer within 5 s", PATIENCE);
     let away = counters(&agent);
     assert!(away.sampled > 0 && away.pending == away.sampled, "{away:?}");
@@ -47,7 +47,7 @@ fn fault_5_an_unplugged_cable_is_detected_and_nothing_is_lost_once_it_is_back() 
 
     cable.pull();
     let line = agent.wait_for_line("reports are kept", PATIENCE);
-    // The kernel's deadline for what was sent is as long as the one for what was not heard.
+    // The kernel's timeout for unacknowledged data is as long as the timeout for silence.
     assert!(line.contains("timed out") || line.contains("nothing was heard for two heartbeats"), "{line}");
 
     cable.plug_in();
@@ -85,8 +85,7 @@ fn fault_8_a_connection_that_ends_inside_a_frame_leaves_no_partial_message_and_l
     let ends: [fn(&Proxy); 2] = [Proxy::reset, Proxy::close];
     for end in ends {
         for direction in [Direction::FromClient, Direction::FromServer] {
-            // A byte at a time takes so much longer than the reports that some frame is always
-            // under way.
+            // One byte at a time is so slow that some frame is always in transit.
             proxy.trickle(direction, Duration::from_millis(10));
             wait_until(&agent, "held up", |c| c.pending >= 5);
             let seen = agent.lines().len();

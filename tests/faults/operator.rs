@@ -1,4 +1,4 @@
-//! What somebody does to the broker's objects under way.
+//! What an operator does to the broker's objects while the agent publishes.
 
 use crate::watch::{
     assert_kept, connections_made, counters, in_order, kept, kept_queue, queue_name, sequence, started, stop,
@@ -45,11 +45,11 @@ fn fault_15_a_queue_deleted_while_publishing_is_declared_again_and_gets_every_la
     let queue = kept_queue(broker.port, &vhost);
     let config = kept(broker.port, &vhost);
     let mut agent = started(&config);
-    // Nothing is on its way while it is deleted, so that it is known what goes with it.
+    // No report is in flight while the queue is deleted, so it is known which reports are deleted with it.
     let idle = config.clone().set("app", "primary_timer", 3600);
     agent.reload(&idle);
     agent.wait_for_line("the configuration was read again", PATIENCE);
-    // New settings begin with a report of their own.
+    // New settings take effect with a new report.
     let sampled = counters(&agent).sampled;
     let before = wait_until(&agent, "idle", |c| c.pending == 0 && c.sampled > sampled);
     assert_eq!(in_order(&queue.drain()), (1, before.sampled));
@@ -67,7 +67,7 @@ fn fault_15_a_queue_deleted_while_publishing_is_declared_again_and_gets_every_la
 fn fault_19_a_returned_report_does_not_count_as_confirmed_and_is_kept_on_the_same_connection() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
-    // It does not bind: that is up to us.
+    // With declare=no the agent does not bind the queue, so the test does.
     let queue = kept_queue(broker.port, &vhost);
     queue.declare();
     let config = kept(broker.port, &vhost).set("queue", "declare", "no");
@@ -82,7 +82,7 @@ fn fault_19_a_returned_report_does_not_count_as_confirmed_and_is_kept_on_the_sam
         assert!(line.contains(part), "{part} is missing in: {line}");
     }
     let away = counters(&agent);
-    // 0.1 s after the first, at most 0.8 s after each that follows.
+    // The first retry comes after 0.1 s, each later one after at most 0.8 s.
     let later = wait_until(&agent, "tried again", |c| c.sampled > away.sampled + 60);
     assert_eq!(later.confirmed, away.confirmed, "an Ack after a Return is no confirmation");
 
@@ -109,7 +109,7 @@ fn fault_16_a_revoked_permission_logs_one_clear_error_and_is_retried_slowly() {
     permit(".*");
     let config = kept(broker.port, &vhost).set("server", "user", &user).set("server", "pass", "secret");
     let mut agent = started(&config);
-    // It may still bind its queue, but not publish. A channel remembers what it was permitted.
+    // The user may still bind its queue, but not publish. A channel caches permissions, so a new one is needed.
     permit("psistats[.].*");
     broker.ctl(&["close_all_connections", "--vhost", &vhost, "maintenance"]);
     let line = agent.wait_for_line("with 403", PATIENCE);
@@ -123,7 +123,7 @@ fn fault_16_a_revoked_permission_logs_one_clear_error_and_is_retried_slowly() {
     assert!(wait_s >= 30.0, "{line}");
     let away = counters(&agent);
     wait_until(&agent, "sampling", |c| c.sampled > away.sampled + 20);
-    // The counters' line has it too.
+    // The line of counters repeats the last error.
     let told = |line: &&String| line.contains("with 403") && !line.contains("sampled=");
     assert_eq!(agent.lines().iter().filter(told).count(), 1);
 
@@ -155,7 +155,7 @@ fn fault_18_an_exclusive_queue_held_by_another_connection_is_retried_then_an_err
     ] {
         assert!(first.contains(part), "{part} is missing in: {first}");
     }
-    // Past three heartbeats it is no ghost of our own.
+    // After three heartbeats the holder cannot be the agent's own previous connection.
     let last = other.wait_for_line("ERROR", PATIENCE);
     assert!(last.contains("with 405") && last.contains("stop the old one"), "{last}");
     let away = counters(&other);

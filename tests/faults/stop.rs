@@ -1,4 +1,4 @@
-//! SIGTERM in every state: exit status 0, soon, and where there was a connection, in order.
+//! SIGTERM in every state: the exit status is 0, the end comes soon, and a connection is closed in order.
 
 use std::fs;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use support::broker::Broker;
 use support::proxy::{Direction, Proxy};
 use support::refusing::Refusing;
 
-/// `st` in `/proc/net/tcp` of a socket that waits for the answer to its SYN.
+/// The state `st` in `/proc/net/tcp` of a socket in SYN_SENT.
 const SYN_SENT: &str = "02";
 
 #[test]

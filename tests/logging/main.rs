@@ -1,4 +1,4 @@
-//! Logging beside Python's own `logging`, and in the trouble that a board gets into.
+//! Logging compared with Python's `logging`, and under the failures that happen on a board.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod python;
@@ -16,7 +16,7 @@ use psistats::logging::{self, Error, Fallback, Loggers};
 use psistats_host::conf::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
 use psistats_host::output::localtime::Zone;
 
-/// For what should happen at once.
+/// The timeout of what should happen at once.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn text(text: &str) -> Piece {
@@ -39,7 +39,7 @@ fn logger(level: Level, handlers: Vec<usize>) -> Logger {
     Logger { level, handlers, propagate: true, qualname: "root".into() }
 }
 
-/// Root at INFO with these handlers.
+/// A configuration with the root logger at INFO and these handlers.
 fn root(handlers: Vec<Handler>) -> Logging {
     let all = (0..handlers.len()).collect();
     Logging { handlers, root: logger(Level::Info, all), pika: None }
@@ -72,7 +72,7 @@ fn info(loggers: &mut Loggers, text: &str) {
     say(loggers, "psistats", Rust::Info, text, 0);
 }
 
-/// Names and contents of a directory's files.
+/// The names and contents of a directory's files.
 fn files(folder: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
     entries.map(|e| (e.file_name().into_string().unwrap(), fs::read_to_string(e.path()).unwrap())).collect()
@@ -132,7 +132,7 @@ fn a_log_file_that_cannot_be_opened_is_an_error_with_handler_path_and_reason() {
     let fifo = folder.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let absent = folder.path().join("absent/x.log");
-    // A pipe without a reader must not hold up the start.
+    // A FIFO without a reader must not block the start.
     for (path, reason) in
         [(absent, "no such file"), (folder.path().to_owned(), "directory"), (fifo, "no such device")]
     {
@@ -178,8 +178,8 @@ fn a_second_install_replaces_the_loggers_and_a_failed_one_keeps_them() {
 
 #[test]
 fn a_rollover_at_midnight_is_at_the_start_of_the_local_day_even_when_clocks_change() {
-    // Berlin at 2 and 3 o'clock, Lord Howe by half an hour, Havana at midnight itself, Apia lost
-    // a whole day. Every day of 2011 and 2024, from an odd hour.
+    // Clocks change at 2 and 3 o'clock in Berlin, by half an hour in Lord Howe, and at midnight in Havana. Apia
+    // skipped a whole day. The rollovers of every day of 2011 and 2024 are computed from an odd hour.
     for name in ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "Pacific/Apia"] {
         let zone = Zone::named(name).unwrap();
         let schedule = Schedule { when: When::Midnight, interval: 1, zone: zone.clone() };

@@ -1,10 +1,10 @@
-//! Exact bookkeeping: what is not confirmed comes again, in order, and nothing else does.
+//! Confirms: unconfirmed reports are sent again in order, and no others.
 
 use crate::walk::{Retry, Walk, end, figure, sequence};
 use support::PATIENCE;
 use support::scripted::{Peer, Step};
 
-/// Sequence numbers of the next `n` reports.
+/// The sequence numbers of the next `n` reports.
 fn read(peer: &mut Peer, n: usize) -> Vec<u64> {
     (0..n).map(|_| sequence(&peer.read_publish())).collect()
 }
@@ -21,7 +21,7 @@ fn multiple_nacks_and_out_of_order_confirms_are_distinguished() {
     walk.says("refused to store a report (Nack)", Retry::Soon);
     drop(peer);
 
-    // By tag now, which begins anew: 2 is tag 1, 3 is tag 2, 5 is tag 3.
+    // Delivery tags begin again at 1: report 2 has tag 1, report 3 tag 2, report 5 tag 3.
     let (mut peer, channel) = walk.connects();
     let again = read(&mut peer, 6);
     assert_eq!(again[..3], [2, 3, 5]);
@@ -47,7 +47,7 @@ fn after_a_nack_the_connection_is_closed_once_the_outstanding_confirms_have_arri
     let (mut peer, channel) = walk.connects();
     assert_eq!(read(&mut peer, 4), [1, 2, 3, 4]);
     peer.nack(channel, 1, false);
-    // Publishing stops; an orderly Close comes once all is answered.
+    // Publishing stops, and an orderly Close follows once every report is confirmed.
     peer.ack(channel, 3, false);
     peer.ack(channel, 2, false);
     peer.read_end(PATIENCE);
@@ -64,7 +64,8 @@ fn a_confirm_for_an_unknown_delivery_tag_ends_the_connection_and_counts_nothing(
         ("delivery tag 9000000000;", |peer, channel| peer.ack(channel, 9_000_000_000, true)),
         ("delivery tag 18446744073709551615;", |peer, channel| peer.nack(channel, u64::MAX, false)),
         ("delivery tag 1000000;", |peer, channel| peer.nack(channel, 1_000_000, true)),
-        // Zero with multiple is "all so far" elsewhere in AMQP; RabbitMQ never says so to a publisher.
+        // Tag 0 with multiple means "all so far" elsewhere in AMQP, but RabbitMQ never sends that to a
+        // publisher.
         ("delivery tag 0;", |peer, channel| peer.ack(channel, 0, true)),
         ("delivery tag 0;", |peer, channel| peer.nack(channel, 0, false)),
     ];

@@ -1,4 +1,4 @@
-//! One byte at a time.
+//! Links and peers that deliver one byte at a time.
 
 use std::io::Write;
 use std::thread;
@@ -37,7 +37,7 @@ fn a_peer_that_sends_one_byte_a_second_hits_the_timeout_of_the_whole_handshake()
     walk.survives("no answer in time while waiting for the broker's greeting", Retry::Soon, |peer| {
         peer.expect_header();
         let mut stream = peer.stream.try_clone().unwrap();
-        // Two minutes of Connection.Start, each byte of which is a sign of life.
+        // A Connection.Start that takes two minutes. Each byte of it shows that the peer is alive.
         let start = [&[1, 0, 0, 0, 0, 1, 0, 0, 10, 0, 10, 0, 9][..], &[0; 110]].concat();
         thread::spawn(move || {
             for byte in start {

@@ -1,4 +1,4 @@
-//! Ways to name the broker.
+//! How the broker can be named in the configuration.
 
 use std::net::Ipv6Addr;
 
@@ -48,7 +48,7 @@ fn a_name_is_resolved_by_a_thread_that_ends_afterwards() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
-    // ::1 comes first in many a hosts file; nothing listens there.
+    // ::1 comes first in many hosts files, and nothing listens there.
     let agent = Agent::start(&Config::new(broker.port, &vhost).set("server", "host", "localhost"), &[]);
     messages.take(3, PATIENCE);
     agent.wait_for_line(&format!("connected to localhost:{},", broker.port), PATIENCE);

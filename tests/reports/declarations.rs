@@ -1,4 +1,4 @@
-//! Exchange, queue and binding, as the broker itself lists them.
+//! Exchange, queue and binding, as the broker lists them.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use support::agent::{Agent, Config};
 use support::broker::Broker;
 use support::consumer::Tap;
 
-/// Settings of one section.
+/// The settings of one section.
 type Keys = &'static [(&'static str, &'static str)];
 
-/// An agent with `keys` in `section` that has declared everything, in a virtual host of its own.
+/// An agent with `keys` in `section` that has declared everything, in a new virtual host.
 fn declared(broker: &Broker, section: &str, keys: Keys) -> (Agent, String) {
     let vhost = broker.vhost();
     let config = keys
@@ -110,7 +110,7 @@ fn every_key_of_the_exchange_takes_effect() {
 fn with_declare_no_the_existing_exchange_is_used_and_no_queue_is_declared() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
-    // Of other arguments than ours: a declaration would be refused.
+    // The exchange has other arguments than the agent's, so a declaration would be refused.
     let tap = Tap::new(broker.port, &vhost).exchange("given", true);
     let messages = tap.open();
     let config = Config::new(broker.port, &vhost)

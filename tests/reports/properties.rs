@@ -1,4 +1,4 @@
-//! What goes with a report: properties, routing key, the mandatory bit.
+//! Properties, routing key and mandatory bit of a published report.
 
 use crate::{hostname, sequence};
 use support::PATIENCE;

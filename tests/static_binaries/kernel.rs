@@ -1,4 +1,4 @@
-//! System calls as old as the boards' kernels.
+//! The agent on a kernel that has only the system calls of old boards.
 
 use std::process::Command;
 

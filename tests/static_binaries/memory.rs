@@ -1,4 +1,4 @@
-//! What lies on the card, and in memory.
+//! Size of the binary, and memory in use.
 
 use std::process::Command;
 
