@@ -1,7 +1,7 @@
-//! Captured boards, read by the program itself, against golden reports and listings of sensors.
+//! Runs the program over captured boards, and compares with golden reports and listings of sensors.
 //!
-//! `PSISTATS_RENEW_GOLDEN=1 cargo test --test boards` writes the golden files again: then read
-//! the difference.
+//! `PSISTATS_RENEW_GOLDEN=1 cargo test --test boards` renews the golden files. Review the difference before you
+//! commit it.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -16,7 +16,7 @@ use support::boards::{
     NO_TEMPERATURE, START, TIMESTAMPS, Tree, all, boards, counters_at_start, name, open_sampler, tick,
 };
 
-/// The whole report of a board, its cpu figure since the machine started.
+/// The whole report of a board. Its cpu figure is the average since the board booted.
 fn report_since_start(board: &Path) -> String {
     let tree = Tree::of(board);
     let stat = fs::read(board.join("proc/stat")).ok();
@@ -31,7 +31,8 @@ fn report_since_start(board: &Path) -> String {
     String::from_utf8(sampler.report(tick(1_700_000_000_123, true)).to_vec()).unwrap()
 }
 
-/// Compares what `of` gives for each board with its file `golden`. A board without one has `missing`.
+/// Compares the result of `of` for each board with the board's file `golden`. A board without that file must
+/// give `missing`.
 fn golden(golden: &str, missing: &str, of: impl Fn(&Path) -> String) {
     let renew = std::env::var_os("PSISTATS_RENEW_GOLDEN").is_some();
     let mut wrong = String::new();
@@ -49,7 +50,7 @@ fn golden(golden: &str, missing: &str, of: impl Fn(&Path) -> String) {
 }
 
 #[test]
-fn every_board_gives_its_golden_report() {
+fn every_board_makes_its_golden_report() {
     golden("report.json", "", |board| report_since_start(board) + "\n");
 }
 
@@ -60,7 +61,7 @@ fn every_board_lists_its_golden_sensors() {
 }
 
 #[test]
-fn a_primary_report_is_the_golden_one_without_what_is_secondary() {
+fn a_primary_report_is_the_golden_one_without_the_secondary_figures() {
     for board in all() {
         let mut sampler = open_sampler(&board, NO_TEMPERATURE);
         let report: serde_json::Value = serde_json::from_slice(sampler.report(tick(0, false))).unwrap();
@@ -76,8 +77,8 @@ fn a_primary_report_is_the_golden_one_without_what_is_secondary() {
     }
 }
 
-/// What psutil's own code gives over these captures (`calculate_avail_vmem`, `usage_percent` at
-/// d77cf39, pages of 4096 bytes): total and available in bytes, percent in tenths.
+/// The results of psutil's own code on these captures (`calculate_avail_vmem` and `usage_percent` at d77cf39,
+/// pages of 4096 bytes): total and available in bytes, percent in tenths.
 const PSUTIL: [(&str, u64, u64, i64); 13] = [
     ("allwinner-a20-cubian-3.4", 867_319_808, 833_785_856, 39),
     ("hisilicon-128core", 539_679_973_376, 489_630_957_568, 93),
@@ -95,7 +96,7 @@ const PSUTIL: [(&str, u64, u64, i64); 13] = [
 ];
 
 #[test]
-fn memory_is_to_the_byte_what_psutil_computes() {
+fn memory_equals_psutils_to_the_byte() {
     for (board, total, available, tenths) in PSUTIL {
         let proc = boards().join(board).join("proc");
         let info = meminfo::parse(&fs::read(proc.join("meminfo")).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What a service manager hears of us by sd_notify(3), and what it gives us: credentials.
+//! Notifications to a service manager by sd_notify(3), and the credentials that it passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
@@ -16,10 +16,10 @@ use support::refusing::Refusing;
 use support::reports::read_past;
 use support::service_manager::ServiceManager;
 
-/// Short, so that signs of life come soon; nobody here ends the agent for want of one.
+/// A short watchdog time, so that notifications come soon. Nothing kills the agent here if one is late.
 const WATCHDOG_USEC: &str = "100000";
 
-/// The agent as systemd would start it.
+/// The agent, started as systemd starts it.
 fn watched(manager: &ServiceManager, config: &Config) -> Agent {
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
     command.env("NOTIFY_SOCKET", &manager.socket).env("WATCHDOG_USEC", WATCHDOG_USEC);
@@ -31,7 +31,7 @@ fn without_status(messages: Vec<String>) -> Vec<String> {
 }
 
 #[test]
-fn it_is_ready_and_alive_without_a_broker_at_a_path_and_at_an_abstract_name() {
+fn readiness_and_watchdog_are_notified_without_a_broker_at_a_path_and_at_an_abstract_socket() {
     for manager in [ServiceManager::at_a_path(), ServiceManager::at_a_name()] {
         let nobody = Refusing::new();
         let mut agent = watched(&manager, &Config::new(nobody.port, "/"));
@@ -41,7 +41,7 @@ fn it_is_ready_and_alive_without_a_broker_at_a_path_and_at_an_abstract_name() {
             status.starts_with("STATUS=sampled=1 confirmed=0 dropped=0 pending=1 (no connection"),
             "{status}"
         );
-        // Why, as soon as that is known.
+        // The status gives the reason as soon as it is known.
         let why = format!("(no connection: 127.0.0.1:{}: ", nobody.port);
         manager.wait_until("the reason", |status| status.starts_with("STATUS=") && status.contains(&why));
         let seen = manager.heard().len();
@@ -53,7 +53,7 @@ fn it_is_ready_and_alive_without_a_broker_at_a_path_and_at_an_abstract_name() {
 }
 
 #[test]
-fn a_reload_is_announced_with_its_time_and_ends_in_ready_also_where_the_old_settings_stay() {
+fn a_reload_is_notified_with_its_time_and_ends_in_ready_even_if_the_previous_settings_are_kept() {
     let manager = ServiceManager::at_a_name();
     let nobody = Refusing::new();
     let config = Config::new(nobody.port, "/");
@@ -68,7 +68,7 @@ fn a_reload_is_announced_with_its_time_and_ends_in_ready_also_where_the_old_sett
         let usec: u64 = announced.rsplit('=').next().unwrap().parse().unwrap();
         let uptime = fs::read_to_string("/proc/uptime").unwrap();
         let now_s: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
-        // The boot's clock counts on while the machine is suspended.
+        // CLOCK_BOOTTIME also counts while the machine is suspended, CLOCK_MONOTONIC does not.
         assert!(usec > 0 && usec as f64 / 1e6 <= now_s + 1.0, "{usec} us, up {now_s} s");
         manager.wait_for_after(seen, "READY=1");
         agent.wait_for_line(said, PATIENCE);
@@ -78,16 +78,17 @@ fn a_reload_is_announced_with_its_time_and_ends_in_ready_also_where_the_old_sett
 }
 
 #[test]
-fn signs_of_life_stop_while_sampling_is_stopped_and_come_again_after_it() {
+fn watchdog_notifications_stop_while_sampling_is_stopped_and_resume_after_it() {
     let manager = ServiceManager::at_a_path();
     let nobody = Refusing::new();
-    // No report is due for an hour: the signs have times of their own.
+    // No report is due for an hour, so the notifications do not depend on reports.
     let mut agent = watched(&manager, &Config::new(nobody.port, "/").set("app", "primary_timer", 3600));
     manager.wait_for("WATCHDOG=1");
     agent.signal(Signal::SIGSTOP);
     let pid = Id::Pid(Pid::from_raw(agent.pid() as i32));
     waitid(pid, WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT).unwrap();
-    // Whatever it said before it stopped has arrived when this message has: one socket, in order.
+    // The socket keeps the order: when this message has arrived, so have all that the agent sent before it was
+    // suspended.
     let mark = |text: &str| {
         let to = std::os::unix::net::UnixDatagram::unbound().unwrap();
         to.send_to(text.as_bytes(), &manager.socket).unwrap();
@@ -104,7 +105,7 @@ fn signs_of_life_stop_while_sampling_is_stopped_and_come_again_after_it() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn signs_of_life_go_on_while_nothing_comes_from_the_broker_and_the_status_tells_of_the_connection() {
+fn watchdog_notifications_go_on_while_the_broker_is_silent_and_the_status_shows_the_connection() {
     let manager = ServiceManager::at_a_path();
     let broker = Broker::shared();
     let vhost = broker.vhost();
@@ -133,7 +134,7 @@ fn signs_of_life_go_on_while_nothing_comes_from_the_broker_and_the_status_tells_
 }
 
 #[test]
-fn a_watchdog_of_another_process_is_none_of_ours_and_without_a_socket_nothing_is_said() {
+fn the_watchdog_of_another_process_is_ignored_and_without_a_socket_nothing_is_sent() {
     let nobody = Refusing::new();
     let manager = ServiceManager::at_a_path();
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
@@ -152,7 +153,7 @@ fn a_watchdog_of_another_process_is_none_of_ours_and_without_a_socket_nothing_is
 }
 
 #[test]
-fn a_manager_that_does_not_hear_costs_one_line_and_no_report() {
+fn an_unreachable_service_manager_logs_one_line_and_costs_no_report() {
     let nobody = Refusing::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats"));
     command.env("NOTIFY_SOCKET", "@nobody-listens-here").env("WATCHDOG_USEC", WATCHDOG_USEC);
@@ -165,7 +166,7 @@ fn a_manager_that_does_not_hear_costs_one_line_and_no_report() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_credential_logs_in_and_one_that_is_gone_at_a_reload_leaves_the_old_one_in_force() {
+fn a_credential_is_the_password_and_a_reload_without_it_keeps_the_previous_configuration() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -188,7 +189,7 @@ fn a_credential_logs_in_and_one_that_is_gone_at_a_reload_leaves_the_old_one_in_f
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_4_5_a_start_with_a_wrong_password_says_so_and_status_that_and_when_it_is_mended() {
+fn fault_4_5_start_and_status_report_a_wrong_password_and_status_when_it_is_corrected() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let dir = tempfile::tempdir().unwrap();
@@ -208,7 +209,7 @@ fn fault_4_5_a_start_with_a_wrong_password_says_so_and_status_that_and_when_it_i
     let status = psistats("status");
     assert!(status.contains(" s): ") && status.contains("check [server] user and pass"), "{status}");
 
-    // The right one is tried at once; that there was another stays to be seen.
+    // The new password is tried at once, and the previous failure is still shown.
     fs::write(&file, config.to_string()).unwrap();
     let pid = started.split("pid ").nth(1).unwrap().split(';').next().unwrap();
     nix::sys::signal::kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGHUP).unwrap();
@@ -228,7 +229,7 @@ fn fault_4_5_a_start_with_a_wrong_password_says_so_and_status_that_and_when_it_i
     assert!(started.ends_with(&format!("; connected to 127.0.0.1:{}\n", broker.port)), "{started}");
 }
 
-/// What is done whether the test succeeds or not.
+/// Runs a function at the end of the test, whether it succeeds or not.
 struct AtTheEnd<F: Fn()>(F);
 
 impl<F: Fn()> Drop for AtTheEnd<F> {

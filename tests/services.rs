@@ -1,4 +1,4 @@
-//! The files with which an init system runs us: systemd/psistats.service, systemd/psistats.init.
+//! The files of init systems: systemd/psistats.service, systemd/psistats-hub.service, systemd/psistats.init.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ fn run(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
 }
 
-/// Both streams of a command, which must succeed.
+/// Standard output and standard error of a command, which must succeed.
 fn text(command: &mut Command) -> String {
     let output = run(command);
     let text =
@@ -36,7 +36,7 @@ fn analyze(args: &[&str]) -> String {
     text(Command::new("systemd-analyze").args(args).arg("--no-pager"))
 }
 
-/// What the unit gives to a key, in the order of its lines.
+/// The values of a key in the unit, in the order of its lines.
 fn values(key: &str) -> Vec<String> {
     let unit = fs::read_to_string(file("psistats.service")).unwrap();
     let of_key = |line: &str| line.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
@@ -45,7 +45,7 @@ fn values(key: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "needs systemd: tests/run"]
-fn systemd_itself_rates_the_exposure_of_the_units_1_5_of_10_or_less() {
+fn systemd_analyze_rates_the_exposure_of_the_units_at_most_1_5_of_10() {
     for unit in ["psistats.service", "psistats-hub.service"] {
         analyze(&["security", "--offline=true", "--threshold=15", file(unit).to_str().unwrap()]);
     }
@@ -53,7 +53,7 @@ fn systemd_itself_rates_the_exposure_of_the_units_1_5_of_10_or_less() {
 
 #[test]
 #[ignore = "needs systemd: tests/run"]
-fn systemd_itself_finds_nothing_wrong_with_the_units() {
+fn systemd_analyze_finds_no_problem_in_the_units() {
     let dir = tempfile::tempdir().unwrap();
     let verified = |name: &str, binary: &str| {
         let installed = dir.path().join(format!("{name}.service"));
@@ -65,13 +65,13 @@ fn systemd_itself_finds_nothing_wrong_with_the_units() {
     };
     verified("psistats-hub", program("psistats-hub").to_str().unwrap());
     let (unit, installed) = verified("psistats", env!("CARGO_BIN_EXE_psistats"));
-    // That it would find something:
+    // A misspelt key is found, so the check above means something.
     fs::write(&installed, unit.replace("ProtectClock", "ProtectClocks")).unwrap();
     let output = run(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&installed));
     assert!(String::from_utf8_lossy(&output.stderr).contains("ProtectClocks"), "{output:?}");
 }
 
-/// The calls of a set, and of the sets in it.
+/// The system calls of a set of systemd's, including the sets that it contains.
 fn calls_of(set: &str) -> BTreeSet<String> {
     let mut calls = BTreeSet::new();
     for line in analyze(&["syscall-filter", set]).lines().map(str::trim).skip(1) {
@@ -86,7 +86,7 @@ fn calls_of(set: &str) -> BTreeSet<String> {
 
 #[test]
 #[ignore = "needs systemd: tests/run"]
-fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
+fn every_system_call_of_a_whole_run_is_allowed_by_the_unit() {
     let filters = values("SystemCallFilter");
     let (refused, permitted): (Vec<_>, Vec<_>) = filters.iter().partition(|sets| sets.starts_with('~'));
     let sets = |filters: Vec<&String>| -> BTreeSet<String> {
@@ -98,10 +98,11 @@ fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
     let dir = tempfile::tempdir().unwrap();
     let trace = dir.path().join("trace");
     let nobody = Refusing::new();
-    // A name takes a thread, a reload reads files: all that it ever does but publish.
+    // Resolving a name starts a thread, and a reload reads files. So the run covers everything except
+    // publishing.
     let config = Config::new(nobody.port, "/").set("server", "host", "localhost");
     let mut command = Command::new("strace");
-    // -D: our child is psistats itself, and strace its own.
+    // With -D, psistats is the test's child and strace is not.
     command.args(["-D", "-f", "-o"]).arg(&trace).arg(env!("CARGO_BIN_EXE_psistats"));
     let mut agent = Agent::start_by(&mut command, &config, &["--stdout"]);
     agent.wait_for_lines_of(Stream::Stdout, 10, PATIENCE);
@@ -111,7 +112,7 @@ fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
     let deadline = Instant::now() + PATIENCE;
     let trace = loop {
         let so_far = fs::read_to_string(&trace).unwrap();
-        // A number has a column, which it may not fill.
+        // A PID is padded with blanks to a fixed width.
         if so_far.contains(&format!("{:<5} +++ exited", agent.pid())) {
             break so_far;
         }
@@ -127,16 +128,16 @@ fn every_system_call_from_the_start_to_the_end_is_one_that_the_unit_permits() {
 }
 
 #[test]
-fn a_reload_checks_the_configuration_that_the_service_has_before_it_is_told_to_read_it() {
+fn a_reload_of_the_unit_checks_the_configuration_before_it_signals_the_service() {
     let start = values("ExecStart")[0].replace("start-local", "check-config");
     assert_eq!(values("ExecReload"), [start.as_str(), "/bin/sh -c 'kill -HUP $MAINPID'"]);
 }
 
 #[test]
-fn the_unit_leaves_the_sources_of_the_figures_as_they_are() {
+fn the_unit_does_not_hide_the_sources_of_the_figures() {
     assert_eq!(values("ProcSubset"), ["all"], "/proc/stat, meminfo, uptime");
     assert!(values("RestrictAddressFamilies")[0].contains("AF_NETLINK"), "ipaddr");
-    // The mailbox is more than a source of figures: whoever wants it says so.
+    // The firmware mailbox can also change settings, so an operator must allow it.
     assert_eq!([values("DeviceAllow"), values("SupplementaryGroups")], [[""; 0]; 2]);
     for falsifies in ["PrivateNetwork", "PrivateDevices", "ProtectHostname", "PrivateIPC", "RootDirectory"] {
         assert_eq!(values(falsifies), [""; 0], "{falsifies}");
@@ -145,7 +146,7 @@ fn the_unit_leaves_the_sources_of_the_figures_as_they_are() {
 
 #[test]
 #[ignore = "needs root and logrotate: tests/run"]
-fn fault_6_13_logrotate_is_the_user_of_the_logs_in_their_directory_and_not_root() {
+fn fault_6_13_logrotate_works_as_the_owner_of_the_log_directory_and_not_as_root() {
     let dir = tempfile::tempdir().unwrap();
     let [logs, config, state] = ["logs", "config", "state"].map(|name| dir.path().join(name));
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
@@ -153,7 +154,8 @@ fn fault_6_13_logrotate_is_the_user_of_the_logs_in_their_directory_and_not_root(
     fs::write(logs.join("psistats.log"), "a line\n").unwrap();
     let (nobody, nogroup) = (Some(65534), Some(65534));
     chown(&logs, nobody, nogroup).unwrap();
-    // So that what logrotate makes of it shows who logrotate is: as root it would keep the owner.
+    // The file has another owner. The owner of the rotated file shows which user logrotate is: root would keep
+    // the owner.
     let example = fs::read_to_string(file("psistats.logrotate")).unwrap();
     let example = example.replace("su psistats psistats", "su nobody nogroup").replace("delaycompress", "");
     fs::write(&config, example.replace("/var/log/psistats", logs.to_str().unwrap())).unwrap();

@@ -1,4 +1,4 @@
-//! What the tests stand on does what it says: otherwise they would prove nothing.
+//! The tests' own tools work: otherwise the tests would prove nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::{ErrorKind, Read, Write};
@@ -22,7 +22,7 @@ use support::process::Process;
 use support::proxy::{Direction, Proxy};
 use support::scripted::{ScriptedBroker, Step};
 
-/// Publishes as the agent will: topic exchange, a queue of its own, confirms.
+/// Publishes as the agent does: topic exchange, a queue of its own, confirms.
 fn publish(port: u16, vhost: &str, durable: bool, bodies: &[&str]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -58,7 +58,7 @@ fn publish(port: u16, vhost: &str, durable: bool, bodies: &[&str]) {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn three_consumers_read_what_one_publisher_sends() {
+fn three_consumers_read_the_messages_of_one_publisher() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let tap = Tap::new(broker.port, &vhost);
@@ -88,7 +88,7 @@ fn three_consumers_read_what_one_publisher_sends() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn the_brokers_listings_show_what_was_declared() {
+fn the_brokers_listings_show_the_declared_objects() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let tap = Tap::new(broker.port, &vhost);
@@ -109,7 +109,7 @@ fn the_brokers_listings_show_what_was_declared() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_private_broker_keeps_a_persistent_message_over_a_kill() {
+fn a_private_broker_keeps_a_persistent_message_when_it_is_killed() {
     let broker = Broker::private(&["heartbeat = 7"]);
     let tap = Tap::new(broker.port, "/").exchange("psistats", true).durable_queue("kept");
     tap.declare();
@@ -134,7 +134,7 @@ fn a_private_broker_keeps_a_persistent_message_over_a_kill() {
 }
 
 #[test]
-fn the_scripted_broker_serves_a_client_that_nobody_here_wrote() {
+fn the_scripted_broker_serves_an_independent_client() {
     let broker = ScriptedBroker::new();
     let port = broker.port;
     let client = thread::spawn(move || publish(port, "/", true, &["{}", r#"{"mem": 41.2}"#]));
@@ -155,7 +155,7 @@ fn the_scripted_broker_serves_a_client_that_nobody_here_wrote() {
     client.join().unwrap();
 }
 
-/// A server that sends back what it gets, and a client of it through a proxy.
+/// A server that echoes, and a client that is connected to it through a proxy.
 fn echo_through_a_proxy() -> (Proxy, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let proxy = Proxy::new(listener.local_addr().unwrap().port());
@@ -206,7 +206,7 @@ fn the_proxy_forwards_trickles_and_stalls() {
 }
 
 #[test]
-fn the_proxy_resets_or_closes_as_told() {
+fn the_proxy_resets_or_closes_on_request() {
     let (proxy, mut client) = echo_through_a_proxy();
     echo(&mut client, b"hello");
     proxy.reset();
@@ -217,7 +217,7 @@ fn the_proxy_resets_or_closes_as_told() {
     proxy.close();
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
 
-    // Also where a stalled direction holds bytes back.
+    // The proxy closes even while a stalled direction holds bytes back.
     let (proxy, mut client) = echo_through_a_proxy();
     echo(&mut client, b"hello");
     proxy.stall(Direction::FromClient);
@@ -227,7 +227,7 @@ fn the_proxy_resets_or_closes_as_told() {
 }
 
 #[test]
-fn a_process_is_heard_measured_and_ended() {
+fn a_process_can_be_read_measured_and_stopped() {
     let mut process =
         Process::start(Command::new("sh").args(["-c", "echo out; echo err >&2; exec sleep 1000"]));
     process.wait_for_line("out", PATIENCE);
@@ -245,7 +245,7 @@ fn a_process_is_heard_measured_and_ended() {
 }
 
 #[test]
-fn a_configuration_keeps_its_sections_together() {
+fn a_key_added_to_a_configuration_goes_into_its_existing_section() {
     let config = Config::new(5673, "/x")
         .set("queue", "ttl", 5)
         .set("server", "port", 9)

@@ -1,8 +1,8 @@
-//! The agent: reports of a machine, made and sent on one thread of smol.
+//! The agent: it makes reports of a machine and sends them, on one thread of smol.
 //!
-//! [`cli`] reads the command line and lets [`life::service`] start, stop or ask; [`life::run`] joins what lives
-//! as long as the agent does: sampling, its [`outlets`] and signals, over one [`net::reactor`]. They share
-//! [`life::context`], and nothing else.
+//! [`cli`] reads the command line. [`life::service`] starts, stops and queries the service in the background.
+//! [`life::run`] runs what lives as long as the agent does, over one [`net::reactor`]: sampling, the [`outlets`]
+//! and signals. These share [`life::context`], and nothing else.
 #![cfg_attr(
     test,
     allow(
@@ -22,6 +22,6 @@ pub mod outlets;
 pub mod life;
 pub mod cli;
 
-/// Target of log records about the connection: the original's AMQP library was pika, and existing
-/// configurations govern it by that name.
+/// Target of log records about the connection to the broker. The original used the AMQP library pika, and
+/// existing configurations set the level of these records by that name.
 const LOG_AMQP: &str = "pika";

@@ -1,5 +1,5 @@
-//! `boards/install` on machines that are made up: what is installed, what their lists of packages offer, and
-//! what an archive has by now. dpkg compares the versions; apt-get, dpkg-query and id are stand-ins.
+//! `boards/install` on simulated machines: each has installed packages, package lists and an archive with newer
+//! packages. The real dpkg compares the versions; apt-get, dpkg-query and id are stand-ins.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// Files of a machine: `installed`, `lists` and `archive` with lines `NAME VERSION`, `user` with a number,
-/// and `calls`, what apt-get was called for. Without `archive` there is no network.
+/// The files of a simulated machine: `installed`, `lists` and `archive` with lines `NAME VERSION`, `user` with
+/// a user's number, and `calls` with the arguments of apt-get. Without `archive` there is no network.
 struct Machine(TempDir);
 
 const APT_GET: &str = r#"#!/bin/bash
@@ -80,7 +80,7 @@ fn succeeds(output: &Output) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// The last line, which says what to do.
+/// Asserts that `boards/install` failed with code 2, and returns the last line, which says what to do.
 #[track_caller]
 fn refuses(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -91,7 +91,7 @@ const OLD: &str = "jq 1.6-2\nrustc-web 1.85.0+dfsg3-1~deb12u3\n";
 const NEW: &str = "jq 1.6-2.1\nrustc-web 1.96.0+dfsg1-1~deb12u2\n";
 
 #[test]
-fn lists_from_a_year_ago_are_brought_up_to_date_before_the_first_installation() {
+fn old_package_lists_are_updated_before_the_first_installation() {
     let machine = Machine::new("", OLD, Some(NEW));
     succeeds(&machine.install(&["jq", "rustc-web=1.89"]));
     assert_eq!(machine.read("calls"), "update\ninstall jq rustc-web\n");
@@ -106,14 +106,14 @@ fn a_package_that_is_too_old_is_upgraded() {
 }
 
 #[test]
-fn where_all_is_installed_neither_root_nor_a_network_is_needed() {
+fn with_everything_installed_neither_root_nor_a_network_is_needed() {
     let machine = Machine::new(NEW, OLD, None).of_an_ordinary_user();
     succeeds(&machine.install(&["jq", "rustc-web=1.89"]));
     assert_eq!(machine.read("calls"), "");
 }
 
 #[test]
-fn an_ordinary_user_is_told_in_one_line_what_is_missing_and_what_to_type() {
+fn an_ordinary_user_gets_one_line_with_the_missing_packages_and_the_command_to_run() {
     let machine = Machine::new(OLD, OLD, Some(NEW)).of_an_ordinary_user();
     let output = machine.install(&["jq", "rustc-web=1.89"]);
     assert_eq!(
@@ -126,14 +126,14 @@ fn an_ordinary_user_is_told_in_one_line_what_is_missing_and_what_to_type() {
 }
 
 #[test]
-fn what_cannot_be_had_without_a_network_is_named() {
+fn packages_that_cannot_be_downloaded_are_named() {
     let machine = Machine::new("", OLD, None);
     let said = refuses(&machine.install(&["jq"]));
-    assert!(said.contains("could not be installed: jq; by hand: apt-get update && "), "{said}");
+    assert!(said.contains("cannot install jq; to try by hand: apt-get update && "), "{said}");
 }
 
 #[test]
-fn a_version_that_no_archive_offers_is_named_beside_the_one_that_is_needed() {
+fn a_version_that_no_archive_offers_is_reported_with_the_installed_and_the_needed_one() {
     let machine = Machine::new(OLD, OLD, Some(OLD));
     let said = refuses(&machine.install(&["rustc-web=1.89"]));
     assert!(said.contains("rustc-web 1.85.0+dfsg3-1~deb12u3, expected 1.89 or newer"), "{said}");

@@ -1,5 +1,5 @@
-//! `boards/`: every folder says the same things in the same way, and the program itself, run over the
-//! board's captured trees with the board's configuration, gives the golden reports.
+//! `boards/`: all folders have the same form. Run over a board's captured trees with the board's configuration,
+//! the program makes the golden reports.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -35,7 +35,7 @@ const BOARDS: [&str; 13] = [
     "jetson-nano",
 ];
 
-/// Targets, with those of their processors that boards have and qemu 7.2 knows (`-cpu help`).
+/// The targets, each with the processors that boards have and qemu 7.2 emulates (`-cpu help`).
 const ARMV6: (&str, &[&str]) = ("arm-unknown-linux-musleabihf", &["arm1176"]);
 const ARMV7: (&str, &[&str]) = ("armv7-unknown-linux-musleabihf", &["cortex-a7", "cortex-a8", "cortex-a15"]);
 const AARCH64: (&str, &[&str]) =
@@ -43,7 +43,7 @@ const AARCH64: (&str, &[&str]) =
 
 const KEYS: [&str; 6] = ["FIXTURES", "NAME", "OLDEST_KERNEL", "OLDEST_KERNEL_SOURCE", "QEMU_CPU", "TARGET"];
 
-/// A folder of `boards/`, and what its `board` says.
+/// A folder of `boards/`, and the keys of its file `board`.
 struct Board {
     folder: PathBuf,
     values: BTreeMap<String, String>,
@@ -81,7 +81,7 @@ impl Board {
         Some(self.folder.join("psistats.conf")).filter(|file| file.exists())
     }
 
-    /// The figures that the golden reports of its trees have, without those that each tree has.
+    /// The figures in the golden reports of the board's trees, without those that every tree has.
     fn figures(&self) -> BTreeSet<String> {
         let golden = self.fixtures().flat_map(|fixture| golden_report(&fixture));
         let figures = golden.filter(|(_, value)| !value.is_null()).map(|(key, _)| key);
@@ -120,7 +120,7 @@ fn every_board_has_a_folder_of_the_same_shape() {
 }
 
 #[test]
-fn every_key_is_there_and_holds_what_it_may() {
+fn every_key_of_a_board_is_present_and_has_an_allowed_value() {
     for name in BOARDS {
         let board = Board::read(name);
         let keys: Vec<_> = board.values.keys().filter(|key| *key != "TARGET_32BIT").collect();
@@ -156,7 +156,7 @@ fn bash_reads_the_same_values() {
 }
 
 #[test]
-fn check_config_has_nothing_to_say_about_a_boards_configuration() {
+fn check_config_finds_no_problem_in_a_boards_configuration() {
     let configured: Vec<_> = BOARDS.map(Board::read).iter().filter_map(Board::config).collect();
     assert!(!configured.is_empty(), "at least the board without a sensor has one");
     for config in configured {
@@ -168,7 +168,7 @@ fn check_config_has_nothing_to_say_about_a_boards_configuration() {
 }
 
 #[test]
-fn the_program_gives_the_golden_report_of_each_tree_of_a_board() {
+fn the_program_makes_the_golden_report_of_each_captured_tree_of_a_board() {
     let directory = tempfile::tempdir().unwrap();
     let defaults = directory.path().join("psistats.conf");
     fs::write(&defaults, "").unwrap();
@@ -179,11 +179,11 @@ fn the_program_gives_the_golden_report_of_each_tree_of_a_board() {
             let report = first_report(&fixture, config.as_ref().unwrap_or(&defaults));
             let mut golden = golden_report(&fixture);
             golden.remove("ts");
-            // Counters of a tree stand still: none of the time that went by was busy.
+            // The counters of a captured tree never change, so the processors were never busy.
             if golden["cpu"].is_number() {
                 golden["cpu"] = 0.0.into();
             }
-            // The only difference from the defaults that a board needs today.
+            // At present this is the only setting that a board needs to change.
             if config.is_some() {
                 golden.remove("cpu_temp");
             }
@@ -202,14 +202,14 @@ fn first_report(fixture: &Path, config: &Path) -> Map<String, Value> {
 }
 
 #[test]
-fn a_boards_readme_names_the_driver_of_every_sensor_of_its_trees() {
+fn a_boards_readme_names_the_driver_of_every_sensor_in_its_captured_trees() {
     let mut drivers = 0;
     for name in BOARDS {
         let board = Board::read(name);
         let readme = fs::read_to_string(board.folder.join("README.md")).unwrap();
         for fixture in board.fixtures() {
             let listing = fs::read_to_string(fixture.join("sensors.txt")).unwrap_or_default();
-            // CHIP.FEATURE, and `# CHIP: ..` of one without.
+            // Lines are CHIP.FEATURE, and `# CHIP: ...` for a chip without a readable sensor.
             for line in listing.lines().skip(3).filter(|line| !line.starts_with("    #")) {
                 let chip = line.trim_start_matches(['#', ' ']);
                 let driver = chip.rsplitn(3, '-').last().unwrap();
@@ -251,7 +251,7 @@ fn boards_build(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn boards_build_knows_boards_by_their_folders_and_builds_a_target_that_several_have_once() {
+fn boards_build_knows_each_board_folder_and_builds_a_shared_target_once() {
     for name in BOARDS {
         let listed = boards_build(&["--list", name]);
         let target = format!("{}\n", Board::read(name).values["TARGET"]);
@@ -265,7 +265,7 @@ fn boards_build_knows_boards_by_their_folders_and_builds_a_target_that_several_h
 }
 
 #[test]
-fn boards_build_names_what_it_knows_where_it_knows_no_such_board() {
+fn boards_build_lists_the_known_boards_when_given_an_unknown_one() {
     for arguments in
         [&["pi-9"][..], &["--list", "pi-9"], &["pi-1b", "pi-9"], &[""], &["../boards/pi-1b"], &[]]
     {

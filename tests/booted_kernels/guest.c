@@ -1,8 +1,8 @@
-/* What busybox cannot do for the booted machine:
+/* Functions that the booted machine's busybox lacks:
 
-     guest set-clock SECONDS                       past 2038, too
-     guest on-an-old-kernel PROGRAM [ARGUMENT...]  becomes a program to whose newer system calls a seccomp
-                                                   filter answers ENOSYS, as the old kernel did */
+     guest set-clock SECONDS                       sets the clock, even past 2038
+     guest on-an-old-kernel PROGRAM [ARGUMENT...]  runs a program under a seccomp filter that fails newer
+                                                   system calls with ENOSYS, as an old kernel does */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #ifdef __arm__
-/* 3.1's newest is setns; 3.2 brought process_vm_readv. From 0xf0000 on, ARM's own, as old as it. */
+/* The newest call of 3.1 is setns; 3.2 added process_vm_readv. From 0xf0000 on are old calls of ARM's own. */
 #define NEWEST SYS_setns
 #define OWN 0xf0000
 #else
-/* 3.7, the first for ARM64, ended with process_vm_writev; then came kcmp. */
+/* The newest call of 3.7, the first kernel for ARM64, is process_vm_writev; kcmp came later. */
 #define NEWEST SYS_process_vm_writev
 #define OWN 0xffffffff
 #endif

@@ -1,5 +1,5 @@
-//! The binaries of `boards/build` on Debian kernels that an emulated machine boots: no system call is the
-//! host's, as under qemu's user mode. See `boot`, `init` and `guest.c` beside this file.
+//! The binaries of `boards/build` on Debian kernels that an emulated machine boots. In qemu's user mode the
+//! host would answer the system calls. See `boot`, `init` and `guest.c` beside this file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
@@ -12,17 +12,17 @@ use support::consumer::{Message, Tap};
 use support::process::{Process, Stream};
 use support::reports::sequence;
 
-/// For fetching a kernel, booting it in emulation, and two runs of the agent.
+/// The timeout for fetching a kernel, booting it in emulation, and two runs of the agent.
 const A_WHILE: Duration = Duration::from_secs(400);
-/// 2100-01-01, which 32 bits of seconds do not reach.
+/// 2100-01-01, which does not fit into 32 bits of seconds.
 const LATE: u64 = 4_102_444_800;
 
-/// What a machine said and sent.
+/// The output of a machine, and the reports that it sent.
 struct Booted {
     said: Vec<String>,
-    /// Under a filter that answers ENOSYS to system calls newer than 3.1 (3.7 on ARM64).
+    /// The run under a filter that fails system calls newer than Linux 3.1 (3.7 on ARM64) with ENOSYS.
     on_an_old_kernel: Vec<Message>,
-    /// In the year 2100.
+    /// The run in the year 2100.
     late: Vec<Message>,
 }
 
@@ -40,7 +40,7 @@ impl Booted {
         assert!(machine.wait(A_WHILE).success(), "{:#?}", machine.lines());
         let said = machine.lines_of(Stream::Stdout);
 
-        // The agent's last word is how many the broker has confirmed.
+        // The agent's last line has the number of reports that the broker has confirmed.
         let counts: Vec<usize> = said
             .iter()
             .filter(|line| line.contains(" (no connection"))
@@ -53,14 +53,14 @@ impl Booted {
         Self { said, on_an_old_kernel: messages, late }
     }
 
-    /// What the line `guest: NAME ...` says.
+    /// The text of the line `guest: NAME ...`.
     fn fact(&self, name: &str) -> &str {
         let start = format!("guest: {name} ");
         let line = self.said.iter().find(|line| line.starts_with(&start));
         &line.unwrap_or_else(|| panic!("no {start:?} in {:#?}", self.said))[start.len()..]
     }
 
-    /// Each run's reports are whole, in order, of the machine and of its time.
+    /// Asserts that each run's reports are complete, in order, and have the machine's name and time.
     fn check(&self, machine: &str) {
         assert!(self.fact("kernel").ends_with(machine), "{}", self.fact("kernel"));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -100,7 +100,7 @@ fn value_after<'a>(line: &'a str, key: &str) -> &'a str {
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_zero_publishes_by_old_system_calls_and_after_2038_and_tells_its_temperature() {
+fn a_pi_zero_publishes_with_old_system_calls_and_after_2038_and_reports_its_temperature() {
     let booted = Booted::with("arm-unknown-linux-musleabihf");
     booted.check("armv6l");
     assert_eq!(booted.fact("model"), "Raspberry Pi Zero");
@@ -110,12 +110,12 @@ fn a_pi_zero_publishes_by_old_system_calls_and_after_2038_and_tells_its_temperat
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn debians_kernel_for_armv7_lets_it_publish_by_old_system_calls_and_after_2038() {
+fn on_debians_armv7_kernel_the_agent_publishes_with_old_system_calls_and_after_2038() {
     Booted::with("armv7-unknown-linux-musleabihf").check("armv7l");
 }
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn debians_kernel_for_arm64_lets_it_publish_by_old_system_calls_and_after_2038() {
+fn on_debians_arm64_kernel_the_agent_publishes_with_old_system_calls_and_after_2038() {
     Booted::with("aarch64-unknown-linux-musl").check("aarch64");
 }

@@ -1,4 +1,4 @@
-//! What the service leaves behind, and what of its start reaches the user.
+//! What the service inherits and what it detaches from, and which failures of a start the user sees.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::place::{Answer, PSISTATS, Place, copy_program, lives, stat, status_line};
 
 #[test]
-fn the_service_leaves_session_terminal_and_directory() {
+fn the_service_leaves_its_session_its_terminal_and_its_working_directory() {
     let place = Place::new();
     let pid = Answer::of(place.psistats("start").current_dir(place.directory.path())).started();
     let fields = stat(pid).unwrap();
@@ -21,7 +21,7 @@ fn the_service_leaves_session_terminal_and_directory() {
 }
 
 #[test]
-fn the_service_uses_the_std_paths_and_appends_to_them() {
+fn the_service_appends_to_stdout_path_and_stderr_path() {
     let place = Place::new();
     let [input, output, error] = ["in", "out", "err"].map(|name| place.path(name));
     fs::write(&input, "").unwrap();
@@ -42,19 +42,19 @@ fn the_service_uses_the_std_paths_and_appends_to_them() {
 }
 
 #[test]
-fn a_std_path_that_cannot_be_opened_is_named_with_its_key() {
+fn a_standard_stream_that_cannot_be_opened_is_reported_with_its_key_and_path() {
     for key in ["stdin_path", "stdout_path", "stderr_path"] {
         let place = Place::with(&format!("{key}=/nowhere/file"));
-        place.run("start").complains(1, &[&format!("[app] {key}=/nowhere/file"), "No such file"]);
+        place.run("start").complains(1, &[&format!("[app] {key}=/nowhere/file"), "no such file"]);
         assert!(!place.pidfile().exists());
     }
 }
 
 #[test]
-fn a_start_closes_what_it_inherited_so_that_a_pipe_behind_it_ends() {
+fn a_start_closes_inherited_descriptors_so_that_a_pipe_it_writes_to_ends() {
     let place = Place::new();
     let script = format!("{{ '{PSISTATS}' start --config '{}' 3>&1 9>&1; }} | cat", place.config().display());
-    // output() reads to the end: it would wait as long as the service holds any end of the pipe.
+    // output() reads to the end of the stream, so it would wait as long as the service has the pipe open.
     let pid = Answer::of(Command::new("sh").args(["-c", &script])).started();
     for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
         let number: i32 = entry.as_ref().unwrap().file_name().to_str().unwrap().parse().unwrap();
@@ -76,7 +76,7 @@ fn a_start_works_with_all_standard_descriptors_closed() {
 }
 
 #[test]
-fn a_start_works_while_an_upgrade_has_removed_the_program() {
+fn a_start_works_after_an_upgrade_has_removed_the_program() {
     let place = Place::new();
     let copy = place.path("psistats");
     copy_program(&copy);
@@ -90,7 +90,7 @@ fn a_start_works_while_an_upgrade_has_removed_the_program() {
 }
 
 #[test]
-fn a_start_does_not_begin_with_a_wrong_configuration() {
+fn a_wrong_configuration_prevents_a_start() {
     let place = Place::with("primary_timer=soon");
     let at = format!("{}:8:", place.config().display());
     place.run("start").complains(1, &[&at, "primary_timer", "soon"]);

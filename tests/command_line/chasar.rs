@@ -1,4 +1,4 @@
-//! `chasar`: which program it becomes, and whose settings hold.
+//! `chasar`: which program it runs, and which settings take precedence.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::place::{Answer, PSISTATS, copy_program};
 
-/// A `psistats-hub` in `folder` that says who it is and how it was called.
+/// Makes a `psistats-hub` in `folder` that prints `name` and its arguments.
 fn hub(folder: &Path, name: &str) {
     fs::create_dir_all(folder).unwrap();
     let program = folder.join("psistats-hub");
@@ -19,7 +19,7 @@ fn hub(folder: &Path, name: &str) {
 }
 
 #[test]
-fn masternode_becomes_the_psistats_hub_beside_it_or_else_of_the_path_with_the_same_words() {
+fn masternode_runs_the_psistats_hub_beside_it_or_else_the_one_in_path_with_the_same_arguments() {
     let place = TempDir::new().unwrap();
     let [bin, links, path] = ["bin", "links", "path"].map(|name| place.path().join(name));
     fs::create_dir_all(&bin).unwrap();
@@ -31,10 +31,8 @@ fn masternode_becomes_the_psistats_hub_beside_it_or_else_of_the_path_with_the_sa
             Command::new(links.join("chasar")).args(words).env("PATH", format!("{}:/bin", path.display())),
         )
     };
-    chasar(&["masternode", "start"]).complains(
-        1,
-        &["neither beside this program nor in the PATH", "Debian package psistats-hub", "--features hub"],
-    );
+    chasar(&["masternode", "start"])
+        .complains(1, &["beside this program or in PATH", "Debian package psistats-hub", "-p psistats-hub"]);
     hub(&path, "of-the-path");
     chasar(&["masternode", "start"]).says(0, "of-the-path masternode start\n");
     hub(&bin, "beside");
@@ -43,7 +41,7 @@ fn masternode_becomes_the_psistats_hub_beside_it_or_else_of_the_path_with_the_sa
     chasar(&["masternode", "--help"]).says(0, "beside masternode --help\n");
 }
 
-/// A client node with this configuration.
+/// The command of a client node with this configuration.
 fn client_node(place: &TempDir, configuration: &str) -> Command {
     let file = place.path().join("f");
     fs::write(&file, configuration).unwrap();
@@ -53,7 +51,7 @@ fn client_node(place: &TempDir, configuration: &str) -> Command {
 }
 
 #[test]
-fn a_client_node_takes_master_and_logging_from_the_configuration_and_words_win_over_it() {
+fn a_client_node_reads_master_and_logging_from_the_configuration_and_arguments_take_precedence() {
     let place = TempDir::new().unwrap();
     let file = "[chasar]\nmaster=127.0.0.2\nport=1\n[logging]\nkeys=root\n[logger_root]\nhandlers=h\n[handler_h]\n\
                 class=StreamHandler\nargs=(sys.stdout,)\n";
@@ -70,13 +68,13 @@ fn a_client_node_takes_master_and_logging_from_the_configuration_and_words_win_o
 }
 
 #[test]
-fn a_client_node_refuses_a_wrong_configuration_with_file_and_line() {
+fn a_client_node_refuses_a_wrong_configuration_and_names_file_and_line() {
     Answer::of(&mut client_node(&TempDir::new().unwrap(), "[chasar]\nprocesses=1025\n"))
         .complains(1, &["f:2: [chasar] processes: expected processes from 0 to 1024, found \"1025\""]);
 }
 
 #[test]
-fn memory_that_is_not_to_be_had_for_messages_ends_a_client_node_with_the_key() {
+fn a_client_node_without_memory_for_its_messages_fails_and_names_the_key() {
     let place = TempDir::new().unwrap();
     let node = client_node(&place, "[chasar]\nport=1\nsend_high_water=67108864\n");
     let mut limited = Command::new("prlimit");

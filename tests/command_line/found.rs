@@ -1,4 +1,4 @@
-//! Which psistats.conf counts where nobody names one, and for whom.
+//! Which psistats.conf is used without --config, and by which user.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -14,7 +14,7 @@ use crate::process::Process;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory with a psistats.conf that asks for reports at speed, and where to stand to find it.
+/// A directory with a psistats.conf with short intervals, in which psistats is run.
 struct Here(tempfile::TempDir);
 
 impl Here {
@@ -30,7 +30,7 @@ impl Here {
         self.0.path().join("psistats.conf")
     }
 
-    /// psistats with these words, here, as somebody who may read less than all.
+    /// Runs psistats with `words` in this directory, as an unprivileged user.
     fn as_nobody(&self, words: &[&str]) -> Command {
         let program = self.0.path().join("program");
         if !program.exists() {
@@ -50,7 +50,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn who_may_not_read_the_configuration_gets_what_needs_none_and_else_hears_what_to_do() {
+fn without_permission_to_read_the_configuration_commands_that_need_none_work_and_the_others_give_advice() {
     let here = Here::new();
     set_mode(&here.file(), 0);
     let file = "./psistats.conf:";
@@ -64,11 +64,11 @@ fn who_may_not_read_the_configuration_gets_what_needs_none_and_else_hears_what_t
     let status = Answer::of(&mut here.as_nobody(&["status"]));
     assert!(status.code != Some(4) && status.stdout.contains("psistats"), "{status:?}");
     assert!(status.stderr.contains(file) && status.stderr.contains(warning), "{status:?}");
-    // Named it is what was meant, and nothing else will do.
+    // A file named by --config must be readable, and no other one is tried.
     Answer::of(&mut here.as_nobody(&["status", "--config", "psistats.conf"]))
         .complains(4, &["psistats.conf: cannot be read: permission denied; use sudo"]);
 
-    // These run until they are ended.
+    // These commands run until they are stopped.
     for words in [&["start-local", "--stdout"][..], &["chasar", "clientnode", "start", "127.0.0.1", "1"]] {
         let process = Process::start(&mut here.as_nobody(words));
         process.wait_for_line(warning, PATIENCE);
@@ -78,7 +78,7 @@ fn who_may_not_read_the_configuration_gets_what_needs_none_and_else_hears_what_t
 }
 
 #[test]
-fn a_password_file_that_this_user_may_not_read_is_told_with_its_owner_and_mode() {
+fn an_unreadable_password_file_is_reported_with_its_owner_and_mode() {
     let here = Here::new();
     let password = here.0.path().join("password");
     fs::write(&password, "sesame\n").unwrap();
@@ -99,7 +99,7 @@ fn a_password_file_that_this_user_may_not_read_is_told_with_its_owner_and_mode()
 }
 
 #[test]
-fn a_credential_that_this_user_may_not_read_is_noted_by_check_config_and_stops_what_publishes() {
+fn an_unreadable_credential_is_a_note_of_check_config_and_an_error_for_whatever_publishes() {
     let here = Here::new();
     let credentials = here.0.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
@@ -114,14 +114,14 @@ fn a_credential_that_this_user_may_not_read_is_noted_by_check_config_and_stops_w
 }
 
 #[test]
-fn a_directory_that_cannot_be_entered_has_no_configuration() {
+fn a_configuration_in_an_inaccessible_directory_is_not_found() {
     let here = Here::new();
     let mut command = Command::new("sh");
     command.args(["-c", "chmod 0 . && exec \"$@\"", "sh"]).current_dir(here.0.path()).env("HOME", "/nowhere");
     if geteuid().is_root() {
         command.args(["setpriv", "--reuid", &NOBODY.to_string(), "--clear-groups"]);
     }
-    // From elsewhere, since nobody enters this directory any more.
+    // The command is run from another directory, since this one cannot be entered.
     let elsewhere = Here::new();
     let program = elsewhere.0.path().join("program");
     copy_program(&program);
@@ -133,7 +133,7 @@ fn a_directory_that_cannot_be_entered_has_no_configuration() {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn root_passes_over_a_configuration_that_somebody_else_could_have_written_and_says_why() {
+fn root_skips_a_configuration_that_another_user_can_write_and_says_why() {
     assert!(geteuid().is_root(), "needs root: run tests/run as root");
     let here = Here::new();
     let check = |invoker: Option<&str>, home: &Path| {
@@ -170,13 +170,13 @@ fn root_passes_over_a_configuration_that_somebody_else_could_have_written_and_sa
         }
         set_mode(path, mode);
     }
-    // Whoever names it means it.
+    // A file named by --config is used whoever can write to it.
     set_mode(directory, 0o777);
     let mut named = Command::new(PSISTATS);
     Answer::of(named.args(["check-config", "--config"]).arg(here.file())).says(0, &taken);
     set_mode(directory, 0o755);
 
-    // A home is no better.
+    // The same applies to a file in the home directory.
     let home = tempfile::tempdir().unwrap();
     let dot = home.path().join(".psistats");
     fs::create_dir(&dot).unwrap();

@@ -1,4 +1,4 @@
-//! Start, stop, restart, status; and the foreground.
+//! start, stop, restart and status, and the foreground.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use crate::place::{Answer, PSISTATS, Place, kill_hard, lives, status_line, wait_until};
 
 #[test]
-fn a_service_starts_tells_its_status_and_stops() {
+fn a_service_starts_reports_its_status_and_stops() {
     let place = Place::new();
     place.run("status").says(3, "psistats is not running\n");
 
@@ -29,7 +29,7 @@ fn a_service_starts_tells_its_status_and_stops() {
 }
 
 #[test]
-fn fault_4_5_a_start_says_how_the_first_attempt_ended_and_status_what_is_wrong_since_when_to_anybody() {
+fn fault_4_5_start_reports_the_first_attempt_to_connect_and_status_the_last_error_to_any_user() {
     let place = Place::new();
     let answer = place.run("start");
     let pid = answer.started();
@@ -45,7 +45,7 @@ fn fault_4_5_a_start_says_how_the_first_attempt_ended_and_status_what_is_wrong_s
         assert!(state.starts_with("no connection (for ") && reason.starts_with(why), "{answer:?}");
         assert!(counters.starts_with("sampled=") && counters.contains(" confirmed=0 "), "{answer:?}");
     }
-    // Where it cannot answer it runs all the same.
+    // A service that cannot answer is still reported as running.
     kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
     let answer = place.run("status");
     answer.runs(pid);
@@ -58,7 +58,7 @@ fn fault_4_5_a_start_says_how_the_first_attempt_ended_and_status_what_is_wrong_s
 }
 
 #[test]
-fn fault_6_12_too_few_descriptors_end_a_start_with_what_to_do() {
+fn fault_6_12_a_start_with_too_few_descriptors_fails_with_advice() {
     let place = Place::new();
     for (command, limit) in [("start", 5), ("start-local", 4)] {
         let mut prlimit = Command::new("prlimit");
@@ -72,7 +72,7 @@ fn fault_6_12_too_few_descriptors_end_a_start_with_what_to_do() {
 }
 
 #[test]
-fn who_asks_without_reading_the_answer_hinders_nobody() {
+fn a_client_that_asks_for_the_status_without_reading_it_blocks_nobody() {
     let place = Place::new();
     let pid = place.start();
     let askers: Vec<_> = (0..20).map(|_| UnixStream::connect(place.socket()).unwrap()).collect();
@@ -84,7 +84,7 @@ fn who_asks_without_reading_the_answer_hinders_nobody() {
 }
 
 #[test]
-fn a_killed_service_leaves_a_socket_that_hinders_nobody_and_a_file_in_its_place_is_left_alone() {
+fn the_socket_of_a_killed_service_is_replaced_and_a_file_in_its_place_is_left_alone() {
     let place = Place::new();
     kill_hard(place.start());
     assert!(place.socket().exists());
@@ -99,7 +99,7 @@ fn a_killed_service_leaves_a_socket_that_hinders_nobody_and_a_file_in_its_place_
 }
 
 #[test]
-fn stopping_a_stopped_service_is_success() {
+fn stopping_a_stopped_service_succeeds() {
     let answer = Place::new().run("stop");
     assert_eq!(answer.code, Some(0));
     assert!(answer.stdout.starts_with("psistats is not running"), "{answer:?}");
@@ -122,11 +122,14 @@ fn restart_replaces_a_running_service_and_starts_a_stopped_one() {
 }
 
 #[test]
-fn a_second_start_says_who_runs_and_changes_nothing() {
+fn a_second_start_prints_the_running_pid_and_changes_nothing() {
     let place = Place::new();
     let pid = place.start();
     let answer = place.run("start");
-    assert_eq!(answer.stderr, format!("psistats already runs, pid {pid} ({})\n", place.pidfile().display()));
+    assert_eq!(
+        answer.stderr,
+        format!("psistats is already running, pid {pid} ({})\n", place.pidfile().display())
+    );
     answer.says(0, "");
     assert_eq!(place.processes(), [pid]);
 }
@@ -144,20 +147,23 @@ fn of_two_simultaneous_starts_exactly_one_wins() {
         let (winners, losers): (Vec<_>, Vec<_>) = answers.iter().partition(|it| !it.stdout.is_empty());
         assert_eq!((winners.len(), losers.len()), (1, 1), "{answers:?}");
         let pid = winners[0].started();
-        assert!(losers[0].stderr.starts_with(&format!("psistats already runs, pid {pid} (")), "{answers:?}");
+        assert!(
+            losers[0].stderr.starts_with(&format!("psistats is already running, pid {pid} (")),
+            "{answers:?}"
+        );
         wait_until("the loser is gone", || place.processes() == [pid]);
         place.run("stop").says(0, &format!("psistats stopped, pid {pid}\n"));
     }
 }
 
 #[test]
-fn a_start_waits_pidfile_timeout_for_the_lock() {
+fn a_start_waits_up_to_pidfile_timeout_for_the_lock() {
     let place = Place::new();
     place.configure(&format!("pidfile={}\npidfile_timeout=60", place.pidfile().display()));
     let first = place.start();
     let second = place.psistats("start").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the second service waits", || place.processes().len() == 3);
-    // Longer than a start without a timeout would try.
+    // A start without pidfile_timeout would have given up by now.
     thread::sleep(Duration::from_secs(1));
     place.run("stop").says(0, &format!("psistats stopped, pid {first}\n"));
     let second = Answer::from(second.wait_with_output().unwrap()).started();
@@ -165,7 +171,7 @@ fn a_start_waits_pidfile_timeout_for_the_lock() {
 }
 
 #[test]
-fn start_local_stays_in_the_foreground_without_a_pidfile_until_a_signal() {
+fn start_local_runs_in_the_foreground_without_a_pidfile_until_a_signal() {
     for (command, signal) in [("start-local", Signal::SIGTERM), ("--start-console", Signal::SIGINT)] {
         let place = Place::new();
         let mut child = Guarded(place.psistats(command).stderr(Stdio::null()).spawn().unwrap());
@@ -187,7 +193,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Whether `signal` is held or caught, rather than the end.
+/// Whether the process blocks or catches `signal`, so that it is not killed by it.
 fn awaits(pid: i32, signal: Signal) -> bool {
     ["SigBlk", "SigCgt"].into_iter().any(|key| {
         let mask = u64::from_str_radix(&status_line(pid, key), 16).unwrap();

@@ -1,6 +1,6 @@
 //! The command line and the life of the service, through the real program.
 //!
-//! No broker: the configurations name a port without a listener, which is no reason not to run.
+//! There is no broker: the configurations name a port without a listener, and the program runs all the same.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What a pidfile may be, and what not.
+//! Which files are accepted as a pidfile, and how the others are reported.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,7 +12,7 @@ use nix::unistd::{geteuid, mkfifo};
 use crate::place::{Answer, Place, kill_hard, lives};
 
 #[test]
-fn a_stale_pidfile_does_not_stop_a_start_even_where_its_number_lives() {
+fn a_stale_pidfile_does_not_prevent_a_start_even_if_its_pid_is_in_use() {
     let place = Place::new();
     fs::write(place.pidfile(), format!("{}\n", std::process::id())).unwrap();
     let pid = place.start();
@@ -20,7 +20,7 @@ fn a_stale_pidfile_does_not_stop_a_start_even_where_its_number_lives() {
 }
 
 #[test]
-fn a_killed_service_is_dead_to_status_and_starts_again() {
+fn status_reports_a_killed_service_as_not_running_and_it_starts_again() {
     let place = Place::new();
     kill_hard(place.start());
     place
@@ -41,7 +41,7 @@ fn stop_removes_the_pidfile_of_a_killed_service() {
 }
 
 #[test]
-fn what_a_power_cut_leaves_of_a_pidfile_does_not_stop_a_start() {
+fn a_pidfile_torn_by_a_power_cut_does_not_prevent_a_start() {
     for torn in ["", "\0\0\0\0\0"] {
         let place = Place::new();
         fs::write(place.pidfile(), torn).unwrap();
@@ -50,7 +50,7 @@ fn what_a_power_cut_leaves_of_a_pidfile_does_not_stop_a_start() {
 }
 
 #[test]
-fn a_file_that_is_no_pidfile_is_named_and_left_alone() {
+fn a_file_that_is_not_a_pidfile_is_named_and_left_unchanged() {
     for garbage in ["root:x:0:0:root:/root:/bin/bash\n", "-1\n", "12 13\n", &"7".repeat(100_000)] {
         let place = Place::new();
         fs::write(place.pidfile(), garbage).unwrap();
@@ -66,13 +66,13 @@ fn a_file_that_is_no_pidfile_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_lock_of_a_process_whose_number_is_not_in_the_file_is_told_and_nobody_is_signalled() {
+fn a_pidfile_locked_by_a_process_whose_pid_it_lacks_is_reported_and_no_process_is_signalled() {
     let place = Place::new();
     let mut bystander = Command::new("sleep").arg("1000").spawn().unwrap();
     for text in ["garbage\n", &format!("{}\n", bystander.id())] {
         fs::write(place.pidfile(), text).unwrap();
         let _lock = lock(&place.pidfile(), F_WRLCK);
-        let told = format!("locked by process {}, whose number is not in it", std::process::id());
+        let told = format!("locked by process {}, but does not contain that PID", std::process::id());
         place.run("start").complains(1, &[&told, "[app] pidfile"]);
         let status = place.run("status");
         assert!(status.code == Some(4) && status.stdout.contains(&told), "{status:?}");
@@ -84,7 +84,7 @@ fn a_lock_of_a_process_whose_number_is_not_in_the_file_is_told_and_nobody_is_sig
 }
 
 #[test]
-fn fault_6_6_who_may_only_read_a_stale_pidfile_can_lock_it_and_is_not_taken_for_the_service() {
+fn fault_6_6_a_user_who_can_only_read_a_stale_pidfile_cannot_pass_for_the_service_by_locking_it() {
     let place = Place::new();
     let mut bystander = Command::new("sleep").arg("1000").spawn().unwrap();
     let number = format!("{}\n", bystander.id());
@@ -92,7 +92,7 @@ fn fault_6_6_who_may_only_read_a_stale_pidfile_can_lock_it_and_is_not_taken_for_
     for round in 0..4 {
         fs::write(place.pidfile(), &number).unwrap();
         let file = File::open(place.pidfile()).unwrap();
-        // Whatever lock there is that takes no more than reading.
+        // The locks that need no more than read permission: flock(2), and a read lock.
         let _lock: Box<dyn std::any::Any> = match round {
             0 | 1 => Box::new(Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap()),
             _ => Box::new(lock(&place.pidfile(), F_RDLCK)),
@@ -125,7 +125,7 @@ fn a_symbolic_link_in_place_of_the_pidfile_is_not_followed() {
 }
 
 #[test]
-fn neither_a_fifo_nor_a_directory_is_a_pidfile_and_none_hangs() {
+fn a_fifo_or_a_directory_as_the_pidfile_is_refused_without_hanging() {
     let place = Place::new();
     mkfifo(&place.pidfile(), nix::sys::stat::Mode::S_IRWXU).unwrap();
     place.run("start").complains(1, &["not a pidfile"]);
@@ -137,26 +137,26 @@ fn neither_a_fifo_nor_a_directory_is_a_pidfile_and_none_hangs() {
 }
 
 #[test]
-fn a_pidfile_that_may_not_be_written_says_what_to_do() {
+fn an_unwritable_pidfile_fails_with_advice() {
     let place = Place::new();
     let locked = place.path("locked");
     fs::create_dir(&locked).unwrap();
     place.configure(&format!("pidfile={}/psistats.pid", locked.display()));
     fs::set_permissions(&locked, Permissions::from_mode(0o555)).unwrap();
     Answer::of(&mut place.psistats_without_rights("start"))
-        .complains(1, &["Permission denied", "run as root, or set [app] pidfile"]);
+        .complains(1, &["permission denied", "run as root, or set [app] pidfile"]);
     assert_eq!(place.processes(), [0; 0]);
 }
 
 #[test]
-fn a_pidfile_in_a_directory_that_does_not_exist_says_what_to_do() {
+fn a_pidfile_in_a_missing_directory_fails_with_advice() {
     let place = Place::new();
     place.configure(&format!("pidfile={}/none/psistats.pid", place.directory.path().display()));
     place.run("start").complains(1, &["none/psistats.pid", "a directory that exists"]);
 }
 
 #[test]
-fn stopping_the_service_of_somebody_else_says_that_it_needs_root() {
+fn stopping_the_service_of_another_user_says_to_run_as_root() {
     if !geteuid().is_root() {
         return; // There is nobody else here.
     }
@@ -168,7 +168,7 @@ fn stopping_the_service_of_somebody_else_says_that_it_needs_root() {
 }
 
 #[test]
-fn a_relative_pidfile_starts_from_the_directory_of_the_start() {
+fn a_relative_pidfile_is_relative_to_the_directory_in_which_psistats_was_started() {
     let place = Place::new();
     place.configure("pidfile=relative.pid");
     let answer = Answer::of(place.psistats("start").current_dir(place.directory.path()));
@@ -178,7 +178,7 @@ fn a_relative_pidfile_starts_from_the_directory_of_the_start() {
         .says(0, &format!("psistats stopped, pid {pid}\n"));
 }
 
-/// A lock of this process, which ends when any file of it at `path` is closed.
+/// Locks the file at `path`. Closing any descriptor of that file in this process releases the lock.
 fn lock(path: &Path, kind: i32) -> File {
     let file = File::options().read(true).write(kind == F_WRLCK).open(path).unwrap();
     let whole = flock { l_type: kind as i16, l_whence: SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 };

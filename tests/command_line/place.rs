@@ -1,4 +1,4 @@
-//! A place of its own for each test, and what a command said there.
+//! A directory for each test, and the answers of commands that ran there.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,7 +14,7 @@ use nix::unistd::{Pid, geteuid};
 pub const PSISTATS: &str = env!("CARGO_BIN_EXE_psistats");
 pub const NOBODY: u32 = 65534;
 
-/// A directory with a configuration of its own. Whatever still runs with it at the end is killed.
+/// A directory with a configuration. Processes that still use it at the end of the test are killed.
 pub struct Place {
     pub directory: tempfile::TempDir,
 }
@@ -24,7 +24,7 @@ impl Place {
         Self::with("")
     }
 
-    /// `app` is added to `[app]`, which ends the file.
+    /// A directory whose configuration has the lines `app` in its last section, `[app]`.
     pub fn with(app: &str) -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         fs::set_permissions(place.directory.path(), Permissions::from_mode(0o755)).unwrap();
@@ -50,7 +50,7 @@ impl Place {
         self.path("psistats.pid")
     }
 
-    /// Where `status` asks.
+    /// The socket that `status` connects to.
     pub fn socket(&self) -> PathBuf {
         self.path("psistats.pid.socket")
     }
@@ -65,13 +65,13 @@ impl Place {
         Answer::of(&mut self.psistats(command))
     }
 
-    /// Starts the service, which must work; its process number.
+    /// Starts the service, which must succeed, and returns its PID.
     pub fn start(&self) -> i32 {
         self.run("start").started()
     }
 
-    /// The program as somebody without rights here: from a copy, for the build may lie where only
-    /// its owner may go.
+    /// The program run by an unprivileged user. It runs from a copy, because only the owner may be able to
+    /// enter the build's directory.
     pub fn psistats_without_rights(&self, command: &str) -> Command {
         let copy = self.path("psistats");
         copy_program(&copy);
@@ -83,7 +83,7 @@ impl Place {
         psistats
     }
 
-    /// Processes whose command line names this place.
+    /// The PIDs of processes whose command line names this directory.
     pub fn processes(&self) -> Vec<i32> {
         let here = self.directory.path().to_str().unwrap();
         processes()
@@ -102,7 +102,7 @@ impl Drop for Place {
     }
 }
 
-/// What a command said.
+/// The exit code and the output of a command.
 #[derive(Debug)]
 pub struct Answer {
     pub code: Option<i32>,
@@ -127,14 +127,14 @@ impl Answer {
         pid.split(';').next().unwrap().parse().unwrap()
     }
 
-    /// It says that this one runs, first of all.
+    /// Asserts that the first line says that `pid` is running.
     #[track_caller]
     pub fn runs(&self, pid: i32) {
         assert_eq!(self.code, Some(0), "{self:?}");
         assert_eq!(self.stdout.lines().next(), Some(&*format!("psistats is running, pid {pid}")), "{self:?}");
     }
 
-    /// The command failed with `code`, and its one complaint has all these words.
+    /// Asserts that the command failed with `code`, and that its standard error contains all `words`.
     #[track_caller]
     pub fn complains(&self, code: i32, words: &[&str]) {
         assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
@@ -154,7 +154,8 @@ pub fn processes() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// Fields of /proc/PID/stat (proc(5)), from the third (state) on: the second may contain anything.
+/// The fields of /proc/PID/stat (proc(5)), from the third (state) on, because the second can contain any
+/// character.
 pub fn stat(pid: i32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     Some(text[text.rfind(')')? + 2..].split_whitespace().map(str::to_owned).collect())
@@ -185,8 +186,8 @@ pub fn kill_hard(pid: i32) {
     wait_until("the killed process is gone", || !lives(pid));
 }
 
-/// By another process: a file that this one had open for writing while another test forks could
-/// not be executed (ETXTBSY).
+/// Copies the program by another process. If this process had the copy open for writing while another test
+/// forks, the copy could not be executed (ETXTBSY).
 pub fn copy_program(to: &Path) {
     assert!(Command::new("cp").arg(PSISTATS).arg(to).status().unwrap().success());
 }

@@ -1,4 +1,4 @@
-//! `psistats sensors`: what a machine has, ready for its configuration.
+//! `psistats sensors`: the listing of a machine's sensors, which is a section of the configuration.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,7 +15,7 @@ fn sensors(root: &Path) -> Answer {
     Answer::of(Command::new(PSISTATS).arg("sensors").arg("--root").arg(root))
 }
 
-/// The figure `sensors` of the first report over `root`, which is its last.
+/// The figure `sensors` of one report of the machine at `root`.
 fn figure(root: &Path, config: &Path) -> String {
     let mut psistats = Command::new("sh");
     psistats.args([
@@ -28,7 +28,7 @@ fn figure(root: &Path, config: &Path) -> String {
 }
 
 #[test]
-fn a_pasted_listing_is_a_configuration_that_gives_the_same_figures() {
+fn the_listing_of_sensors_works_as_a_configuration_and_reports_the_same_values() {
     let place = tempfile::tempdir().unwrap();
     let (listed, all) = (place.path().join("listed.conf"), place.path().join("all.conf"));
     fs::write(&all, "[sensors]\nenabled=yes\n").unwrap();
@@ -47,7 +47,7 @@ fn a_pasted_listing_is_a_configuration_that_gives_the_same_figures() {
 }
 
 #[test]
-fn what_cannot_be_read_is_a_comment_that_says_why() {
+fn a_sensor_that_cannot_be_read_is_listed_as_a_comment_with_the_reason() {
     let place = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| {
         let path = place.path().join("sys/class/hwmon").join(name);
@@ -61,7 +61,7 @@ fn what_cannot_be_read_is_a_comment_that_says_why() {
     put("hwmon0/fan1_input", "3200\n");
     put("hwmon1/name", "rpi_volt\n");
     put("hwmon1/in0_lcrit_alarm", "0\n");
-    // A file of sysfs that answers EINVAL on every machine: a loopback has no speed.
+    // This file of sysfs fails with EINVAL on every machine: the loopback interface has no speed.
     symlink("/sys/class/net/lo/speed", place.path().join("sys/class/hwmon/hwmon0/temp1_input")).unwrap();
     sensors(place.path()).says(
         0,
@@ -74,7 +74,7 @@ fn what_cannot_be_read_is_a_comment_that_says_why() {
 }
 
 #[test]
-fn a_machine_without_sensors_is_told_so() {
+fn a_machine_without_sensors_gets_a_comment_that_says_so() {
     let place = tempfile::tempdir().unwrap();
     sensors(place.path()).says(0, "# no sensors in /sys/class/hwmon and /sys/class/thermal\n");
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::place::{Answer, PSISTATS, Place, kill_hard, lives, wait_until};
 
-/// The script, installed in a place.
+/// The script, installed in a directory of the test.
 struct Script {
     place: Place,
     daemon: String,
@@ -33,14 +33,14 @@ impl Script {
         }
         let script = self.place.path("init");
         fs::write(&script, text).unwrap();
-        // From a directory of no meaning, and with nobody's environment, as at the boot.
+        // As at boot: in an unrelated directory and without an environment.
         let mut sh = Command::new("/bin/sh");
         Answer::of(sh.arg(script).arg(action).env_clear().current_dir("/tmp").stdin(Stdio::null()))
     }
 }
 
 #[test]
-fn the_sysvinit_script_starts_once_tells_its_status_and_stops_with_lsb_exit_codes() {
+fn the_sysvinit_script_starts_once_reports_the_status_and_stops_with_lsb_exit_codes() {
     let script = Script::new();
     assert_eq!(script.run("status").code, Some(3));
     let pid = script.run("start").started();
@@ -63,7 +63,7 @@ fn the_sysvinit_script_starts_once_tells_its_status_and_stops_with_lsb_exit_code
 }
 
 #[test]
-fn the_sysvinit_script_tells_a_crash_and_starts_again_after_it() {
+fn the_sysvinit_script_reports_a_crash_and_starts_again_after_it() {
     let script = Script::new();
     kill_hard(script.run("start").started());
     assert_eq!(script.run("status").code, Some(1));
@@ -72,7 +72,7 @@ fn the_sysvinit_script_tells_a_crash_and_starts_again_after_it() {
 }
 
 #[test]
-fn the_sysvinit_script_reloads_what_runs_and_refuses_a_wrong_configuration() {
+fn the_sysvinit_script_reloads_a_running_service_and_refuses_a_wrong_configuration() {
     let script = Script::new();
     let log = script.place.path("log");
     let configure = |more: &str| {
@@ -99,7 +99,7 @@ fn the_sysvinit_script_reloads_what_runs_and_refuses_a_wrong_configuration() {
 }
 
 #[test]
-fn the_sysvinit_script_of_a_removed_program_stops_well_and_refuses_the_rest() {
+fn the_sysvinit_script_of_a_removed_program_accepts_stop_and_refuses_other_actions() {
     let mut script = Script::new();
     script.daemon = script.place.path("removed").to_str().unwrap().to_owned();
     for (action, code) in [("stop", 0), ("status", 4), ("start", 5), ("restart", 5)] {

@@ -1,15 +1,17 @@
-//! What the commands know of the service that systemd runs: by its socket in /run/psistats, or by its
-//! processes. Both lie in a mount namespace of the test's own.
+//! How the commands find the service that systemd runs: by its socket in /run/psistats, or by the unit's
+//! processes. Each test has both in a mount namespace of its own.
 
 use std::fs;
 use std::process::Command;
 
 use crate::place::{Answer, PSISTATS, Place};
 
-/// Runs lines of the shell where /run and /sys/fs/cgroup are empty, with `psistats` on the PATH.
+/// Runs a shell script where /run and /sys/fs/cgroup are empty. In it `psistats` is the program, and prints its
+/// exit code where that is not 0.
 fn in_a_machine(script: &str) -> String {
     let place = Place::new();
-    // The default pidfile, as the unit's own configuration has it; and one of its own.
+    // unit.conf has the default pidfile, as the unit's configuration does. The other configuration has a
+    // pidfile of its own.
     place.configure("");
     fs::rename(place.config(), place.path("unit.conf")).unwrap();
     place.configure("pidfile=/run/other.pid");
@@ -29,7 +31,7 @@ fn in_a_machine(script: &str) -> String {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn fault_4_2_status_answers_for_the_unit_and_start_stop_and_restart_name_systemctl() {
+fn fault_4_2_status_shows_the_systemd_unit_and_start_stop_and_restart_refer_to_systemctl() {
     let said = in_a_machine(&format!(
         "mkdir /run/psistats
         NOTIFY_SOCKET=@nobody RUNTIME_DIRECTORY=/run/psistats '{PSISTATS}' start-local --config unit.conf 2>/run/log & pid=$!
@@ -45,7 +47,7 @@ fn fault_4_2_status_answers_for_the_unit_and_start_stop_and_restart_name_systemc
         wait $pid || true
         psistats status --config unit.conf"
     ));
-    let runs = "psistats already runs as a service of systemd, pid PID: use `sudo systemctl";
+    let runs = "psistats is already running as a systemd service, pid PID: use `sudo systemctl";
     let expected = [
         "psistats is running, pid PID (psistats.service)",
         "no connection (for ",
@@ -55,12 +57,12 @@ fn fault_4_2_status_answers_for_the_unit_and_start_stop_and_restart_name_systemc
         "exit 1",
         &format!("{runs} restart psistats`"),
         "exit 1",
-        // The other instance.
+        // The instance with a pidfile of its own.
         "psistats is not running",
         "exit 3",
         "psistats started",
         "psistats stopped",
-        // It is stopped, and then killed.
+        // The unit's process is suspended, and then killed.
         "stopped",
         "psistats is running, pid PID (psistats.service)",
         "psistats is not running",
@@ -73,7 +75,7 @@ fn fault_4_2_status_answers_for_the_unit_and_start_stop_and_restart_name_systemc
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn a_unit_without_a_socket_is_known_by_its_processes_where_systemd_runs_and_they_can_be_seen() {
+fn a_unit_without_a_socket_is_found_by_its_processes_if_systemd_runs_and_they_are_visible() {
     let said = in_a_machine(
         "unit=/sys/fs/cgroup/system.slice/psistats.service
         mkdir -p $unit && echo 4711 >$unit/cgroup.procs
@@ -88,7 +90,7 @@ fn a_unit_without_a_socket_is_known_by_its_processes_where_systemd_runs_and_they
     let expected = [
         "psistats is not running\nexit 3",
         "psistats is running, pid 4711 (psistats.service)",
-        "psistats already runs as a service of systemd, pid 4711: use `sudo systemctl restart psistats`",
+        "psistats is already running as a systemd service, pid 4711: use `sudo systemctl restart psistats`",
         "psistats is not running\nexit 3",
         "psistats is not running\nexit 3\n",
     ];

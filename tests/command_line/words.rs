@@ -1,4 +1,4 @@
-//! Commands, options, help, and wherever the answer goes.
+//! Commands, options, help, and output to closed or full streams.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ fn the_version_is_one_line() {
 }
 
 #[test]
-fn the_help_names_every_command_option_place_signal_and_code() {
+fn the_help_lists_every_command_option_configuration_file_signal_and_exit_code() {
     let help = psistats(&["--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
     let words = "start start-local stop restart status check-config sensors --start-console --config --root --stdout --once \
@@ -28,7 +28,7 @@ fn the_help_names_every_command_option_place_signal_and_code() {
     for word in words.split_whitespace() {
         assert!(help.stdout.contains(word), "{word}");
     }
-    assert!(help.stdout.lines().all(|line| line.len() <= 100));
+    assert!(help.stdout.lines().all(|line| line.len() <= 80));
     help.says(0, &psistats(&["-h"]).stdout);
     help.says(0, &psistats(&["start", "--stdout", "--help"]).stdout);
     help.says(0, &psistats(&["help"]).stdout);
@@ -36,7 +36,7 @@ fn the_help_names_every_command_option_place_signal_and_code() {
 }
 
 #[test]
-fn a_wrong_command_line_says_what_was_expected() {
+fn a_wrong_command_line_fails_with_what_was_expected() {
     for (args, words) in [
         (
             &[][..],
@@ -51,14 +51,14 @@ fn a_wrong_command_line_says_what_was_expected() {
         (&["chassar"], &["expected a command, got chassar, did you mean chasar?"]),
         (&["--sensor"], &["unknown option --sensor, did you mean --sensors?\nUsage"]),
         (&["start", "--confg", "x"], &["unknown option --confg, did you mean --config?"]),
-        (&["start", "--once"], &["--once belong to start-local", "Usage"]),
+        (&["start", "--once"], &["--once need start-local", "Usage"]),
         (&["start", "stop"], &["expected one command, got two", "Usage"]),
         (&["check-config", "my.conf"], &["expected no more than one command, got my.conf", "Usage"]),
         (&["--nonsense"], &["--nonsense", "Usage"]),
         (&["-x"], &["-x", "Usage"]),
         (&["start", "--config"], &["--config", "Usage"]),
         (&["--start=now"], &["--start", "now", "Usage"]),
-        (&["start", "--stdout"], &["--stdout and --once belong to start-local", "Usage"]),
+        (&["start", "--stdout"], &["--stdout and --once need start-local", "Usage"]),
         (&["@daemon"], &["expected a command, got @daemon", "Usage"]),
     ] {
         psistats(args).complains(2, words);
@@ -66,7 +66,7 @@ fn a_wrong_command_line_says_what_was_expected() {
 }
 
 #[test]
-fn options_stand_before_or_after_the_command_with_a_blank_or_an_equals_sign() {
+fn options_may_come_before_or_after_the_command_with_a_blank_or_an_equals_sign() {
     let place = Place::new();
     let config = place.config();
     let config = config.to_str().unwrap();
@@ -97,9 +97,9 @@ fn the_commands_of_the_original_that_look_like_options_work() {
 }
 
 #[test]
-fn once_prints_one_report_with_every_enabled_figure_also_the_rates_and_ends() {
+fn once_prints_one_report_with_every_enabled_figure_including_rates_and_exits() {
     let place = Place::new();
-    // None of the timers but the first report's is waited for.
+    // With timers of an hour, only the first report can be due.
     place.configure(
         "primary_timer=3600\n[load]\nenabled=yes\n[diskio]\nenabled=yes\n[net]\nenabled=yes\n[os]\nenabled=yes\n[cpu]\npercpu=yes",
     );
@@ -113,7 +113,7 @@ fn once_prints_one_report_with_every_enabled_figure_also_the_rates_and_ends() {
 }
 
 #[test]
-fn fault_6_12_a_time_zone_that_is_a_fifo_hangs_nobody_and_is_named() {
+fn fault_6_12_a_fifo_as_the_time_zone_is_reported_and_does_not_block_the_start() {
     let place = Place::new();
     let fifo = place.path("zone");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -125,7 +125,7 @@ fn fault_6_12_a_time_zone_that_is_a_fifo_hangs_nobody_and_is_named() {
 }
 
 #[test]
-fn a_root_that_is_no_directory_is_an_error() {
+fn a_root_that_is_not_a_directory_is_an_error() {
     let place = Place::new();
     for command in ["start", "start-local", "restart", "sensors"] {
         Answer::of(place.psistats(command).args(["--root", "/nowhere"]))
@@ -134,7 +134,7 @@ fn a_root_that_is_no_directory_is_an_error() {
 }
 
 #[test]
-fn check_config_says_ok_or_where_it_is_wrong() {
+fn check_config_prints_ok_or_each_problem_with_file_and_line() {
     let place = Place::with("no_such_key=1");
     let answer = place.run("check-config");
     answer.says(0, &format!("{}: ok, 1 warning\n", place.config().display()));
@@ -153,14 +153,14 @@ fn check_config_says_ok_or_where_it_is_wrong() {
 }
 
 #[test]
-fn check_config_finds_the_file_of_the_working_directory() {
+fn check_config_finds_the_file_in_the_working_directory() {
     let place = Place::new();
     let answer = Answer::of(Command::new(PSISTATS).arg("check-config").current_dir(place.directory.path()));
     answer.says(0, &format!("{}: ok\n", place.config().display()));
 }
 
 #[test]
-fn a_closed_or_full_standard_output_is_no_panic() {
+fn a_closed_or_full_standard_output_causes_no_panic() {
     for redirection in [">&-", "> /dev/full", "| true"] {
         for command in ["--help", "--version"] {
             let script = format!("'{PSISTATS}' {command} {redirection}");

@@ -1,4 +1,4 @@
-//! Files gone wrong, through the whole program (fault 36).
+//! Wrong configuration files, through the whole program (fault 36).
 
 use std::fs::{self, Permissions};
 use std::io::Read as _;
@@ -10,10 +10,10 @@ use crate::place::{Place, answer, count};
 use support::PATIENCE;
 use support::process::{Process, Stream};
 
-/// Reports at speed, and nothing else.
+/// A configuration with short intervals, and nothing else.
 const GOOD: &str = "[app]\nprimary_timer=0.02\n[cpu_temp]\nenabled=no\n";
 
-/// Content that is refused; the line that is named, and words of the reason.
+/// Contents that are refused, each with the line that is named and words of the reason.
 const WRONG: [(&[u8], usize, &[&str]); 4] = [
     (b"[app]\nprimary_timer=1\n[serv", 3, &["expected `[section]`", "no `]`"]),
     (b"[app]\nprimary_tim", 2, &["expected `key = value`"]),
@@ -26,7 +26,7 @@ fn has_all(text: &str, place: &Place, line: usize, words: &[&str]) -> bool {
 }
 
 #[test]
-fn fault_36_check_config_and_every_start_refuse_a_wrong_file_with_its_line() {
+fn fault_36_check_config_and_every_start_refuse_a_wrong_file_and_name_the_line() {
     for (content, line, words) in WRONG {
         let place = Place::new(content);
         for command in ["check-config", "start-local", "start", "restart"] {
@@ -38,7 +38,7 @@ fn fault_36_check_config_and_every_start_refuse_a_wrong_file_with_its_line() {
 }
 
 #[test]
-fn fault_36_a_reload_keeps_the_old_configuration_where_the_new_one_is_wrong() {
+fn fault_36_a_reload_of_a_wrong_configuration_keeps_the_previous_one() {
     let place = Place::new(GOOD);
     let agent = Process::start(place.psistats("start-local").arg("--stdout"));
     let mut reports = 5;
@@ -57,7 +57,7 @@ fn fault_36_a_reload_keeps_the_old_configuration_where_the_new_one_is_wrong() {
     let lines = agent.wait_for_lines_of(Stream::Stdout, reports, PATIENCE);
     assert_eq!(count(&lines, "cpu_temp"), 0);
 
-    // What is no error is not logged as one.
+    // Warnings are not logged as errors.
     place.configure("[app]\nprimary_timr=1\nprimary_timer=never\n");
     agent.signal(Signal::SIGHUP);
     let error = agent.wait_for_line("found \"never\"", PATIENCE);
@@ -71,7 +71,7 @@ fn fault_36_a_reload_keeps_the_old_configuration_where_the_new_one_is_wrong() {
 }
 
 #[test]
-fn fault_36_an_unknown_key_and_a_password_for_all_to_read_are_warnings_with_file_and_line() {
+fn fault_36_an_unknown_key_and_a_world_readable_password_are_warnings_with_file_and_line() {
     let place = Place::new("[server]\nuser=a\npass=secret\nprt=1\n[app]\nprimary_timer=0.02\n");
     fs::set_permissions(place.config(), Permissions::from_mode(0o644)).unwrap();
     let at = |line| format!("{}:{line}:", place.config().display());

@@ -16,7 +16,7 @@ use support::reports::{Counters, next, read_past, sequence};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_35_a_full_disk_costs_log_lines_and_no_report_and_is_told_once_each_time() {
+fn fault_35_a_full_disk_costs_log_lines_but_no_report_and_is_reported_once_each_time() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -37,7 +37,7 @@ fn fault_35_a_full_disk_costs_log_lines_and_no_report_and_is_told_once_each_time
     let seen = |path: &PathBuf| format!("/proc/{}/root{}", agent.pid(), path.display());
     let lines = || fs::read_to_string(seen(&log)).unwrap().lines().count();
     for times in 1..=2 {
-        // What is left of the log's own page may still take lines: they are counted away.
+        // The rest of the log's last page may still take some lines, which are not counted.
         fill(&seen(&disk.join("rest")));
         while count(&agent.lines_of(Stream::Stderr), "no space left") < times {
             agent.signal(Signal::SIGUSR1);
@@ -75,8 +75,7 @@ fn fill(file: &str) {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_35_on_a_read_only_disk_reports_are_published_and_a_file_that_cannot_be_written_is_named_at_the_start()
- {
+fn fault_35_on_a_read_only_disk_reports_are_published_and_a_start_names_a_file_that_it_cannot_write() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();

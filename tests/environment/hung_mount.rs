@@ -13,7 +13,7 @@ use support::process::{Process, Stream};
 
 #[test]
 #[ignore = "needs root and /dev/fuse: tests/run"]
-fn fault_34_a_mount_that_hangs_whoever_asks_is_null_and_told_once_and_the_rest_goes_on() {
+fn fault_34_a_hung_mount_is_null_and_logged_once_while_the_other_figures_go_on() {
     let place = Place::new("");
     let [hung, below, small, bound] = ["hung", "hung/below", "small", "bound"].map(|name| place.path(name));
     for directory in [&hung, &small, &bound] {
@@ -23,7 +23,7 @@ fn fault_34_a_mount_that_hangs_whoever_asks_is_null_and_told_once_and_the_rest_g
     place.configure(format!(
         "[app]\nprimary_timer=0.05\n[hddspace]\nenabled=yes\ninterval=0.05\n[disk]\nenabled=yes\ninterval=0.05\nmounts=/ {hung} {below} {small} {bound}\n[value:far]\nfile={hung}/value\ninterval=0.05\n"
     ));
-    // A FUSE connection that nobody serves. Whoever asks it waits until he is killed.
+    // A FUSE connection without a server. A process that uses it blocks until it is killed.
     let setup = format!(
         "exec 3<>/dev/fuse
          mount -i -t fuse.never -o fd=3,rootmode=40000,user_id=0,group_id=0 never '{hung}'
@@ -56,8 +56,8 @@ fn fault_34_a_mount_that_hangs_whoever_asks_is_null_and_told_once_and_the_rest_g
     }
 }
 
-/// A file system that never answers, over `directory` in the mount namespace of `agent`. It is none any more
-/// when it is dropped: then everything there fails.
+/// A file system that never answers, mounted over `directory` in the mount namespace of `agent`. When it is
+/// dropped, every access there fails instead.
 fn hang(agent: &Process, directory: &Path) -> Process {
     let script = format!(
         "exec 3<>/dev/fuse
@@ -85,8 +85,7 @@ fn reports_go_on(agent: &Process) {
 
 #[test]
 #[ignore = "needs root and /dev/fuse: tests/run"]
-fn a_file_server_that_is_gone_under_the_log_stops_neither_sampling_nor_the_end_and_lines_come_when_it_is_back()
- {
+fn a_lost_file_server_under_the_log_blocks_neither_sampling_nor_a_stop_and_lines_arrive_when_it_is_back() {
     let place = Place::new(
         "[app]\nprimary_timer=0.02\n[logging]\nkeys=root\n[logger_root]\nlevel=INFO\nhandlers=file\n\
          [handler_file]\nclass=FileHandler\nfilename=logs/log\n",
@@ -116,8 +115,7 @@ fn a_file_server_that_is_gone_under_the_log_stops_neither_sampling_nor_the_end_a
 
 #[test]
 #[ignore = "needs root and /dev/fuse: tests/run"]
-fn a_file_server_that_is_gone_under_the_configuration_stops_neither_sampling_nor_the_end_and_a_reload_waits_for_it()
- {
+fn a_lost_file_server_under_the_configuration_blocks_neither_sampling_nor_a_stop_and_a_reload_waits_for_it() {
     let place = Place::new("[app]\nprimary_timer=0.02\n");
     let mut agent = Process::start(place.psistats_after("", "start-local").arg("--stdout"));
     reports_go_on(&agent);

@@ -1,5 +1,5 @@
-//! The whole program in the trouble that a machine gets into: name servers, disks, limits, signals,
-//! configurations, and the life of the service in the background.
+//! The whole program under failures of its machine: name servers, disks, limits, signals, configurations, and
+//! the service in the background.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,20 +1,20 @@
-//! A name server that knows one address, or none, or says nothing.
+//! A name server that answers with an address, with an error, or not at all.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What it says of any name.
+/// How it answers to any name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
-    /// There is no such name.
+    /// It answers that there is no such name.
     Denies,
-    /// Nothing. Who asks is answered when the mood is another.
+    /// It does not answer. Pending queries are answered when this changes.
     Silent,
     Knows(Ipv4Addr),
 }
 
-/// Answers at port 53 of an address of the loopback network, until the test ends.
+/// A name server at port 53 of a loopback address. It runs until the test ends.
 pub struct NameServer {
     address: Ipv4Addr,
     socket: UdpSocket,
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl NameServer {
-    /// At 127.53.0.`number`.
+    /// A name server at 127.53.0.`number`.
     pub fn new(number: u8, mood: Mood) -> Self {
         let address = Ipv4Addr::new(127, 53, 0, number);
         let socket = UdpSocket::bind((address, 53))
@@ -48,7 +48,7 @@ impl NameServer {
         Self { address, socket, state }
     }
 
-    /// From now on it answers so, also who has been waiting.
+    /// Changes how it answers, also to pending queries.
     pub fn becomes(&self, mood: Mood) {
         let mut state = self.state.lock().unwrap();
         state.mood = mood;
@@ -60,7 +60,7 @@ impl NameServer {
         }
     }
 
-    /// Lines of sh that make it the one of a mount namespace. Who asks waits 30 s for an answer.
+    /// Lines of sh that make it the name server of a mount namespace, with a timeout of 30 s.
     pub fn mount(&self, resolv_conf: &std::path::Path) -> String {
         let text = format!("nameserver {}\noptions timeout:30 attempts:1\n", self.address);
         std::fs::write(resolv_conf, text).unwrap();
@@ -68,7 +68,7 @@ impl NameServer {
     }
 }
 
-/// The answer to `query` (RFC 1035 §4.1): its question, and an address where one is asked for.
+/// The answer to `query` (RFC 1035 §4.1): the question, and an address if the question is for one.
 fn answer(query: &[u8], mood: Mood) -> Option<Vec<u8>> {
     let name_end = 12 + query[12..].iter().position(|byte| *byte == 0)?;
     let question = query.get(12..name_end + 5)?;
@@ -82,7 +82,7 @@ fn answer(query: &[u8], mood: Mood) -> Option<Vec<u8>> {
     answer.extend([0x81, 0x80 | code, 0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0]);
     answer.extend(question);
     if let Some(address) = address {
-        // The name of the question, A, IN, no time to live.
+        // The name of the question, type A, class IN, TTL 0.
         answer.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
         answer.extend(address.octets());
     }

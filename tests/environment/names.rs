@@ -1,4 +1,4 @@
-//! Names that do not resolve, hang, or change (fault 28).
+//! Host names that do not resolve, get no answer, or change (fault 28).
 
 use std::net::Ipv4Addr;
 
@@ -13,12 +13,12 @@ use support::consumer::Tap;
 use support::process::{Process, Stream};
 use support::reports::sequence;
 
-/// Longer than any tick is late on a busy machine, and shorter than any wait for a name.
+/// Longer than a report is late on a busy machine, and shorter than any timeout of a name.
 const NO_GAP_S: f64 = 5.0;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_28_sampling_goes_on_while_a_name_is_unknown_wrong_or_hangs_and_the_next_answer_is_used() {
+fn fault_28_sampling_goes_on_while_a_name_is_unknown_wrong_or_unanswered_and_the_next_answer_is_used() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -34,14 +34,14 @@ fn fault_28_sampling_goes_on_while_a_name_is_unknown_wrong_or_hangs_and_the_next
 
     agent.wait_for_line("broker.test:", PATIENCE);
     agent.wait_for_line("the name cannot be resolved", PATIENCE);
-    // Nobody listens there.
+    // This address has no listener.
     server.becomes(Mood::Knows(Ipv4Addr::new(127, 53, 0, 99)));
     agent.wait_for_line("refused", PATIENCE);
     server.becomes(Mood::Silent);
-    wait_until("somebody waits for the name", || agent.status("Threads") == 2);
+    wait_until("a thread waits for the name", || agent.status("Threads") == 2);
     agent.wait_for_line("no answer from a name server within 10 s", PATIENCE);
     let wakes = agent.status("voluntary_ctxt_switches");
-    // Attempts have gone on by then, each a fraction of a second after the other.
+    // More attempts were made meanwhile, a fraction of a second apart.
     wait_until("sampling goes on", || agent.status("voluntary_ctxt_switches") > wakes + 40);
     assert_eq!(agent.status("Threads"), 2, "one thread that waits for the name, not one an attempt");
     server.becomes(Mood::Knows(Ipv4Addr::LOCALHOST));
@@ -66,16 +66,16 @@ fn fault_28_a_stop_does_not_wait_for_a_name_server() {
     let setup = server.mount(&place.path("resolv.conf"));
     let mut agent = Process::start(&mut place.psistats_after(&setup, "start-local"));
     agent.wait_for_line("psistats ", PATIENCE);
-    wait_until("somebody waits for the name", || agent.status("Threads") == 2);
+    wait_until("a thread waits for the name", || agent.status("Threads") == 2);
     agent.signal(Signal::SIGTERM);
-    // The name server would keep it for 30 s.
+    // The name server would block it for 30 s.
     assert_eq!(agent.wait(std::time::Duration::from_secs(20)).code(), Some(0));
     assert_eq!(count(&agent.lines(), "could not be closed in time"), 0);
 }
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn fault_28_however_often_the_settings_change_one_thread_waits_for_a_name_of_a_master_node() {
+fn fault_28_only_one_thread_resolves_the_master_nodes_name_however_often_the_settings_change() {
     let server = NameServer::new(3, Mood::Silent);
     let config = |n: u32| {
         let master =
@@ -86,7 +86,7 @@ fn fault_28_however_often_the_settings_change_one_thread_waits_for_a_name_of_a_m
     let setup = server.mount(&place.path("resolv.conf"));
     let agent = Process::start(&mut place.psistats_after(&setup, "start-local"));
     agent.wait_for_line("psistats ", PATIENCE);
-    wait_until("somebody waits for the name", || agent.status("Threads") == 2);
+    wait_until("a thread waits for the name", || agent.status("Threads") == 2);
     for n in 2..10 {
         place.configure(config(n).to_string());
         agent.signal(Signal::SIGHUP);
@@ -99,7 +99,7 @@ fn fault_28_however_often_the_settings_change_one_thread_waits_for_a_name_of_a_m
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn fault_28_a_reload_that_waits_for_the_name_of_a_syslog_stops_neither_sampling_nor_the_end() {
+fn fault_28_a_reload_that_waits_for_a_syslog_host_name_blocks_neither_sampling_nor_a_stop() {
     let server = NameServer::new(4, Mood::Silent);
     let place = Place::new("[app]\nprimary_timer=0.02\n");
     let setup = server.mount(&place.path("resolv.conf"));
@@ -110,7 +110,7 @@ fn fault_28_a_reload_that_waits_for_the_name_of_a_syslog_stops_neither_sampling_
          [handler_far]\nclass=SysLogHandler\naddress=('syslog.test', 514)\n",
     );
     agent.signal(Signal::SIGHUP);
-    wait_until("somebody waits for the name", || agent.status("Threads") == 2);
+    wait_until("a thread waits for the name", || agent.status("Threads") == 2);
     let so_far = agent.lines_of(Stream::Stdout).len();
     agent.wait_for_lines_of(Stream::Stdout, so_far + 20, PATIENCE);
     assert_eq!(agent.status("Threads"), 2, "reports came while it was waited for");

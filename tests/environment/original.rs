@@ -1,4 +1,4 @@
-//! The original's example configuration at work, and its logging through the whole program.
+//! The original's example configuration, and its logging, in the whole program.
 
 use std::fs::{self, File};
 use std::os::unix::net::UnixDatagram;
@@ -18,7 +18,7 @@ use support::reports::{Counters, next, sequence};
 
 const EXAMPLE: &str = include_str!("../fixtures/config/documented.conf");
 
-/// Killed at the end of a test, however that comes.
+/// A process that is killed at the end of the test, whether it succeeds or not.
 struct Running(i32);
 
 impl Drop for Running {
@@ -29,7 +29,7 @@ impl Drop for Running {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn every_section_of_the_originals_example_has_its_effect() {
+fn every_section_of_the_original_example_configuration_takes_effect() {
     let broker = Broker::shared();
     // [server] path
     let reading = Tap::new(broker.port, "/").open();
@@ -39,7 +39,7 @@ fn every_section_of_the_originals_example_has_its_effect() {
     let days_ago = SystemTime::now() - Duration::from_secs(2 * 86_400);
     File::options().append(true).open(&log).unwrap().set_modified(days_ago).unwrap();
 
-    // A /run of its own, for [app] pidfile.
+    // A private /run, for [app] pidfile.
     let (code, said, complaint) = answer(&mut place.psistats_after("mount -t tmpfs tmpfs /run", "start"));
     assert_eq!((code, complaint.as_str()), (Some(0), ""), "no key is unknown");
     let pid = said.strip_prefix("psistats started, pid ").unwrap().split(';').next().unwrap();
@@ -74,7 +74,7 @@ fn every_section_of_the_originals_example_has_its_effect() {
     let properties = ["type", "durable", "auto_delete"].map(|key| &exchange[key]);
     assert_eq!(properties, [&json!("topic"), &json!(false), &json!(false)]);
 
-    // [app] retry_timer, with jitter down to its half
+    // [app] retry_timer, which jitter shortens by up to a half
     drop(reading);
     broker.ctl(&["close_all_connections", "--vhost", "/", "test"]);
     let lines = || -> Vec<String> {
@@ -90,7 +90,7 @@ fn every_section_of_the_originals_example_has_its_effect() {
     nsenter.args(["--mount", "--target", pid, "--", PSISTATS, "stop", "--config"]).arg(place.config());
     assert_eq!(answer(&mut nsenter), (Some(0), format!("psistats stopped, pid {pid}\n"), String::new()));
 
-    // [logging], [handlers], [formatters]: rotated at midnight, from info on, in that form
+    // [logging], [handlers], [formatters]: rotation at midnight, level INFO, and the format
     let mut old = fs::read_dir(place.dir())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -107,7 +107,7 @@ fn every_section_of_the_originals_example_has_its_effect() {
     broker.api("DELETE", "exchanges/%2F/psistats", None);
 }
 
-/// Root and pika to syslog, as Python's files say it.
+/// Root and pika log to syslog, in the notation of Python's files.
 fn to_syslog(socket: &str, pika: &str) -> String {
     format!(
         "[loggers]\nkeys=root,pika\n\
@@ -122,7 +122,7 @@ fn to_syslog(socket: &str, pika: &str) -> String {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn the_level_of_pika_governs_the_lines_of_the_connection_and_syslog_gets_them() {
+fn the_level_of_logger_pika_applies_to_lines_about_the_connection_and_syslog_gets_them() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -153,7 +153,7 @@ fn the_level_of_pika_governs_the_lines_of_the_connection_and_syslog_gets_them() 
 }
 
 #[test]
-fn at_debug_the_log_has_each_report_in_the_line_that_the_original_wrote() {
+fn at_level_debug_each_report_is_logged_in_the_line_of_the_original() {
     let log = |level: &str| {
         Config::new(1, "/").text(&format!(
             "[logging]\nkeys=root\n[handlers]\nkeys=out\n[formatters]\nkeys=form1\n\

@@ -1,4 +1,4 @@
-//! A broker that is away for long (fault 30; a week of it goes by in simulated time elsewhere).
+//! A broker that is unreachable for long (fault 30). The simulation covers a week.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use support::reports::{Counters, sequence};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_30_a_long_outage_costs_the_oldest_reports_and_no_memory_and_says_how_many() {
+fn fault_30_a_long_outage_costs_the_oldest_reports_but_no_memory_and_their_number_is_logged() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).pika();
@@ -35,7 +35,7 @@ fn fault_30_a_long_outage_costs_the_oldest_reports_and_no_memory_and_says_how_ma
     let sequences: Vec<u64> = reports.iter().map(|r| sequence(&Message::of_pika(r))).collect();
     let oldest = sequences[0];
     assert_eq!(sequences, (oldest..oldest + 100).collect::<Vec<_>>());
-    // Nothing was confirmed before it: what is not here was dropped.
+    // Nothing was confirmed before, so every report before the first one here was dropped.
     assert_eq!(reports[0]["headers"]["dropped"], Value::from(oldest - 1));
     assert!(oldest > end.dropped);
 

@@ -1,4 +1,4 @@
-//! A directory of a test's own with a configuration, and ways to run the program there.
+//! A directory for each test with a configuration, and functions that run the program there.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +18,7 @@ pub const PSISTATS: &str = env!("CARGO_BIN_EXE_psistats");
 pub struct Place(TempDir);
 
 impl Place {
-    /// The configuration is for its owner alone, as it should be.
+    /// Only the owner can read the configuration, as psistats expects.
     pub fn new(config: impl AsRef<[u8]>) -> Self {
         let place = Self(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap());
         place.configure(config);
@@ -46,14 +46,14 @@ impl Place {
         self.0.path()
     }
 
-    /// `psistats COMMAND --config` this one.
+    /// The command `psistats COMMAND --config FILE` with this configuration.
     pub fn psistats(&self, command: &str) -> Command {
         let mut psistats = Command::new(PSISTATS);
         self.complete(&mut psistats, command);
         psistats
     }
 
-    /// The same in a mount namespace of its own, in which `setup`, lines of sh, has run before.
+    /// The same in a mount namespace, in which the shell script `setup` runs first.
     pub fn psistats_after(&self, setup: &str, command: &str) -> Command {
         assert!(geteuid().is_root(), "a mount namespace needs root: run tests/run as root");
         let script = format!("{setup}\nexec \"$@\"");
@@ -69,7 +69,7 @@ impl Place {
     }
 }
 
-/// Exit code, standard output, standard error.
+/// The exit code, standard output and standard error of a command.
 pub fn answer(command: &mut Command) -> (Option<i32>, String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -85,8 +85,8 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// How many lines have all of `words`. Those of counters, which have the last error too, only count where
-/// they are meant.
+/// The number of lines that contain `words`. Lines of counters repeat the last error, so they count only if
+/// `words` contains `sampled=`.
 pub fn count(lines: &[String], words: &str) -> usize {
     let other = |line: &String| line.contains("sampled=") && !words.contains("sampled=");
     lines.iter().filter(|line| line.contains(words) && !other(line)).count()

@@ -1,4 +1,4 @@
-//! Descriptors, memory, pipes and signals that run out, break or come in storms (fault 37).
+//! Descriptors and memory that run out, pipes that break, and storms of signals (fault 37).
 
 use std::io::Read as _;
 use std::process::Command;
@@ -23,7 +23,7 @@ fn limit_descriptors(pid: u32, limit: &str) {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_37_without_descriptors_for_a_new_connection_reports_are_kept_that_is_said_once_and_it_passes() {
+fn fault_37_without_descriptors_for_a_connection_reports_are_kept_and_one_line_is_logged_until_it_recovers() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -35,7 +35,7 @@ fn fault_37_without_descriptors_for_a_new_connection_reports_are_kept_that_is_sa
     proxy.reset();
     agent.wait_for_line("too many open files", PATIENCE);
     let before = Counters::wait_for(&agent, |_| true);
-    // Some twenty attempts by then.
+    // About twenty attempts have been made by now.
     let after = Counters::wait_for(&agent, |c| c.sampled >= before.sampled + 100);
     assert_eq!((after.confirmed, after.dropped), (before.confirmed, before.dropped));
     let lines = agent.lines();
@@ -52,7 +52,7 @@ fn fault_37_without_descriptors_for_a_new_connection_reports_are_kept_that_is_sa
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_37_a_closed_pipe_behind_standard_error_ends_nothing() {
+fn fault_37_a_closed_pipe_at_standard_error_does_not_stop_the_agent() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -108,7 +108,7 @@ fn fault_37_a_backlog_that_does_not_fit_into_memory_is_an_error_that_names_the_k
 }
 
 #[test]
-fn a_core_file_of_a_process_that_has_a_password_is_not_written() {
+fn a_process_that_has_a_password_leaves_no_core_file() {
     let mut wrapped = Command::new("sh");
     wrapped.args(["-c", "ulimit -S -c $(ulimit -H -c) && exec \"$@\"", "sh", PSISTATS]);
     let config = Config::new(1, "/").set("server", "pass", "secret");
@@ -117,6 +117,6 @@ fn a_core_file_of_a_process_that_has_a_password_is_not_written() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", agent.pid())).unwrap();
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
     let [soft, hard, _] = *core.split_whitespace().collect::<Vec<_>>() else { panic!("{core}") };
-    // With one byte the kernel gives no core to a program either.
+    // With a limit of one byte, the kernel also refuses to pipe a core to a program.
     assert!(soft == "1" || hard == "0", "{core}");
 }

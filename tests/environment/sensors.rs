@@ -13,7 +13,7 @@ use support::process::{Process, Stream};
 
 const ZONE: &str = "root/sys/class/thermal/thermal_zone0";
 
-/// A root with a processor, memory, uptime, and a thermal zone without its temperature.
+/// A root directory with a processor, memory, uptime, and a thermal zone whose temperature is missing.
 fn machine() -> Place {
     let place = Place::new("[app]\nprimary_timer=0.02\nsecondary_timer=0.04\n");
     let put = |name: &str, text: &str| {
@@ -29,26 +29,26 @@ fn machine() -> Place {
     place
 }
 
-/// Runs it on that root, without a broker.
+/// Runs the program on that root directory, without a broker.
 fn start(place: &Place) -> Process {
     let mut psistats = place.psistats("start-local");
     Process::start(psistats.arg("--stdout").arg("--root").arg(place.path("root")))
 }
 
-/// The newest report, which is at least the `n`th.
+/// Waits for the `n`th report, and returns the newest.
 fn report(agent: &Process, n: usize) -> Value {
     let lines = agent.wait_for_lines_of(Stream::Stdout, n, PATIENCE);
     serde_json::from_str(lines.last().unwrap()).unwrap()
 }
 
-/// Waits until a report has `celsius`.
+/// Waits until a report has the temperature `celsius`.
 fn wait_for(agent: &Process, celsius: &Value) -> usize {
     let has = |line: &String| serde_json::from_str::<Value>(line).unwrap()["cpu_temp"] == *celsius;
     wait_until("the temperature is as expected", || agent.lines_of(Stream::Stdout).last().is_some_and(has));
     agent.lines_of(Stream::Stdout).len()
 }
 
-/// Over the next twenty reports that figure alone is missing, and that was said once.
+/// Asserts that only this figure is null in the next twenty reports, and that it was logged once.
 fn only_the_temperature_is_missing(agent: &Process, error: &str) {
     let so_far = wait_for(agent, &Value::Null);
     let report = report(agent, so_far + 20);
@@ -59,17 +59,17 @@ fn only_the_temperature_is_missing(agent: &Process, error: &str) {
 }
 
 #[test]
-fn fault_33_a_sensor_that_answers_einval_costs_its_figure_and_one_line_until_it_answers() {
+fn fault_33_a_sensor_that_fails_with_einval_is_null_and_logs_one_line_until_it_recovers() {
     let place = machine();
     let temp = place.path(ZONE).join("temp");
-    // A real file of sysfs: the loopback interface has no speed.
+    // This is a real file of sysfs that fails: the loopback interface has no speed.
     let failing = Path::new("/sys/class/net/lo/speed");
     assert_eq!(fs::read(failing).unwrap_err().kind(), ErrorKind::InvalidInput);
     symlink(failing, &temp).unwrap();
     let agent = start(&place);
     only_the_temperature_is_missing(&agent, "invalid argument");
 
-    // The driver comes to its senses: found at a secondary tick.
+    // The sensor works again. That is noticed at a secondary interval.
     fs::write(place.path("root/temp"), "48312\n").unwrap();
     fs::rename(place.path("root/temp"), &temp).unwrap();
     wait_for(&agent, &48.312.into());
@@ -77,14 +77,14 @@ fn fault_33_a_sensor_that_answers_einval_costs_its_figure_and_one_line_until_it_
 }
 
 #[test]
-fn fault_33_a_sensor_that_is_no_file_costs_its_figure_and_one_line() {
+fn fault_33_a_sensor_that_is_not_a_file_is_null_and_logs_one_line() {
     let place = machine();
     fs::create_dir(place.path(ZONE).join("temp")).unwrap();
     only_the_temperature_is_missing(&start(&place), "is a directory");
 }
 
 #[test]
-fn fault_33_a_reading_that_is_none_costs_its_figure_and_one_line_each_time_that_it_begins() {
+fn fault_33_an_implausible_reading_is_null_and_logs_one_line_each_time_that_it_begins() {
     let place = machine();
     let temp = place.path(ZONE).join("temp");
     fs::write(&temp, "51000\n").unwrap();

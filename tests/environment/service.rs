@@ -1,4 +1,4 @@
-//! The service in the background, publishing for real.
+//! The service in the background, which publishes to a real broker.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use support::broker::Broker;
 use support::consumer::{Message, Tap};
 use support::reports::{Counters, next, read_past, sequence};
 
-/// Whatever its pidfile names is killed at the end of a test, however that comes.
+/// Kills the process of the pidfile at the end of the test, whether it succeeds or not.
 struct Service<'p>(&'p Place);
 
 impl Drop for Service<'_> {
@@ -25,7 +25,7 @@ impl Drop for Service<'_> {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn the_service_publishes_from_start_to_stop_and_a_restart_is_another_run() {
+fn the_service_publishes_from_start_to_stop_and_a_restart_begins_another_run() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -66,7 +66,7 @@ fn the_service_publishes_from_start_to_stop_and_a_restart_is_another_run() {
     for end in &ends {
         assert_eq!((end.confirmed, end.pending, end.dropped), (end.sampled, 0, 0), "flushed");
     }
-    // What was confirmed was also read: to the last one.
+    // Every confirmed report was read, up to the last one.
     while sequence(&last) < ends[1].confirmed {
         last = next(&reading);
     }

@@ -1,4 +1,4 @@
-//! A machine that sleeps for some periods.
+//! A machine that is suspended for several periods.
 
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const PERIOD_S: f64 = 0.2;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn periods_that_were_slept_through_are_passed_over_without_a_burst_and_in_phase() {
+fn after_a_suspend_missed_reports_are_skipped_without_a_burst_and_the_phase_is_kept() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -29,7 +29,7 @@ fn periods_that_were_slept_through_are_passed_over_without_a_burst_and_in_phase(
 
     let before = reading.take(5, PATIENCE);
     agent.signal(Signal::SIGSTOP);
-    // Half a period more than whole ones: who starts anew at the end is out of phase.
+    // The sleep is not a whole number of periods, so a schedule that restarts after it is out of phase.
     thread::sleep(Duration::from_secs_f64(8.5 * PERIOD_S));
     agent.signal(Signal::SIGCONT);
     let after = reading.take(12, PATIENCE);
@@ -38,10 +38,10 @@ fn periods_that_were_slept_through_are_passed_over_without_a_burst_and_in_phase(
     let numbers: Vec<u64> = after.iter().map(sequence).collect();
     let first = sequence(last) + 1;
     assert_eq!(numbers, (first..first + 12).collect::<Vec<_>>());
-    // Twelve reports take at least as long as twelve periods less one, beside the sleep's eight.
+    // Twelve reports take at least eleven periods, besides the eight of the sleep.
     let elapsed = time(&after[11]) - time(last);
     assert!(elapsed > (8.0 + 10.0) * PERIOD_S, "17 periods' reports within {elapsed} s");
-    // A report may be late, so that the most punctual one tells the phase.
+    // A report may be late, so the phase is that of the most punctual one.
     let phase = |messages: &[Message]| {
         let start = time(&before[0]);
         let off = |t: f64| ((t - start) / PERIOD_S - ((t - start) / PERIOD_S).round()).abs();

@@ -1,4 +1,4 @@
-//! The broker's memory alarm: it takes nothing, and does not even answer a Close.
+//! The broker's memory alarm: the broker accepts nothing, and does not even answer a Close.
 
 use crate::watch::{
     REPORT_BYTES, connections_made, counters, messages_to, sequence, stop, wait_until, wait_until_caught_up,
@@ -18,14 +18,13 @@ fn clear(broker: &Broker) {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn faults_9_to_11_under_a_memory_alarm_the_program_stays_connected_keeps_reports_sends_each_once_and_stops_at_once()
- {
+fn faults_9_to_11_under_a_memory_alarm_the_connection_stays_reports_are_sent_once_and_a_stop_is_immediate() {
     const BYTES: u64 = 8192;
     let broker = Broker::bare(&[]);
     let config = |prefix: &str| Config::new(broker.port, "/").set("queue", "prefix", prefix);
     let tap = |key: &str| Tap::new(broker.port, "/").key(key).open();
 
-    // Before the first publish: nothing to report for an hour, and a new connection.
+    // The alarm comes before the first publish: no report is due for an hour, and the connection is new.
     let idle = config("roomy").set("app", "primary_timer", 3600);
     let mut roomy = Agent::start(&idle, &[]);
     wait_until(&roomy, "done with the first report", |c| c.confirmed == 1);
@@ -35,7 +34,7 @@ fn faults_9_to_11_under_a_memory_alarm_the_program_stays_connected_keeps_reports
     assert_eq!(counters(&roomy).connection, "Ready");
     assert!(!roomy.lines().iter().any(|line| line.contains("takes no reports")));
 
-    // While publishing.
+    // The alarm comes while the agent is publishing.
     let (all, most) = (tap("roomy.#"), tap("small.#"));
     roomy.reload(&config("roomy"));
     let line = roomy.wait_for_line("takes no reports for now", PATIENCE);
@@ -57,9 +56,9 @@ fn faults_9_to_11_under_a_memory_alarm_the_program_stays_connected_keeps_reports
     let (roomy, small) = (stop(&mut roomy), stop(&mut small));
     assert_eq!((roomy.dropped, roomy.pending, small.pending), (0, 0, 0));
     let numbers = |taken: Vec<_>| taken.iter().map(sequence).collect::<Vec<_>>();
-    // The first was read by nobody.
+    // The first report was published before there was a consumer.
     assert_eq!(numbers(messages_to(&all, roomy.sampled)), (2..=roomy.sampled).collect::<Vec<_>>());
-    // What was in flight when it was dropped is in the queue all the same.
+    // A dropped report may have been in flight, and then it is in the queue all the same.
     let stored = numbers(messages_to(&most, small.sampled));
     assert!(stored.is_sorted_by(|a, b| a < b) && stored.len() as u64 >= small.confirmed, "{stored:?}");
 }

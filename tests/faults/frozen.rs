@@ -1,4 +1,4 @@
-//! The broker's machine answers, the broker does not.
+//! The broker's machine is reachable, but the broker does not answer.
 
 use crate::watch::{
     assert_kept, counters, kept, kept_queue, started, stop, wait_until, wait_until_caught_up,
@@ -9,14 +9,14 @@ use support::broker::Broker;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_4_a_frozen_broker_is_dead_after_two_heartbeats_or_at_the_handshakes_deadline_and_a_stop_does_not_wait()
+fn fault_4_a_frozen_broker_is_given_up_after_two_heartbeats_or_the_handshake_timeout_and_a_stop_does_not_wait()
  {
     let broker = Broker::bare(&[]);
     let mut agent = started(&kept(broker.port, "/").set("server", "heartbeat", 1));
     broker.freeze();
     agent.wait_for_line("nothing was heard for two heartbeats of 1 s", PATIENCE);
 
-    // The kernel accepts in the broker's name.
+    // The kernel accepts the connection although the broker is frozen.
     let mut stopped = Agent::start(&kept(broker.port, "/").set("queue", "prefix", "other"), &[]);
     wait_until(&stopped, "sampling", |c| c.pending > 0);
     assert_eq!(stop(&mut stopped).confirmed, 0);

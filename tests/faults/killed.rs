@@ -10,13 +10,13 @@ use support::refusing::Refusing;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_3_a_broker_killed_twenty_times_while_publishing_loses_no_confirmed_report() {
+fn fault_3_no_confirmed_report_is_lost_when_the_broker_is_killed_twenty_times_while_publishing() {
     const KILLS: usize = 20;
     let broker = Broker::bare(&[]);
     let config = kept(broker.port, "/").set("app", "primary_timer", 0.01).set("backlog", "bytes", 8 << 20);
     let mut agent = started(&config);
     for kill in 1..=KILLS {
-        // Every other time while the backlog of the last outage is on its way.
+        // Every second kill happens while the backlog of the previous outage is being sent.
         if kill % 2 == 0 {
             wait_until_caught_up(&agent);
         }
@@ -37,14 +37,14 @@ fn fault_3_a_broker_killed_twenty_times_while_publishing_loses_no_confirmed_repo
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn of_a_list_of_nodes_the_one_that_lives_is_used_at_once_and_the_next_when_it_dies() {
+fn of_a_list_of_nodes_the_one_that_runs_is_used_at_once_and_another_when_it_dies() {
     let (first, second) = (Broker::bare(&[]), Broker::shared());
     let vhost = second.vhost();
     first.ctl(&["add_vhost", &vhost]);
     first.ctl(&["set_permissions", "--vhost", &vhost, "guest", ".*", ".*", ".*"]);
     let dead = Refusing::new();
     let hosts = [dead.port, first.port, second.port].map(|port| format!("127.0.0.1:{port}"));
-    // A wait between the nodes would take longer than anybody here waits.
+    // A delay between the nodes would exceed the timeouts of this test.
     let config =
         kept(first.port, &vhost).set("server", "host", hosts.join(",")).set("app", "retry_timer", 3600);
     let mut agent = Agent::start(&config, &[]);
@@ -57,7 +57,7 @@ fn of_a_list_of_nodes_the_one_that_lives_is_used_at_once_and_the_next_when_it_di
     let end = stop(&mut agent);
     assert_eq!((end.dropped, end.pending), (0, 0));
 
-    // What one node confirmed, the other needs not have; together they have everything.
+    // The second node need not have what the first one confirmed, but together they have every report.
     first.restart();
     let on_first = kept_queue(first.port, &vhost).drain();
     let on_second = kept_queue(second.port, &vhost).drain();

@@ -1,4 +1,4 @@
-//! The way to the broker breaks, at either end, in either direction, and in mid-frame.
+//! The link to the broker breaks: at either end, in either direction, and inside a frame.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use support::refusing::Refusing;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_2_where_packets_vanish_a_connect_ends_at_its_deadline_and_reports_are_kept() {
+fn fault_2_a_connect_whose_packets_are_dropped_times_out_and_reports_are_kept() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let cable = Cable::new();
@@ -23,7 +23,7 @@ fn fault_2_where_packets_vanish_a_connect_ends_at_its_deadline_and_reports_are_k
     cable.pull();
     let config = kept(proxy.port, &vhost).set("server", "host", Cable::BROKER);
     let mut agent = Agent::start_by(&mut cable.psistats(), &config, &[]);
-    // The kernel by itself would try for longer than anybody here waits.
+    // The kernel alone would retry for longer than this test's timeouts.
     agent.wait_for_line("no answer within 5 s", PATIENCE);
     let away = counters(&agent);
     assert!(away.sampled > 0 && away.pending == away.sampled, "{away:?}");
@@ -36,7 +36,7 @@ fn fault_2_where_packets_vanish_a_connect_ends_at_its_deadline_and_reports_are_k
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_5_a_cable_pulled_without_a_word_is_noticed_and_nothing_is_lost_once_it_is_back() {
+fn fault_5_an_unplugged_cable_is_detected_and_nothing_is_lost_once_it_is_back() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let cable = Cable::new();
@@ -47,7 +47,7 @@ fn fault_5_a_cable_pulled_without_a_word_is_noticed_and_nothing_is_lost_once_it_
 
     cable.pull();
     let line = agent.wait_for_line("reports are kept", PATIENCE);
-    // The kernel's deadline for what was sent is as long as the one for what was not heard.
+    // The kernel's timeout for unacknowledged data is as long as the timeout for silence.
     assert!(line.contains("timed out") || line.contains("nothing was heard for two heartbeats"), "{line}");
 
     cable.plug_in();
@@ -59,7 +59,7 @@ fn fault_5_a_cable_pulled_without_a_word_is_noticed_and_nothing_is_lost_once_it_
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_6_either_direction_lost_is_ended_by_heartbeats() {
+fn fault_6_a_connection_that_loses_one_direction_is_ended_by_heartbeats() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let proxy = Proxy::new(broker.port);
@@ -77,7 +77,7 @@ fn fault_6_either_direction_lost_is_ended_by_heartbeats() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_8_an_end_inside_a_frame_leaves_no_half_message_and_loses_nothing() {
+fn fault_8_a_connection_that_ends_inside_a_frame_leaves_no_partial_message_and_loses_nothing() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let proxy = Proxy::new(broker.port);
@@ -85,8 +85,7 @@ fn fault_8_an_end_inside_a_frame_leaves_no_half_message_and_loses_nothing() {
     let ends: [fn(&Proxy); 2] = [Proxy::reset, Proxy::close];
     for end in ends {
         for direction in [Direction::FromClient, Direction::FromServer] {
-            // A byte at a time takes so much longer than the reports that some frame is always
-            // under way.
+            // One byte at a time is so slow that some frame is always in transit.
             proxy.trickle(direction, Duration::from_millis(10));
             wait_until(&agent, "held up", |c| c.pending >= 5);
             let seen = agent.lines().len();
@@ -102,7 +101,7 @@ fn fault_8_an_end_inside_a_frame_leaves_no_half_message_and_loses_nothing() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_8_resets_while_a_large_backlog_is_written_are_survived() {
+fn fault_8_resets_while_a_large_backlog_is_written_lose_nothing() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let port = Refusing::new();

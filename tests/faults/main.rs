@@ -1,5 +1,5 @@
-//! Faults of brokers and networks, provoked on real ones, against the real program. What it must
-//! do then is what each test's name says.
+//! Failures of real brokers and networks, against the real program. The numbers in the names of tests are those
+//! of the list of faults.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod alarm;

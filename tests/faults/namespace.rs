@@ -1,4 +1,4 @@
-//! Two machines and the cable between them: network namespaces that go with the test.
+//! Two machines and a cable between them: network namespaces, which end with the test.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use nix::sched::{CloneFlags, setns};
 
 use support::namespace::Namespace;
 
-/// The board's machine and the broker's.
+/// The network namespaces of the board and of the broker.
 pub struct Cable {
     board: Namespace,
     broker: Namespace,
@@ -30,10 +30,10 @@ impl Cable {
         Self { board, broker }
     }
 
-    /// A listener on the broker's machine. Who accepts there can connect from here.
+    /// A listener on the broker's machine. Connections that it accepts can be forwarded from here.
     pub fn listen(&self) -> TcpListener {
         let namespace = File::open(self.broker.path()).unwrap();
-        // The thread alone moves there, and ends there.
+        // Only this thread enters the namespace, and it ends there.
         let listen = move || {
             setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
             TcpListener::bind((Self::BROKER, 0)).unwrap()
@@ -41,7 +41,7 @@ impl Cable {
         thread::spawn(listen).join().unwrap()
     }
 
-    /// Pulled out at the broker's end: what the board sends vanishes, and nothing tells it.
+    /// Unplugs the cable at the broker's end: packets of the board are lost without an error.
     pub fn pull(&self) {
         self.broker.ip("link set cable down");
     }
@@ -50,14 +50,14 @@ impl Cable {
         self.broker.ip("link set cable up");
     }
 
-    /// Becomes the program, on the board's machine.
+    /// A command that runs the program on the board's machine.
     pub fn psistats(&self) -> Command {
         let mut command = self.board.command();
         command.arg(env!("CARGO_BIN_EXE_psistats"));
         command
     }
 
-    /// The same, where name servers are those of `resolv_conf`.
+    /// The same, with the name servers of `resolv_conf`.
     pub fn psistats_with_names_of(&self, resolv_conf: &Path) -> Command {
         let mut command = self.board.command();
         command.args(["unshare", "--mount", "sh", "-c"]);

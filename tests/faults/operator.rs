@@ -1,4 +1,4 @@
-//! What somebody does to the broker's objects under way.
+//! What an operator does to the broker's objects while the agent publishes.
 
 use crate::watch::{
     assert_kept, connections_made, counters, in_order, kept, kept_queue, queue_name, sequence, started, stop,
@@ -11,7 +11,7 @@ use support::consumer::Tap;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_14_connections_closed_by_an_operator_are_closed_in_order_and_opened_again() {
+fn fault_14_a_connection_closed_by_an_operator_is_closed_in_order_and_opened_again() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let mut agent = started(&kept(broker.port, &vhost));
@@ -26,7 +26,7 @@ fn fault_14_connections_closed_by_an_operator_are_closed_in_order_and_opened_aga
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_15_an_exchange_deleted_under_way_is_declared_again_and_nothing_is_lost() {
+fn fault_15_an_exchange_deleted_while_publishing_is_declared_again_and_nothing_is_lost() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let mut agent = started(&kept(broker.port, &vhost));
@@ -39,17 +39,17 @@ fn fault_15_an_exchange_deleted_under_way_is_declared_again_and_nothing_is_lost(
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_15_a_queue_deleted_under_way_is_declared_again_and_every_report_after_that_is_in_it() {
+fn fault_15_a_queue_deleted_while_publishing_is_declared_again_and_gets_every_later_report() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let queue = kept_queue(broker.port, &vhost);
     let config = kept(broker.port, &vhost);
     let mut agent = started(&config);
-    // Nothing is on its way while it is deleted, so that it is known what goes with it.
+    // No report is in flight while the queue is deleted, so it is known which reports are deleted with it.
     let idle = config.clone().set("app", "primary_timer", 3600);
     agent.reload(&idle);
     agent.wait_for_line("the configuration was read again", PATIENCE);
-    // New settings begin with a report of their own.
+    // New settings take effect with a new report.
     let sampled = counters(&agent).sampled;
     let before = wait_until(&agent, "idle", |c| c.pending == 0 && c.sampled > sampled);
     assert_eq!(in_order(&queue.drain()), (1, before.sampled));
@@ -64,10 +64,10 @@ fn fault_15_a_queue_deleted_under_way_is_declared_again_and_every_report_after_t
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_19_a_report_that_no_queue_took_does_not_count_as_stored_and_is_kept_on_the_same_connection() {
+fn fault_19_a_returned_report_does_not_count_as_confirmed_and_is_kept_on_the_same_connection() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
-    // It does not bind: that is up to us.
+    // With declare=no the agent does not bind the queue, so the test does.
     let queue = kept_queue(broker.port, &vhost);
     queue.declare();
     let config = kept(broker.port, &vhost).set("queue", "declare", "no");
@@ -82,7 +82,7 @@ fn fault_19_a_report_that_no_queue_took_does_not_count_as_stored_and_is_kept_on_
         assert!(line.contains(part), "{part} is missing in: {line}");
     }
     let away = counters(&agent);
-    // 0.1 s after the first, at most 0.8 s after each that follows.
+    // The first retry comes after 0.1 s, each later one after at most 0.8 s.
     let later = wait_until(&agent, "tried again", |c| c.sampled > away.sampled + 60);
     assert_eq!(later.confirmed, away.confirmed, "an Ack after a Return is no confirmation");
 
@@ -97,7 +97,7 @@ fn fault_19_a_report_that_no_queue_took_does_not_count_as_stored_and_is_kept_on_
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_16_a_revoked_permission_is_one_clear_error_and_a_slow_retry() {
+fn fault_16_a_revoked_permission_logs_one_clear_error_and_is_retried_slowly() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let user = format!("board-of-{vhost}");
@@ -109,7 +109,7 @@ fn fault_16_a_revoked_permission_is_one_clear_error_and_a_slow_retry() {
     permit(".*");
     let config = kept(broker.port, &vhost).set("server", "user", &user).set("server", "pass", "secret");
     let mut agent = started(&config);
-    // It may still bind its queue, but not publish. A channel remembers what it was permitted.
+    // The user may still bind its queue, but not publish. A channel caches permissions, so a new one is needed.
     permit("psistats[.].*");
     broker.ctl(&["close_all_connections", "--vhost", &vhost, "maintenance"]);
     let line = agent.wait_for_line("with 403", PATIENCE);
@@ -123,7 +123,7 @@ fn fault_16_a_revoked_permission_is_one_clear_error_and_a_slow_retry() {
     assert!(wait_s >= 30.0, "{line}");
     let away = counters(&agent);
     wait_until(&agent, "sampling", |c| c.sampled > away.sampled + 20);
-    // The counters' line has it too.
+    // The line of counters repeats the last error.
     let told = |line: &&String| line.contains("with 403") && !line.contains("sampled=");
     assert_eq!(agent.lines().iter().filter(told).count(), 1);
 
@@ -137,7 +137,8 @@ fn fault_16_a_revoked_permission_is_one_clear_error_and_a_slow_retry() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_18_an_exclusive_queue_held_by_another_is_retried_then_an_error_and_taken_once_it_is_free() {
+fn fault_18_an_exclusive_queue_held_by_another_connection_is_retried_then_an_error_and_used_once_it_is_free()
+{
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let tap = Tap::new(broker.port, &vhost).durable_queue("all");
@@ -154,7 +155,7 @@ fn fault_18_an_exclusive_queue_held_by_another_is_retried_then_an_error_and_take
     ] {
         assert!(first.contains(part), "{part} is missing in: {first}");
     }
-    // Past three heartbeats it is no ghost of our own.
+    // After three heartbeats the holder cannot be the agent's own previous connection.
     let last = other.wait_for_line("ERROR", PATIENCE);
     assert!(last.contains("with 405") && last.contains("stop the old one"), "{last}");
     let away = counters(&other);

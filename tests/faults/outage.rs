@@ -1,4 +1,4 @@
-//! The broker is not there, for a while: what is kept, how it is told, when it is tried again.
+//! The broker is unreachable for a while: what is kept, what is logged, and when the next attempt is made.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use support::consumer::Tap;
 use support::proxy::Proxy;
 use support::refusing::Refusing;
 
-/// Every attempt is told, not only what is news.
+/// Log level DEBUG, at which every attempt is logged and not only changes.
 const EVERY_ATTEMPT: &str = "
 [logging]
 keys=root,pika
@@ -35,7 +35,7 @@ formatter=plain
 format=%(message)s
 ";
 
-/// Seconds until the next attempt, as they are told.
+/// The seconds until the next attempt, as they are logged.
 fn waits(agent: &Agent) -> Vec<f32> {
     let wait =
         |line: &String| Some(line.split_once("ext attempt in ")?.1.split_once(" s")?.0.parse().unwrap());
@@ -44,7 +44,8 @@ fn waits(agent: &Agent) -> Vec<f32> {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sampling_goes_on() {
+fn fault_1_a_broker_that_refuses_connections_is_retried_with_growing_jittered_delays_while_sampling_goes_on()
+{
     const ATTEMPTS: usize = 6;
     const RETRY_S: f32 = 0.4;
     let broker = Broker::shared();
@@ -60,7 +61,7 @@ fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sam
         assert!(first.contains("is RabbitMQ running and listening on this port?"), "{first}");
         let mut longest = RETRY_S;
         for wait in &waits(agent)[..ATTEMPTS] {
-            // Told in tenths of a second.
+            // The log has tenths of a second.
             assert!((longest / 2.0 - 0.06..=longest + 0.06).contains(wait), "{wait} of {longest}");
             longest = (longest * 1.5).min(RETRY_S * 8.0);
         }
@@ -82,7 +83,7 @@ fn fault_1_a_refusing_broker_is_tried_after_growing_and_jittered_waits_while_sam
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn what_was_sampled_during_an_outage_arrives_in_order_with_its_original_times() {
+fn reports_of_an_outage_arrive_in_order_with_their_original_times() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let port = Refusing::new();
@@ -108,7 +109,7 @@ fn what_was_sampled_during_an_outage_arrives_in_order_with_its_original_times() 
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_full_backlog_drops_the_oldest_and_says_how_many_in_the_messages_and_in_the_log() {
+fn a_full_backlog_drops_the_oldest_reports_and_messages_and_log_give_their_number() {
     const BYTES: u64 = 8192;
     let broker = Broker::shared();
     let vhost = broker.vhost();
@@ -126,7 +127,7 @@ fn a_full_backlog_drops_the_oldest_and_says_how_many_in_the_messages_and_in_the_
     assert!(end.dropped >= full.dropped);
 
     let messages = messages_to(&tap, end.sampled);
-    // What was in flight when it was dropped is in the queue all the same.
+    // A dropped report may have been in flight, and then it is in the queue all the same.
     let (first, _) = in_order(&messages);
     assert!(first <= end.dropped + 1, "{first} of {end:?}");
     assert!(messages.iter().all(|message| message.headers == ["dropped"]), "{messages:?}");

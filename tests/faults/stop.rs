@@ -1,4 +1,4 @@
-//! SIGTERM in every state: exit status 0, soon, and where there was a connection, in order.
+//! SIGTERM in every state: the exit status is 0, the end comes soon, and a connection is closed in order.
 
 use std::fs;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use support::broker::Broker;
 use support::proxy::{Direction, Proxy};
 use support::refusing::Refusing;
 
-/// `st` in `/proc/net/tcp` of a socket that waits for the answer to its SYN.
+/// The state `st` in `/proc/net/tcp` of a socket in SYN_SENT.
 const SYN_SENT: &str = "02";
 
 #[test]
@@ -32,7 +32,7 @@ fn a_stop_does_not_wait_for_a_name_that_is_being_resolved() {
 
 #[test]
 #[ignore = "needs root, for a network of its own: tests/run"]
-fn a_stop_does_not_wait_for_a_connect_whose_packets_vanish() {
+fn a_stop_does_not_wait_for_a_connect_whose_packets_are_dropped() {
     let cable = Cable::new();
     cable.pull();
     let config = Config::new(5672, "/").set("server", "host", Cable::BROKER);
@@ -66,7 +66,7 @@ fn a_stop_while_publishing_confirms_everything_and_closes_in_order() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_stop_while_a_large_backlog_is_sent_closes_in_order_and_keeps_its_books() {
+fn a_stop_while_a_large_backlog_is_sent_closes_in_order_and_logs_counters_that_add_up() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let port = Refusing::new();
@@ -82,7 +82,7 @@ fn a_stop_while_a_large_backlog_is_sent_closes_in_order_and_keeps_its_books() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_stop_does_not_wait_for_a_backlog_on_a_slow_way() {
+fn a_stop_does_not_wait_for_a_backlog_on_a_slow_link() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let port = Refusing::new();

@@ -1,4 +1,4 @@
-//! What the program says of itself, and what of that the broker's queue bears out.
+//! The program's counters, and comparisons of them with the broker's queue.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,16 +11,16 @@ use support::broker::Broker;
 use support::consumer::{Collector, Message, Tap};
 pub use support::reports::{Counters, sequence};
 
-/// The counters now. Their sum holds.
+/// The present counters.
 pub fn counters(agent: &Agent) -> Counters {
-    // Its first line: until then a signal would end it.
+    // Before its first line, the signal would end the program.
     agent.wait_for_line(concat!("psistats ", env!("CARGO_PKG_VERSION")), PATIENCE);
     let seen = agent.lines().len();
     agent.signal(Signal::SIGUSR1);
     Counters::parse(&agent.wait_for_line_after(seen, "sampled=", PATIENCE)).expect("counters")
 }
 
-/// The counters once they are as they should be.
+/// Waits until the counters satisfy `is_so`, and returns them.
 pub fn wait_until(agent: &Agent, what: &str, is_so: impl Fn(&Counters) -> bool) -> Counters {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -33,25 +33,25 @@ pub fn wait_until(agent: &Agent, what: &str, is_so: impl Fn(&Counters) -> bool) 
     }
 }
 
-/// Everything sampled until now is confirmed, and more.
+/// Waits until everything sampled until now is confirmed.
 pub fn wait_until_caught_up(agent: &Agent) -> Counters {
     let now = counters(agent);
     wait_until(agent, "caught up", |c| c.connection == "Ready" && c.confirmed > now.sampled)
 }
 
-/// Connected and publishing.
+/// Waits until the agent is connected and publishes.
 pub fn started(config: &Config) -> Agent {
     let agent = Agent::start(config, &[]);
     wait_until_caught_up(&agent);
     agent
 }
 
-/// Times that a connection was made.
+/// The number of connections that were made.
 pub fn connections_made(agent: &Agent) -> usize {
     agent.lines().iter().filter(|line| line.contains("connected to") && !line.contains("sampled=")).count()
 }
 
-/// SIGTERM; it ends well and soon. The counters in the end.
+/// Sends SIGTERM, asserts a quick and successful end, and returns the final counters.
 pub fn stop(agent: &mut Agent) -> Counters {
     let begin = Instant::now();
     let status = agent.stop();
@@ -64,7 +64,7 @@ pub fn stop(agent: &mut Agent) -> Counters {
     Counters::last(&lines[stopping..]).expect("last counters")
 }
 
-/// A configuration whose reports stay in a durable queue, which anybody may read.
+/// A configuration whose reports stay in a durable queue that the test can read.
 pub fn kept(port: u16, vhost: &str) -> Config {
     Config::new(port, vhost)
         .set("exchange", "durable", "yes")
@@ -85,7 +85,7 @@ pub fn queue_name() -> String {
     format!("psistats.{}", nix::unistd::gethostname().unwrap().to_str().unwrap())
 }
 
-/// The messages from here to number `last`.
+/// The messages up to number `last`.
 pub fn messages_to(collector: &Collector, last: u64) -> Vec<Message> {
     let mut messages = Vec::new();
     while messages.last().map(sequence) != Some(last) {
@@ -94,11 +94,11 @@ pub fn messages_to(collector: &Collector, last: u64) -> Vec<Message> {
     messages
 }
 
-/// A report takes more than this in the backlog.
+/// Minimum bytes of a report in the backlog.
 pub const REPORT_BYTES: u64 = 80;
 
-/// In order and without a gap: each number is the next one, or, on a new connection, one that was
-/// there before. The first and the last number.
+/// Asserts that the reports are in order and without a gap, and returns the first and the last number. On a new
+/// connection, numbers may be repeated.
 pub fn in_order(messages: &[Message]) -> (u64, u64) {
     let numbers: Vec<u64> = messages.iter().map(sequence).collect();
     let first = *numbers.first().expect("messages");
@@ -110,7 +110,7 @@ pub fn in_order(messages: &[Message]) -> (u64, u64) {
     (first, newest)
 }
 
-/// The queue holds every confirmed report, from the first one on.
+/// Asserts that the queue holds every confirmed report, from the first one on.
 pub fn assert_kept(queue: &Tap, counters: &Counters) -> Vec<Message> {
     assert_eq!(counters.dropped, 0, "{counters:?}");
     let messages = queue.drain();
@@ -121,7 +121,7 @@ pub fn assert_kept(queue: &Tap, counters: &Counters) -> Vec<Message> {
     messages
 }
 
-/// The broker has closed the program's connections to a virtual host without a complaint.
+/// Asserts that the program's connections to a virtual host were closed without a warning in the broker's log.
 pub fn assert_closed_in_order(broker: &Broker, vhost: &str) {
     let ends = |log: String| {
         let is_ours = |line: &&str| {
@@ -139,7 +139,7 @@ pub fn assert_closed_in_order(broker: &Broker, vhost: &str) {
     assert!(ends.iter().all(|line| line.contains("[info]")), "{ends:#?}");
 }
 
-/// What it has said without being asked.
+/// The lines that the program logged by itself, without those of counters.
 fn news(agent: &Agent) -> Vec<String> {
     agent.lines().into_iter().filter(|line| !line.contains("sampled=")).collect()
 }

@@ -1,4 +1,4 @@
-//! Logging beside Python's own `logging`, and in the trouble that a board gets into.
+//! Logging compared with Python's `logging`, and under the failures that happen on a board.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod python;
@@ -16,7 +16,7 @@ use psistats::logging::{self, Error, Fallback, Loggers};
 use psistats_host::conf::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
 use psistats_host::output::localtime::Zone;
 
-/// For what should happen at once.
+/// The timeout of what should happen at once.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn text(text: &str) -> Piece {
@@ -39,7 +39,7 @@ fn logger(level: Level, handlers: Vec<usize>) -> Logger {
     Logger { level, handlers, propagate: true, qualname: "root".into() }
 }
 
-/// Root at INFO with these handlers.
+/// A configuration with the root logger at INFO and these handlers.
 fn root(handlers: Vec<Handler>) -> Logging {
     let all = (0..handlers.len()).collect();
     Logging { handlers, root: logger(Level::Info, all), pika: None }
@@ -72,14 +72,14 @@ fn info(loggers: &mut Loggers, text: &str) {
     say(loggers, "psistats", Rust::Info, text, 0);
 }
 
-/// Names and contents of a directory's files.
+/// The names and contents of a directory's files.
 fn files(folder: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
     entries.map(|e| (e.file_name().into_string().unwrap(), fs::read_to_string(e.path()).unwrap())).collect()
 }
 
 #[test]
-fn the_facade_passes_nothing_that_no_handler_would_write() {
+fn the_facade_passes_only_records_that_some_handler_writes() {
     let quiet = |level, of_handler| {
         let config = Logging {
             handlers: vec![Handler { level: of_handler, ..handler(Target::Null) }],
@@ -95,7 +95,7 @@ fn the_facade_passes_nothing_that_no_handler_would_write() {
 }
 
 #[test]
-fn a_record_carries_the_name_of_the_logger_that_governs_it() {
+fn a_record_shows_the_name_of_the_logger_it_belongs_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.log");
     let pieces = vec![field(Field::Name, 0, 's'), text(":"), field(Field::Message, 0, 's')];
@@ -112,7 +112,7 @@ fn a_record_carries_the_name_of_the_logger_that_governs_it() {
 }
 
 #[test]
-fn a_text_from_outside_stays_on_its_line() {
+fn text_from_outside_cannot_begin_a_new_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.log");
     let mut loggers = open(&root(vec![handler(file(&path))]));
@@ -127,14 +127,14 @@ fn a_text_from_outside_stays_on_its_line() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_an_error_with_handler_path_and_reason() {
+fn a_log_file_that_cannot_be_opened_is_an_error_with_handler_path_and_reason() {
     let folder = tempfile::tempdir().unwrap();
     let fifo = folder.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let absent = folder.path().join("absent/x.log");
-    // A pipe without a reader must not hold up the start.
+    // A FIFO without a reader must not block the start.
     for (path, reason) in
-        [(absent, "No such file"), (folder.path().to_owned(), "directory"), (fifo, "No such device")]
+        [(absent, "no such file"), (folder.path().to_owned(), "directory"), (fifo, "no such device")]
     {
         let config = root(vec![handler(file(&path))]);
         let error = Loggers::open(&config, Fallback::Stderr, Zone::utc(), true, at(0)).unwrap_err();
@@ -159,7 +159,7 @@ fn mode_w_empties_the_file_at_the_start_and_not_on_reload() {
 }
 
 #[test]
-fn a_second_install_replaces_the_logger_and_a_wrong_one_leaves_it() {
+fn a_second_install_replaces_the_loggers_and_a_failed_one_keeps_them() {
     let folder = tempfile::tempdir().unwrap();
     let to = |name: &str| folder.path().join(name);
     let install = |path: PathBuf| logging::install(Some(&root(vec![handler(file(&path))])), Fallback::Stderr);
@@ -177,9 +177,9 @@ fn a_second_install_replaces_the_logger_and_a_wrong_one_leaves_it() {
 }
 
 #[test]
-fn rollover_at_midnight_is_when_the_local_day_begins_wherever_clocks_change() {
-    // Berlin at 2 and 3 o'clock, Lord Howe by half an hour, Havana at midnight itself, Apia lost
-    // a whole day. Every day of 2011 and 2024, from an odd hour.
+fn a_rollover_at_midnight_is_at_the_start_of_the_local_day_even_when_clocks_change() {
+    // Clocks change at 2 and 3 o'clock in Berlin, by half an hour in Lord Howe, and at midnight in Havana. Apia
+    // skipped a whole day. The rollovers of every day of 2011 and 2024 are computed from an odd hour.
     for name in ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "Pacific/Apia"] {
         let zone = Zone::named(name).unwrap();
         let schedule = Schedule { when: When::Midnight, interval: 1, zone: zone.clone() };

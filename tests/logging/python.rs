@@ -1,4 +1,4 @@
-//! The same work done by Python's own `logging`, in one process a test.
+//! Compares with Python's own `logging`, which runs in one process for each test.
 
 use std::fs;
 use std::io::Write;
@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::syslog::{listen, received};
 use super::*;
 
-/// Runs `script` in Debian's Python: `cases` is what it finds as JSON on standard input, its
-/// answer is JSON on standard output.
+/// Runs `script` in Debian's Python. It reads `cases` as JSON on standard input, and answers in JSON on
+/// standard output.
 fn python(script: &str, cases: &Value) -> Vec<Value> {
     let mut child = Command::new("/usr/bin/python3")
         .args(["-c", script])
@@ -33,7 +33,7 @@ fn python(script: &str, cases: &Value) -> Vec<Value> {
     serde_json::from_slice::<Value>(&out.stdout).unwrap().as_array().unwrap().clone()
 }
 
-/// The same format as Python spells it.
+/// The format in Python's notation.
 fn spelled(format: &Format) -> String {
     let spell = |piece: &Piece| match piece {
         Piece::Text(text) => text.replace('%', "%%"),
@@ -46,7 +46,7 @@ fn spelled(format: &Format) -> String {
     format.pieces.iter().map(spell).collect()
 }
 
-/// The name of a record's attribute: the variant's, but for camel case.
+/// Python's name of a record's attribute.
 fn attribute(field: Field) -> String {
     let name = format!("{field:?}");
     name[..1].to_lowercase() + &name[1..]
@@ -76,7 +76,7 @@ const ZONES: [&str; 6] = [
     "CET-1CEST,M3.5.0,M10.5.0/3",
 ];
 
-/// The moments around which clocks change, years end and weeks begin.
+/// Times around changes of the clock, ends of years and beginnings of weeks.
 fn instants() -> Vec<u64> {
     let days = [
         0,             // 1970-01-01
@@ -106,7 +106,7 @@ for c in json.load(sys.stdin):
 json.dump(lines, sys.stdout)
 "#;
 
-/// Our lines and Python's, for each format, instant and zone.
+/// Compares our line with Python's for each format, time and zone.
 fn assert_same_lines(formats: &[Format]) {
     let mut cases = Vec::new();
     let mut ours = Vec::new();
@@ -168,7 +168,7 @@ fn every_field_in_every_width_and_kind_reads_as_pythons() {
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn zeros_read_as_pythons() {
+fn zero_padding_is_as_pythons() {
     let mut formats = Vec::new();
     let mut push = |field, width, kind| {
         let piece = Piece::Field { field, width, zeros: true, kind };
@@ -185,7 +185,7 @@ fn zeros_read_as_pythons() {
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn whole_formats_and_strftime_read_as_pythons() {
+fn whole_formats_and_strftime_are_formatted_as_by_python() {
     let usual = vec![
         field(Field::Asctime, 0, 's'),
         text(" %"),
@@ -246,10 +246,10 @@ fn spelled_when(when: When) -> String {
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn rollovers_come_when_pythons_do_and_leave_files_of_the_same_name() {
+fn rollovers_happen_when_pythons_do_and_leave_files_of_the_same_names() {
     let mut whens = vec![When::Seconds, When::Minutes, When::Hours, When::Days, When::Midnight];
     whens.extend((0..7).map(When::Weekday));
-    // The weeks in which clocks change in Berlin and in New York, every few hours.
+    // Every few hours of the weeks in which clocks change in Berlin and New York.
     let weeks = [1_711_846_800, 1_710_054_000, 1_729_990_800, 1_730_613_600, 1_735_689_600];
     let instants: Vec<i64> = weeks.iter().flat_map(|w| (-30..30).map(move |n| w + n * 20_011)).collect();
     let (mut cases, mut ours) = (Vec::new(), Vec::new());
@@ -297,7 +297,7 @@ for c in json.load(sys.stdin):
 print('[]')
 "#;
 
-/// Two directories with the same files: one for us, one for Python.
+/// Two directories with the same files, one for psistats and one for Python.
 fn pair(before: &[(&str, &str)], mtime: u64) -> [tempfile::TempDir; 2] {
     [(); 2].map(|()| {
         let folder = tempfile::tempdir().unwrap();
@@ -422,7 +422,7 @@ fn levels_and_propagation_let_the_same_records_pass_as_python() {
         let mut loggers = open(&config);
         for target in ["psistats", "pika", "pika.connection", "pikachu"] {
             for level in [Rust::Debug, Rust::Info, Rust::Warn, Rust::Error] {
-                // The facade's maximum must not keep back what a handler would write.
+                // The maximum level of the facade must not suppress a record that a handler would write.
                 if level <= loggers.max_level() {
                     say(&mut loggers, target, level, target, 0);
                 }
@@ -455,7 +455,7 @@ print('[]')
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn syslog_datagrams_are_pythons_without_the_nul_at_the_end() {
+fn syslog_datagrams_are_those_of_python_without_the_trailing_nul() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let daemon = listen(&path);

@@ -24,7 +24,7 @@ pub fn received(socket: &UnixDatagram) -> String {
 }
 
 #[test]
-fn syslog_gets_one_datagram_a_record_also_after_it_has_started_anew() {
+fn syslog_gets_one_datagram_a_record_even_after_its_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let daemon = listen(&path);
@@ -41,7 +41,7 @@ fn syslog_gets_one_datagram_a_record_also_after_it_has_started_anew() {
 }
 
 #[test]
-fn a_syslog_that_does_not_read_does_not_hold_the_program_up() {
+fn a_syslog_that_does_not_read_does_not_block_the_program() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let daemon = listen(&path);
@@ -53,7 +53,7 @@ fn a_syslog_that_does_not_read_does_not_hold_the_program_up() {
 }
 
 #[test]
-fn syslog_over_udp_outlives_a_daemon_that_is_away() {
+fn syslog_over_udp_goes_on_after_the_daemon_was_unreachable() {
     let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = daemon.local_addr().unwrap().port();
     let address = SyslogAddress::Udp("localhost".into(), port);

@@ -1,4 +1,4 @@
-//! Faults: the program goes on, and says what is wrong once.
+//! Failures of handlers: the program goes on, and reports each failure once.
 
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -9,16 +9,16 @@ use std::{env, thread};
 use super::syslog::{listen, received, to_syslog};
 use super::*;
 
-/// In the child: where to work. None in the test itself.
+/// The directory to work in, in the child process. None in the test itself.
 fn child_folder() -> Option<PathBuf> {
     env::var_os("PSISTATS_LOGGING_CHILD").map(PathBuf::from)
 }
 
-/// Runs test `name` as a process of its own that finds `folder` by [`child_folder`], with standard
-/// error going to `stderr` and files of at most 1024 bytes; it must end well, and in time. `journal` is
-/// what systemd says of the stream that its journal reads.
+/// Runs test `name` as a child process, which must succeed in time. The child finds `folder` by
+/// [`child_folder`], writes its standard error to `stderr`, and can write files of at most 1024 bytes.
+/// `journal` is its `$JOURNAL_STREAM`.
 fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>, journal: &str) {
-    // A limit on the size of files is the disk that is full: write(2) is told so, not the process.
+    // A limit on the size of files stands in for a full disk. With the signal ignored, write(2) fails.
     let limits = "trap '' XFSZ; ulimit -f 2; exec \"$@\"";
     let mut child = Command::new("/bin/sh")
         .args(["-c", limits, "sh"])
@@ -41,12 +41,12 @@ fn run_child(name: &str, folder: &Path, stderr: impl Into<Stdio>, journal: &str)
     assert!(status.expect("the child hangs").success());
 }
 
-/// As [`run_child`], and returns what it wrote to standard error.
+/// Runs a child as [`run_child`] does, and returns its standard error.
 fn child_stderr(name: &str, folder: &Path) -> String {
     child_stderr_in_journal(name, folder, 1)
 }
 
-/// The same where the journal reads its standard error, and another stream where `off` is not 0.
+/// The same, where the journal reads the child's standard error if `off` is 0, and another stream otherwise.
 fn child_stderr_in_journal(name: &str, folder: &Path, off: u64) -> String {
     let (mut reader, writer) = io::pipe().unwrap();
     let stream = nix::sys::stat::fstat(&writer).unwrap();
@@ -57,8 +57,8 @@ fn child_stderr_in_journal(name: &str, folder: &Path, off: u64) -> String {
 }
 
 #[test]
-fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
-    let name = "a_full_disk_is_said_once_and_the_other_handlers_go_on";
+fn a_full_disk_is_reported_once_and_the_other_handlers_go_on() {
+    let name = "a_full_disk_is_reported_once_and_the_other_handlers_go_on";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let said = child_stderr(name, folder.path());
@@ -77,8 +77,8 @@ fn a_full_disk_is_said_once_and_the_other_handlers_go_on() {
 }
 
 #[test]
-fn a_closed_standard_error_ends_nothing() {
-    let name = "a_closed_standard_error_ends_nothing";
+fn a_closed_standard_error_stops_no_other_handler() {
+    let name = "a_closed_standard_error_stops_no_other_handler";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let (reader, writer) = io::pipe().unwrap();
@@ -96,8 +96,8 @@ fn a_closed_standard_error_ends_nothing() {
 }
 
 #[test]
-fn a_standard_error_that_nobody_reads_does_not_hold_the_program_up() {
-    let name = "a_standard_error_that_nobody_reads_does_not_hold_the_program_up";
+fn a_standard_error_that_nobody_reads_does_not_block_the_program() {
+    let name = "a_standard_error_that_nobody_reads_does_not_block_the_program";
     if child_folder().is_some() {
         logging::install(Some(&root(vec![handler(Target::Stderr)])), Fallback::Stderr).unwrap();
         for n in 0..10_000 {
@@ -105,7 +105,7 @@ fn a_standard_error_that_nobody_reads_does_not_hold_the_program_up() {
         }
         return;
     }
-    // child_stderr reads only after the child's end: a pipe holds 64 KiB, the child has 1 MB.
+    // child_stderr reads only after the child has ended. The pipe holds 64 KiB, and the child writes 1 MB.
     let said = child_stderr(name, Path::new("/"));
     assert!(said.len() >= 4096, "{} bytes", said.len());
     assert!(said.ends_with('\n') && said.lines().all(|line| line.len() == 100), "a torn line");
@@ -126,9 +126,8 @@ fn without_configuration_the_foreground_logs_to_standard_error() {
 }
 
 #[test]
-fn in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_configuration_says_so() {
-    let name =
-        "in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_configuration_says_so";
+fn in_the_journal_a_line_begins_with_its_priority_and_has_a_time_only_if_configured() {
+    let name = "in_the_journal_a_line_begins_with_its_priority_and_has_a_time_only_if_configured";
     if let Some(folder) = child_folder() {
         logging::install(None, Fallback::Stderr).unwrap();
         log::error!("first\nline");
@@ -158,7 +157,7 @@ fn in_the_journal_a_line_begins_with_its_priority_and_has_no_time_unless_the_con
 #[test]
 fn a_rotation_that_fails_loses_no_line() {
     let folder = tempfile::tempdir().unwrap();
-    // A directory that is not empty stands where the old file should go.
+    // A directory that is not empty is in the way of the rotated file.
     fs::create_dir_all(folder.path().join("x.log.1/full")).unwrap();
     let path = folder.path().join("x.log");
     let target = Target::RotatingFile { path: path.clone(), max_bytes: 8, backups: 1 };
@@ -170,11 +169,11 @@ fn a_rotation_that_fails_loses_no_line() {
 }
 
 #[test]
-fn a_rotation_takes_as_long_as_there_are_old_files_and_not_as_there_may_be() {
+fn the_time_of_a_rotation_depends_on_the_number_of_old_files_and_not_on_backup_count() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("x.log.7"), "old\n").unwrap();
     let path = folder.path().join("x.log");
-    // As many renames as there may be would take hours.
+    // Renaming as many files as backupCount allows would take hours.
     let target = Target::RotatingFile { path, max_bytes: 1, backups: u32::MAX };
     let mut loggers = open(&root(vec![handler(target)]));
     info(&mut loggers, "one");
@@ -191,7 +190,7 @@ fn a_rotation_takes_as_long_as_there_are_old_files_and_not_as_there_may_be() {
 }
 
 #[test]
-fn a_new_log_file_is_not_for_everyone() {
+fn a_new_log_file_is_not_readable_by_everyone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.log");
     info(&mut open(&root(vec![handler(file(&path))])), "line");
@@ -200,8 +199,8 @@ fn a_new_log_file_is_not_for_everyone() {
 }
 
 #[test]
-fn an_absent_syslog_is_said_once_for_each_time_that_it_goes() {
-    let name = "an_absent_syslog_is_said_once_for_each_time_that_it_goes";
+fn an_absent_syslog_is_reported_once_for_each_time_that_it_goes_away() {
+    let name = "an_absent_syslog_is_reported_once_for_each_time_that_it_goes_away";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let said = child_stderr(name, folder.path());
@@ -224,8 +223,8 @@ fn an_absent_syslog_is_said_once_for_each_time_that_it_goes() {
 }
 
 #[test]
-fn a_line_that_the_full_disk_tore_does_not_swallow_the_next() {
-    let name = "a_line_that_the_full_disk_tore_does_not_swallow_the_next";
+fn a_line_cut_by_a_full_disk_does_not_merge_with_the_next() {
+    let name = "a_line_cut_by_a_full_disk_does_not_merge_with_the_next";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().unwrap();
         let said = child_stderr(name, folder.path());
@@ -243,19 +242,19 @@ fn a_line_that_the_full_disk_tore_does_not_swallow_the_next() {
     }
     log::logger().flush();
     assert_ne!(path.metadata().unwrap().len() % 100, 0, "no line was torn");
-    // Somebody makes room.
+    // The disk has room again.
     fs::File::options().write(true).open(&path).unwrap().set_len(650).unwrap();
     log::info!("room again");
     log::logger().flush();
 }
 
 #[test]
-fn a_file_that_others_moved_or_removed_is_made_anew_and_no_line_is_lost() {
+fn a_log_file_that_was_moved_or_removed_is_created_again_and_no_line_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let (path, old) = (dir.path().join("log"), dir.path().join("log.1"));
     let mut loggers = open(&root(vec![handler(file(&path))]));
     info(&mut loggers, "one");
-    // As logrotate does by default, and with `create`, and with `copytruncate`.
+    // What logrotate does by default, with `create` and with `copytruncate`.
     fs::rename(&path, &old).unwrap();
     info(&mut loggers, "two");
     assert_eq!([&old, &path].map(|p| fs::read_to_string(p).unwrap()), ["one\n", "two\n"]);
@@ -269,7 +268,7 @@ fn a_file_that_others_moved_or_removed_is_made_anew_and_no_line_is_lost() {
 }
 
 #[test]
-fn a_file_whose_folder_is_gone_goes_on_being_written_where_it_is_until_it_can_be_made_anew() {
+fn a_log_file_whose_directory_was_moved_is_still_written_until_it_can_be_created_again() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, aside) = (dir.path().join("logs"), dir.path().join("aside"));
     fs::create_dir(&folder).unwrap();
@@ -285,7 +284,7 @@ fn a_file_whose_folder_is_gone_goes_on_being_written_where_it_is_until_it_can_be
 
 #[test]
 #[ignore = "needs logrotate: tests/run"]
-fn logrotate_itself_takes_the_file_away_as_our_example_says_and_no_line_is_lost() {
+fn logrotate_with_our_example_rotates_the_log_and_no_line_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let (path, config) = (dir.path().join("psistats.log"), dir.path().join("logrotate"));
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/psistats.logrotate");

@@ -49,7 +49,7 @@ fn under_systemd_it_is_active_without_a_broker_and_publishes_the_same_figures_fr
     assert!(told.starts_with(&runs), "{told}");
     let told = tree.does("psistats start 2>&1");
     let refuses =
-        format!("psistats already runs as a service of systemd, pid {}: use `sudo", service["MainPID"]);
+        format!("psistats is already running as a systemd service, pid {}: use `sudo", service["MainPID"]);
     assert!(told.starts_with(&refuses), "{told}");
     assert_eq!(tree.does("grep -l ^psistats /proc/[0-9]*/comm | wc -l"), "1\n");
     let status = fs::read_to_string(tree.path(&format!("/proc/{}/status", service["MainPID"]))).unwrap();

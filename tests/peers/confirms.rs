@@ -1,16 +1,16 @@
-//! Exact bookkeeping: what is not confirmed comes again, in order, and nothing else does.
+//! Confirms: unconfirmed reports are sent again in order, and no others.
 
 use crate::walk::{Retry, Walk, end, figure, sequence};
 use support::PATIENCE;
 use support::scripted::{Peer, Step};
 
-/// Sequence numbers of the next `n` reports.
+/// The sequence numbers of the next `n` reports.
 fn read(peer: &mut Peer, n: usize) -> Vec<u64> {
     (0..n).map(|_| sequence(&peer.read_publish())).collect()
 }
 
 #[test]
-fn nack_multiple_and_confirms_out_of_order_are_kept_apart() {
+fn multiple_nacks_and_out_of_order_confirms_are_distinguished() {
     let mut walk = Walk::start();
     let (mut peer, channel) = walk.connects();
     assert_eq!(read(&mut peer, 6), [1, 2, 3, 4, 5, 6]);
@@ -21,7 +21,7 @@ fn nack_multiple_and_confirms_out_of_order_are_kept_apart() {
     walk.says("refused to store a report (Nack)", Retry::Soon);
     drop(peer);
 
-    // By tag now, which begins anew: 2 is tag 1, 3 is tag 2, 5 is tag 3.
+    // Delivery tags begin again at 1: report 2 has tag 1, report 3 tag 2, report 5 tag 3.
     let (mut peer, channel) = walk.connects();
     let again = read(&mut peer, 6);
     assert_eq!(again[..3], [2, 3, 5]);
@@ -42,12 +42,12 @@ fn nack_multiple_and_confirms_out_of_order_are_kept_apart() {
 }
 
 #[test]
-fn a_nack_waits_for_the_other_answers_that_are_on_their_way() {
+fn after_a_nack_the_connection_is_closed_once_the_outstanding_confirms_have_arrived() {
     let walk = Walk::start();
     let (mut peer, channel) = walk.connects();
     assert_eq!(read(&mut peer, 4), [1, 2, 3, 4]);
     peer.nack(channel, 1, false);
-    // Publishing stops; an orderly Close comes once all is answered.
+    // Publishing stops, and an orderly Close follows once every report is confirmed.
     peer.ack(channel, 3, false);
     peer.ack(channel, 2, false);
     peer.read_end(PATIENCE);
@@ -57,14 +57,15 @@ fn a_nack_waits_for_the_other_answers_that_are_on_their_way() {
 }
 
 #[test]
-fn an_answer_for_what_is_not_in_flight_ends_the_connection_and_counts_nothing() {
+fn a_confirm_for_an_unknown_delivery_tag_ends_the_connection_and_counts_nothing() {
     type Answer = fn(&mut Peer, u16);
     let answers: [(&str, Answer); 6] = [
         ("delivery tag 0;", |peer, channel| peer.ack(channel, 0, false)),
         ("delivery tag 9000000000;", |peer, channel| peer.ack(channel, 9_000_000_000, true)),
         ("delivery tag 18446744073709551615;", |peer, channel| peer.nack(channel, u64::MAX, false)),
         ("delivery tag 1000000;", |peer, channel| peer.nack(channel, 1_000_000, true)),
-        // Zero with multiple is "all so far" elsewhere in AMQP; RabbitMQ never says so to a publisher.
+        // Tag 0 with multiple means "all so far" elsewhere in AMQP, but RabbitMQ never sends that to a
+        // publisher.
         ("delivery tag 0;", |peer, channel| peer.ack(channel, 0, true)),
         ("delivery tag 0;", |peer, channel| peer.nack(channel, 0, false)),
     ];
@@ -79,7 +80,7 @@ fn an_answer_for_what_is_not_in_flight_ends_the_connection_and_counts_nothing() 
 }
 
 #[test]
-fn a_second_answer_for_the_same_report_ends_the_connection() {
+fn a_second_confirm_for_the_same_report_ends_the_connection() {
     let mut walk = Walk::start();
     let (mut peer, channel) = walk.connects();
     assert_eq!(read(&mut peer, 3), [1, 2, 3]);

@@ -1,4 +1,4 @@
-//! Peers without end or measure: memory stays, sampling goes on.
+//! Peers that send without end: memory stays bounded, and sampling goes on.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use crate::walk::{Retry, Walk, end, figure, sequence};
 use support::PATIENCE;
 use support::scripted::Step;
 
-/// KiB that a process may take more or less of, beside what it allocates: pages of its own file.
+/// KiB by which resident memory varies without any allocation: pages of the program's own file.
 const NOISE_KIB: u64 = 256;
 
 const HEARTBEAT: &[u8] = b"\x08\0\0\0\0\0\0\xce";
@@ -19,7 +19,7 @@ const BLOCKED: &[u8] = b"\x01\0\0\0\0\0\x05\0\x0a\0\x3c\0\xce";
 const UNBLOCKED: &[u8] = b"\x01\0\0\0\0\0\x04\0\x0a\0\x3d\xce";
 const FLOW_ON: &[u8] = b"\x01\0\x01\0\0\0\x05\0\x14\0\x14\x01\xce";
 
-/// Writes `frame` over and over until dropped or the other side ends.
+/// Writes `frame` repeatedly, until it is dropped or the peer closes.
 struct Flood {
     over: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
@@ -66,19 +66,19 @@ fn an_endless_stream_of_heartbeats_stops_neither_sampling_nor_publishing() {
 }
 
 #[test]
-fn a_broker_that_changes_its_mind_without_end_is_told_of_a_few_times_a_second_and_what_is_left_out_is_counted()
+fn a_broker_that_blocks_and_unblocks_without_end_logs_a_few_lines_a_second_and_the_suppressed_ones_are_counted()
  {
     let both = [BLOCKED, UNBLOCKED].concat();
     for (frames, changes) in [(UNBLOCKED.to_vec(), false), (both, true)] {
         let mut walk = Walk::start();
         let begin = Instant::now();
         let (mut peer, _) = walk.connects();
-        // Far more than would be told in the time that it takes.
+        // Far more changes than may be logged in that time.
         peer.stream.write_all(&frames.repeat(100_000)).unwrap();
         peer.read_publish();
         let sampled = figure(&walk.counters(), "sampled");
         while figure(&walk.counters(), "sampled") < sampled + 5 {}
-        // Everything has been heard by then.
+        // By now the agent has received everything.
         end(&mut peer);
         walk.says("closed the connection with 320", Retry::Soon);
         let lines = walk.agent.lines();
@@ -99,7 +99,7 @@ fn a_broker_that_changes_its_mind_without_end_is_told_of_a_few_times_a_second_an
 }
 
 #[test]
-fn who_asks_without_end_and_reads_no_answers_is_cut_off() {
+fn a_peer_that_sends_requests_without_reading_the_replies_is_disconnected() {
     let mut walk = Walk::start();
     walk.delivers();
     let before = walk.agent.status("VmRSS");
@@ -125,7 +125,7 @@ fn a_giant_returned_message_passes_through_fixed_memory() {
         let header = [&[0, 60, 0, 0][..], &u64::MAX.to_be_bytes(), &[0, 0]].concat();
         let mut content = frame(2, channel, &header);
         content.extend(frame(3, channel, &[b'x'; 131_064]).repeat(64));
-        // It ends the connection over the Return, and may do so in the middle of it.
+        // The agent closes the connection because of the Return, possibly before its end.
         let _ = peer.stream.write_all(&content);
     });
     let grown = walk.agent.status("VmRSS").saturating_sub(before);
@@ -134,13 +134,13 @@ fn a_giant_returned_message_passes_through_fixed_memory() {
 }
 
 #[test]
-fn a_stop_in_the_middle_of_a_flood_is_heard() {
+fn a_stop_during_a_flood_takes_effect() {
     let mut walk = Walk::start();
     let (mut peer, _) = walk.connects();
     peer.read_publish();
     let _flood = Flood::of(HEARTBEAT, &peer.stream);
     walk.agent.signal(nix::sys::signal::Signal::SIGTERM);
-    // Nobody confirms, and nobody answers its Close.
+    // The peer neither confirms nor answers the Close.
     assert!(walk.agent.wait(PATIENCE).success());
 }
 

@@ -1,4 +1,4 @@
-//! Bad peers between the connection and the first report.
+//! Faulty peers, before the first report.
 
 use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, connection};
@@ -8,14 +8,14 @@ use crate::walk::{Retry, Walk, end, figure, sequence};
 use support::PATIENCE;
 use support::scripted::{Peer, Step};
 
-/// Connection.Start with any version, mechanisms, and length of the server properties.
+/// A Connection.Start with the given version, mechanisms and length of the server properties.
 fn start(version: [u8; 2], properties: u32, mechanisms: &[u8]) -> Vec<u8> {
     let mechanisms = [&(mechanisms.len() as u32).to_be_bytes(), mechanisms].concat();
     [&version[..], &properties.to_be_bytes(), &mechanisms, b"\0\0\0\x05en_US"].concat()
 }
 
 #[test]
-fn whoever_is_no_rabbitmq_is_recognised_and_asked_again_slowly() {
+fn a_peer_that_is_not_rabbitmq_is_recognised_and_retried_slowly() {
     let mut walk = Walk::start();
     let answers: [(&str, &[u8]); 6] = [
         ("speaks AMQP 1-0-0 and not 0-9-1", b"AMQP\0\x01\0\0"),
@@ -75,7 +75,7 @@ fn a_malformed_greeting_is_refused() {
 }
 
 #[test]
-fn a_login_that_turns_into_something_else_is_refused() {
+fn a_malformed_or_aborted_login_is_refused() {
     let mut walk = Walk::start();
     walk.survives("method 10.20 on channel 0 is not expected here", Retry::Soon, |peer| {
         peer.handshake_until(Step::StartOk);
@@ -98,9 +98,9 @@ fn a_login_that_turns_into_something_else_is_refused() {
 }
 
 #[test]
-fn the_limits_that_a_broker_proposes_are_agreed_on() {
+fn the_limits_that_a_broker_proposes_are_negotiated() {
     let mut walk = Walk::start();
-    // Proposed: channels, frame (octets), heartbeat (s); agreed: frame and heartbeat.
+    // Proposed are channels, frame size (octets) and heartbeat (s). Agreed are frame size and heartbeat.
     for (proposed, agreed) in
         [((0, 0, 0), (131_072, 60)), ((2047, 4096, 10), (4096, 10)), ((1, 1 << 20, 580), (131_072, 60))]
     {
@@ -119,7 +119,7 @@ fn the_limits_that_a_broker_proposes_are_agreed_on() {
 }
 
 #[test]
-fn a_close_at_any_step_is_answered_and_told_with_its_reason() {
+fn a_close_at_any_step_is_answered_and_its_reason_is_logged() {
     let steps = [
         (Step::StartOk, "logging in"),
         (Step::Open, "opening the virtual host"),
@@ -153,7 +153,7 @@ fn a_close_at_any_step_is_answered_and_told_with_its_reason() {
 
 #[test]
 fn a_refused_transient_queue_is_explained() {
-    // RabbitMQ 4.3's answer, which the packaged one does not give.
+    // The reply of RabbitMQ 4.3, which is newer than the packaged one.
     let text = "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated.";
     let mut walk = Walk::with(|config| config.set("queue", "exclusive", "no"));
     walk.survives("set [queue] exclusive=yes or durable=yes", Retry::Slow, |peer| {
@@ -164,7 +164,7 @@ fn a_refused_transient_queue_is_explained() {
 }
 
 #[test]
-fn blocked_before_the_declarations_are_done_holds_reports_back() {
+fn a_broker_that_blocks_during_the_declarations_gets_no_report_until_it_unblocks() {
     let mut walk = Walk::start();
     let mut peer = walk.broker.accept();
     let (channel, declare) = peer.handshake_until(Step::ExchangeDeclare);
@@ -177,7 +177,7 @@ fn blocked_before_the_declarations_are_done_holds_reports_back() {
     walk.agent.wait_for_line("takes no reports for now (low on memory)", PATIENCE);
     let line = walk.counters();
     assert!(line.contains("(the broker takes nothing: low on memory)"), "{line}");
-    // They pile up, and none is on its way: the answer to a Flow would come after it.
+    // The reports are kept, and none is in flight: otherwise it would arrive before the reply to Flow.
     while figure(&walk.counters(), "pending") < 5 {}
     peer.send_method(channel, 20, 20, &[1]);
     assert!(matches!(peer.read(), AMQPFrame::Method(1, AMQPClass::Channel(_))));
@@ -201,7 +201,7 @@ fn giant_server_properties_pass_through_fixed_memory() {
     for _ in 0..5 {
         let mut peer = walk.broker.accept();
         peer.expect_header();
-        // As large as a frame may be before Tune, and all of it one text.
+        // One text, as large as a frame may be before Tune.
         let text = "x".repeat(131_072 - 100);
         let mut properties = FieldTable::default();
         properties.insert("motd".into(), amq_protocol::types::AMQPValue::LongString(text.into()));
@@ -226,14 +226,14 @@ fn expect_close_ok(peer: &mut Peer) {
     loop {
         match peer.read() {
             AMQPFrame::Method(0, AMQPClass::Connection(connection::AMQPMethod::CloseOk(_))) => return,
-            // What was on its way.
+            // The bytes that were in transit.
             AMQPFrame::Method(0, other) => panic!("expected Close-Ok, got {other:?}"),
             _ => {}
         }
     }
 }
 
-/// FIN, as a server ends that has said what it wanted.
+/// Closes the connection with FIN, after the last byte.
 fn hang_up(peer: &Peer) {
     peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
 }

@@ -1,5 +1,4 @@
-//! Peers that refuse, misbehave or attack: what the agent says, and that it comes through with
-//! every report.
+//! Peers that refuse, misbehave or attack: what the agent logs, and that no report is lost.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Bad peers once reports flow.
+//! Faulty peers, while reports are published.
 
 use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, channel};
@@ -7,7 +7,7 @@ use crate::walk::{Retry, Walk, end, figure, sequence};
 use support::scripted::{Peer, Step};
 
 #[test]
-fn a_frame_that_makes_no_sense_ends_the_connection_and_loses_nothing() {
+fn a_malformed_frame_ends_the_connection_and_loses_nothing() {
     let faults: [(&str, &[u8]); 13] = [
         ("a frame ends in 0x00, expected 0xce", b"\x08\0\0\0\0\0\0\0"),
         ("a frame ends in 0xcf, expected 0xce", b"\x01\0\x01\0\0\0\x0d\0\x3c\0\x50\0\0\0\0\0\0\0\x01\0\xcf"),
@@ -43,8 +43,8 @@ fn a_frame_that_makes_no_sense_ends_the_connection_and_loses_nothing() {
 }
 
 #[test]
-fn a_method_out_of_turn_ends_the_connection_and_loses_nothing() {
-    // Start, Tune, Open-Ok, Close-Ok on channel 0; Channel.Open-Ok, Exchange.Declare-Ok, Select-Ok.
+fn an_unexpected_method_ends_the_connection_and_loses_nothing() {
+    // Start, Tune, Open-Ok and Close-Ok on channel 0; Channel.Open-Ok, Exchange.Declare-Ok and Select-Ok.
     let methods: [(u16, u16, u16, &[u8]); 7] = [
         (0, 10, 10, &[0; 14]),
         (0, 10, 30, &[0; 8]),
@@ -71,7 +71,7 @@ fn channel_flow_stops_and_starts_the_reports() {
     let (mut peer, channel) = walk.connects();
     flow(&mut peer, channel, false);
     let mut sent = 0;
-    // What was published before Flow came; Flow-Ok ends it.
+    // Reports that were published before Flow arrived. Flow-Ok follows them.
     loop {
         match peer.read() {
             AMQPFrame::Header(..) => sent += 1,

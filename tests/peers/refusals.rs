@@ -1,4 +1,5 @@
-//! What a real RabbitMQ refuses: one helpful line, no tight loop, and all is well once it is mended.
+//! Refusals of a real RabbitMQ: one helpful line, no tight loop, and recovery once an operator has fixed the
+//! cause.
 
 use std::fs;
 use std::thread;
@@ -15,12 +16,12 @@ use support::proxy::Proxy;
 
 const PASSWORD: &str = "mistyped-secret";
 
-/// Everything is logged, so that nothing is hidden by a level.
+/// Log level DEBUG, so that no line is hidden.
 const VERBOSE: &str = "[logging]\nkeys=root\n[handlers]\nkeys=out\n[formatters]\nkeys=form\n\
     [logger_root]\nlevel=DEBUG\nhandlers=out\n[handler_out]\nclass=StreamHandler\nformatter=form\n\
     [formatter_form]\nformat=%(levelname)s %(message)s\n";
 
-/// A virtual host of the shared broker, behind a proxy that counts attempts.
+/// A virtual host of the shared broker, behind a proxy that counts the attempts.
 struct Stage {
     broker: Broker,
     vhost: String,
@@ -39,24 +40,23 @@ impl Stage {
         Config::new(self.proxy.port, &self.vhost).text(VERBOSE)
     }
 
-    /// The agent's only error, which has all of `words` and the address, and is followed by no
-    /// second attempt.
-    fn is_refused(&self, agent: &Agent, words: &[&str]) {
+    /// Asserts that the agent logs one error, with the address and all of `words`, and makes no second attempt.
+    fn assert_refused(&self, agent: &Agent, words: &[&str]) {
         let line = agent.wait_for_line("next attempt in", PATIENCE);
         assert!(line.starts_with(&format!("ERROR 127.0.0.1:{}: ", self.proxy.port)), "{line}");
         for word in words {
             assert!(line.contains(word), "no {word:?} in {line}");
         }
         assert!(wait_s(&line) >= 30.0, "{line}");
-        // retry_timer is 0.1: a loop would have made a dozen.
+        // With a retry_timer of 0.1 s, a tight loop would have made a dozen attempts.
         thread::sleep(Duration::from_millis(1500));
         assert_eq!(self.proxy.accepted(), 1, "{:#?}", agent.lines());
         let lines = agent.lines();
         assert_eq!(lines.iter().filter(|line| line.starts_with("ERROR")).count(), 1, "{lines:#?}");
     }
 
-    /// Reports arrive, from the first one on: sampling went on meanwhile.
-    fn is_mended(&self, agent: &Agent, config: &Config) {
+    /// Asserts that with `config` every report since the first one arrives.
+    fn assert_recovers(&self, agent: &Agent, config: &Config) {
         let messages = Tap::new(self.broker.port, &self.vhost).open();
         agent.reload(config);
         for (n, message) in (1..).zip(messages.take(20, PATIENCE)) {
@@ -67,11 +67,11 @@ impl Stage {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_12_a_wrong_password_is_one_error_that_does_not_show_it() {
+fn fault_12_a_wrong_password_logs_one_error_without_the_password() {
     let stage = Stage::new();
     let wrong = stage.config().set("server", "pass", PASSWORD);
     let agent = Agent::start(&wrong, &[]);
-    stage.is_refused(&agent, &["403", "ACCESS_REFUSED", "while logging in", "[server] user and pass"]);
+    stage.assert_refused(&agent, &["403", "ACCESS_REFUSED", "while logging in", "[server] user and pass"]);
     thread::sleep(Duration::from_secs(2));
     assert_eq!(stage.proxy.accepted(), 1);
 
@@ -82,29 +82,29 @@ fn fault_12_a_wrong_password_is_one_error_that_does_not_show_it() {
         seen(&format!("/proc/{}/environ", agent.pid())),
     ];
     assert!(shown.iter().all(|text| !text.is_empty() && !text.contains(PASSWORD)), "{shown:#?}");
-    stage.is_mended(&agent, &stage.config());
+    stage.assert_recovers(&agent, &stage.config());
     assert!(!agent.lines().concat().contains(PASSWORD));
 }
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_13_a_virtual_host_that_is_missing_or_out_of_bounds_is_an_error_of_the_configuration() {
+fn fault_13_a_virtual_host_that_is_missing_or_not_permitted_is_an_error_that_names_the_setting() {
     let stage = Stage::new();
     let agent = Agent::start(&stage.config().set("server", "path", "no-such-place"), &[]);
-    stage.is_refused(&agent, &["530", "no-such-place", "not found", "[server] path"]);
-    stage.is_mended(&agent, &stage.config());
+    stage.assert_refused(&agent, &["530", "no-such-place", "not found", "[server] path"]);
+    stage.assert_recovers(&agent, &stage.config());
 
     let stage = Stage::new();
     stage.broker.api("DELETE", &format!("permissions/{}/guest", stage.vhost), None);
     let agent = Agent::start(&stage.config(), &[]);
-    stage.is_refused(&agent, &["530", &stage.vhost, "refused", "[server] path", "access"]);
+    stage.assert_refused(&agent, &["530", &stage.vhost, "refused", "[server] path", "access"]);
     permit(&stage, ".*", ".*");
-    stage.is_mended(&agent, &stage.config());
+    stage.assert_recovers(&agent, &stage.config());
 }
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_17_a_queue_of_other_arguments_is_named_with_both_sides() {
+fn fault_17_a_queue_declared_with_other_arguments_is_reported_with_both_values() {
     let stage = Stage::new();
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let queue = format!("psistats.{}", hostname.trim());
@@ -113,17 +113,17 @@ fn fault_17_a_queue_of_other_arguments_is_named_with_both_sides() {
     stage.broker.api("PUT", &path, Some(&other.to_string()));
     let config = stage.config().set("queue", "exclusive", "no");
     let agent = Agent::start(&config, &[]);
-    stage.is_refused(
+    stage.assert_refused(
         &agent,
         &["406", &queue, "x-message-ttl", "777", "10000", "declaring the queue", "make [queue] equal"],
     );
     stage.broker.api("DELETE", &path, None);
-    stage.is_mended(&agent, &config);
+    stage.assert_recovers(&agent, &config);
 }
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_17_an_exchange_of_other_arguments_is_named_with_both_sides() {
+fn fault_17_an_exchange_declared_with_other_arguments_is_reported_with_both_values() {
     let stage = Stage::new();
     let path = format!("exchanges/{}/psistats", stage.vhost);
     stage.broker.api("PUT", &path, Some(r#"{"type": "topic", "durable": true}"#));
@@ -136,14 +136,14 @@ fn fault_17_an_exchange_of_other_arguments_is_named_with_both_sides() {
         "current is 'true'",
         "make [exchange] equal",
     ];
-    stage.is_refused(&agent, &both);
+    stage.assert_refused(&agent, &both);
     stage.broker.api("DELETE", &path, None);
-    stage.is_mended(&agent, &stage.config());
+    stage.assert_recovers(&agent, &stage.config());
 }
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_permission_that_lacks_is_named_with_the_command_that_gives_it() {
+fn a_missing_permission_is_reported_with_the_command_that_grants_it() {
     for (configure, write, words) in [
         ("", ".*", ["403", "declaring the exchange", "access to exchange 'psistats'", "set_permissions"]),
         (".*", "", ["403", "binding the queue", "access to queue 'psistats.", "set_permissions"]),
@@ -152,23 +152,23 @@ fn a_permission_that_lacks_is_named_with_the_command_that_gives_it() {
         let stage = Stage::new();
         permit(&stage, configure, write);
         let agent = Agent::start(&stage.config(), &[]);
-        stage.is_refused(&agent, &words);
+        stage.assert_refused(&agent, &words);
         permit(&stage, ".*", ".*");
-        stage.is_mended(&agent, &stage.config());
+        stage.assert_recovers(&agent, &stage.config());
     }
 }
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn an_exchange_that_is_missing_and_not_to_be_declared_is_named() {
+fn a_missing_exchange_that_may_not_be_declared_is_reported() {
     let stage = Stage::new();
     let config = stage.config().set("exchange", "declare", "no");
     let agent = Agent::start(&config, &[]);
-    stage.is_refused(&agent, &["404", "no exchange 'psistats'", "create it, or set declare=yes"]);
-    stage.is_mended(&agent, &config); // its consumer declares it
+    stage.assert_refused(&agent, &["404", "no exchange 'psistats'", "create it, or set declare=yes"]);
+    stage.assert_recovers(&agent, &config); // its consumer declares it
 
-    // With no queue of ours to bind, only a report finds out; which may be because it was deleted
-    // a moment ago, so that this is tried again soon.
+    // Without a queue to bind, only a published report reveals that the exchange is missing. It may have been
+    // deleted a moment ago, so the agent retries soon.
     let stage = Stage::new();
     let agent = Agent::start(
         &config.set("queue", "declare", "no").set("server", "port", stage.proxy.port).set(
@@ -191,14 +191,14 @@ fn an_exchange_that_is_missing_and_not_to_be_declared_is_named() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_18_an_exclusive_queue_that_is_held_is_tried_soon_for_three_heartbeats_and_then_slowly() {
+fn fault_18_an_exclusive_queue_in_use_is_retried_quickly_for_three_heartbeats_and_then_slowly() {
     let stage = Stage::new();
     let config = stage.config().set("server", "heartbeat", 1);
     let holder = Agent::start(&config, &[]);
     holder.wait_for_line("connected to", PATIENCE);
     let second = Agent::start(&config, &[]);
 
-    // By then the broker has given up our own connection of before, if it was that.
+    // By now the broker would have closed the agent's own previous connection.
     let first = second.wait_for_line("WARNING 127.0.0.1:", PATIENCE);
     let last = second.wait_for_line("ERROR 127.0.0.1:", PATIENCE);
     for line in [&first, &last] {

@@ -1,4 +1,4 @@
-//! One byte at a time.
+//! Links and peers that deliver one byte at a time.
 
 use std::io::Write;
 use std::thread;
@@ -13,7 +13,7 @@ use support::proxy::{Direction, Proxy};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_link_that_carries_one_byte_at_a_time_carries_the_same_reports() {
+fn a_link_that_delivers_one_byte_at_a_time_delivers_the_same_reports() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
@@ -32,12 +32,12 @@ fn a_link_that_carries_one_byte_at_a_time_carries_the_same_reports() {
 }
 
 #[test]
-fn a_peer_that_sends_a_byte_a_second_meets_one_deadline_for_the_whole_handshake() {
+fn a_peer_that_sends_one_byte_a_second_hits_the_timeout_of_the_whole_handshake() {
     let mut walk = Walk::start();
     walk.survives("no answer in time while waiting for the broker's greeting", Retry::Soon, |peer| {
         peer.expect_header();
         let mut stream = peer.stream.try_clone().unwrap();
-        // Two minutes of Connection.Start, each byte of which is a sign of life.
+        // A Connection.Start that takes two minutes. Each byte of it shows that the peer is alive.
         let start = [&[1, 0, 0, 0, 0, 1, 0, 0, 10, 0, 10, 0, 9][..], &[0; 110]].concat();
         thread::spawn(move || {
             for byte in start {

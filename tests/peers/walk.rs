@@ -1,4 +1,4 @@
-//! One agent that is led from one bad peer to the next, with a good one after each.
+//! One agent that meets a series of faulty peers, with a correct one after each.
 
 use std::time::{Duration, Instant};
 
@@ -10,33 +10,33 @@ use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::scripted::{Peer, Publish, ScriptedBroker, Step};
 
-/// Reports that a good peer takes before the next bad one comes.
+/// The reports that a correct peer reads before the next faulty one.
 const REPORTS: usize = 3;
 
-/// The agent, where it connects, and what it owes.
+/// The agent, the broker that it connects to, and the unconfirmed reports.
 pub struct Walk {
     pub broker: ScriptedBroker,
     pub agent: Agent,
     config: Config,
-    /// Sequence numbers from here on are unconfirmed.
+    /// The first unconfirmed sequence number.
     pub next: u64,
 }
 
-/// How soon the agent is to come back.
+/// How soon the agent should reconnect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     Soon,
-    /// After half a minute at least, unless the configuration is read again.
+    /// After at least half a minute, unless the configuration is reloaded.
     Slow,
 }
 
 impl Walk {
-    /// An agent that looks for its broker.
+    /// Starts an agent.
     pub fn start() -> Self {
         Self::with(|config| config)
     }
 
-    /// The same with further settings.
+    /// Starts an agent with further settings.
     pub fn with(settings: impl FnOnce(Config) -> Config) -> Self {
         let broker = ScriptedBroker::new();
         let config = settings(Config::new(broker.port, "/"));
@@ -44,20 +44,20 @@ impl Walk {
         Self { broker, agent, config, next: 1 }
     }
 
-    /// Plays `fault` to the agent's next connection: one line tells of it with `words` and the
-    /// address, the next attempt is as far off as `retry` says, and the connection after that works.
+    /// Plays `fault` to the agent's next connection. Asserts that one line has the address and `words`, that
+    /// the next attempt comes as `retry` says, and that the next connection works.
     pub fn survives(&mut self, words: &str, retry: Retry, fault: impl FnOnce(&mut Peer)) {
         let mut peer = self.broker.accept();
         fault(&mut peer);
         self.says(words, retry);
         if retry == Retry::Slow {
-            // Otherwise the next attempt is half a minute away.
+            // Without a reload, the next attempt would come after half a minute.
             self.agent.reload(&self.config);
         }
         self.delivers();
     }
 
-    /// Waits for the line with `words`, which is there once.
+    /// Waits for a line with `words`, and asserts that there is only one.
     pub fn says(&self, words: &str, retry: Retry) -> String {
         let line = self.agent.wait_for_line(words, PATIENCE);
         assert!(line.contains(&format!("127.0.0.1:{}: ", self.broker.port)), "which broker? {line}");
@@ -65,13 +65,14 @@ impl Walk {
         assert!(line.contains(level), "expected{level}in {line}");
         assert_eq!(wait >= 30.0, retry == Retry::Slow, "{line}");
         let lines = self.agent.lines();
-        // The counters' line has it too.
+        // The line of counters repeats the last error.
         let told = |line: &&String| line.contains(words) && !line.contains("sampled=");
         assert_eq!(lines.iter().filter(told).count(), 1, "once: {lines:#?}");
         line
     }
 
-    /// A good broker: everything unconfirmed comes first and in order; some of it is confirmed.
+    /// Acts as a correct broker: asserts that everything unconfirmed arrives first and in order, and confirms
+    /// some of it.
     pub fn delivers(&mut self) {
         let (mut peer, channel) = self.connects();
         let tag = REPORTS as u64;
@@ -83,7 +84,7 @@ impl Walk {
         end(&mut peer);
     }
 
-    /// The next connection, with everything declared and confirms on; and its channel.
+    /// Accepts the next connection, up to the declarations and confirm mode, and returns it with its channel.
     pub fn connects(&self) -> (Peer, u16) {
         let mut peer = self.broker.accept();
         let (channel, select) = peer.handshake_until(Step::ConfirmSelect);
@@ -91,7 +92,7 @@ impl Walk {
         (peer, channel)
     }
 
-    /// Asks the agent for its counters: the line that comes, of which all figures add up.
+    /// Asks the agent for its counters, asserts that they add up, and returns the line.
     pub fn counters(&self) -> String {
         let count = || self.agent.lines().iter().filter(|line| line.contains("sampled=")).count();
         let before = count();
@@ -107,7 +108,7 @@ impl Walk {
         line
     }
 
-    /// Nothing was dropped on the way, and what good peers confirmed was counted; then a stop.
+    /// Asserts that nothing was dropped and that every confirm was counted, and stops the agent.
     pub fn ends_well(mut self) {
         let line = self.counters();
         assert_eq!((figure(&line, "dropped"), figure(&line, "confirmed")), (0, self.next - 1), "{line}");
@@ -115,7 +116,7 @@ impl Walk {
     }
 }
 
-/// Ends a connection in order, so that all that was said on it has been heard.
+/// Closes a connection in order, so that the agent has received everything.
 pub fn end(peer: &mut Peer) {
     peer.close(320, "CONNECTION_FORCED");
     let is_close_ok = |frame: &AMQPFrame| {
@@ -124,20 +125,20 @@ pub fn end(peer: &mut Peer) {
     while !is_close_ok(&peer.read()) {}
 }
 
-/// The number that a report's message id ends in.
+/// The sequence number at the end of a report's message id.
 pub fn sequence(publish: &Publish) -> u64 {
     let id = publish.properties.message_id().as_ref().unwrap().to_string();
     id.rsplit('-').next().unwrap().parse().unwrap()
 }
 
-/// What a line says of the next attempt, seconds.
+/// The seconds until the next attempt in a log line.
 pub fn wait_s(line: &str) -> f32 {
     let (_, rest) =
         line.split_once("next attempt in ").unwrap_or_else(|| panic!("no next attempt in {line}"));
     rest.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// A figure of the line of counters, such as `confirmed`.
+/// A counter in the line of counters, such as `confirmed`.
 pub fn figure(line: &str, name: &str) -> u64 {
     let (_, rest) = line.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("no {name} in {line}"));
     rest.split(' ').next().unwrap().parse().unwrap()

@@ -1,4 +1,4 @@
-//! Ways to name the broker.
+//! How the broker can be named in the configuration.
 
 use std::net::Ipv6Addr;
 
@@ -11,7 +11,7 @@ use support::scripted::{ScriptedBroker, Step};
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_url_says_who_where_and_which_virtual_host() {
+fn a_url_gives_user_password_host_port_and_virtual_host() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     broker.api("PUT", &format!("users/{vhost}"), Some(r#"{"password": "p@ss/word:1", "tags": ""}"#));
@@ -31,7 +31,7 @@ fn a_url_says_who_where_and_which_virtual_host() {
 }
 
 #[test]
-fn an_ipv6_address_is_written_in_brackets_and_shown_so() {
+fn an_ipv6_address_is_configured_and_shown_in_brackets() {
     let broker = ScriptedBroker::on(Ipv6Addr::LOCALHOST.into());
     let host = format!("[::1]:{}", broker.port);
     let agent = Agent::start(&Config::new(1, "/").set("server", "host", &host), &[]);
@@ -44,11 +44,11 @@ fn an_ipv6_address_is_written_in_brackets_and_shown_so() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_name_is_resolved_by_a_thread_that_is_gone_afterwards() {
+fn a_name_is_resolved_by_a_thread_that_ends_afterwards() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
-    // ::1 comes first in many a hosts file; nothing listens there.
+    // ::1 comes first in many hosts files, and nothing listens there.
     let agent = Agent::start(&Config::new(broker.port, &vhost).set("server", "host", "localhost"), &[]);
     messages.take(3, PATIENCE);
     agent.wait_for_line(&format!("connected to localhost:{},", broker.port), PATIENCE);
@@ -57,7 +57,7 @@ fn a_name_is_resolved_by_a_thread_that_is_gone_afterwards() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn the_nodes_of_a_cluster_are_tried_in_turn() {
+fn the_nodes_of_a_cluster_are_tried_one_after_another() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();

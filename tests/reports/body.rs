@@ -1,4 +1,4 @@
-//! Keys, types and times of reports.
+//! The keys, types and times of reports.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -35,7 +35,7 @@ fn three_consumers_read_the_same_reports_from_the_first_one_on() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn reports_have_the_documented_keys_and_every_tenth_the_secondary_ones() {
+fn reports_have_the_documented_keys_and_every_tenth_has_the_secondary_ones() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
@@ -47,7 +47,7 @@ fn reports_have_the_documented_keys_and_every_tenth_the_secondary_ones() {
     for message in &read {
         check_report(&message.body);
     }
-    // Not as 0, which would be the difference of nothing to nothing.
+    // The first cpu figure is not 0, as it would be without a previous reading.
     assert!(read[0].body["cpu"].is_number(), "{}", read[0].body);
     assert!(read[0].body["uptime"].is_number(), "the first report has the secondary keys: {}", read[0].body);
 
@@ -69,7 +69,7 @@ fn reports_have_the_documented_keys_and_every_tenth_the_secondary_ones() {
     assert!(secondary.len().abs_diff(half_seconds.len()) <= 1, "{secondary:?} of {times:?}");
 }
 
-/// Section "Format" of the original's documentation.
+/// The section "Format" of the original's documentation.
 fn check_report(body: &Value) {
     let mut keys: BTreeSet<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
     assert!(keys.remove("ts"), "[message] timestamp=yes: {body}");
@@ -96,7 +96,7 @@ fn check_report(body: &Value) {
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
 fn psutil_agrees_with_what_a_consumer_reads() {
-    // Of the machine as it is for two seconds, and when these were.
+    // psutil's figures of this machine over two seconds, and the time of these.
     const PSUTIL: &str = r#"
 import json, psutil, socket, time
 print("ready", flush=True)
@@ -143,7 +143,7 @@ print(json.dumps({"begin": begin, "end": time.time(), "cpu": cpu, "mem": psutil.
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_board_without_a_sensor_sends_null_and_one_that_is_not_to_ask_sends_nothing() {
+fn a_missing_sensor_is_null_and_a_disabled_one_is_left_out() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();

@@ -1,4 +1,4 @@
-//! Exchange, queue and binding, as the broker itself lists them.
+//! Exchange, queue and binding, as the broker lists them.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use support::agent::{Agent, Config};
 use support::broker::Broker;
 use support::consumer::Tap;
 
-/// Settings of one section.
+/// The settings of one section.
 type Keys = &'static [(&'static str, &'static str)];
 
-/// An agent with `keys` in `section` that has declared everything, in a virtual host of its own.
+/// An agent with `keys` in `section` that has declared everything, in a new virtual host.
 fn declared(broker: &Broker, section: &str, keys: Keys) -> (Agent, String) {
     let vhost = broker.vhost();
     let config = keys
@@ -46,7 +46,7 @@ fn the_defaults_are_those_of_the_original() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn every_key_of_the_queue_has_its_effect() {
+fn every_key_of_the_queue_takes_effect() {
     let broker = Broker::shared();
     let ttl = json!({"x-message-ttl": 10000});
     let table: [(Keys, Value); 7] = [
@@ -78,7 +78,7 @@ fn every_key_of_the_queue_has_its_effect() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn no_heartbeat_is_none_at_the_broker_too() {
+fn a_disabled_heartbeat_is_disabled_at_the_broker_too() {
     let broker = Broker::shared();
     let (_agent, vhost) = declared(&broker, "server", &[("heartbeat", "0")]);
     assert_eq!(only(broker.connections(&vhost))["timeout"], 0);
@@ -86,7 +86,7 @@ fn no_heartbeat_is_none_at_the_broker_too() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn every_key_of_the_exchange_has_its_effect() {
+fn every_key_of_the_exchange_takes_effect() {
     let broker = Broker::shared();
     let table: [(Keys, Value); 5] = [
         (&[("name", "fleet")], json!(["fleet", "topic", false, false])),
@@ -107,10 +107,10 @@ fn every_key_of_the_exchange_has_its_effect() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn what_is_not_to_be_declared_is_used_as_it_is() {
+fn with_declare_no_the_existing_exchange_is_used_and_no_queue_is_declared() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
-    // Of other arguments than ours: a declaration would be refused.
+    // The exchange has other arguments than the agent's, so a declaration would be refused.
     let tap = Tap::new(broker.port, &vhost).exchange("given", true);
     let messages = tap.open();
     let config = Config::new(broker.port, &vhost)

@@ -1,4 +1,4 @@
-//! What consumers see of the agent, read by consumers that nobody here wrote.
+//! What consumers see of the agent, read by independent consumers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,12 +20,12 @@ use std::time::{Duration, Instant};
 use support::PATIENCE;
 use support::reports::sequence;
 
-/// This machine's name, as its kernel has it.
+/// This machine's host name, from the kernel.
 fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().into()
 }
 
-/// Looks until `found` says yes, which it does in time.
+/// Waits until `found` returns true, and fails after a timeout.
 fn eventually(what: &str, mut found: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !found() {

@@ -1,4 +1,4 @@
-//! What goes with a report: properties, routing key, the mandatory bit.
+//! Properties, routing key and mandatory bit of a published report.
 
 use crate::{hostname, sequence};
 use support::PATIENCE;
@@ -40,7 +40,7 @@ fn properties_name_the_content_the_sample_time_and_the_report() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn reports_are_persistent_where_the_queue_is_durable_or_where_asked_for() {
+fn reports_are_persistent_if_the_queue_is_durable_or_if_configured() {
     let broker = Broker::shared();
     for (section, key) in [("queue", "durable"), ("message", "persistent")] {
         let vhost = broker.vhost();
@@ -56,7 +56,7 @@ fn reports_are_persistent_where_the_queue_is_durable_or_where_asked_for() {
 }
 
 #[test]
-fn reports_are_mandatory_on_the_configured_exchange() {
+fn reports_are_published_as_mandatory_to_the_configured_exchange() {
     let broker = ScriptedBroker::new();
     let config =
         Config::new(broker.port, "/").set("exchange", "name", "fleet").set("queue", "prefix", "stats");

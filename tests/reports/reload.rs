@@ -19,7 +19,7 @@ use support::scripted::ScriptedBroker;
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn new_timers_take_effect_on_the_same_connection_and_numbers_go_on() {
+fn new_timers_take_effect_on_the_same_connection_and_report_numbers_go_on() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
@@ -28,7 +28,7 @@ fn new_timers_take_effect_on_the_same_connection_and_numbers_go_on() {
     let before = messages.take(5, PATIENCE);
     let connection = agents_connection(&broker, &vhost);
 
-    // From now on every report has the secondary keys, and what concerns a message takes effect too.
+    // From now on every report has the secondary keys, and settings of messages take effect too.
     let changed = config.set("app", "secondary_timer", "0.05").set("message", "timestamp", "yes");
     agent.reload(&changed);
     agent.wait_for_line("the configuration was read again", PATIENCE);
@@ -42,7 +42,7 @@ fn new_timers_take_effect_on_the_same_connection_and_numbers_go_on() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_new_exchange_and_prefix_take_effect_and_numbers_go_on() {
+fn a_new_exchange_and_prefix_take_effect_and_report_numbers_go_on() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let old = Tap::new(broker.port, &vhost).open();
@@ -58,7 +58,7 @@ fn a_new_exchange_and_prefix_take_effect_and_numbers_go_on() {
     assert_eq!(run(&after[0]), run(&before[0]));
     let mut seen: Vec<u64> = std::iter::from_fn(|| old.next(Duration::ZERO)).map(|m| sequence(&m)).collect();
     seen.extend(before.iter().chain(&after).map(sequence));
-    // At least once: what was under way when the connection changed may have come twice.
+    // Delivery is at least once: reports that were in flight when the connection changed may arrive twice.
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen, (1..=seen.len() as u64).collect::<Vec<_>>(), "none is missing");
@@ -69,7 +69,7 @@ fn a_new_exchange_and_prefix_take_effect_and_numbers_go_on() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn a_wrong_file_is_named_with_its_line_and_changes_nothing() {
+fn a_reload_of_a_wrong_file_names_the_line_and_changes_nothing() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
@@ -115,7 +115,7 @@ fn sigusr1_logs_counters_that_add_up() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn another_host_name_is_that_of_the_reports_their_routing_key_and_the_queue() {
+fn a_changed_host_name_changes_the_reports_their_routing_key_and_the_queue() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let messages = Tap::new(broker.port, &vhost).open();
@@ -133,7 +133,7 @@ fn another_host_name_is_that_of_the_reports_their_routing_key_and_the_queue() {
     let all = until(&messages, |message| {
         message.routing_key == "psistats.after" && message.body["hostname"] == "after"
     });
-    // What waits while the connection changes goes by the new name; nothing of the new machine by the old one.
+    // Pending reports are published under the new name, and no report of the new host under the old one.
     assert!(
         all.iter().all(|m| m.body["hostname"] == "before" || m.routing_key == "psistats.after"),
         "{all:#?}"
@@ -145,8 +145,8 @@ fn another_host_name_is_that_of_the_reports_their_routing_key_and_the_queue() {
 }
 
 #[test]
-fn other_settings_do_not_wait_for_a_connection_that_is_being_made() {
-    // Its queue of connections is full, so that it answers to no SYN.
+fn new_settings_take_effect_while_a_connection_is_being_made() {
+    // The listener's backlog is full, so it does not answer a SYN.
     let deaf = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();
     bind(deaf.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
     listen(&deaf, Backlog::new(0).unwrap()).unwrap();
@@ -162,13 +162,13 @@ fn other_settings_do_not_wait_for_a_connection_that_is_being_made() {
     let broker = ScriptedBroker::new();
     agent.reload(&Config::new(broker.port, "/"));
     broker.accept().expect_header();
-    // What was under way was given up; otherwise it would have failed first, after 5 s.
+    // The attempt in progress was given up. Otherwise it would have been logged as failed, after 5 s.
     let told: Vec<String> = agent.lines().into_iter().filter(|line| line.contains("next attempt")).collect();
     assert_eq!(told, [""; 0]);
 }
 
 #[test]
-fn reports_are_made_though_somebody_sends_sighup_without_end() {
+fn reports_are_made_while_sighup_is_sent_without_end() {
     let nobody = ScriptedBroker::new();
     let agent = Agent::start(&Config::new(nobody.port, "/").set("app", "primary_timer", "0.5"), &[]);
     agent.wait_for_line("psistats ", PATIENCE);
@@ -186,7 +186,7 @@ fn reports_are_made_though_somebody_sends_sighup_without_end() {
     }
 }
 
-/// The name of the agent's connection; the tap has the other one.
+/// The name of the agent's connection. The other one is the tap's.
 fn agents_connection(broker: &Broker, vhost: &str) -> String {
     let all = broker.connections(vhost);
     let ours: Vec<_> = all
@@ -199,7 +199,7 @@ fn agents_connection(broker: &Broker, vhost: &str) -> String {
     ours[0]["name"].as_str().unwrap().into()
 }
 
-/// Messages up to the first one for which `wanted` says yes, that one included.
+/// The messages up to and including the first one for which `wanted` returns true.
 fn until(messages: &Collector, wanted: impl Fn(&Message) -> bool) -> Vec<Message> {
     let deadline = Instant::now() + PATIENCE;
     let mut read = Vec::new();

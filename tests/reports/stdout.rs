@@ -12,8 +12,8 @@ use support::PATIENCE;
 use support::agent::Config;
 use support::process::{Process, Stream};
 
-/// A machine whose reports take more than a pipe takes at once (`PIPE_BUF`, 4096 bytes): with 48 sensors, each
-/// called by as many letters as fit.
+/// A machine whose reports are larger than a pipe takes in one piece (`PIPE_BUF`, 4096 bytes): it has 48
+/// sensors with the longest names.
 fn large_machine(root: &Path) {
     let chip = root.join("sys/class/hwmon/hwmon0");
     fs::create_dir_all(&chip).unwrap();
@@ -24,8 +24,8 @@ fn large_machine(root: &Path) {
     }
 }
 
-/// A shell that runs `script`, in which $0 is the program; its configuration lies in the working
-/// directory and asks for a report every 2 ms, of a machine below `root` too, which has large ones.
+/// A shell that runs `script`, in which $0 is the program. The configuration is in the working directory and
+/// asks for a report every 2 ms. The machine below `root` has large reports.
 fn shell(script: &str) -> (Process, TempDir) {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     large_machine(&dir.path().join("root"));
@@ -39,7 +39,7 @@ fn shell(script: &str) -> (Process, TempDir) {
 
 #[test]
 #[ignore = "needs jq: tests/run"]
-fn jq_reads_a_figure_of_every_line_as_it_comes() {
+fn jq_reads_a_figure_of_every_line_as_it_is_printed() {
     let script = r#""$0" start-local --stdout | jq --unbuffered --exit-status .cpu | head -n 5
         exit "${PIPESTATUS[0]}""#;
     let (mut shell, _dir) = shell(script);
@@ -52,9 +52,10 @@ fn jq_reads_a_figure_of_every_line_as_it_comes() {
 
 #[test]
 #[ignore = "needs python3: tests/run"]
-fn a_reader_that_does_not_read_does_not_keep_a_stop_waiting() {
+fn a_standard_output_that_nobody_reads_does_not_delay_a_stop() {
     for root in ["", "--root root"] {
-        // The program itself is the pipe's reader, and does not read it. One page holds less than a large report.
+        // The program itself has the reading end of the pipe, and does not read. A page holds less than a large
+        // report.
         let script = r#"mkfifo pipe; exec 3<>pipe; python3 -c 'import fcntl; fcntl.fcntl(3, 1031, 4096)'
             exec "$0" start-local --stdout"#;
         let (mut agent, _dir) = shell(&format!("{script} {root} >&3"));
@@ -65,12 +66,12 @@ fn a_reader_that_does_not_read_does_not_keep_a_stop_waiting() {
 }
 
 #[test]
-fn who_reads_late_gets_whole_reports_and_the_log_says_how_many_were_dropped() {
+fn a_late_reader_gets_whole_reports_and_the_number_of_dropped_ones_is_logged() {
     let (agent, dir) = shell(r#"mkfifo pipe && exec "$0" start-local --stdout --root root 1<>pipe"#);
     agent.wait_for_line("standard output is full", PATIENCE);
     let mut reader = BufReader::new(File::open(dir.path().join("pipe")).unwrap()).lines();
     let mut line = || reader.next().unwrap().unwrap();
-    // Those that the pipe held, the one that was cut there, and more.
+    // The reports in the pipe, the one that was cut at its end, and more.
     for _ in 0..50 {
         let line = line();
         assert!(line.len() > 4096, "{line}");

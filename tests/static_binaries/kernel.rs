@@ -1,4 +1,4 @@
-//! System calls as old as the boards' kernels.
+//! The agent on a kernel that has only the system calls of old boards.
 
 use std::process::Command;
 
@@ -6,13 +6,13 @@ use crate::{X86_64, binary, libzmq_gets_messages_of, pika_reads_reports_of};
 
 #[test]
 #[ignore = "needs RabbitMQ and boards/build: tests/run"]
-fn a_kernel_of_3_1_answers_enosys_to_newer_calls_and_the_agent_publishes_all_the_same() {
+fn the_agent_publishes_on_a_kernel_3_1_that_fails_newer_system_calls_with_enosys() {
     pika_reads_reports_of(&mut on_3_1());
 }
 
 #[test]
 #[ignore = "needs python3-zmq and boards/build: tests/run"]
-fn a_kernel_of_3_1_is_enough_for_a_client_node_of_chasar() {
+fn a_client_node_of_chasar_works_on_a_kernel_3_1() {
     libzmq_gets_messages_of(&mut on_3_1());
 }
 

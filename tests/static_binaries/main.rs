@@ -1,4 +1,4 @@
-//! The binaries of `boards/build`: small, on an old kernel, and on other processors.
+//! The binaries of `boards/build`: their size, and how they run on an old kernel and on other processors.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,18 +29,18 @@ const ARMV7: &str = "armv7-unknown-linux-musleabihf";
 const ARM64: &str = "aarch64-unknown-linux-musl";
 const X86_64: &str = "x86_64-unknown-linux-musl";
 
-/// What `boards/build` has made for `target`.
+/// The agent that `boards/build` has built for `target`.
 fn binary(target: &str) -> PathBuf {
     made(target, "psistats", "")
 }
 
-/// What `boards/build --hub` has.
+/// The hub that `boards/build --hub` has built for `target`.
 fn hub(target: &str) -> PathBuf {
     made(target, "psistats-hub", "--hub ")
 }
 
 fn made(target: &str, program: &str, option: &str) -> PathBuf {
-    // tests/cross has made others, the same way but for the tool.
+    // tests/cross has built the binaries with another tool.
     let folder = std::env::var("PSISTATS_TEST_BINARIES");
     let folder = folder.unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/boards").to_owned());
     let path: PathBuf = [&folder, target, program].iter().collect();
@@ -48,7 +48,8 @@ fn made(target: &str, program: &str, option: &str) -> PathBuf {
     path
 }
 
-/// Lets the agent that `command` becomes publish to the shared broker, and pika read whole reports.
+/// Runs the agent by `command`, which publishes to the shared broker, and asserts that pika reads whole
+/// reports.
 fn pika_reads_reports_of(command: &mut Command) {
     let broker = Broker::shared();
     let vhost = broker.vhost();
@@ -62,7 +63,7 @@ fn pika_reads_reports_of(command: &mut Command) {
     assert!(agent.stop().success(), "{:#?}", agent.lines());
 }
 
-/// Lets the client node that `command` becomes send to libzmq, which gets whole messages of this machine.
+/// Runs the client node by `command`, and asserts that libzmq receives whole messages of this machine.
 fn libzmq_gets_messages_of(command: &mut Command) {
     let master = Master::start(0);
     let words = ["chasar", "clientnode", "start", "localhost", &master.port.to_string()];

@@ -1,4 +1,4 @@
-//! Master nodes on boards: of 32 bits and of 64.
+//! Master nodes on boards with 32 and with 64 bits.
 
 use std::process::{Command, id};
 
@@ -10,8 +10,8 @@ use support::PATIENCE;
 use support::master::python;
 use support::process::Process;
 
-/// Lets the master node that `command` becomes listen at `address`, and libzmq send it messages of up to 30 KB
-/// and get them back. Then ends it.
+/// Runs the master node by `command` at `address`. libzmq sends it messages of up to 30 KB and receives them
+/// again. Then it is stopped.
 fn libzmq_gets_what_libzmq_sends_through(command: &mut Command, address: &str) {
     let mut master = Process::start(command.args(["masternode", "start", address]));
     master.wait_for_line("room for", PATIENCE);
@@ -46,8 +46,8 @@ print('all of', len(bodies))
 
 #[test]
 #[ignore = "needs python3-zmq, boards/build --hub and qemu: tests/run"]
-fn a_pi_1_and_a_pi_3_are_master_nodes_that_change_no_byte_and_lose_no_message() {
-    // An address that nobody else has, so that the usual ports are free.
+fn master_nodes_on_a_pi_1_and_a_pi_3_change_no_byte_and_lose_no_message() {
+    // An address that no other test uses, so that the usual ports are free.
     let [.., high, low] = id().to_be_bytes();
     for (processor, target, number) in [(ARM1176, ARMV6, 32), (CORTEX_A53, ARM64, 64)] {
         let address = format!("127.{high}.{low}.{number}");

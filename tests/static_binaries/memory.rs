@@ -1,4 +1,4 @@
-//! What lies on the card, and in memory.
+//! Size of the binary, and memory in use.
 
 use std::process::Command;
 
@@ -24,7 +24,7 @@ fn the_armv6_binary_has_at_most_512_kib() {
 
 #[test]
 #[ignore = "needs RabbitMQ and boards/build: tests/run"]
-fn the_static_binary_is_resident_with_less_than_1_mib_after_its_whole_backlog_was_in_use() {
+fn the_static_binary_uses_less_than_1_mib_of_memory_after_its_backlog_was_full() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -47,7 +47,7 @@ fn the_static_binary_is_resident_with_less_than_1_mib_after_its_whole_backlog_wa
 
 #[test]
 #[ignore = "needs python3-zmq and boards/build: tests/run"]
-fn a_client_node_is_resident_with_less_than_1_5_mib_after_its_whole_queue_was_in_use() {
+fn a_client_node_uses_less_than_1_5_mib_of_memory_after_its_queue_was_full() {
     let master =
         Master::with(0, "socket = context.socket(zmq.SUB); socket.rcvbuf = 4096; socket.subscribe(b'')");
     let folder = tempfile::tempdir().unwrap();

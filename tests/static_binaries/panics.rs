@@ -1,4 +1,4 @@
-//! What a program says that dies of a panic, though nothing unwinds it (boards/stand_ins.c).
+//! The message of a panic in a program without unwinding (boards/stand_ins.c).
 
 use std::process::Command;
 
@@ -6,10 +6,10 @@ use crate::{X86_64, binary};
 
 #[test]
 #[ignore = "needs strace and boards/build: tests/run"]
-fn a_panic_says_what_and_where_and_aborts() {
+fn a_panic_prints_its_message_and_place_and_aborts() {
     let folder = tempfile::tempdir().unwrap();
-    // Of our own code no panic is known. But before main Rust's library asks for a second stack (the first
-    // mmap is musl's), and panics where there is none.
+    // No panic of our own code is known. But before main, Rust's standard library allocates an alternative
+    // stack (the first mmap is musl's), and panics where that fails.
     let mut strace = Command::new("strace");
     strace
         .args(["-o", "trace", "-e", "inject=mmap:error=ENOMEM:when=2"])

@@ -1,4 +1,4 @@
-//! Boards' processors, emulated by qemu's user mode.
+//! The boards' processors, emulated by qemu's user mode.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -12,12 +12,12 @@ use support::process::{Process, Stream};
 
 /// The processor of the Pi 1 and the Pi Zero.
 pub const ARM1176: [&str; 3] = ["qemu-arm-static", "-cpu", "arm1176"];
-/// That of the Pi 2.
+/// The processor of the Pi 2.
 const CORTEX_A7: [&str; 3] = ["qemu-arm-static", "-cpu", "cortex-a7"];
-/// That of the Pi 3.
+/// The processor of the Pi 3.
 pub const CORTEX_A53: [&str; 3] = ["qemu-aarch64-static", "-cpu", "cortex-a53"];
 
-/// `program` on `processor`.
+/// The command that runs `program` on `processor`.
 pub fn on(processor: [&str; 3], program: &Path) -> Command {
     let mut command = Command::new(processor[0]);
     command.args(&processor[1..]).arg(program);
@@ -26,20 +26,20 @@ pub fn on(processor: [&str; 3], program: &Path) -> Command {
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_1_publishes_what_pika_reads() {
+fn a_pi_1_publishes_reports_that_pika_reads() {
     pika_reads_reports_of(&mut on(ARM1176, &binary(ARMV6)));
 }
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_2_publishes_what_pika_reads_by_the_same_binary_and_by_its_own() {
+fn a_pi_2_publishes_reports_that_pika_reads_with_the_binary_of_a_pi_1_and_with_its_own() {
     pika_reads_reports_of(&mut on(CORTEX_A7, &binary(ARMV6)));
     pika_reads_reports_of(&mut on(CORTEX_A7, &binary(ARMV7)));
 }
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_3_publishes_what_pika_reads() {
+fn a_pi_3_publishes_reports_that_pika_reads() {
     pika_reads_reports_of(&mut on(CORTEX_A53, &binary(ARM64)));
 }
 
@@ -65,13 +65,13 @@ fn each_processor_runs_a_client_node_of_chasar() {
     }
 }
 
-/// Else the tests above would prove nothing of ARMv6.
+/// Without this, the tests above would prove nothing about ARMv6.
 #[test]
 #[ignore = "needs boards/build and qemu: tests/run"]
-fn one_instruction_of_armv7_dies_on_the_processor_of_a_pi_1() {
+fn an_armv7_instruction_is_illegal_on_the_emulated_processor_of_a_pi_1() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (source, program) = (dir.path().join("movw.s"), dir.path().join("movw"));
-    // movw is of ARMv6T2; then exit(0).
+    // movw exists from ARMv6T2 on. It is followed by exit(0).
     std::fs::write(&source, ".globl _start\n_start: movw r0, #0\nmov r7, #1\nswi 0\n").unwrap();
     let zig = concat!(env!("CARGO_MANIFEST_DIR"), "/target/boards/tools/venv/bin/python-zig");
     let assembled = Command::new(zig)
@@ -80,7 +80,7 @@ fn one_instruction_of_armv7_dies_on_the_processor_of_a_pi_1() {
         .status();
     assert!(assembled.unwrap().success());
     assert_eq!(on(CORTEX_A7, &program).status().unwrap().code(), Some(0));
-    // In the directory that goes: qemu may leave a core.
+    // Run in the temporary directory, because qemu may leave a core file.
     assert_eq!(
         on(ARM1176, &program).current_dir(&dir).status().unwrap().signal(),
         Some(Signal::SIGILL as i32)

@@ -1,8 +1,7 @@
-//! The command line of `chasar`, which is `psistats chasar` too.
+//! The command line of `chasar`, which is also `psistats chasar`.
 
 use std::env;
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 
 use lexopt::Arg::{Long, Short, Value};
@@ -12,50 +11,54 @@ use nix::unistd::execvp;
 use crate::life::service;
 use psistats_host::conf::chasar::{Chasar, master, port};
 use psistats_host::conf::hosts::Host;
+use psistats_host::output::Reason;
 
-/// What it takes.
+/// How the command is called, in short.
 pub const USAGE: &str = "\
 Usage: chasar clientnode start [MASTER [PORT]] [--config FILE]
        chasar masternode start [ADDRESS] [PORT] [--config FILE]
        chasar help | version";
 
 const HELP: &str = "\
-Sends the health of this machine to a master node over ZeroMQ, or is that master node.
+Sends the health of this machine to a master node over ZeroMQ, or is that
+master node.
 
 Commands:
-  clientnode start  Run in the foreground, and send a message a second to the master node MASTER
-                    (a name or an address; 127.0.0.1 without) at PORT (5555 without).
-  masternode start  Run psistats-hub, which is the master node and has a help of its own.
+  clientnode start  Run in the foreground and send one message a second to
+                    MASTER (a name or an address, by default 127.0.0.1)
+                    at PORT (by default 5555).
+  masternode start  Run the master node, psistats-hub: see psistats-hub --help.
 
 Options, before or after the command:
-  --config FILE  Read the section [chasar] of this configuration, and its logging. Without: of the
-                 first that exists of ./psistats.conf, ~/.psistats/psistats.conf, /etc/psistats.conf
-                 and the other places of psistats --help. The command line takes precedence.
-  -h, --help     Print this.
+  --config FILE  Read [chasar] and the logging sections of this configuration
+                 file. Default: the first that exists of the places that
+                 psistats --help lists. The command line takes precedence.
+  -h, --help     Print this help.
   -V, --version  Print the version.
 
 Signals:
-  SIGTERM, SIGINT  End.
-  SIGHUP           Read the configuration again; where it is wrong, keep the present one.
-  SIGUSR1          Write the counters to the log.
+  SIGTERM, SIGINT  Exit.
+  SIGHUP           Reload the configuration; if it has errors, keep the
+                   previous one.
+  SIGUSR1          Log the counters.
 
 Exit codes:
-  0  done          1  failed          2  wrong command line";
+  0 success, 1 failure, 2 wrong command line";
 
-/// The program that is the master node.
+/// The program that runs the master node.
 const HUB: &str = "psistats-hub";
 
-/// What is to be done.
+/// What the command line asks for.
 #[derive(Debug)]
 pub enum Command {
-    /// A client node.
+    /// Run a client node.
     ClientNode {
         /// `--config`
         config: Option<PathBuf>,
-        /// What wins over the configuration.
+        /// What takes precedence over the configuration.
         words: Words,
     },
-    /// The master node, with these arguments.
+    /// Run the master node, with these arguments.
     MasterNode(Vec<OsString>),
     /// `--help`
     Help,
@@ -63,7 +66,7 @@ pub enum Command {
     Version,
 }
 
-/// The master as the command line names it: there is no port without a name.
+/// The master node that the command line names. There is no port without a name.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     name: Option<String>,
@@ -71,17 +74,17 @@ pub struct Words {
 }
 
 impl Words {
-    /// Puts them in place of what is configured, and switches it on.
+    /// Replaces the configured master node by this one, and enables the client node.
     pub fn replace(&self, chasar: &mut Chasar) {
         chasar.enabled = true;
         if let Some(name) = &self.name {
-            // A port that is configured with another master is that one's.
+            // A port in the configured `master` belongs to that master node, not to this one.
             chasar.master = Host { name: name.clone(), port: self.port.unwrap_or(chasar.port) };
         }
     }
 }
 
-/// Reads what follows the program's name, or `chasar`.
+/// Parses the arguments that follow the program's name, or the word `chasar`.
 ///
 /// # Errors
 /// What was expected instead.
@@ -95,7 +98,7 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
             Value(word) if found.is_empty() && word == "help" => return Ok(Command::Help),
             Value(word) if found.is_empty() && word == "version" => return Ok(Command::Version),
             Value(word) if found.is_empty() && word == "masternode" => {
-                // What follows is the master node's to check.
+                // psistats-hub checks the rest.
                 let mut arguments = vec![word];
                 if let Some(file) = config {
                     arguments.splice(0..0, ["--config".into(), file]);
@@ -120,15 +123,15 @@ pub fn parse(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
     Ok(Command::ClientNode { config: config.map(PathBuf::from), words })
 }
 
-/// Help, as text.
+/// The text of `--help`.
 pub fn help(version: &str) -> String {
     format!("{version}\n{USAGE}\n\n{HELP}")
 }
 
-/// Becomes the master node.
+/// Replaces this process by the master node, psistats-hub.
 ///
 /// # Errors
-/// What keeps it from that.
+/// Why psistats-hub cannot be run.
 pub fn master_node(arguments: Vec<OsString>) -> Result<(), String> {
     let beside = env::current_exe().ok().and_then(|us| Some(us.parent()?.join(HUB)));
     let program = beside.filter(|program| program.is_file()).unwrap_or_else(|| HUB.into());
@@ -138,10 +141,10 @@ pub fn master_node(arguments: Vec<OsString>) -> Result<(), String> {
     let Some(Err(error)) = words.first().map(|program| execvp(program, &words)) else { return Ok(()) };
     Err(match error {
         Errno::ENOENT => format!(
-            "{HUB}, which is the master node, is neither beside this program nor in the PATH: install the Debian \
-             package {HUB}, or build it with cargo build --release --features hub"
+            "cannot find {HUB}, the master node, beside this program or in PATH: install the Debian package {HUB}, \
+             or build it with cargo build --release -p {HUB}"
         ),
-        _ => format!("{}: {}", program.display(), io::Error::from(error)),
+        _ => format!("cannot run {}: {}", program.display(), Reason(&error.into())),
     })
 }
 
@@ -150,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_master_of_the_command_line_does_not_get_the_port_of_the_one_that_is_configured() {
+    fn a_master_node_named_on_the_command_line_does_not_inherit_the_port_of_the_configured_one() {
         let configured =
             |port| Chasar { master: Host { name: "10.0.0.1".into(), port: 7777 }, port, ..Chasar::default() };
         for (words, port, expected) in [

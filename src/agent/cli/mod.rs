@@ -31,33 +31,36 @@ Usage: psistats start|start-local|stop|restart|status|check-config|sensors
        psistats help | version";
 
 const HELP: &str = "\
-Sends the health of this machine to RabbitMQ.
+Reports the health of this machine to RabbitMQ.
 
 Commands:
-  start         Start in the background. The configuration is checked first; nothing starts half
-                configured. Says whether the broker could be reached, and is a success either way.
-                If psistats is already running, prints its PID, and that is success.
+  start         Start in the background. The configuration is checked first: if
+                it has errors, nothing starts. Prints whether the broker could
+                be reached, and succeeds either way. If psistats is already
+                running, prints its PID and succeeds.
   start-local   Run in the foreground, without a pidfile.
-  stop          End what runs in the background, and wait until it is gone. Where nothing runs, that
-                is success; a pidfile that a crash has left is removed.
-  restart       stop, then start; also where nothing runs.
-  status        Say whether psistats is running in the background, or as the service of systemd, and
-                how its connection to the broker is. The exit code says whether it is running.
-  check-config  Read the configuration, and list what is wrong with it as FILE:LINE, errors first.
-  sensors       List the sensors of this machine as a section [sensors], which can be pasted into
-                the configuration as it is. The configuration is not read.
-  chasar        Send to a chasar master node, or be one: see chasar --help.
-  help, version Print this, or the version.
-  A command may also be written as an option, as the original has --start and --sensors;
-  --start-console is start-local.
+  stop          Stop the background process and wait until it has ended.
+                Succeeds if none is running. Removes a pidfile left by a crash.
+  restart       stop, then start. Starts psistats if it is not running.
+  status        Print whether psistats is running, in the background or as a
+                systemd service, and the state of its connections.
+  check-config  Check the configuration. Problems are listed as FILE:LINE,
+                errors first.
+  sensors       List the sensors of this machine as a [sensors] section to paste
+                into the configuration. The configuration is not read.
+  chasar        Run a chasar client node or master node: see chasar --help.
+  help, version Print this help, or the version.
+  A command may also be written as an option, like --start and --sensors of the
+  original psistats; --start-console is start-local.
 
 Options, before or after the command:
-  --config FILE  Read this configuration.
+  --config FILE  Read this configuration file.
   --root DIR     Read DIR/proc and DIR/sys instead of /proc and /sys.
-  --stdout       start-local only: print one JSON report a line instead of publishing it. No broker
-                 is needed.
-  --once         start-local only: print one such report, with every enabled figure, and end.
-  -h, --help     Print this.
+  --stdout       start-local only: print each report as a line of JSON instead
+                 of publishing it. No broker is needed.
+  --once         start-local only: print one report with every enabled figure,
+                 then exit.
+  -h, --help     Print this help.
   -V, --version  Print the version.
 
 Configuration, the first that exists of:
@@ -65,19 +68,23 @@ Configuration, the first that exists of:
   ./psistats.conf
   ~/.psistats/psistats.conf
   /etc/psistats.conf
-  psistats.conf in ./etc, /usr/etc, /usr/local/share/psistats, /usr/share/psistats, as in 0.2
+  psistats.conf in ./etc, /usr/etc, /usr/local/share/psistats,
+    /usr/share/psistats, as in the original psistats 0.2
   none: built-in defaults, for a broker at localhost
-As root, one in . or ~ counts only if nobody else, but whoever called sudo, can write it.
-Relative paths in it start from the directory in which psistats was started.
+As root, a file in . or ~ is used only if nobody but root, or the user who
+called sudo, can write to it. Relative paths in the configuration start from the
+directory in which psistats was started.
 
 Signals:
-  SIGTERM, SIGINT  Flush what the broker can still confirm, close the connection, end.
-  SIGHUP           Read the configuration again; where it is wrong, keep the present one.
-  SIGUSR1          Write the counters to the log.
+  SIGTERM, SIGINT  Wait briefly for confirms, close the connections, exit.
+  SIGHUP           Reload the configuration; if it has errors, keep the
+                   previous one.
+  SIGUSR1          Log the counters.
 
 Exit codes:
-  0  done          1  failed          2  wrong command line
-  of status: 0 running, 1 not running, but its pidfile exists, 3 not running, 4 unknown";
+  0 success, 1 failure, 2 wrong command line
+  status: 0 running, 1 not running but its pidfile exists, 3 not running,
+          4 unknown";
 
 /// Runs the program with its arguments, the program's name first.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -107,7 +114,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::from(code(done))
 }
 
-/// Whether it is called as chasar, by a link or as `psistats chasar`.
+/// Whether the program was called as chasar, by a link or as `psistats chasar`.
 fn is_chasar(parser: &mut lexopt::Parser) -> bool {
     let by_link = parser.bin_name().is_some_and(|name| name.rsplit('/').next() == Some("chasar"));
     by_link || parser.raw_args().is_ok_and(|mut args| args.next_if(|arg| arg == "chasar").is_some())
@@ -146,7 +153,7 @@ enum Command {
     Daemon,
 }
 
-/// By their names, which may follow `--` as in the original.
+/// The commands by name. As in the original, each name may follow `--`.
 const COMMANDS: [(&str, Command); 11] = [
     ("start", Command::Start),
     ("start-local", Command::StartLocal),
@@ -167,7 +174,7 @@ impl Command {
     }
 }
 
-/// What a misspelt option may be beside these.
+/// The options that a misspelt option is compared with, beside the commands.
 const OPTIONS: [&str; 4] = ["config", "root", "stdout", "once"];
 
 /// `, did you mean NAME?` where `word` is nearly a command or one of `more`, with `dashes` before it.
@@ -222,7 +229,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
             }
             Short(_) => return Err(arg.unexpected()),
         };
-        // Whoever asks for help gets it, whatever else stands there.
+        // Help and version take precedence over everything else on the command line.
         if let Command::Help | Command::Version = named {
             return Ok(Invocation { command: named, ..invocation });
         }
@@ -233,7 +240,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Invocation, lexopt::Error> {
     let command = command.ok_or("expected a command, got none")?;
     if invocation.stdout && command != Command::StartLocal {
         return Err(
-            "--stdout and --once belong to start-local: only the foreground has a standard output".into()
+            "--stdout and --once need start-local: a background process has no standard output".into()
         );
     }
     Ok(Invocation { command, ..invocation })
@@ -256,7 +263,7 @@ impl Invocation {
         }
     }
 
-    /// `--root`, absolute. A misspelt one would show as a machine without any figures.
+    /// `--root`, absolute. It is checked because a wrong one would look like a machine without any figures.
     fn root(&self) -> Result<PathBuf, String> {
         match path::absolute(&self.root) {
             Ok(root) if root.is_dir() => Ok(root),
@@ -292,7 +299,7 @@ fn stop(invocation: &Invocation) -> Result<(), String> {
 }
 
 fn restart(invocation: &Invocation) -> Result<(), String> {
-    // What would not start again is not stopped.
+    // The configuration is checked first, so that a wrong one leaves the service running.
     let (configuration, loaded) = invocation.configuration()?;
     let root = invocation.root()?;
     answer(service::stop(&loaded.settings.app.pidfile, "restart")?);
@@ -359,7 +366,7 @@ fn sensors(invocation: &Invocation) -> Result<(), String> {
     Ok(())
 }
 
-/// The process in the background, which tells its launcher how it went.
+/// Runs the background process, which reports to its launcher whether it has started.
 fn daemon(invocation: &Invocation) -> u8 {
     let Some(mut launcher) = Launcher::attach() else {
         complain(format_args!("expected a command, got {}, which is internal\n{USAGE}", service::DAEMON));
@@ -379,7 +386,7 @@ fn serve(invocation: &Invocation, launcher: &mut Launcher) -> Result<(), Unstart
     let pidfile = service::become_service(&loaded.settings.app)?;
     let socket = status::socket_of(&loaded.settings.app.pidfile);
     let root = invocation.root.clone();
-    // Who waits for this process is its launcher.
+    // This process notifies its launcher, not a service manager.
     let (launcher, manager) = (Some(launcher), Manager::default());
     let end = run::run(Options {
         loaded,
@@ -408,7 +415,7 @@ fn code(end: Result<(), String>) -> u8 {
     }
 }
 
-/// Prints on standard output. Nobody listening there is no failure of the command.
+/// Prints on standard output. A closed standard output does not make the command fail.
 fn answer(text: impl Display) -> u8 {
     let _ = writeln!(io::stdout(), "{text}");
     DONE

@@ -1,4 +1,4 @@
-//! `psistats sensors`: the sensors of a machine, as a section to be pasted into a configuration.
+//! `psistats sensors`: lists the sensors of a machine as a section to paste into a configuration.
 
 use std::fmt::Write;
 
@@ -7,8 +7,8 @@ use psistats_core::report::json_of;
 use psistats_host::machine::hwmon::{Sensor, Sensors};
 use psistats_host::machine::source::{ReadError, Root};
 
-/// A `[sensors]` section that names everything that can be read, with what it says now in comments; what
-/// cannot be read is a comment with the reason.
+/// A `[sensors]` section that names every sensor that can be read, each after a comment with its present value.
+/// A sensor that cannot be read appears as a comment with the reason.
 pub fn section(root: &Root) -> String {
     let mut left_out = String::new();
     let found = Sensors::find(root, &|_| true, &mut |what| line(&mut left_out, format_args!("# {what}")));
@@ -23,7 +23,7 @@ pub fn section(root: &Root) -> String {
         match sensor.read(&mut buf) {
             Ok(value) => {
                 let unit = if kind.unit() == "c" { "°C" } else { kind.unit() };
-                // As a report has it: to format a double otherwise would take 10 KB of the program.
+                // The value is formatted as in a report, because Rust's own formatting of a float adds 10 KB.
                 let length = json_of(&value, &mut buf).unwrap_or_default();
                 let value = std::str::from_utf8(buf.get(..length).unwrap_or_default()).unwrap_or_default();
                 line(&mut text, format_args!("    # {value} {}\n    {chip}.{feature}", unit));
@@ -40,13 +40,13 @@ pub fn section(root: &Root) -> String {
     text + &left_out
 }
 
-/// What stands in a file's first line.
+/// The first line of a file, without its end.
 fn first_line(bytes: &[u8]) -> &str {
     let line = bytes.split(|byte| matches!(byte, b'\n' | 0)).next().unwrap_or_default();
     str::from_utf8(line).unwrap_or_default()
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // A String takes everything.
+    // Writing to a String cannot fail.
     let _ = writeln!(text, "{line}");
 }

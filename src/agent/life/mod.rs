@@ -1,4 +1,4 @@
-//! The life of the program: from a start to a stop, in the foreground, in the background, and by a service manager.
+//! The program's life from start to stop: in the foreground, in the background, and under a service manager.
 
 pub mod context;
 pub mod notify;

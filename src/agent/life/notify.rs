@@ -1,7 +1,7 @@
-//! What a service manager hears of us: the protocol of sd_notify(3), without a library.
+//! Notifications to the service manager, by the protocol of sd_notify(3) and without a library.
 //!
-//! Readiness and the watchdog tell that *sampling* works. A broker that is away is no reason to
-//! restart us: it would cost the backlog.
+//! Readiness and the watchdog report that *sampling* works. An unreachable broker is no reason to restart
+//! the agent: a restart would lose the backlog.
 
 use std::cell::Cell;
 use std::env;
@@ -19,31 +19,32 @@ use log::warn;
 use crate::life::context::{Connection, Standing};
 use psistats_core::time::{Instant, Periodic};
 use psistats_host::output::Reason;
+use psistats_host::output::once::Once;
 
-/// Bytes of the longest message; of a longer status the end is left out.
+/// Bytes of the longest message. A longer status is cut.
 const MESSAGE: usize = 1024;
 
-/// Shortest time between two signs of life; the loop counts milliseconds.
+/// Shortest time between two watchdog notifications, since the loop counts milliseconds.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The service manager, or nobody. Allocates nothing after it was made.
+/// The connection to the service manager, if there is one. It allocates only when it is made.
 #[derive(Debug, Default)]
 pub struct Manager {
     wire: Option<(UnixDatagram, SocketAddr)>,
-    /// It will end us where it hears nothing for this long.
+    /// The service manager kills the agent after this time without a watchdog notification.
     watchdog: Option<Duration>,
     alive: Cell<Option<Periodic>>,
     ready: Cell<bool>,
     told: Cell<Option<Connection>>,
-    failing: Cell<bool>,
+    failing: Once,
 }
 
 impl Manager {
-    /// Whom `$NOTIFY_SOCKET` names, and the watchdog of `$WATCHDOG_USEC` where that means this
-    /// process (`$WATCHDOG_PID`, sd_watchdog_enabled(3)). Nobody where there is no such variable.
+    /// The service manager at `$NOTIFY_SOCKET`, or none where that variable is not set. Its watchdog is that of
+    /// `$WATCHDOG_USEC`, where `$WATCHDOG_PID` names this process or is not set (sd_watchdog_enabled(3)).
     ///
     /// # Errors
-    /// An address that is none.
+    /// `$NOTIFY_SOCKET` is not the address of a socket.
     pub fn from_environment() -> io::Result<Self> {
         let Some(socket) = env::var_os("NOTIFY_SOCKET") else { return Ok(Self::default()) };
         let number = |name| env::var(name).ok().and_then(|text| text.parse().ok());
@@ -65,23 +66,23 @@ impl Manager {
             io::Error::other(format!("NOTIFY_SOCKET: expected /PATH or @NAME of a socket, found {found}"))
         })?;
         let socket = UnixDatagram::unbound()?;
-        // Sampling waits for nobody.
+        // Sampling must not wait for the service manager.
         socket.set_nonblocking(true)?;
         Ok(Self { wire: Some((socket, address)), watchdog, ..Self::default() })
     }
 
-    /// Sampling begins: from now on it gives signs of life.
+    /// Starts the watchdog notifications, when sampling begins at `now`.
     pub fn start(&self, now: Instant) {
         // Half of the time is what sd_watchdog_enabled(3) recommends.
         self.alive.set(self.watchdog.map(|time| Periodic::new(now, (time / 2).max(SHORTEST))));
     }
 
-    /// When the next sign of life is due, where anybody wants one.
+    /// When the next watchdog notification is due. None without a watchdog.
     pub fn deadline(&self) -> Option<Instant> {
         self.alive.get().map(|alive| alive.deadline())
     }
 
-    /// Sampling goes on at `now`.
+    /// Notifies the watchdog if that is due at `now`. Called while sampling works.
     pub fn alive(&self, now: Instant) {
         if let Some(mut alive) = self.alive.get()
             && alive.due(now)
@@ -91,8 +92,8 @@ impl Manager {
         }
     }
 
-    /// A report was made. The first one makes us ready; the status follows where `wanted`, or where
-    /// the connection is another than was told.
+    /// Called after each report. Notifies readiness after the first one, and the status where `wanted` is set
+    /// or the state of the connection has changed.
     pub fn sampled(&self, standing: &Standing<'_, '_>, wanted: bool) {
         if !self.ready.get() {
             self.ready.set(self.say(format_args!("READY=1")));
@@ -103,38 +104,45 @@ impl Manager {
         }
     }
 
-    /// A reload begins at `now`.
+    /// Notifies that a reload begins at `now`.
     pub fn reloading(&self, now: Instant) {
         self.say(format_args!("RELOADING=1\nMONOTONIC_USEC={}", now.as_nanos() / 1000));
     }
 
-    /// It has ended, one way or the other.
+    /// Notifies that the reload has ended, whether it succeeded or not.
     pub fn reloaded(&self) {
-        // Otherwise the first report will say so.
+        // Before the first report the agent is not ready: that report will notify readiness.
         if self.ready.get() {
             self.say(format_args!("READY=1"));
         }
     }
 
-    /// The end begins.
+    /// Notifies that the agent is stopping.
     pub fn stopping(&self) {
         self.say(format_args!("STOPPING=1"));
     }
 
-    /// Whether it was heard, or nobody listens. A failure is told once until it works again.
+    /// Sends `message`, and returns whether it was sent or there is no service manager. A failure is logged once
+    /// until sending works again.
     fn say(&self, message: Arguments<'_>) -> bool {
         let Some((socket, address)) = &self.wire else { return true };
         let mut text = Cursor::new([0; MESSAGE]);
-        // What finds no room is left out, whole characters of it.
+        // A message that is too long is cut, between two characters.
         let _ = text.write_fmt(message);
         let length = usize::try_from(text.position()).unwrap_or(MESSAGE);
         let text = text.get_ref().get(..length).unwrap_or_default();
         let text = text.utf8_chunks().next().map_or("", |whole| whole.valid());
-        let said = socket.send_to_addr(text.as_bytes(), address);
-        let failed = said.as_ref().err();
-        if let (Some(error), false) = (failed, self.failing.replace(failed.is_some())) {
-            warn!("cannot notify the service manager at $NOTIFY_SOCKET: {}", Reason(error));
+        match socket.send_to_addr(text.as_bytes(), address) {
+            Ok(_) => {
+                self.failing.over();
+                true
+            }
+            Err(error) => {
+                if self.failing.first() {
+                    warn!("cannot notify the service manager at $NOTIFY_SOCKET: {}", Reason(&error));
+                }
+                false
+            }
         }
-        said.is_ok()
     }
 }

@@ -1,12 +1,12 @@
-//! The pidfile: the process that holds its write lock, and whose number stands in it, is the service.
+//! The pidfile: the process that holds its write lock, and whose PID it contains, is the service.
 //!
-//! The lock (`fcntl(2)`) goes with its process, however that ends; so a file that nobody has locked
-//! is stale. It takes the right to write to the file, and the kernel tells who holds it: other users
-//! can neither pass for the service nor have another process signalled in its place. What they can do
-//! with a stale file, which they may read, is to hold a read lock; such a file is replaced.
+//! The kernel releases the lock (`fcntl(2)`) when its process ends, however it ends, so an unlocked file
+//! is stale. A write lock needs write permission, and the kernel names the process that holds it: other
+//! users can neither pass for the service nor have another process signalled in its place. They can hold
+//! a read lock on a stale file, which they may read; such a file is replaced.
 //!
-//! Otherwise the file is removed by the holder alone. A newcomer may have opened it just before, and
-//! would then lock a file without a name: hence it looks again after locking.
+//! Otherwise only the holder removes the file. A newcomer may have opened the file just before that, and
+//! would then lock a file without a name. So it checks the name again after locking.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -20,11 +20,13 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::unistd::Pid;
 
-/// Time between two looks at a lock.
+use psistats_host::output::Reason;
+
+/// Time between two checks of a lock.
 const POLL: Duration = Duration::from_millis(20);
-/// A holder needs a moment to write its number: nothing is concluded sooner.
+/// Time that a holder has to write its PID after locking the file.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Bytes of the longest pidfile: a number and a newline, generously.
+/// Bytes of the longest pidfile: a PID and a newline, with room for blanks.
 const LONGEST: usize = 32;
 
 /// The locked pidfile of this process.
@@ -36,14 +38,14 @@ pub struct Pidfile {
 
 impl Pidfile {
     /// Creates and locks the file at `path` with mode 0644, waiting up to `timeout` for the lock,
-    /// and writes the number of this process and a newline.
+    /// and writes the PID of this process and a newline.
     ///
-    /// A stale pidfile is taken over; a file that is none is left as it is. This process must not open
-    /// the file a second time: to close that one would release the lock.
+    /// A stale pidfile is taken over. A file that is not a pidfile is left as it is. This process must not
+    /// open the file a second time: closing that descriptor would release the lock.
     pub fn acquire(path: &Path, timeout: Duration) -> Result<Self, Error> {
         let begin = Instant::now();
         loop {
-            // 0600: until it is locked nobody else shall lock it.
+            // 0600: no other user may lock it before this process does.
             let file = open(path, OpenOptions::new().read(true).write(true).create(true).mode(0o600))?;
             match Self::take(file, path)? {
                 Attempt::Taken(pidfile) => return Ok(pidfile),
@@ -80,31 +82,31 @@ impl Pidfile {
         }
         file.set_len(0).map_err(io("write"))?;
         file.write_all_at(format!("{}\n", process::id()).as_bytes(), 0).map_err(io("write"))?;
-        // Others may read the number from now on. A file system without modes is none to fail for.
+        // Now others may read the PID. A failure is ignored, since some file systems have no modes.
         let _ = file.set_permissions(Permissions::from_mode(0o644));
         Ok(Attempt::Taken(Self { path: path.into(), file }))
     }
 
     /// Removes the file, unless another one has taken its place. The lock is kept until `self` is
-    /// dropped: at the very end, so that "unlocked" means "gone".
+    /// dropped at the very end, so that an unlocked file means that the service has ended.
     pub fn remove(&self) -> Result<(), Error> {
         remove(&self.file, &self.path)
     }
 }
 
-/// What is found at the place of a pidfile.
+/// What a pidfile says about the service.
 #[derive(Debug)]
 pub enum State {
-    /// No file: nothing runs.
+    /// There is no file: the service is not running.
     Absent,
-    /// A file that nobody has locked: whoever wrote it has died.
+    /// The file is not locked: the process that wrote it has died.
     Stale(Stale),
-    /// A file that the process whose number it holds has locked: the service runs.
+    /// The file is locked by the process whose PID it contains: the service is running.
     Running(Running),
 }
 
-/// Looks at `path` and changes nothing. A file that has been locked by a process whose number it does
-/// not hold is an error.
+/// Inspects the pidfile at `path` without changing it. It is an error if a process has locked the file whose
+/// PID the file does not contain.
 pub fn inspect(path: &Path) -> Result<State, Error> {
     let file = match open(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
@@ -128,8 +130,7 @@ pub struct Stale {
 }
 
 impl Stale {
-    /// Removes the file, unless it holds something else than a number, or a service has just started to
-    /// use it.
+    /// Removes the file, unless it contains something other than a PID, or a service has just locked it.
     pub fn remove(self) -> Result<(), Error> {
         let Self { path } = self;
         let file = open(&path, OpenOptions::new().read(true))?;
@@ -146,12 +147,12 @@ impl Stale {
 pub struct Running {
     path: PathBuf,
     file: File,
-    /// The process that holds the lock, whose number is in the file.
+    /// The process that holds the lock, and whose PID is in the file.
     pub pid: Pid,
 }
 
 impl Running {
-    /// Waits until the holder is gone; false after `timeout`.
+    /// Waits until the holder has ended. Returns false after `timeout`.
     pub fn wait_for_end(&self, timeout: Duration) -> Result<bool, Error> {
         let begin = Instant::now();
         loop {
@@ -171,21 +172,21 @@ impl Running {
 /// Why a pidfile cannot be used. The text says what to do.
 #[derive(Debug)]
 pub enum Error {
-    /// The service runs already.
+    /// The service is already running.
     Held {
         /// The pidfile.
         path: PathBuf,
         /// Its process.
         pid: Pid,
     },
-    /// Something else has locked the file.
+    /// Another process has locked the file.
     Locked {
         /// The pidfile.
         path: PathBuf,
-        /// Who, as the kernel tells it; 0 or less: a process that cannot be seen from here.
+        /// The process as the kernel names it; 0 or less: one of another PID namespace or machine.
         owner: Pid,
     },
-    /// The file holds something that no pidfile holds.
+    /// The file contains something other than a PID.
     Foreign {
         /// The file.
         path: PathBuf,
@@ -205,37 +206,37 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held { path, pid } => {
-                write!(f, "psistats already runs, pid {pid} ({})", path.display())
+                write!(f, "psistats is already running, pid {pid} ({})", path.display())
             }
             Self::Locked { path, owner } => {
                 let path = path.display();
                 match owner.as_raw() {
-                    1.. => write!(f, "{path} is locked by process {owner}, whose number is not in it")?,
-                    _ => write!(f, "{path} is locked by a process that cannot be seen from here")?,
+                    1.. => write!(f, "{path} is locked by process {owner}, but does not contain that PID")?,
+                    _ => write!(f, "{path} is locked from another container or machine")?,
                 }
-                f.write_str(": not a psistats of this machine; end it, or set [app] pidfile")
+                f.write_str("; end that process, or set [app] pidfile to another file")
             }
             Self::Foreign { path } => write!(
                 f,
-                "{} is not a pidfile: expected a process number, and left it as it is; remove it, or set [app] pidfile",
+                "{} is not a pidfile: it does not contain a PID, and was left as it is; remove it, or set [app] pidfile",
                 path.display()
             ),
             Self::Io { doing, path, error } => {
-                write!(f, "cannot {doing} the pidfile {}: {error}; ", path.display())?;
+                write!(f, "cannot {doing} the pidfile {}: {}; ", path.display(), Reason(error))?;
                 f.write_str(match error.raw_os_error().map(Errno::from_raw) {
                     Some(Errno::EACCES | Errno::EPERM) => "run as root, or set [app] pidfile",
                     Some(Errno::ELOOP) => {
                         "symbolic links are not followed: set [app] pidfile to the file itself"
                     }
-                    Some(Errno::ENOSPC | Errno::EDQUOT) => "make room, or set [app] pidfile",
-                    _ => "set [app] pidfile to a file in a directory that exists and can be written",
+                    Some(Errno::ENOSPC | Errno::EDQUOT) => "free some space, or set [app] pidfile",
+                    _ => "set [app] pidfile to a file in a directory that exists and is writable",
                 })
             }
         }
     }
 }
 
-/// Once, and not in each place where something can fail.
+/// One copy for all callers, which keeps the binary small.
 #[inline(never)]
 fn failed(doing: &'static str, path: &Path, error: io::Error) -> Error {
     Error::Io { doing, path: path.into(), error }
@@ -243,37 +244,37 @@ fn failed(doing: &'static str, path: &Path, error: io::Error) -> Error {
 
 enum Attempt {
     Taken(Pidfile),
-    /// Somebody else has locked it.
+    /// Another process has locked it.
     Busy(File),
-    /// It has lost its name between opening and locking.
+    /// It was removed between opening and locking.
     Removed,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Contents {
-    /// Nothing yet, or blanks and NULs: what a file system leaves of a file after a power cut.
+    /// Nothing yet, or the blanks and NULs that a power cut leaves in a file.
     Nothing,
     Number(Pid),
     Foreign,
 }
 
-/// Opens a regular file, and nothing else, at `path` itself.
+/// Opens the regular file at `path`. Anything else is an error, a symbolic link included.
 fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     let io = |error| failed("open", path, error);
-    // O_NONBLOCK: a FIFO would keep us waiting for its other end.
+    // O_NONBLOCK: opening a FIFO would block until its other end is opened.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = options.custom_flags(flags.bits()).open(path).map_err(io)?;
     if file.metadata().map_err(io)?.is_file() { Ok(file) } else { Err(Error::Foreign { path: path.into() }) }
 }
 
-/// A lock of the whole file, as fcntl(2) wants it.
+/// A lock of the whole file, as fcntl(2) takes it.
 fn whole(kind: i32) -> libc::flock {
     // The constants are small; their type differs between libraries.
     let [kind, whence] = [kind, libc::SEEK_SET].map(|it| i16::try_from(it).unwrap_or_default());
     libc::flock { l_type: kind, l_whence: whence, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
-/// Locks the file without waiting; false where others hold it.
+/// Locks the file without waiting. Returns false where another process holds a lock.
 fn try_lock(file: &File, kind: i32) -> io::Result<bool> {
     match fcntl(file, FcntlArg::F_SETLK(&whole(kind))) {
         Ok(_) => Ok(true),
@@ -282,21 +283,21 @@ fn try_lock(file: &File, kind: i32) -> io::Result<bool> {
     }
 }
 
-/// Who holds the write lock. Read locks are no service's.
+/// The process that holds the write lock. Read locks are ignored: a service never holds one.
 fn owner(file: &File) -> io::Result<Option<Pid>> {
     let mut lock = whole(libc::F_RDLCK);
     fcntl(file, FcntlArg::F_GETLK(&mut lock))?;
     Ok((i32::from(lock.l_type) == libc::F_WRLCK).then(|| Pid::from_raw(lock.l_pid)))
 }
 
-/// Removes a file that no service holds, whoever has read locks; false where one does. While this
-/// process has a read lock itself, nobody becomes the holder.
+/// Removes the file unless a service holds it, and returns whether it did. Read locks of others do not
+/// count. This process holds a read lock meanwhile, so no other process can become the holder.
 fn displace(file: &File, path: &Path) -> Result<bool, Error> {
     let io = |error| failed("lock", path, error);
     Ok(try_lock(file, libc::F_RDLCK).map_err(io)? && remove(file, path).map(|()| true)?)
 }
 
-/// Whether `file` still is what `path` names.
+/// Whether `path` still names `file`.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
@@ -311,7 +312,7 @@ fn remove(file: &File, path: &Path) -> Result<(), Error> {
     fs::remove_file(path).map_err(|error| failed("remove", path, error))
 }
 
-/// The owner of the lock, if it has written its number into the file, or does so in a moment.
+/// `owner`, if the file contains its PID now or within [`PATIENCE`].
 fn holder(file: &File, owner: Pid) -> io::Result<Option<Pid>> {
     let begin = Instant::now();
     loop {
@@ -341,7 +342,7 @@ fn parse(text: &[u8]) -> Contents {
         return Contents::Nothing;
     }
     match text.parse() {
-        // 0 and below are process groups to kill(2), 1 is init: never ours.
+        // To kill(2), 0 and below are process groups, and 1 is init. None of them is the service.
         Ok(pid) if pid > 1 => Contents::Number(Pid::from_raw(pid)),
         _ => Contents::Foreign,
     }
@@ -352,7 +353,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pidfile_holds_a_process_number_or_what_a_power_cut_leaves() {
+    fn a_pidfile_contains_a_pid_or_the_blanks_that_a_power_cut_leaves() {
         assert_eq!(parse(b"4711\n"), Contents::Number(Pid::from_raw(4711)));
         assert_eq!(parse(b" 4711"), Contents::Number(Pid::from_raw(4711)));
         assert_eq!(parse(b""), Contents::Nothing);
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_text_is_a_process_number() {
+    fn any_other_text_is_not_a_pid() {
         let long = [b'0'; LONGEST + 1];
         for text in [&b"-1"[..], b"0", b"1", b"12 13", b"99999999999", b"root:x:0", b"\xFF\xFE", &long] {
             assert_eq!(parse(text), Contents::Foreign, "{text:?}");
@@ -368,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_removes_its_own_file_and_never_that_of_a_successor() {
+    fn a_holder_removes_its_own_pidfile_but_not_that_of_its_successor() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("psistats.pid");
         let first = Pidfile::acquire(&path, Duration::ZERO).unwrap();
@@ -381,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_removed_between_opening_and_locking_is_not_taken() {
+    fn a_pidfile_that_was_removed_between_opening_and_locking_is_not_acquired() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("psistats.pid");
         let first = Pidfile::acquire(&path, Duration::ZERO).unwrap();

@@ -1,9 +1,9 @@
-//! Start, stop, status: the life of the service in the background.
+//! Start, stop and status of the service in the background.
 //!
-//! Without `fork(2)`, which is unsafe in a program that may have threads, the program starts itself
-//! once more, as [`DAEMON`]. Its standard output and error are `stdout_path` and `stderr_path` from
-//! the first instruction; its standard input is at first a socket to the launching process, which
-//! waits there until the service is ready or says why not:
+//! `fork(2)` is unsafe in a program that may have threads, so the program runs itself once more, as
+//! [`DAEMON`]. The new process has `stdout_path` and `stderr_path` as its standard output and error
+//! from the first instruction. Its standard input is at first a socket to the launching process, which
+//! waits there until the service reports that it is ready, or why it is not:
 //!
 //! ```text
 //!     psistats start                     psistats @daemon
@@ -16,7 +16,7 @@
 //!                                         open logs and kernel files
 //!       wait a little <-----------------  ready
 //!                                         connect to the broker
-//!       "psistats started, pid N; ..." <  how that went
+//!       "psistats started, pid N; ..." <  outcome of the first attempt
 //! ```
 
 use std::env;
@@ -44,27 +44,27 @@ use crate::life::status::{self, Service};
 use crate::settings::App;
 use psistats_host::output::Reason;
 
-/// The command by which [`start`] runs the program in the background. Not for users: it wants the
-/// launcher's socket as its standard input.
+/// The command by which [`start`] runs the program in the background. It is not for users: it expects
+/// the launcher's socket as its standard input.
 pub const DAEMON: &str = "@daemon";
 
-/// Time that the service may take to become ready, beside the wait for the pidfile's lock.
+/// Time that the service may take to become ready, in addition to the wait for the pidfile's lock.
 const READY_WITHIN: Duration = Duration::from_secs(10);
-/// Time that the service may take to end after SIGTERM: it needs up to 2 s to flush.
+/// Time that the service may take to exit after SIGTERM. It waits up to 2 s for confirms.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Time that the first attempt to connect may take before [`start`] goes without its outcome.
+/// Time that [`start`] waits for the outcome of the first attempt to connect.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(3);
 
-/// [`status()`] where the state cannot be told.
+/// The exit code of [`status()`] where the state cannot be determined.
 pub const UNKNOWN: u8 = 4;
 
-/// How [`start`] ended well.
+/// How [`start`] succeeded.
 #[derive(Debug)]
 pub enum Started {
-    /// The service is ready: its process number, and how its first attempt to connect went.
+    /// The service is ready: its PID, and the outcome of its first attempt to connect.
     Now(Pid, String),
-    /// It ran before; who, in words.
+    /// The service was running already. The text names its PID.
     Before(String),
 }
 
@@ -87,11 +87,12 @@ pub fn start(app: &App, options: Vec<OsString>) -> Result<Started, String> {
     match listen(&ours, patience, true) {
         Ok(said) => judge(said, pid, &ours),
         Err(error) => {
-            // Half a service is none. Its pidfile is stale then, which hinders nobody.
+            // It may have locked its pidfile. That becomes stale, which does not prevent another start.
             let _ = signal::kill(pid, Signal::SIGKILL);
             Err(format!(
-                "psistats did not become ready within {} s ({error}) and was ended; `psistats start-local` shows where it stays",
-                patience.as_secs()
+                "psistats did not become ready within {} s ({}) and was killed; run `psistats start-local` to see why",
+                patience.as_secs(),
+                Reason(&error)
             ))
         }
     }
@@ -99,7 +100,7 @@ pub fn start(app: &App, options: Vec<OsString>) -> Result<Started, String> {
 
 /// Runs this program once more, as [`DAEMON`] with `options`; `streams` become its standard streams.
 ///
-/// By `posix_spawn(3)` itself: `std::process::Command` can do much more, and takes 10 KB for that.
+/// It calls `posix_spawn(3)` directly, because `std::process::Command` adds 10 KB to the binary.
 fn spawn(options: Vec<OsString>, streams: [RawFd; 3]) -> io::Result<Pid> {
     let mut arguments = vec!["psistats".into(), DAEMON.into()];
     arguments.extend(options);
@@ -117,21 +118,24 @@ fn spawn(options: Vec<OsString>, streams: [RawFd; 3]) -> io::Result<Pid> {
     Ok(posix_spawn(&program, &actions, &PosixSpawnAttr::init()?, &arguments, &environment)?)
 }
 
-/// Texts as the kernel takes them.
+/// The texts as C strings, for exec and spawn.
 ///
 /// # Errors
-/// One with a NUL in it, which no argument and no variable has.
+/// A text contains a NUL, which no argument and no environment variable does.
 pub fn c_strings(texts: Vec<OsString>) -> io::Result<Vec<CString>> {
     let texts = texts.into_iter().map(|text| CString::new(text.into_vec()));
     Ok(texts.collect::<Result<_, _>>()?)
 }
 
 fn by_systemd(pid: Pid, verb: &str) -> String {
-    format!("psistats already runs as a service of systemd, pid {pid}: use `sudo systemctl {verb} psistats`")
+    format!(
+        "psistats is already running as a systemd service, pid {pid}: use `sudo systemctl {verb} psistats`"
+    )
 }
 
-/// Sends SIGTERM to the service and waits until it is gone; tells what happened. That nothing runs
-/// is success, and removes a stale pidfile. `verb` is the command, for whom systemd's service is in the way.
+/// Sends SIGTERM to the service, waits until it has exited, and returns a message for the user. It succeeds
+/// where nothing is running, and removes a stale pidfile. `verb` is the command of systemctl that does the same
+/// for a service that systemd runs.
 pub fn stop(path: &Path, verb: &str) -> Result<String, String> {
     let state = pidfile::inspect(path).map_err(|error| error.to_string())?;
     if !matches!(state, State::Running(_))
@@ -155,20 +159,24 @@ pub fn stop(path: &Path, verb: &str) -> Result<String, String> {
     let pid = running.pid;
     match signal::kill(pid, Signal::SIGTERM) {
         Ok(()) | Err(Errno::ESRCH) => {}
-        Err(Errno::EPERM) => return Err(format!("not allowed to stop psistats, pid {pid}: run as root")),
-        Err(errno) => return Err(format!("cannot stop psistats, pid {pid}: {}", io::Error::from(errno))),
+        Err(errno) => {
+            let root = if errno == Errno::EPERM { "; run as root" } else { "" };
+            return Err(format!("cannot stop psistats, pid {pid}: {}{root}", Reason(&errno.into())));
+        }
     }
     if running.wait_for_end(GONE_WITHIN).map_err(|error| error.to_string())? {
         Ok(format!("psistats stopped, pid {pid}"))
     } else {
         let seconds = GONE_WITHIN.as_secs();
-        Err(format!("psistats, pid {pid}, still runs {seconds} s after SIGTERM: `kill -9 {pid}` ends it"))
+        Err(format!(
+            "psistats, pid {pid}, is still running {seconds} s after SIGTERM; `kill -9 {pid}` kills it"
+        ))
     }
 }
 
-/// The exit code that LSB gives to the service's state ("Init Script Actions"), and the state in
-/// words: 0 runs, 1 dead with a pidfile, 3 not running, 4 unknown. Of what runs, also how its connections
-/// are.
+/// The state of the service: its exit code by LSB ("Init Script Actions"), and a text for the user. The code is
+/// 0 for running, 1 for dead with a pidfile, 3 for not running, 4 for unknown. The text of a running service
+/// includes the state of its connections.
 pub fn status(path: &Path) -> (u8, String) {
     let state = pidfile::inspect(path);
     if !matches!(state, Ok(State::Running(_)))
@@ -186,16 +194,18 @@ pub fn status(path: &Path) -> (u8, String) {
     }
 }
 
-/// Makes a background process of this one, and the service by the pidfile: standard input on
-/// `stdin_path`, a session of its own, `/` as the working directory.
+/// Moves this process into the background and locks the pidfile, which makes it the service. The process gets
+/// `stdin_path` as its standard input, a session of its own, and `/` as its working directory.
 pub fn become_service(app: &App) -> Result<Pidfile, Unstarted> {
-    let cannot = |error: io::Error| Unstarted::Failed(format!("cannot go into the background: {error}"));
-    // Before the terminal is left, so that /dev/tty can be named, as it could be for the original.
+    let cannot = |error: io::Error| {
+        Unstarted::Failed(format!("cannot run psistats in the background: {}", Reason(&error)))
+    };
+    // stdin_path is opened before the terminal is left, so that it can be /dev/tty, as with the original.
     let stdin = open_key("stdin_path", &app.stdin_path, OpenOptions::new().read(true))?;
     unistd::dup2_stdin(stdin).map_err(io::Error::from).map_err(cannot)?;
     unistd::setsid().map_err(io::Error::from).map_err(cannot)?;
     unistd::chdir("/").map_err(io::Error::from).map_err(cannot)?;
-    // From here on somebody can know our number.
+    // Once the pidfile holds our PID, signals can arrive.
     signals::hold().map_err(cannot)?;
     Pidfile::acquire(&app.pidfile, app.pidfile_timeout).map_err(|error| match error {
         pidfile::Error::Held { .. } => Unstarted::RunsAlready(error.to_string()),
@@ -206,9 +216,9 @@ pub fn become_service(app: &App) -> Result<Pidfile, Unstarted> {
 /// Why the service has not become ready.
 #[derive(Debug)]
 pub enum Unstarted {
-    /// There is one already; who, in words.
+    /// The service is already running. The text names its PID.
     RunsAlready(String),
-    /// What went wrong, in words.
+    /// It failed. The text says why.
     Failed(String),
 }
 
@@ -229,9 +239,9 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// Takes over what [`start`] left at standard input, and closes everything else that was
-    /// inherited, perhaps from far away: a service that keeps somebody's pipe open lets them wait
-    /// for ever. None where nobody launched this process. To be called before a file is opened.
+    /// Takes over the socket that [`start`] left at standard input, and closes every other inherited
+    /// descriptor: a service that kept a caller's pipe open would make its reader wait for ever. Returns
+    /// None where no launcher started this process. Call it before any file is opened.
     pub fn attach() -> Option<Self> {
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
         socket.peer_addr().ok()?;
@@ -240,21 +250,22 @@ impl Launcher {
         let numbers = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let inherited: Vec<RawFd> = numbers.filter(|&fd| fd > 2 && fd != socket_number).collect();
         for descriptor in inherited {
-            // EBADF is the descriptor that listed the others.
+            // EBADF comes from the descriptor that listed the others, which is closed already.
             let _ = unistd::close(descriptor);
         }
         Some(Self { socket: Some(socket) })
     }
 
-    /// Says that the service is ready: the pidfile is locked, logs and kernel files are open. Once.
-    /// What comes back is where to say how the first attempt to connect went.
+    /// Reports that the service is ready: the pidfile is locked, logs and kernel files are open. Call it
+    /// once. The socket that it returns takes the outcome of the first attempt to connect.
     pub fn ready(&mut self) -> Option<UnixStream> {
         let socket = self.socket.as_mut()?;
         socket.write_all(&[READY]).ok()?;
         socket.try_clone().ok()
     }
 
-    /// Says why the service does not start, or why it has ended: to the log, once nobody waits any more.
+    /// Reports why the service does not start, or why it has ended. It goes to the log once the launcher has
+    /// gone.
     pub fn failed(&mut self, why: &Unstarted) {
         let (verdict, text) = match why {
             Unstarted::RunsAlready(text) => (RUNS_ALREADY, text),
@@ -266,14 +277,14 @@ impl Launcher {
     }
 
     fn say(&mut self, verdict: u8, text: &str) -> bool {
-        // An error means that the launcher has all it wanted, or was interrupted.
+        // An error means that the launcher has its answer and has gone, or was interrupted.
         let socket = self.socket.take();
         socket.is_some_and(|mut socket| socket.write_all(&[&[verdict], text.as_bytes()].concat()).is_ok())
     }
 }
 
-/// What the service says within `patience`, to its end or until it is `ready`; nothing where it ended
-/// without a word.
+/// Reads what the service reports within `patience`: until the end of the stream, or where `ready` is set until
+/// it reports that it is ready. The result is empty where the service ended without a report.
 fn listen(mut socket: &UnixStream, patience: Duration, ready: bool) -> io::Result<Vec<u8>> {
     let begin = Instant::now();
     let mut said = Vec::new();
@@ -306,7 +317,7 @@ fn judge(mut said: Vec<u8>, pid: Pid, socket: &UnixStream) -> Result<Started, St
             return Ok(Started::Now(pid, words(&said)));
         }
     }
-    // Those were its last words, if any. Nothing of it is left when we answer.
+    // The service has failed. Wait for its end, so that no process is left when the command returns.
     let end = waitpid(pid, None);
     match &said[..] {
         [RUNS_ALREADY, text @ ..] => Ok(Started::Before(words(text))),
@@ -315,15 +326,15 @@ fn judge(mut said: Vec<u8>, pid: Pid, socket: &UnixStream) -> Result<Started, St
             let how = match end {
                 Ok(WaitStatus::Exited(_, code)) => format!("exit status {code}"),
                 Ok(WaitStatus::Signaled(_, signal, _)) => format!("signal {signal}"),
-                _ => "nobody knows why".into(),
+                _ => "unknown cause".into(),
             };
-            Err(format!("psistats ended at its start ({how}): see [app] stderr_path"))
+            Err(format!("psistats ended during startup ({how}): see [app] stderr_path"))
         }
     }
 }
 
-/// The program to run in the background. By its own name, because the kernel takes a process's name
-/// from there; `/proc/self/exe` still works where an upgrade has replaced the file.
+/// The program to run in the background: by its own path, because the kernel takes the process's name
+/// from it. Where an upgrade has replaced the file, `/proc/self/exe` still works.
 fn program() -> PathBuf {
     env::current_exe().ok().filter(|file| file.exists()).unwrap_or_else(|| "/proc/self/exe".into())
 }
@@ -333,10 +344,10 @@ fn open_output(key: &str, path: &Path) -> Result<File, String> {
 }
 
 fn open_key(key: &str, path: &Path, options: &mut OpenOptions) -> Result<File, String> {
-    // O_NONBLOCK: a FIFO without its other end shall neither keep the start waiting nor, when it is
-    // full, the service.
+    // O_NONBLOCK: a FIFO must block neither the start, where its other end is missing, nor the service,
+    // where it is full.
     let flags = OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
     options.custom_flags(flags.bits()).open(path).map_err(|error| {
-        format!("cannot open [app] {key}={}: {error}; /dev/null is always possible", path.display())
+        format!("cannot open [app] {key}={}: {}; /dev/null always works", path.display(), Reason(&error))
     })
 }

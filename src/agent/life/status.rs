@@ -1,9 +1,9 @@
-//! How a connection is, in words, and the socket by which `psistats status` asks for it.
+//! The state of a connection, and the socket by which `psistats status` asks for it.
 //!
-//! The socket lies beside the pidfile, or in `$RUNTIME_DIRECTORY` where systemd runs us. Whoever connects
-//! gets a few lines and the end: nothing is written while nobody asks, and what is told is never stale.
-//! The kernel names the process at its other end. The first line is the pidfile of the configuration, by
-//! which two instances are told apart; there is no secret in the rest.
+//! The socket lies beside the pidfile, or in `$RUNTIME_DIRECTORY` where systemd runs the agent. A client that
+//! connects gets a few lines and the end of the stream. So nothing is written while no client asks, and an
+//! answer is never stale. The kernel names the process at the other end. The first line is the pidfile of the
+//! configuration, which distinguishes two instances. The other lines contain no secret.
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -32,23 +32,24 @@ use crate::life::context::Shared;
 use crate::net::reactor::{AsyncFd, Reactor};
 use crate::settings::DEFAULT_PIDFILE;
 use psistats_core::time::Instant;
+use psistats_host::output::Reason;
 
-/// Bytes of a reason that are kept: the longest that a broker can give, and words around it.
+/// Bytes of a reason that are kept: the longest text of a broker, with a sentence around it.
 const REASON: usize = 400;
 
 /// Bytes of an answer: two connections with two reasons each, counters, and the path of the pidfile.
 const ANSWER: usize = 4096;
 
-/// Between two answers: somebody who asks all the time shall not keep us busy.
+/// Time between two answers, so that a client that asks without end cannot keep the agent busy.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Seconds that whoever asks waits for the answer.
+/// Seconds that `psistats status` waits for the answer.
 const PATIENCE_S: i64 = 5;
 
 /// The socket of the service that systemd runs: `RuntimeDirectory=` of the unit.
 const UNIT_SOCKET: &str = "/run/psistats/socket";
 
-/// Processes of the unit, in the one hierarchy of cgroups or in systemd's own.
+/// The processes of the unit, in the unified cgroup hierarchy (v2) or in systemd's own (v1).
 const UNIT_PROCESSES: [&str; 2] = [
     "/sys/fs/cgroup/system.slice/psistats.service/cgroup.procs",
     "/sys/fs/cgroup/systemd/system.slice/psistats.service/cgroup.procs",
@@ -57,26 +58,26 @@ const UNIT_PROCESSES: [&str; 2] = [
 /// A connection's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// Being made, or waiting for the next attempt.
+    /// Not connected: an attempt is running, or the next one is being waited for.
     Away,
-    /// Ready to publish.
+    /// Connected, and ready to publish.
     Ready,
-    /// The broker wants no publishes for now; the master node has not subscribed.
+    /// Connected, but the broker accepts no publishes for now, or the master node has not subscribed.
     Blocked,
 }
 
-/// A connection's state, since when, and what was wrong last.
+/// A connection's state, the time of its last change, and the last error.
 pub struct State<'r> {
     reactor: &'r Reactor,
     connection: Cell<Connection>,
     since: Cell<Instant>,
-    /// What [`Connection::Blocked`] means, in words.
+    /// The text for [`Connection::Blocked`].
     blocked: &'static str,
     peer: RefCell<String>,
     reason: RefCell<String>,
     error: RefCell<String>,
     failed: Cell<Option<Instant>>,
-    /// Who waits to hear how the first attempt ends.
+    /// The launcher that waits for the outcome of the first attempt.
     launcher: RefCell<Option<UnixStream>>,
 }
 
@@ -96,12 +97,12 @@ impl<'r> State<'r> {
         }
     }
 
-    /// How it is.
+    /// The present state.
     pub fn get(&self) -> Connection {
         self.connection.get()
     }
 
-    /// From now on it is so. What is no change changes nothing.
+    /// Sets the state. Where it is not a change, the time of the last change and the reason stay.
     pub fn set(&self, connection: Connection) {
         if self.connection.replace(connection) != connection {
             self.since.set(self.reactor.now());
@@ -112,17 +113,17 @@ impl<'r> State<'r> {
         }
     }
 
-    /// The next attempt goes to `peer`.
+    /// Sets the peer of the next attempt.
     pub fn connecting(&self, peer: impl Display) {
         keep(&self.peer, format_args!("{peer}"));
     }
 
-    /// Why it is [`Connection::Blocked`].
+    /// Sets the reason why the state is [`Connection::Blocked`].
     pub fn because(&self, reason: impl Display) {
         keep(&self.reason, format_args!("{reason}"));
     }
 
-    /// An attempt, or the connection, has ended for this reason.
+    /// Records why an attempt, or the connection, has failed.
     pub fn failed(&self, error: impl Display) {
         let peer = self.peer.borrow();
         keep(&self.error, format_args!("{peer}: {error}"));
@@ -130,7 +131,7 @@ impl<'r> State<'r> {
         self.tell_launcher();
     }
 
-    /// `launcher` hears how the first attempt ends.
+    /// Sets the launcher that is told the outcome of the first attempt.
     pub fn tell(&self, launcher: Option<UnixStream>) {
         self.launcher.replace(launcher);
     }
@@ -141,18 +142,18 @@ impl<'r> State<'r> {
                 Connection::Away => format!("no connection yet: {}", self.error.borrow()),
                 _ => self.to_string(),
             };
-            // It may have gone: it does not wait for long.
+            // An error means that the launcher has stopped waiting.
             let _ = launcher.write_all(words.as_bytes());
             let _ = launcher.shutdown(Shutdown::Both);
         }
     }
 
-    /// Whether there has been a failure since the connection was lost.
+    /// Whether an attempt has failed since the connection was lost.
     fn is_failing(&self) -> bool {
         self.get() == Connection::Away && self.failed.get().is_some_and(|at| at >= self.since.get())
     }
 
-    /// The state with `for_how_long`, and its reason.
+    /// Writes the state, followed by `for_how_long`, and its reason.
     fn words(&self, f: &mut dyn fmt::Write, for_how_long: &str) -> fmt::Result {
         let (peer, reason) = (self.peer.borrow(), self.reason.borrow());
         match self.get() {
@@ -168,7 +169,7 @@ impl<'r> State<'r> {
         }
     }
 
-    /// The same on lines of their own, with times, and the last error.
+    /// Writes the state and the last error as lines, with their ages at `now`.
     ///
     /// # Errors
     /// Those of `f`.
@@ -184,7 +185,7 @@ impl<'r> State<'r> {
     }
 }
 
-/// In one line: how it is, and the last error.
+/// The state and the last error, in one line.
 impl Display for State<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.words(f, "")?;
@@ -195,13 +196,14 @@ impl Display for State<'_> {
     }
 }
 
-/// Keeps a text as one line of limited length.
+/// Replaces `place` by `text`, as one line of at most [`REASON`] bytes.
 fn keep(place: &RefCell<String>, text: fmt::Arguments<'_>) {
     let mut kept = place.borrow_mut();
     kept.clear();
-    // A String takes everything.
+    // Writing to a String cannot fail.
     let _ = kept.write_fmt(text);
-    // Nor what turns a line around in a terminal: a broker's words are among them.
+    // The text may come from a broker: control characters go, and so do those that reverse the direction of a
+    // line in a terminal.
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     kept.retain(|c| !c.is_control() && !turns(c));
     while kept.len() > REASON {
@@ -209,7 +211,7 @@ fn keep(place: &RefCell<String>, text: fmt::Arguments<'_>) {
     }
 }
 
-/// A duration in the unit that suits it.
+/// A duration, shown in seconds, minutes, hours or days.
 struct Age(Duration);
 
 impl Display for Age {
@@ -232,31 +234,34 @@ pub fn socket_of(pidfile: &Path) -> PathBuf {
     path.into()
 }
 
-/// The socket in the directory that systemd has made for this process alone.
+/// The socket in the runtime directory that systemd has made for this service.
 pub fn socket_of_unit() -> Option<PathBuf> {
     env::var_os("NOTIFY_SOCKET")?;
     Some(PathBuf::from(env::var_os("RUNTIME_DIRECTORY")?).join("socket"))
 }
 
-/// Listens at `path`. Where that cannot be `psistats status` says less, and nothing else is amiss.
+/// Listens at `path`. Where that fails, the agent runs all the same, and `psistats status` shows less.
 ///
-/// To be called while there is one thread: for a moment files are made with other modes.
+/// Call it while there is one thread: it changes the umask of the process for a moment.
 pub fn listen(reactor: &Reactor, path: Option<PathBuf>) -> Option<AsyncFd<'_, UnixListener>> {
     let path = path?;
     match bind(&path).and_then(|listener| reactor.watch(listener)) {
         Ok(listener) => Some(listener),
         Err(error) => {
             let path = path.display();
-            warn!("`psistats status` cannot ask how the connection is: cannot listen at {path}: {error}");
+            warn!(
+                "cannot listen at {path}: {}; `psistats status` cannot show the connection",
+                Reason(&error)
+            );
             None
         }
     }
 }
 
 fn bind(path: &Path) -> io::Result<UnixListener> {
-    // What a killed process has left.
+    // A killed process leaves its socket.
     remove(path);
-    // Everybody may ask; to connect takes the right to write.
+    // Every user may ask, and connecting needs write permission.
     let before = umask(Mode::from_bits_truncate(0o111));
     let listener = UnixListener::bind(path);
     umask(before);
@@ -265,18 +270,18 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Removes the socket at `path`, and nothing that is none.
+/// Removes the socket at `path`. Any other kind of file is left alone.
 pub fn remove(path: &Path) {
     if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-        // What stays is in nobody's way but a successor's, who will say so.
+        // A socket that stays hinders only the next start, which will log it.
         let _ = fs::remove_file(path);
     }
 }
 
-/// Answers whoever connects, as long as the agent lives.
+/// Answers each client that connects, until the agent ends.
 ///
 /// # Errors
-/// Where there is no room for another deadline.
+/// The reactor has no room for another timer.
 pub async fn answer(shared: &Shared<'_>, listener: Option<AsyncFd<'_, UnixListener>>) -> io::Result<()> {
     let Some(listener) = listener else { return future::pending().await };
     let timer = shared.reactor.timer()?;
@@ -291,7 +296,7 @@ pub async fn answer(shared: &Shared<'_>, listener: Option<AsyncFd<'_, UnixListen
 async fn accept(listener: &AsyncFd<'_, UnixListener>) -> Option<UnixStream> {
     listener.readable().await;
     let mut accepted = None;
-    // It may have gone again, or there is no descriptor: it finds out.
+    // An error means that the client has gone, or that there is no descriptor left. Then it gets no answer.
     let _ = listener.read(&mut [0], |listener, _| {
         accepted = Some(listener.accept()?.0);
         Ok(1)
@@ -302,12 +307,12 @@ async fn accept(listener: &AsyncFd<'_, UnixListener>) -> Option<UnixStream> {
 fn reply(shared: &Shared<'_>, mut stream: UnixStream) {
     let mut text = Text(Cursor::new([0; ANSWER]));
     let settings = shared.settings();
-    // What finds no room is left out.
+    // An answer that is too long is cut.
     let _ = text.0.write_all(settings.app.pidfile.as_os_str().as_bytes());
     let _ = text.0.write_all(b"\n");
     let _ = shared.standing().lines(&mut text, shared.reactor.now());
     let length = usize::try_from(text.0.position()).unwrap_or(ANSWER);
-    // An empty socket takes as much at once; whoever does not read it gets less.
+    // The buffer of a new socket takes the whole answer at once, so this does not wait for the client.
     if stream.set_nonblocking(true).is_ok() {
         let _ = stream.write_all(text.0.get_ref().get(..length).unwrap_or_default());
     }
@@ -322,16 +327,16 @@ impl fmt::Write for Text {
     }
 }
 
-/// A service that runs, and what it says of its connections: lines, or nothing.
+/// A running service.
 #[derive(Debug)]
 pub struct Service {
     /// Its process.
     pub pid: Pid,
-    /// What it says.
+    /// The lines about its connections. Empty where it did not answer.
     pub says: String,
 }
 
-/// What the process `pid`, which holds `pidfile`, says of itself. Nothing where it does not answer.
+/// The lines about its connections of the process `pid`, which holds `pidfile`. Empty where it does not answer.
 pub fn of_holder(pidfile: &Path, pid: Pid) -> String {
     match ask(&socket_of(pidfile)) {
         Some((who, Some((_, says)))) if who == pid => says,
@@ -339,10 +344,10 @@ pub fn of_holder(pidfile: &Path, pid: Pid) -> String {
     }
 }
 
-/// The service that systemd runs, if its configuration names the same pidfile: then it is the same
-/// instance as one that `start` would start. Another one is none of ours.
+/// The service that systemd runs, if its configuration names the same pidfile. Only then is it the instance that
+/// `start` would start.
 pub fn of_unit(pidfile: &Path) -> Option<Service> {
-    // What of an instance that does not say its pidfile is likely.
+    // A service that does not answer is assumed to have the default pidfile.
     let is_default = pidfile.as_os_str() == DEFAULT_PIDFILE;
     match ask(Path::new(UNIT_SOCKET)) {
         Some((pid, Some((its_pidfile, says)))) => {
@@ -363,11 +368,11 @@ fn pid_of_unit() -> Option<Pid> {
         return None;
     }
     let processes = UNIT_PROCESSES.iter().find_map(|path| fs::read_to_string(path).ok())?;
-    // 0 is a process that cannot be seen from this container: pid_namespaces(7).
+    // 0: the process is not visible from this container (pid_namespaces(7)).
     processes.lines().find_map(|line| line.parse().ok().filter(|pid| *pid > 0)).map(Pid::from_raw)
 }
 
-/// Who listens at `path`, and its pidfile and lines if it answers.
+/// The process that listens at `path`, and its pidfile and lines if it answers.
 fn ask(path: &Path) -> Option<(Pid, Option<(String, String)>)> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).ok()?;
     let patience = TimeVal::seconds(PATIENCE_S);
@@ -376,7 +381,7 @@ fn ask(path: &Path) -> Option<(Pid, Option<(String, String)>)> {
     connect(socket.as_raw_fd(), &UnixAddr::new(path).ok()?).ok()?;
     let pid = getsockopt(&socket, sockopt::PeerCredentials).ok()?.pid();
     let (mut said, mut length) = ([0; 2 * ANSWER], 0);
-    // To its end, or as much as there is room for or time.
+    // Read to the end of the stream, until the buffer is full or the time is up.
     while let Some(room) = said.get_mut(length..)
         && let Ok(read @ 1..) = unistd::read(&socket, room)
     {
@@ -385,7 +390,7 @@ fn ask(path: &Path) -> Option<(Pid, Option<(String, String)>)> {
     let said = said.get(..length).and_then(|said| str::from_utf8(said).ok());
     let lines = said.and_then(|said| said.split_once('\n'));
     let answer = lines.map(|(pidfile, says)| (pidfile.to_owned(), says.trim_end().to_owned()));
-    // 0: it cannot be seen from this container.
+    // 0: the process is not visible from this container.
     (pid > 0).then(|| (Pid::from_raw(pid), answer))
 }
 
@@ -394,7 +399,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_kept_as_one_short_line_that_a_terminal_shows_as_it_is() {
+    fn a_reason_is_kept_as_one_bounded_line_without_control_or_bidi_characters() {
         let kept = RefCell::default();
         keep(&kept, format_args!("low on\n mem\u{1b}[2Jory \u{202e}\u{2066}now"));
         assert_eq!(*kept.borrow(), "low on mem[2Jory now");
@@ -403,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_in_the_unit_that_suits_it() {
+    fn an_age_is_shown_in_seconds_minutes_hours_or_days() {
         for (seconds, text) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (259_200, "3 d")] {
             assert_eq!(Age(Duration::from_secs(seconds)).to_string(), text);
         }

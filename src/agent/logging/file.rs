@@ -1,4 +1,4 @@
-//! Log files that rotate, and are found again where others move them.
+//! Log files that rotate, and that are opened again when another program moves them.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
@@ -12,27 +12,27 @@ use psistats_host::output::write_whole;
 
 /// A log file that is appended to.
 ///
-/// Where others move or remove it (logrotate), the next line goes to a new file at its path, as
-/// with Python's `WatchedFileHandler`. That is two calls more a line, of which there are few; a
-/// signal would have to be configured, and lose the file to whoever forgets it.
+/// When another program (logrotate) moves or removes it, the next line goes to a new file at its path, as
+/// with Python's `WatchedFileHandler`. That costs two system calls a line, and lines are few. Reopening by
+/// a signal would have to be configured, and an operator who forgot it would lose the log.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
-    /// None: it could not be opened again after a rotation.
+    /// None after a rotation, until the next line opens a new file.
     file: Option<File>,
     rotation: Rotation,
-    /// A line was written in part: the next one must not continue it.
+    /// Whether the last line was written only in part. Then the next one must not continue it.
     torn: bool,
 }
 
-/// When a log file is put aside.
+/// When a log file is rotated.
 #[derive(Debug)]
 pub enum Rotation {
     /// `FileHandler`
     Never,
     /// `RotatingFileHandler`
     Size {
-        /// `maxBytes`; 0: never. Bytes, where Python counts the line's characters.
+        /// `maxBytes`; 0: never. It counts bytes, where Python counts the line's characters.
         max_bytes: u64,
         /// `backupCount`; 0: never.
         backups: u32,
@@ -49,8 +49,8 @@ pub enum Rotation {
 }
 
 impl LogFile {
-    /// Opens or makes the file at `path` and empties it where `truncate` is set. A relative path
-    /// is taken from the present directory also after that changes.
+    /// Opens or creates the file at `path`, and empties it where `truncate` is set. A relative path keeps its
+    /// meaning when the working directory changes later.
     pub fn open(path: &Path, truncate: bool) -> io::Result<Self> {
         let path = absolute(path)?;
         let file = append_to(&path)?;
@@ -66,20 +66,22 @@ impl LogFile {
     }
 
     /// Rotates by time. The first rollover counts from the file's last change, so that a program
-    /// that is started anew each morning still rotates.
+    /// that is restarted each morning still rotates.
     pub fn by_time(self, schedule: Schedule, backups: u32) -> io::Result<Self> {
         let changed = self.path.metadata()?.mtime();
         let at = schedule.next(changed);
         Ok(Self { rotation: Rotation::Time { schedule, backups, at }, ..self })
     }
 
-    /// Where it is.
+    /// The file's absolute path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Appends `line`, after a rotation where one is due at `now` (Unix seconds). Where
-    /// that, or opening a new file, fails the line still goes to the file that there is, and the failure is told.
+    /// Appends `line`, after a rotation if one is due at `now` (Unix seconds).
+    ///
+    /// # Errors
+    /// Writing failed. Or rotating or reopening failed: then the line was still written to the open file.
     pub fn write(&mut self, line: &[u8], now: i64) -> io::Result<()> {
         let followed = self.follow();
         let rotated = if self.is_due(line.len(), now) { self.rotate(now) } else { Ok(()) };
@@ -99,8 +101,7 @@ impl LogFile {
         followed.and(rotated)
     }
 
-    /// Opens the file at the path where that is no longer the one that is open. Where it cannot be,
-    /// that one goes on being written.
+    /// Opens the file at the path, if that is no longer the file that is open. On an error the open file stays.
     fn follow(&mut self) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let (there, here) = (self.path.metadata(), file.metadata());
@@ -112,7 +113,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Whether the file is put aside before `coming` bytes more are written at `now`.
+    /// Whether a rotation is due before `coming` more bytes are written at `now`.
     fn is_due(&self, coming: usize, now: i64) -> bool {
         match &self.rotation {
             Rotation::Never => false,
@@ -126,7 +127,7 @@ impl LogFile {
     }
 
     fn rotate(&mut self, now: i64) -> io::Result<()> {
-        // A terminal or /dev/null stays where it is.
+        // Only a regular file is renamed, not a terminal or /dev/null.
         let regular = self.path.metadata().map_or(true, |found| found.is_file());
         match &mut self.rotation {
             Rotation::Size { backups, .. } if regular => {
@@ -149,8 +150,8 @@ impl LogFile {
     }
 }
 
-/// Opens for appending. A pipe that nobody reads is an error rather than a wait. A new file is not for everyone:
-/// the umask may take more away.
+/// Opens the file for appending. A FIFO without a reader is an error, not a wait. A new file is not readable by
+/// everyone, and the umask may restrict it further.
 fn append_to(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags.bits()).open(path)

@@ -1,6 +1,4 @@
-//! From a record to one line of text: Python's percent format and C's `strftime`.
-//!
-//! A line is put together without allocation.
+//! Formats a record as one line, by Python's percent format and C's `strftime`, without allocation.
 
 use core::fmt::Write;
 use std::path::Path;
@@ -13,14 +11,14 @@ use psistats_host::output::level_name;
 use psistats_host::output::line::Line;
 use psistats_host::output::localtime::{Zone, unix_seconds};
 
-/// What a format can show of one record.
+/// The parts of a record that a format can show.
 #[derive(Debug)]
 pub struct Entry<'a> {
     /// The logger's name.
     pub name: &'a str,
-    /// One of Debug to Critical.
+    /// The level, from Debug to Critical.
     pub level: Level,
-    /// The text, escaped already.
+    /// The text, already escaped.
     pub message: &'a str,
     /// Source file's path.
     pub pathname: &'a str,
@@ -28,11 +26,11 @@ pub struct Entry<'a> {
     pub module_path: &'a str,
     /// Line in the source.
     pub line: u32,
-    /// When it was logged, since the epoch.
+    /// The time of the record, since the epoch.
     pub time: Duration,
-    /// When logging started, since the epoch.
+    /// The time when logging started, since the epoch.
     pub started: Duration,
-    /// Process id.
+    /// The PID.
     pub process: u32,
 }
 
@@ -55,7 +53,7 @@ pub fn write_entry(line: &mut Line, format: &Format, entry: &Entry<'_>, zone: &Z
 
 /// `%(asctime)s`
 fn write_time(line: &mut Line, datefmt: Option<&str>, entry: &Entry<'_>, zone: &Zone) {
-    // An empty one counts as none, as in Python.
+    // As in Python, an empty datefmt counts as none.
     match datefmt.filter(|datefmt| !datefmt.is_empty()) {
         Some(datefmt) => strftime(line, datefmt, &zone.at(unix_seconds(entry.time))),
         None => line.push_time(entry.time, zone),
@@ -92,7 +90,7 @@ fn value<'a>(field: Field, entry: &Entry<'a>) -> Value<'a> {
         Field::Pathname => Value::Text(entry.pathname),
         Field::Process => Value::Int(entry.process.into()),
         Field::ProcessName => Value::Text("MainProcess"),
-        // Milliseconds: their millionths are nanoseconds. None where the clock was set back.
+        // Milliseconds, whose millionths are nanoseconds. 0 where the clock was set back.
         Field::RelativeCreated => Value::Millionths(nanos(entry.time).saturating_sub(nanos(entry.started))),
         // Records are made on the main thread alone, whose id is the process's.
         Field::Thread => Value::Int(entry.process.into()),
@@ -100,7 +98,7 @@ fn value<'a>(field: Field, entry: &Entry<'a>) -> Value<'a> {
     }
 }
 
-/// Since the epoch, up to the year 2554.
+/// Nanoseconds of `time`, which fit up to the year 2554.
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or_default()
 }
@@ -117,7 +115,7 @@ fn write_value(line: &mut Line, value: Value<'_>, kind: char) {
 
 /// Appends `time` in a `strftime(3)` format, as in the C locale.
 ///
-/// Knows a A b B d F H I j m M p S T y Y z Z and %. An unknown directive stays as it is, as in glibc.
+/// Supports a A b B d F H I j m M p S T y Y z Z and %. As in glibc, an unknown directive stays as it is.
 pub fn strftime(line: &mut Line, format: &str, time: &DateTime) {
     let mut rest = format;
     while let Some((text, directive)) = rest.split_once('%') {
@@ -153,7 +151,7 @@ fn write_directive(line: &mut Line, letter: char, t: &DateTime) {
     let month = MONTHS.get(usize::from(t.month()).saturating_sub(1)).copied().unwrap_or_default();
     let short = |name: &'static str| name.get(..3).unwrap_or_default();
     let zone = t.local_time_type();
-    // A number, and how many digits it has.
+    // The number, and its minimum of digits.
     let (number, digits) = match letter {
         'a' => return line.push(short(day)),
         'A' => return line.push(day),

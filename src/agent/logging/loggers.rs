@@ -1,9 +1,10 @@
-//! Loggers and handlers of one configuration: which record goes where.
+//! The loggers and handlers of one configuration: they decide which record goes where.
 
 use core::fmt::{Arguments, Write};
 use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use std::{io, process};
+use std::{error, fmt, io, process};
 
 use log::{LevelFilter, Metadata, Record};
 
@@ -12,14 +13,68 @@ use crate::logging::format::{Entry, write_entry};
 use crate::logging::queue::Queue;
 use crate::logging::rotate::Schedule;
 use crate::logging::syslog::Syslog;
-use crate::logging::trouble::Trouble;
-use crate::logging::{Error, Fallback};
+use crate::logging::trouble::{Fallback, Trouble};
 use psistats_host::conf::logging::{Format, Handler, Level, Logger, Logging, SyslogAddress, Target};
 use psistats_host::output::line::Line;
 use psistats_host::output::localtime::{Zone, unix_seconds};
-use psistats_host::output::{is_journal, priority, python_level, write_stream};
+use psistats_host::output::{Reason, is_journal, priority, python_level, write_stream};
 
-/// One configuration at work.
+/// Why logging was not set up.
+#[derive(Debug)]
+pub enum Error {
+    /// A log file cannot be opened.
+    File {
+        /// Name of the handler.
+        handler: String,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// The address of a SysLogHandler cannot be used.
+    Syslog {
+        /// Name of the handler.
+        handler: String,
+        /// `host:port`
+        address: String,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// Another logger has taken the `log` facade of this process.
+    Taken,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { handler, path, reason } => write!(
+                f,
+                "[handler_{handler}] cannot open {} for appending: {}; \
+                 use a file in a directory that exists and that this user can write to",
+                path.display(),
+                Reason(reason)
+            ),
+            Self::Syslog { handler, address, reason } => write!(
+                f,
+                "[handler_{handler}] cannot send to syslog at {address}: {}; \
+                 use an IP address, or a name that resolves when psistats starts",
+                Reason(reason)
+            ),
+            Self::Taken => f.write_str("another logger is already installed in this process"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::File { reason, .. } | Self::Syslog { reason, .. } => Some(reason),
+            Self::Taken => None,
+        }
+    }
+}
+
+/// The loggers and handlers of one configuration.
 #[derive(Debug)]
 pub struct Loggers {
     handlers: Vec<Output>,
@@ -29,7 +84,7 @@ pub struct Loggers {
     started: Duration,
 }
 
-/// A logger: what passes, and the handlers that get it.
+/// A logger: the least level that passes, and the handlers that get the record, by index.
 #[derive(Debug)]
 struct Route {
     level: Level,
@@ -42,14 +97,14 @@ struct Route {
 struct Output {
     level: Level,
     format: Format,
-    /// Of a priority before each line, where the reader takes that for one.
+    /// The facility of the priority that begins each line. None where the reader knows no priorities.
     facility: Option<u8>,
     sink: Sink,
 }
 
 #[derive(Debug)]
 enum Sink {
-    /// Tells of its troubles by itself.
+    /// The queue reports its failures itself.
     File(Queue),
     Stderr(Trouble),
     Stdout(Trouble),
@@ -63,10 +118,10 @@ pub fn message(record: &Record<'_>) -> Line {
 }
 
 impl Loggers {
-    /// Opens everything that `config` names; what fails ends it before anything is written.
+    /// Opens every handler of `config`, or fails before a record is written.
     ///
-    /// `zone` is for times and rotation, `empty` says whether files with mode `w` are emptied, and
-    /// failures of handlers are told as `fallback` says.
+    /// `zone` is the time zone of times and rotation. `empty` is whether files with mode `w` are emptied.
+    /// `fallback` is where failures of handlers are reported.
     pub fn open(
         config: &Logging,
         fallback: Fallback,
@@ -102,7 +157,7 @@ impl Loggers {
         Ok(Self { handlers, root, pika, zone, started })
     }
 
-    /// The most verbose level that any handler would write.
+    /// The most verbose level that any handler writes.
     pub fn max_level(&self) -> LevelFilter {
         let threshold = |route: &Route| {
             let handlers = route.handlers.iter().filter_map(|index| self.handlers.get(*index));
@@ -118,7 +173,7 @@ impl Loggers {
         }
     }
 
-    /// Waits until every file has its lines, at most until `deadline`.
+    /// Waits until every queued line is in its file, at most until `deadline`.
     pub fn flush(&self, deadline: Instant) {
         for handler in &self.handlers {
             if let Sink::File(queue) = &handler.sink {
@@ -169,7 +224,7 @@ impl Output {
         Ok(Self { level: handler.level, format: handler.format.clone(), facility, sink })
     }
 
-    /// Writes `entry`, and tells the first failure of a row.
+    /// Writes `entry`.
     fn write(&mut self, entry: &Entry<'_>, zone: &Zone) {
         let mut line = Line::default();
         if let Some(facility) = self.facility {
@@ -229,13 +284,13 @@ impl Sink {
     }
 }
 
-/// Python's `lastResort`: what writes where no handler is configured at all.
+/// Python's `lastResort`: the handler of a logger that has none.
 fn last_resort() -> Handler {
     let format = Format::of("%(message)s");
     Handler { name: String::new(), level: Level::Warning, target: Target::Stderr, format }
 }
 
-/// The logger of a target: pika for the room of the AMQP connection, root for the rest.
+/// The logger of a target: pika for the AMQP connection where it is configured, root otherwise.
 fn governing<'a>(root: &'a Route, pika: Option<&'a Route>, target: &str) -> &'a Route {
     let below = target.strip_prefix("pika");
     let is_pika =

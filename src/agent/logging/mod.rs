@@ -1,14 +1,15 @@
-//! Python's logging configuration at work behind the `log` facade.
+//! Python's logging configuration, behind the `log` facade.
 //!
-//! A record of the AMQP connection (target `pika`, or below it) belongs to the logger pika where
-//! one is configured, every other to root. Its logger's level decides whether it counts; then each
-//! of the logger's handlers, and where it propagates each of root's, writes it as one line if its
-//! level is at least the handler's own. Rust's `warn` is WARNING, `trace` counts as DEBUG.
+//! A record about the AMQP connection (target `pika` or below) belongs to the logger pika where that is
+//! configured. Every other record belongs to root. The logger's level decides whether a record passes.
+//! Then each of the logger's handlers writes it as one line, if the record's level is at least the
+//! handler's. Where the logger propagates, root's handlers do so too. Rust's `warn` is WARNING, and
+//! `trace` counts as DEBUG.
 //!
-//! Logging never ends the program and never makes it wait: a handler that fails (disk full, pipe
-//! closed, syslog gone) says so once on standard error, or where that is closed to syslog, loses
-//! its lines, and says so again only after it has worked in between. Files are written by a thread, since there
-//! may be a file server behind them.
+//! Logging never ends the program and never blocks it. When a handler fails (disk full, pipe closed,
+//! syslog gone), its lines are lost. The first failure is reported on standard error, or to syslog where
+//! that is closed; further ones are suppressed until the handler has recovered. A thread writes the files,
+//! because a file server may be behind them.
 
 mod file;
 pub mod format;
@@ -19,95 +20,31 @@ mod syslog;
 mod trouble;
 
 use std::borrow::Cow;
+use std::io;
 use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use std::{fmt, io};
 
 use log::{Metadata, Record};
 
-pub use loggers::{Loggers, message};
+pub use loggers::{Error, Loggers, message};
+pub use trouble::Fallback;
 
 use psistats_host::conf::logging::{Format, Handler, Level, Logger, Logging, SyslogAddress, Target};
 use psistats_host::output::is_journal;
 use psistats_host::output::localtime::Zone;
 
-/// What logging does where psistats.conf says nothing about it, and where its own failures are
-/// told in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fallback {
-    /// Standard error: `2003-01-23 00:29:50,411 psistats INFO text`, and `<6>text` where that is the journal's.
-    /// For the foreground.
-    Stderr,
-    /// `/dev/log`: `psistats[PID]: text`, facility daemon. For a daemon; standard error where the
-    /// system has no syslog.
-    Syslog,
-}
-
-/// Why logging was not set up.
-#[derive(Debug)]
-pub enum Error {
-    /// A log file cannot be opened.
-    File {
-        /// Name of the handler.
-        handler: String,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        reason: io::Error,
-    },
-    /// The address of a SysLogHandler is of no use.
-    Syslog {
-        /// Name of the handler.
-        handler: String,
-        /// `host:port`
-        address: String,
-        /// What the system says.
-        reason: io::Error,
-    },
-    /// Somebody else has taken the `log` facade of this process.
-    Taken,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { handler, path, reason } => write!(
-                f,
-                "[handler_{handler}] cannot open {} for appending: {reason}; \
-                 name a file in a directory that exists and that this user may write",
-                path.display()
-            ),
-            Self::Syslog { handler, address, reason } => write!(
-                f,
-                "[handler_{handler}] cannot send to syslog at {address}: {reason}; \
-                 give an IP address, or a name that resolves when psistats starts"
-            ),
-            Self::Taken => f.write_str("another logger is installed in this process already"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File { reason, .. } | Self::Syslog { reason, .. } => Some(reason),
-            Self::Taken => None,
-        }
-    }
-}
-
-/// Time for the lines that wait for their files when the program ends.
+/// Time that [`log::Log::flush`] gives the queued lines to reach their files.
 const FLUSH: Duration = Duration::from_millis(500);
 
-/// Installs the logger, or replaces it. On error the old one stays.
+/// Installs the loggers of `config`, or replaces the present ones. On an error the present ones stay.
 pub fn install(config: Option<&Logging>, fallback: Fallback) -> Result<(), Error> {
     replace(open(config, fallback)?).map(drop)
 }
 
-/// Opens what `config` names. That may have to wait: the time zone is read, host names of SysLogHandlers are
-/// resolved, and files opened. Those with mode `w` are emptied where there is no logger yet.
+/// Opens the loggers of `config`. This can block: it reads the time zone, resolves the host names of
+/// SysLogHandlers and opens files. Files with mode `w` are emptied at the first call only.
 pub fn open(config: Option<&Logging>, fallback: Fallback) -> Result<Loggers, Error> {
     let unconfigured = || Cow::Owned(default_for(fallback, Path::new(syslog::DEV_LOG)));
     let config = config.map_or_else(unconfigured, Cow::Borrowed);
@@ -115,8 +52,8 @@ pub fn open(config: Option<&Logging>, fallback: Fallback) -> Result<Loggers, Err
     Loggers::open(&config, fallback, Zone::local(), first, SystemTime::now())
 }
 
-/// From now on `loggers` are those of this process. Gives those from before, whose files are closed when they
-/// are dropped, and that may have to wait too.
+/// Makes `loggers` those of this process, and returns the previous ones. Dropping these closes their files, which
+/// can block.
 pub fn replace(loggers: Loggers) -> Result<Option<Loggers>, Error> {
     let mut active = FACADE.active();
     if active.is_none() {
@@ -126,7 +63,7 @@ pub fn replace(loggers: Loggers) -> Result<Option<Loggers>, Error> {
     Ok(active.replace(loggers))
 }
 
-/// What meets the `log` facade; the loggers behind it can be replaced.
+/// The logger that the `log` facade calls. The loggers behind it can be replaced.
 struct Facade(Mutex<Option<Loggers>>);
 
 static FACADE: Facade = Facade(Mutex::new(None));
@@ -143,14 +80,14 @@ impl log::Log for Facade {
     }
 
     fn log(&self, record: &Record<'_>) {
-        // Before the lock is taken: what an argument's Display does is not ours.
+        // The text is made before the lock is taken, since an argument's Display may log, too.
         let message = message(record);
         if let Some(loggers) = self.active().as_mut() {
             loggers.write(record, &message, SystemTime::now());
         }
     }
 
-    /// Gives the lines that wait for their files a bounded time.
+    /// Waits until the queued lines are in their files, at most [`FLUSH`].
     fn flush(&self) {
         if let Some(loggers) = self.active().as_ref() {
             loggers.flush(Instant::now() + FLUSH);
@@ -158,13 +95,14 @@ impl log::Log for Facade {
     }
 }
 
-/// Root at INFO with the one handler of `fallback`; `dev_log` is where the system's syslog is.
+/// The configuration without a `[logging]` section: root at INFO with the one handler of `fallback`. `dev_log` is
+/// the socket of the system's syslog.
 fn default_for(fallback: Fallback, dev_log: &Path) -> Logging {
     let (target, format) = if fallback == Fallback::Syslog && dev_log.exists() {
         let address = SyslogAddress::Path(dev_log.into());
         (Target::Syslog { address, facility: syslog::DAEMON }, "psistats[%(process)d]: %(message)s")
     } else if is_journal(io::stderr().as_fd()) {
-        // It has a time and a name of its own, and takes the level from the priority.
+        // An entry of the journal has a time and a name, and takes its level from the priority.
         (Target::Stderr, "%(message)s")
     } else {
         (Target::Stderr, "%(asctime)s psistats %(levelname)s %(message)s")
@@ -183,7 +121,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
-    fn without_configuration_a_daemon_logs_to_syslog_and_without_that_to_standard_error() {
+    fn an_unconfigured_daemon_logs_to_syslog_or_else_to_standard_error() {
         let folder = tempfile::tempdir().unwrap();
         let dev_log = folder.path().join("log");
         let absent = default_for(Fallback::Syslog, &dev_log);

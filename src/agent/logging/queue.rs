@@ -1,8 +1,8 @@
-//! A log file behind a queue, so that whoever logs never waits for a file system.
+//! A log file behind a queue, so that logging never waits for a file system.
 //!
-//! Where a file server is gone, whoever touches its files waits until it is back. So a thread writes them, one a
-//! file, that the first line starts and that ends when no more come. What is waiting is bounded: when there
-//! is no more room the oldest lines go, and the file tells how many.
+//! When a file server is gone, a process that touches its files blocks until it is back. So each file has a thread
+//! that writes it. The first line starts the thread, and it ends when no more lines come. The queue is bounded:
+//! when it is full, the oldest lines are dropped, and the file says how many.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,48 +14,49 @@ use crate::net::aside;
 use psistats_core::outbox::Outbox;
 use psistats_host::output::line::{LINE, Line};
 
-/// Bytes of the lines that wait: a few hundred of the usual ones, or a dozen of the longest.
+/// Bytes of the queued lines: a few hundred usual lines, or a dozen of the longest.
 const QUEUE: usize = 32 * 1024;
 
 /// How long the thread waits for another line before it ends.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// See the module.
+/// A log file and the lines that wait for it.
 #[derive(Debug)]
 pub struct Queue(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     waiting: Mutex<Waiting>,
-    /// There is a line, or one less.
+    /// Notified when a line is queued or has been written.
     changed: Condvar,
-    /// For the thread, while there is one.
+    /// Locked by the thread, while there is one.
     file: Mutex<(LogFile, Trouble)>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    /// Each with the Unix seconds at which it was logged.
+    /// The lines, each with the Unix seconds at which it was logged.
     lines: Outbox<Box<[u8]>>,
-    /// Of those that were dropped, how many the file tells of.
+    /// How many dropped lines have been reported in the file.
     told: u64,
-    /// Whether the thread is there, and whether it is at work on a line.
+    /// Whether there is a thread.
     thread: bool,
+    /// Whether the thread is writing a line.
     busy: bool,
 }
 
 impl Queue {
-    /// Nothing waits for `file`, whose failures `trouble` tells.
+    /// An empty queue for `file`. Its failures are reported by `trouble`.
     pub fn new(file: LogFile, trouble: Trouble) -> Self {
         let lines = Outbox::new(vec![0; QUEUE].into_boxed_slice());
         let waiting = Mutex::new(Waiting { lines, told: 0, thread: false, busy: false });
         Self(Arc::new(Shared { waiting, changed: Condvar::new(), file: Mutex::new((file, trouble)) }))
     }
 
-    /// Lets `line`, which was logged at `now` (Unix seconds), be written.
+    /// Queues `line`, which was logged at `now` (Unix seconds).
     pub fn push(&self, line: &[u8], now: i64) {
         let mut waiting = lock(&self.0.waiting);
-        // It has room for more than the longest line.
+        // This cannot fail: the queue is larger than the longest line.
         let _ = waiting.lines.push(now, line);
         self.0.changed.notify_all();
         if waiting.thread {
@@ -65,12 +66,12 @@ impl Queue {
         drop(waiting);
         let theirs = self.0.clone();
         if aside::spawn("log", Box::new(move || theirs.write(IDLE))).is_err() {
-            // There is no thread to be had: better late than never.
+            // No thread can be started: write the lines here, although that can block.
             self.0.write(Duration::ZERO);
         }
     }
 
-    /// Waits until everything is written, at most until `deadline`.
+    /// Waits until every line is written, at most until `deadline`.
     pub fn flush(&self, deadline: Instant) {
         let left = deadline.saturating_duration_since(Instant::now());
         let at_work = |waiting: &mut Waiting| waiting.busy || waiting.has_lines();
@@ -79,7 +80,7 @@ impl Queue {
 }
 
 impl Shared {
-    /// Writes the lines until there has been none for `idle`.
+    /// Writes the lines, until none has come for `idle`.
     fn write(&self, idle: Duration) {
         let (file, trouble) = &mut *lock(&self.file);
         let mut line = heapless::Vec::new();
@@ -92,7 +93,7 @@ impl Shared {
                     let mut told = Line::default();
                     let _ = write!(
                         told,
-                        "psistats: {dropped} lines were dropped here: this file was not written in time"
+                        "psistats: {dropped} lines were dropped here: writing to this file took too long"
                     );
                     told.end();
                     trouble.note(&file.write(told.as_bytes(), now));
@@ -119,7 +120,8 @@ impl Waiting {
         self.lines.counters().pending > 0
     }
 
-    /// Takes the oldest line out: when it was logged, and how many were dropped before it.
+    /// Moves the oldest line to `line`. Returns when it was logged (Unix seconds), and how many lines were dropped
+    /// since the previous call.
     fn next(&mut self, line: &mut heapless::Vec<u8, LINE>) -> Option<(i64, u64)> {
         let record = self.lines.unsent()?;
         line.clear();
@@ -144,7 +146,7 @@ mod tests {
     use crate::logging::Fallback;
 
     #[test]
-    fn while_a_file_does_not_take_them_lines_wait_within_bounds_and_it_tells_later_how_many_were_dropped() {
+    fn a_file_that_blocks_costs_the_oldest_lines_and_later_says_how_many_were_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.log");
         let file = LogFile::open(&path, false).unwrap();

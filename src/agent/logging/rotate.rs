@@ -1,5 +1,5 @@
-//! When a log file is put aside, and under which name: Python's `RotatingFileHandler` and
-//! `TimedRotatingFileHandler`.
+//! Rotation of log files, as by Python's `RotatingFileHandler` and `TimedRotatingFileHandler`: when it is due, and
+//! the names of the old files.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -18,17 +18,17 @@ const DAY: i64 = 24 * 60 * 60;
 pub struct Schedule {
     /// `when`
     pub when: When,
-    /// `interval`: how many of its units.
+    /// `interval`, in units of `when`.
     pub interval: u32,
-    /// The zone whose midnight counts and that names the files.
+    /// The time zone of midnight and of the files' names.
     pub zone: Zone,
 }
 
 impl Schedule {
     /// The first rollover after `from` (Unix seconds).
     ///
-    /// Days that end at midnight end at the zone's, also where its clocks change on the way. As in
-    /// Python 3.11 and before, `interval` then only names the file.
+    /// Midnight is that of the zone, also when its clocks change that day. As in Python 3.11 and before, `interval`
+    /// then only affects the file's name.
     pub fn next(&self, from: i64) -> i64 {
         let today = self.zone.at(from);
         let days = match self.when {
@@ -42,14 +42,14 @@ impl Schedule {
             (i64::from(today.hour()) * 60 + i64::from(today.minute())) * 60 + i64::from(today.second());
         let at = from - second_of_day + days * DAY;
         let change = self.zone.offset(at) - self.zone.offset(from);
-        // Where clocks change at midnight itself that midnight may not exist: the day then starts
-        // with the change.
+        // Where clocks change at midnight itself, that midnight may not exist. The day then starts with the
+        // change.
         let exists = self.zone.offset(at - change) == self.zone.offset(at);
         if exists { at - change } else { at }
     }
 
-    /// Appends the suffix of the file that ends at `rollover` when that is done at `now`: the
-    /// time when its interval began, in the clock's present offset.
+    /// Appends the suffix of the file that is rotated at `now` and whose interval ended at `rollover`. The suffix is
+    /// the time when the interval began, in the clock's present offset.
     pub fn suffix(&self, line: &mut Line, rollover: i64, now: i64) {
         let began = rollover.saturating_sub(self.seconds());
         let change = self.zone.offset(now) - self.zone.offset(began);
@@ -91,8 +91,8 @@ impl Schedule {
     }
 }
 
-/// Puts `path` aside as `path.1`, what was `path.1` as `path.2`, and so on up to `path.backups`;
-/// the last one goes. It takes as long as there are such files, however many there may be.
+/// Renames `path` to `path.1`, `path.1` to `path.2`, and so on up to `path.backups`, which is overwritten. The
+/// time that this takes depends on the number of old files, not on `backups`.
 pub fn shift(path: &Path, backups: u32) -> io::Result<()> {
     let (Some(folder), Some(base)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let number = |name: &OsStr| -> Option<u32> {
@@ -101,7 +101,7 @@ pub fn shift(path: &Path, backups: u32) -> io::Result<()> {
     };
     let mut old = Vec::new();
     list(folder, &mut |name| old.extend(number(name)))?;
-    // There are few: sorting them would take 2 KB of a board's binary.
+    // There are few old files, and sorting them would add 2 KB to the binary.
     while let Some((at, number)) = old.iter().copied().enumerate().max_by_key(|(_, number)| *number) {
         old.swap_remove(at);
         rename(&numbered(path, number), &numbered(path, number + 1))?;
@@ -109,14 +109,14 @@ pub fn shift(path: &Path, backups: u32) -> io::Result<()> {
     rename(path, &numbered(path, 1))
 }
 
-/// Puts `path` aside, at `now`, under the name of the interval that ended at `rollover`.
+/// Renames `path`, at `now`, after the interval that ended at `rollover`.
 pub fn put_aside(path: &Path, schedule: &Schedule, rollover: i64, now: i64) -> io::Result<()> {
     let mut suffix = Line::default();
     schedule.suffix(&mut suffix, rollover, now);
     rename(path, &suffixed(path, suffix.as_str()))
 }
 
-/// Removes the oldest of the files that were put aside, until `backups` are left; 0 keeps all.
+/// Removes the oldest of the rotated files until `backups` are left. 0 keeps all.
 pub fn remove_oldest(path: &Path, schedule: &Schedule, backups: u32) -> io::Result<()> {
     let (Some(folder), Some(base)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Ok(());
@@ -137,7 +137,7 @@ pub fn remove_oldest(path: &Path, schedule: &Schedule, backups: u32) -> io::Resu
     Ok(())
 }
 
-/// Gives the name of each file in a folder to `each`.
+/// Calls `each` with the name of each file in a folder.
 fn list(folder: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         each(&entry?.file_name());
@@ -145,15 +145,15 @@ fn list(folder: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether Python takes the file `name` for one that `base` was put aside as: it starts like
-/// `base`, and a part behind the stem's dot is a date of the schedule's form.
+/// Whether Python takes the file `name` for a rotated `base`: its name starts with `base`, and a part after the
+/// stem's dot is a date of the schedule's form.
 fn is_old(name: &str, base: &str, schedule: &Schedule) -> bool {
     let stem = Path::new(base).file_stem().and_then(|stem| stem.to_str()).unwrap_or(base);
     let parts = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
     name.starts_with(base) && parts.split('.').any(|part| schedule.is_suffix(part))
 }
 
-/// Renames, over what is there; a source that is absent is no error.
+/// Renames a file, over an existing one. It is no error if `from` does not exist.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -1,7 +1,7 @@
-//! The system's log: RFC 3164's `<PRI>`, over a Unix datagram socket or UDP.
+//! Syslog by RFC 3164 (`<PRI>`), over a Unix datagram socket or UDP.
 //!
-//! Python ends each message with a NUL; we do not. journald takes a message with one for modified
-//! and stores it a second time as `SYSLOG_RAW`, rsyslog strips it, and C's `syslog(3)` sends none
+//! Python ends each message with a NUL, and psistats does not. journald treats a message that ends with a NUL as
+//! modified and stores it a second time as `SYSLOG_RAW`, rsyslog strips the NUL, and C's `syslog(3)` sends none
 //! over datagrams.
 
 use std::io::{self, ErrorKind};
@@ -11,25 +11,25 @@ use std::path::{Path, PathBuf};
 
 use psistats_host::conf::logging::SyslogAddress;
 
-/// Where the system's syslog daemon listens.
+/// The socket at which the system's syslog daemon listens.
 pub const DEV_LOG: &str = "/dev/log";
 
 /// Facility of system daemons (RFC 5424 §6.2.1).
 pub const DAEMON: u8 = 3;
 
-/// The way to a syslog daemon. Sending never waits.
+/// A socket to a syslog daemon. Sending never blocks.
 #[derive(Debug)]
 pub enum Syslog {
-    /// Connected anew when the daemon has gone: it makes a new socket when it starts.
+    /// A Unix socket, which is connected again when the daemon has restarted with a new socket.
     Unix {
         /// The daemon's socket.
         path: PathBuf,
-        /// Ours, while it is connected.
+        /// The socket of this process, while it is connected.
         socket: Option<UnixDatagram>,
     },
-    /// Not connected, so that an answer "port unreachable" does not fail the next message.
+    /// UDP. The socket is not connected, so that an answer "port unreachable" does not fail the next message.
     Udp {
-        /// Ours.
+        /// The socket of this process.
         socket: UdpSocket,
         /// The daemon's address.
         to: SocketAddr,
@@ -37,7 +37,7 @@ pub enum Syslog {
 }
 
 impl Syslog {
-    /// Prepares to send to `address`. A Unix socket may be absent; a host's name must resolve.
+    /// Prepares to send to `address`. A Unix socket may be absent. A host name must resolve, which can block.
     pub fn open(address: &SyslogAddress) -> io::Result<Self> {
         match address {
             SyslogAddress::Path(path) => Ok(Self::unix(path)),
@@ -68,7 +68,7 @@ impl Syslog {
                 if let Some(connected) = socket {
                     match connected.send(message) {
                         Ok(_) => return Ok(()),
-                        // The daemon is there and busy: a new socket would find it no less so.
+                        // The daemon is busy. A new socket would not help.
                         Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(error),
                         Err(_) => *socket = None,
                     }

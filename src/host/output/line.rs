@@ -1,7 +1,7 @@
 //! A line of a log, in fixed memory.
 //!
-//! Text that came from outside (a broker's reason, a host name) cannot forge a line: control characters in it
-//! are escaped.
+//! Text from outside, such as a broker's reason or a host name, cannot forge a line: its control characters are
+//! escaped.
 
 use core::fmt::{self, Arguments, Write};
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::output::localtime::{Zone, unix_seconds};
 
 use psistats_core::bytes::is_printable;
 
-/// Bytes of one line, its end included: syslog daemons take 2048 or more (RFC 5424 §6.1), and a
-/// pipe takes that much in one piece.
+/// Bytes of one line, its end included. Syslog daemons take at least 2048 bytes (RFC 5424 §6.1), and a
+/// pipe takes that many in one piece.
 pub const LINE: usize = 2048;
 
-/// What stands at the end of a line that was cut.
+/// The mark at the end of a line that was cut.
 const CUT: &[u8] = b" [cut]";
 
-/// A bounded line of UTF-8. What does not fit is cut off, with a mark.
+/// A bounded line of UTF-8. What does not fit is cut off, and the mark [`CUT`] is appended.
 #[derive(Debug, Default)]
 pub struct Line {
     bytes: heapless::Vec<u8, LINE>,
@@ -25,7 +25,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// The text so far.
+    /// The text so far, as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -40,12 +40,12 @@ impl Line {
         self.bytes.is_empty()
     }
 
-    /// The text so far, as text.
+    /// The text so far.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.bytes).unwrap_or_default()
     }
 
-    /// Appends `text`, or as much of it as fits and the mark.
+    /// Appends `text`, or as much of it as fits, and the mark.
     pub fn push(&mut self, text: &str) {
         if self.cut {
             return;
@@ -62,7 +62,7 @@ impl Line {
         let _ = self.bytes.extend_from_slice(mark);
     }
 
-    /// `text`, with everything escaped that could forge a line.
+    /// A line of `text`, escaped as by [`Line::push_escaped`].
     pub fn escaped(text: Arguments<'_>) -> Self {
         struct Escaping(Line);
         impl Write for Escaping {
@@ -76,7 +76,7 @@ impl Line {
         line.0
     }
 
-    /// Appends `text` with everything escaped that could end the line or drive a terminal.
+    /// Appends `text`. Characters that could end the line or control a terminal are escaped.
     pub fn push_escaped(&mut self, text: &str) {
         let mut rest = text;
         while let Some((at, unsafe_char)) = rest.char_indices().find(|(_, c)| must_be_escaped(*c)) {
@@ -100,7 +100,7 @@ impl Line {
         let _ = write!(self, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02},{ms:03}");
     }
 
-    /// Bytes for which there is room. That for the mark and the line's end stays.
+    /// Bytes for which there is room, beside the mark and the line's end.
     fn room(&self) -> usize {
         (LINE - CUT.len() - 1).saturating_sub(self.bytes.len())
     }
@@ -110,8 +110,8 @@ impl Line {
         let _ = self.bytes.push(b'\n');
     }
 
-    /// Fills what was written since `start` up to `width` characters: before it, or where
-    /// `width` is negative behind it.
+    /// Pads what was written since `start` to `width` characters, on the left, or on the right where `width` is
+    /// negative.
     pub fn pad(&mut self, start: usize, width: i16, with: u8) {
         let written = self.bytes.get(start..).unwrap_or_default();
         let characters = written.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_line_is_cut_at_a_character_and_says_so() {
+    fn a_long_line_is_cut_between_two_characters_and_marked() {
         let mut line = Line::default();
         line.push("x");
         for _ in 0..LINE {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn text_from_outside_cannot_start_a_line_or_drive_a_terminal() {
+    fn text_from_outside_can_neither_begin_a_line_nor_control_a_terminal() {
         let mut line = Line::default();
         line.push_escaped("a\nb\r\x1b[2J\u{9b}\u{85}\u{2028}\u{202e}\0\ttab \u{e4}");
         assert_eq!(line.as_str(), "a\\nb\\r\\x1b[2J\\x9b\\x85\\u2028\\u202e\\x00\ttab \u{e4}");

@@ -1,4 +1,4 @@
-//! Local time: the one place that knows the time zone.
+//! Local time. No other module knows the time zone.
 
 use std::env;
 use std::fs::File;
@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use tz::timezone::TimeZoneSettings;
 use tz::{DateTime, LocalTimeType, TimeZone};
 
-/// A time zone, read once: the files that describe it are not looked at again.
+/// A time zone. Its files are read once, when it is made.
 #[derive(Clone, Debug)]
 pub struct Zone(Arc<TimeZone>);
 
@@ -26,13 +26,13 @@ impl Zone {
         zone.unwrap_or_else(|_| Self::utc())
     }
 
-    /// The `TZ` variable, where it names no zone, so that times are UTC.
+    /// The value of the `TZ` variable, if it names no zone. Times are UTC then.
     pub fn unknown() -> Option<String> {
         env::var("TZ").ok().filter(|name| !name.is_empty() && Self::named(name).is_err())
     }
 
-    /// The zone that `TZ=name` means: a file below `/usr/share/zoneinfo` or a POSIX rule. One that has
-    /// summer time and no dates for it has those of the United States, as glibc takes it.
+    /// The zone that `TZ=name` means: a file below `/usr/share/zoneinfo`, or a POSIX rule. As in glibc, a rule
+    /// with summer time but without its dates gets those of the United States.
     pub fn named(name: &str) -> Result<Self, tz::Error> {
         let with_dates = |error| FILES.parse_posix_tz(&format!("{name},M3.2.0,M11.1.0")).map_err(|_| error);
         FILES.parse_posix_tz(name).or_else(with_dates).map(Self::new)
@@ -45,8 +45,8 @@ impl Zone {
         Self::new(named.ok().and_then(Result::ok).unwrap_or_else(TimeZone::utc))
     }
 
-    /// Date and time of day at `unix_seconds`, which is clamped to the years 1 to 9999: file
-    /// systems hold stranger ones.
+    /// Date and time of day at `unix_seconds`, clamped to the years 1 to 9999, because times of files can be
+    /// beyond these.
     pub fn at(&self, unix_seconds: i64) -> DateTime {
         let unix_seconds = unix_seconds.clamp(YEAR_1, YEAR_9999);
         DateTime::from_timespec_and_local(unix_seconds, 0, self.kind(unix_seconds)).unwrap_or(EPOCH)
@@ -64,7 +64,7 @@ impl Zone {
     /// Offset, daylight saving and abbreviation at `unix_seconds`.
     fn kind(&self, unix_seconds: i64) -> LocalTimeType {
         let zone = (*self.0).as_ref();
-        // Old files end with their last change and have no rule for the time after it.
+        // Old zone files have no rule for the time after their last change. Then that change stays in effect.
         let last = || {
             let index = zone.transitions().last().map_or(0, tz::timezone::Transition::local_time_type_index);
             zone.local_time_types().get(index)
@@ -74,14 +74,14 @@ impl Zone {
     }
 }
 
-/// Where the files are, and how they are read.
+/// The directories of the zone files, and the function that reads one.
 const FILES: TimeZoneSettings<'static> =
     TimeZoneSettings::new(TimeZoneSettings::DEFAULT_DIRECTORIES, |path| Ok(read(Path::new(path))?));
 
-/// Bytes of the largest file: the usual ones have up to 4 KB.
+/// Maximum bytes of a zone file. The usual ones have up to 4 KB.
 const LARGEST: u64 = 64 * 1024;
 
-/// A regular file. A FIFO would keep us waiting for its other end.
+/// Reads a regular file. A FIFO is refused, since reading it would block until its other end is opened.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
@@ -98,8 +98,8 @@ pub fn unix_seconds(time: Duration) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Microseconds since 1970 by the wall clock, whatever that says: before 1970 they are negative. No deadline
-/// depends on it.
+/// Microseconds since 1970 by the wall clock, negative before 1970. No deadline depends on them, since the wall clock
+/// can be wrong.
 pub fn unix_micros(clock: SystemTime) -> i64 {
     let micros = |d: Duration| {
         let micros = d.as_secs().saturating_mul(1_000_000).saturating_add(d.subsec_micros().into());
@@ -129,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_goes_on_after_2038_also_where_a_word_has_32_bits() {
-        // Seconds of the system's own calls: with 32 bits, they fail from then on.
+    fn time_goes_on_after_2038_on_32_bit_processors_too() {
+        // With 32 bits, the system calls for the time would fail from 2038 on.
         assert_eq!(size_of::<nix::libc::time_t>(), 8);
         assert_eq!(unix_ms(UNIX_EPOCH + Duration::from_millis(4_102_444_800_123)), 4_102_444_800_123);
     }
 
     #[test]
-    fn fault_31_stamps_say_what_the_clock_said_also_before_1970_and_where_it_has_no_end() {
+    fn fault_31_timestamps_are_those_of_the_wall_clock_even_before_1970_and_at_its_maximum() {
         let day = Duration::from_secs(86_400);
         assert_eq!(unix_ms(UNIX_EPOCH), 0);
         assert_eq!(unix_ms(UNIX_EPOCH - Duration::from_millis(1500)), -1500);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn summer_time_without_dates_is_glibcs() {
+    fn a_rule_with_summer_time_but_without_dates_reads_as_in_glibc() {
         let zone = Zone::named("NZST-12NZDT").unwrap();
         let (january, july) = (1_704_067_200, 1_720_000_000);
         assert_eq!((zone.offset(january), zone.offset(july)), (12 * 3600, 13 * 3600));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn utc_has_its_name() {
+    fn the_zone_of_utc_is_named_utc() {
         assert_eq!(Zone::utc().at(0).local_time_type().time_zone_designation(), "UTC");
     }
 }

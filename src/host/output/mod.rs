@@ -1,4 +1,4 @@
-//! Lines for whoever reads them, of both programs.
+//! Output of both programs: standard streams, log lines, local time.
 
 pub mod line;
 pub mod localtime;
@@ -15,28 +15,28 @@ use nix::sys::stat::fstat;
 
 use crate::conf::logging::Level;
 
-/// Bytes that a pipe takes in one piece, or not at all (pipe(7), `PIPE_BUF`).
+/// Bytes that a pipe takes in one piece or not at all (pipe(7), `PIPE_BUF`).
 const PIPE_BUF: usize = 4096;
 
-/// Says on standard error why a command has failed. Nobody listening there changes nothing.
+/// Writes to standard error why a command has failed. A closed standard error is ignored.
 pub fn complain(text: impl Display) {
-    tell(&text.to_string());
+    write_error(&text.to_string());
 }
 
-fn tell(text: &str) {
+fn write_error(text: &str) {
     let stderr = io::stderr();
     if !is_journal(stderr.as_fd()) {
         let _ = writeln!(&stderr, "{text}");
         return;
     }
-    // There each line is an entry.
+    // In the journal each line is an entry, which needs a priority.
     for line in text.split('\n') {
         let _ = writeln!(&stderr, "<{}>{line}", priority(0, Level::Error));
     }
 }
 
-/// What the system says of an error, for the middle of a sentence: without the number that Rust adds, and with
-/// what to do where a limit is too narrow.
+/// The system's text for an error, for the middle of a sentence: without the number that Rust adds. Where a limit
+/// is too low, the text says how to raise it.
 pub struct Reason<'e>(pub &'e io::Error);
 
 impl Display for Reason<'_> {
@@ -44,7 +44,7 @@ impl Display for Reason<'_> {
         let text = self.0.to_string();
         let text = text.split(" (os error ").next().unwrap_or_default();
         let mut characters = text.chars();
-        // A name in capitals stays as it is.
+        // A text that begins with an acronym keeps its capitals.
         match characters.next() {
             Some(first) if characters.clone().next().is_some_and(|second| second.is_ascii_lowercase()) => {
                 write!(f, "{}{}", first.to_ascii_lowercase(), characters.as_str())
@@ -59,24 +59,26 @@ impl Display for Reason<'_> {
     }
 }
 
-/// Whether systemd reads `stream` for its journal (systemd.exec(5), `$JOURNAL_STREAM`). An entry there has a
-/// time of its own, and a priority where its line begins with one (sd-daemon(3)).
+/// Whether systemd's journal reads `stream` (systemd.exec(5), `$JOURNAL_STREAM`). The journal adds the time, and
+/// takes the priority with which a line begins (sd-daemon(3)).
 pub fn is_journal(stream: BorrowedFd<'_>) -> bool {
     let (Some(named), Ok(stream)) = (env::var_os("JOURNAL_STREAM"), fstat(stream)) else { return false };
     named == *format!("{}:{}", stream.st_dev, stream.st_ino)
 }
 
-/// Writes `line` to a standard stream in one piece, or not at all where that would wait for a
-/// reader that does not read.
+/// Writes `line` to a standard stream in one piece, or not at all where that would block because its reader does not
+/// read.
 ///
-/// The stream is shared with whoever started us, so it cannot be made non-blocking: that it takes
-/// a line is asked for before, and again for each piece of `PIPE_BUF`, which is what a pipe that is ready
-/// takes. Only a line that is longer can end in its midst.
+/// The parent process shares the stream, so it cannot be made non-blocking. Instead each piece of `PIPE_BUF` bytes
+/// is written after poll(2): a pipe that is ready takes that much. Only a line longer than a piece can be cut.
+///
+/// # Errors
+/// `WouldBlock` where the stream is full, or the error of write(2).
 pub fn write_stream(stream: impl AsFd, line: &[u8]) -> io::Result<()> {
     write_pieces(stream.as_fd(), line)
 }
 
-/// The same for all streams, once.
+/// [`write_stream`], compiled once for all kinds of streams.
 fn write_pieces(stream: BorrowedFd<'_>, line: &[u8]) -> io::Result<()> {
     for piece in line.chunks(PIPE_BUF) {
         let mut ready = [PollFd::new(stream, PollFlags::POLLOUT)];
@@ -90,7 +92,7 @@ fn write_pieces(stream: BorrowedFd<'_>, line: &[u8]) -> io::Result<()> {
 
 /// A write that ended early.
 pub struct Stopped {
-    /// Bytes that were written before.
+    /// Bytes that were written before the error.
     pub after: usize,
     why: io::Error,
 }
@@ -101,7 +103,7 @@ impl From<Stopped> for io::Error {
     }
 }
 
-/// One `write(2)`, and more only where that took less than all.
+/// Writes `line` by one `write(2)`, and more only where that was partial.
 pub fn write_whole(to: impl AsFd, line: &[u8]) -> Result<(), Stopped> {
     let mut after = 0;
     while let Some(rest) = line.get(after..).filter(|rest| !rest.is_empty()) {
@@ -115,8 +117,8 @@ pub fn write_whole(to: impl AsFd, line: &[u8]) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// Writes as much of `bytes` to a standard stream as it takes without a wait for its reader: 0 where that is
-/// nothing. As at [`write_stream`], what is ready takes 4096 bytes; of more, the rest might wait.
+/// Writes to a standard stream what it takes of `bytes` without blocking, and returns how many bytes that were. It
+/// writes at most 4096 bytes, as [`write_stream`] does in one piece.
 pub fn write_some(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
     if poll(&mut ready, PollTimeout::ZERO) == Ok(0) {
@@ -169,11 +171,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_is_longer_than_a_pipe_has_room_is_not_waited_for() {
+    fn a_line_that_does_not_fit_into_the_pipe_fails_instead_of_blocking() {
         let (mut reader, writer) = io::pipe().unwrap();
         let error = write_stream(&writer, &vec![b'x'; 1 << 20]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
-        // A page is free in part.
+        // Now one page is free and a second one in part.
         reader.read_exact(&mut [0; PIPE_BUF + 1]).unwrap();
         write_stream(&writer, &[b'y'; PIPE_BUF]).unwrap();
         assert!(write_stream(&writer, &[b'z'; PIPE_BUF + 1]).is_err());

@@ -1,23 +1,24 @@
-//! What is worth one line in the log, however often it happens.
+//! Log lines that appear once for a condition, however often it is met.
 
 use std::cell::Cell;
 
-/// Whether something has been said since it last began.
+/// Whether a condition has been logged since it last began.
 #[derive(Debug, Default)]
 pub struct Once(Cell<bool>);
 
 impl Once {
-    /// Whether this is the first time: then it is to be said.
+    /// Records that the condition is met. Returns true the first time: then it is to be logged.
     pub fn first(&self) -> bool {
         !self.0.replace(true)
     }
 
-    /// Whether it was said, and is not over.
+    /// Whether it has been logged, and is not over.
     pub const fn is_said(&self) -> bool {
         self.0.get()
     }
 
-    /// From now on it is worth a line again. Whether it was said, so that its end is worth one, too.
+    /// Records that the condition is over, so that it will be logged again. Returns whether it was logged: then its
+    /// end may be logged, too.
     pub fn over(&self) -> bool {
         self.0.replace(false)
     }
@@ -28,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_said_once_until_it_is_over() {
+    fn a_condition_is_logged_once_until_it_is_over() {
         let once = Once::default();
         assert_eq!([once.first(), once.first(), once.over(), once.over()], [true, false, true, false]);
         assert!(once.first());
