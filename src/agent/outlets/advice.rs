@@ -84,7 +84,6 @@ pub fn on_zmtp(error: &zmtp::Error) -> &'static str {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use psistats_core::amqp::{Error, Scope};
     use psistats_core::bytes::Text;
