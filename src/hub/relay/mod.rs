@@ -1,4 +1,4 @@
-//! chasar's master node, on a thread of its own, since its [moderation] sleeps.
+//! chasar's master node, on a thread of its own, since its moderation sleeps.
 //!
 //! ```text
 //!  client nodes --5555--> client ---- one JSON object? ----> fanout --6666--> subscribers

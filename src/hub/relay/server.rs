@@ -27,7 +27,7 @@ const STOP: Duration = Duration::from_secs(1);
 /// Whoever asks for a snapshot, to be answered here.
 pub type Question = oneshot::Sender<Snapshot>;
 
-/// Serves until nobody can ask for snapshots any more. Gives the last one, in which the messages that subscribers
+/// Serves until the sender of `questions` is dropped. Gives the last snapshot, in which the messages that subscribers
 /// have not taken by the deadline of a stop are dropped ones.
 pub async fn serve(
     shared: Rc<Shared>,
@@ -40,7 +40,7 @@ pub async fn serve(
         .collect();
     spawn_local(flush(shared.clone()));
     while let Some(question) = questions.recv().await {
-        // It fails only where whoever asked has gone.
+        // It fails only where the answer is no longer waited for.
         let _ = question.send(shared.snapshot());
     }
     accepting.iter().for_each(|task| task.abort());
