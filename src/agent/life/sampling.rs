@@ -197,7 +197,7 @@ fn random_digits() -> String {
     digits.map_or_else(|| format!("{:08x}", fastrand::u32(..)), str::to_owned)
 }
 
-/// When what is due. All begin together, so that one reading serves those that are due together.
+/// When what is due. All begin together, so that one snapshot serves those that are due together.
 struct Schedule {
     primary: Periodic,
     secondary: Periodic,

@@ -1,4 +1,4 @@
-//! Counters of things that come and go by name, and what they counted since the reading before.
+//! Counters of things that come and go by name, and what they counted since the previous read.
 
 use heapless::{String, Vec};
 
@@ -30,9 +30,9 @@ impl Row {
         Some(self.counters.get(index)?.saturating_mul(unit))
     }
 
-    /// What the counter `index` has counted since the reading before.
+    /// What the counter `index` has counted since the previous read.
     ///
-    /// None at the first reading, and where the counter is lower than before: it wrapped (on machines of
+    /// None at the first read, and where the counter is lower than before: it wrapped (on machines of
     /// 32 bits at 4 GiB), or the thing is another of the same name.
     pub fn since(&self, index: usize) -> Option<u64> {
         *self.since.get(index)?
@@ -44,7 +44,7 @@ impl Row {
         since.checked_mul(1_000_000)?.checked_div(self.micros)
     }
 
-    /// Of a counter of milliseconds: the percentage of the time since the reading before.
+    /// Of a counter of milliseconds: the percentage of the time since the previous read.
     pub fn share(&self, index: usize) -> Option<Tenths> {
         let micros = self.since(index)?.saturating_mul(1000);
         (self.micros > 0).then(|| percent(micros, self.micros))
@@ -63,7 +63,7 @@ impl Deltas {
         self.rows.iter()
     }
 
-    /// Begins a reading: nothing is seen yet.
+    /// Begins a read: nothing is seen yet.
     pub fn begin(&mut self) {
         for row in &mut self.rows {
             row.seen = false;
@@ -88,7 +88,7 @@ impl Deltas {
         Ok(())
     }
 
-    /// Ends a reading: forgets what is gone, since it would come back with other counters.
+    /// Ends a read: forgets what is gone, since it would come back with other counters.
     pub fn end(&mut self) {
         self.rows.retain(|row| row.seen);
     }
@@ -103,7 +103,7 @@ mod tests {
         Instant::from_nanos(ms * 1_000_000)
     }
 
-    /// One reading of `sda`; none is one without it.
+    /// One read of `sda`; none is one without it.
     fn read(deltas: &mut Deltas, counters: Option<[u64; 4]>, ms: u64) -> Option<Row> {
         deltas.begin();
         if let Some(counters) = counters {

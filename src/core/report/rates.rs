@@ -1,4 +1,4 @@
-//! `diskio` and `net`: what disks and network interfaces did since the reading before, and the counters behind it
+//! `diskio` and `net`: what disks and network interfaces did since the previous report, and the counters behind it
 //! where they are wanted (`counters=yes`), as Prometheus takes them: it makes the rates itself.
 
 use serde::Serialize;
@@ -55,9 +55,9 @@ pub struct NetRates {
     pub rx: Option<u64>,
     /// Bytes a second sent.
     pub tx: Option<u64>,
-    /// Packets with errors since the reading before.
+    /// Packets with errors since the previous report.
     pub errors: Option<u64>,
-    /// Packets dropped since the reading before.
+    /// Packets dropped since the previous report.
     pub drops: Option<u64>,
     /// Bytes in all, as the kernel counts them.
     #[serde(skip_serializing_if = "Option::is_none")]
