@@ -4,6 +4,6 @@ pub mod context;
 pub mod notify;
 pub mod pidfile;
 pub mod run;
-pub mod sampling;
 pub mod service;
 pub mod status;
+pub mod ticker;

@@ -15,9 +15,9 @@ use smol::future::{or, try_zip, yield_now};
 
 use crate::life::context::Shared;
 use crate::life::notify::Manager;
-use crate::life::sampling::{Deliver, Sampling};
 use crate::life::service::Launcher;
 use crate::life::status;
+use crate::life::ticker::{Deliver, Ticker};
 use crate::logging::{self, Fallback, Loggers};
 use crate::net::aside::{Aside, drop_aside};
 use crate::net::reactor::{Reactor, Source};
@@ -96,8 +96,8 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let mut shared = Shared::new(&reactor, settings)?;
     shared.reports = !configuration.is_client_node();
     let shared = shared;
-    let sampling = Sampling::new(&shared, &manager, root, stdout);
-    let run_id = sampling.run_id();
+    let ticker = Ticker::new(&shared, &manager, root, stdout);
+    let run_id = ticker.run_id();
     if let Some(launcher) = launcher {
         shared.connection.tell(launcher.ready());
     }
@@ -119,7 +119,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     };
     let deliver: &mut Deliver<'_> = if stdout { &mut print } else { &mut keep };
     // Pinned here: each combinator around a future would move a copy of it on the stack.
-    let sampling = pin!(sampling.run(deliver));
+    let sampling = pin!(ticker.run(deliver));
     let publishing = pin!(async {
         match &run_id {
             Some(run_id) if !stdout => amqp::run(&shared, run_id).await,

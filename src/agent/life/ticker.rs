@@ -29,7 +29,7 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(250);
 pub type Deliver<'f> = dyn FnMut(i64, &[u8]) -> io::Result<()> + 'f;
 
 /// Makes reports and messages at their times.
-pub struct Sampling<'s, 'r> {
+pub struct Ticker<'s, 'r> {
     shared: &'s Shared<'r>,
     manager: &'s Manager,
     root: PathBuf,
@@ -42,14 +42,14 @@ pub struct Sampling<'s, 'r> {
     sampler: Option<Sampler>,
 }
 
-impl<'s, 'r> Sampling<'s, 'r> {
+impl<'s, 'r> Ticker<'s, 'r> {
     /// Opens what the settings ask for, below `root`; without messages where it is `local`.
     pub fn new(shared: &'s Shared<'r>, manager: &'s Manager, root: PathBuf, local: bool) -> Self {
         let machine = Machine::open(&root);
-        let mut sampling =
+        let mut ticker =
             Self { shared, manager, root, local, settings: shared.settings(), machine, sampler: None };
-        sampling.open();
-        sampling
+        ticker.open();
+        ticker
     }
 
     /// Opens what the settings ask for of the machine.
@@ -268,11 +268,11 @@ mod tests {
         let reactor = Reactor::new().unwrap();
         let shared = Shared::new(&reactor, Settings::default()).unwrap();
         let manager = Manager::default();
-        let sampling = Sampling::new(&shared, &manager, "/".into(), true);
-        let [one, other] = [0; 2].map(|_| sampling.run_id().unwrap());
+        let ticker = Ticker::new(&shared, &manager, "/".into(), true);
+        let [one, other] = [0; 2].map(|_| ticker.run_id().unwrap());
         assert_ne!(one, other);
         // BOOT-START, the latter in hexadecimal digits.
-        let start = one.strip_prefix(sampling.sampler.as_ref().unwrap().boot_id()).unwrap();
+        let start = one.strip_prefix(ticker.sampler.as_ref().unwrap().boot_id()).unwrap();
         assert!(start.starts_with('-') && u128::from_str_radix(&start[1..], 16).is_ok(), "{one}");
     }
 }
