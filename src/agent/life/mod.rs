@@ -5,7 +5,7 @@ pub mod notify;
 pub mod pidfile;
 pub mod reload;
 pub mod run;
-pub mod sampling;
 pub mod service;
 pub mod signals;
 pub mod status;
+pub mod ticker;

@@ -11,10 +11,10 @@ use smol::future::{or, try_zip};
 use crate::life::context::{Mode, Shared};
 use crate::life::notify::Manager;
 use crate::life::reload::Reload;
-use crate::life::sampling::{Deliver, Sampling};
 use crate::life::service::Launcher;
 use crate::life::signals::{self, Signals};
 use crate::life::status;
+use crate::life::ticker::{Deliver, Ticker};
 use crate::logging::{self, Fallback};
 use crate::net::reactor::Reactor;
 use crate::outlets::amqp;
@@ -70,7 +70,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let shared = Shared::new(&reactor, settings, mode)?;
     let run_id = amqp::run_id(&root, reactor.now());
     let prints = matches!(mode, Mode::Print { .. });
-    let sampling = Sampling::new(&shared, &manager, root, prints);
+    let ticker = Ticker::new(&shared, &manager, root, prints);
     if let Some(launcher) = launcher {
         let first = if shared.makes_reports() { &shared.connection } else { &shared.feed.connection };
         first.tell(launcher.ready());
@@ -92,7 +92,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     };
     let deliver: &mut Deliver<'_> = if prints { &mut print } else { &mut keep };
     // Pinned here: each combinator around a future would move a copy of it on the stack.
-    let sampling = pin!(sampling.run(deliver));
+    let sampling = pin!(ticker.run(deliver));
     let publishing =
         pin!(async { if mode == Mode::Send { amqp::run(&shared, &run_id).await } else { Ok(()) } });
     let feeding = pin!(async { if prints { Ok(()) } else { chasar::run(&shared).await } });

@@ -81,7 +81,7 @@ pub fn each_core(text: &[u8], mut each: impl FnMut(usize, CpuTimes)) -> ControlF
     ControlFlow::Continue(())
 }
 
-/// Reads Unix seconds of the start from the line `btime`, where `text` has it. It is the same at each reading,
+/// Reads Unix seconds of the start from the line `btime`, where `text` has it. It is the same at each read,
 /// but moves with the clock when that is set; None for 0, which boards without a clock have said.
 pub fn boot_time(text: &[u8]) -> Option<u64> {
     let seconds = lines(text).find_map(|line| line.strip_prefix(b"btime "))?;

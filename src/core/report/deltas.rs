@@ -63,7 +63,7 @@ impl Deltas {
         self.rows.iter()
     }
 
-    /// Begins a reading: nothing is seen yet.
+    /// Begins a read: nothing is seen yet.
     pub fn begin(&mut self) {
         for row in &mut self.rows {
             row.seen = false;
@@ -88,7 +88,7 @@ impl Deltas {
         Ok(())
     }
 
-    /// Ends a reading: forgets what is gone, since it would come back with other counters.
+    /// Ends a read: forgets what is gone, since it would come back with other counters.
     pub fn end(&mut self) {
         self.rows.retain(|row| row.seen);
     }
@@ -103,7 +103,7 @@ mod tests {
         Instant::from_nanos(ms * 1_000_000)
     }
 
-    /// One reading of `sda`; none is one without it.
+    /// One read of `sda`; none is one without it.
     fn read(deltas: &mut Deltas, counters: Option<[u64; 4]>, ms: u64) -> Option<Row> {
         deltas.begin();
         if let Some(counters) = counters {

@@ -3,16 +3,16 @@
 use crate::kernel::stat::CpuTimes;
 use crate::kernel::{Fixed, Tenths};
 
-/// Processor time in use between one reading and the next.
+/// Processor time in use between one read and the next.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuRate {
     last: Option<CpuTimes>,
 }
 
 impl CpuRate {
-    /// The percentage of time with work since the last reading; 0.0 where no tick passed.
+    /// The percentage of time with work since the last read; 0.0 where no tick passed.
     ///
-    /// None at the first reading, where `now` is missing, and where the counters together went
+    /// None at the first read, where `now` is missing, and where the counters together went
     /// backwards: they wrapped or began again, and the difference would be a spike.
     pub fn next(&mut self, now: Option<CpuTimes>) -> Option<Tenths> {
         let now = now?;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_the_busy_share_since_the_last_reading() {
+    fn the_rate_is_the_busy_share_since_the_last_read() {
         let mut cpu = CpuRate::default();
         assert_eq!(cpu.next(ticks(100, 1000, 10)), None);
         assert_eq!(cpu.next(ticks(125, 1070, 15)), Some(Fixed(250)));

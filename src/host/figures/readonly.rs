@@ -30,7 +30,7 @@ pub struct ReadOnly {
 struct State {
     /// What fstab says. None: nothing.
     is_to_be_writable: Option<bool>,
-    /// At an earlier snapshot.
+    /// When it was read earlier.
     was_writable: bool,
     /// None: nothing is mounted there.
     health: Option<Health>,

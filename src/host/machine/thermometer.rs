@@ -35,8 +35,8 @@ impl Thermometer {
     /// fitting name, the first zone; then the firmware.
     pub fn find(root: &Root) -> Self {
         let mut found = Self::default();
-        for (class, reading) in PLACES {
-            found.add_named(root, class, reading);
+        for (class, file) in PLACES {
+            found.add_named(root, class, file);
         }
         if found.sensors.is_empty() {
             let label = ZONES.label(root, 0).unwrap_or_default();
@@ -77,11 +77,11 @@ impl Thermometer {
     }
 
     /// Adds what `class` has by name: first of the CPU, then of its chip, each in the order of the numbers.
-    fn add_named(&mut self, root: &Root, class: Class, reading: &str) {
+    fn add_named(&mut self, root: &Root, class: Class, file: &str) {
         for wanted in [Rank::Cpu, Rank::Soc] {
             class.each(root, &mut |number, label| {
                 if thermal::rank(label.as_bytes()) == Some(wanted) {
-                    self.add(root, class.file(number, reading), label);
+                    self.add(root, class.file(number, file), label);
                 }
             });
         }

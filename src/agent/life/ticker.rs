@@ -27,7 +27,7 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(250);
 pub type Deliver<'f> = dyn FnMut(i64, &[u8]) -> io::Result<()> + 'f;
 
 /// Makes reports and messages at their times.
-pub struct Sampling<'s, 'r> {
+pub struct Ticker<'s, 'r> {
     shared: &'s Shared<'r>,
     manager: &'s Manager,
     root: PathBuf,
@@ -40,14 +40,14 @@ pub struct Sampling<'s, 'r> {
     sampler: Option<Sampler>,
 }
 
-impl<'s, 'r> Sampling<'s, 'r> {
+impl<'s, 'r> Ticker<'s, 'r> {
     /// Opens what the settings ask for, below `root`; without messages where it is `local`.
     pub fn new(shared: &'s Shared<'r>, manager: &'s Manager, root: PathBuf, local: bool) -> Self {
         let machine = Machine::open(&root);
-        let mut sampling =
+        let mut ticker =
             Self { shared, manager, root, local, settings: shared.settings(), machine, sampler: None };
-        sampling.open();
-        sampling
+        ticker.open();
+        ticker
     }
 
     /// Opens what the settings ask for of the machine.
@@ -179,7 +179,7 @@ enum Due<T> {
     Whole(T),
 }
 
-/// When what is due. All begin together, so that one reading serves those that are due together.
+/// When what is due. All begin together, so that one snapshot serves those that are due together.
 struct Schedule {
     primary: Periodic,
     secondary: Periodic,
