@@ -11,7 +11,8 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use psistats::life::context::{Connection, Mode, Shared};
+use psistats::life::connection::Connection;
+use psistats::life::context::{Mode, Shared};
 use psistats::net::reactor::Reactor;
 use psistats::outlets::amqp;
 use psistats::settings::Settings;

@@ -12,9 +12,9 @@ use proptest::prelude::ProptestConfig;
 use psistats::settings::{QueueKind, Settings, parse};
 use psistats_host::conf::Problem;
 use psistats_host::conf::chasar::Chasar;
+use psistats_host::conf::figures::BasicFigure;
 use psistats_host::conf::hosts::Host;
 use psistats_host::conf::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
-use psistats_host::conf::reports::BasicFigure;
 use psistats_host::conf::sensors::Device;
 
 const DOCUMENTED: &str = include_str!("../fixtures/config/documented.conf");

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use log::warn;
 
-pub use crate::life::status::{Connection, State};
+use crate::life::connection::State;
 use crate::net::reactor::{Notify, Reactor};
 use crate::settings::Settings;
 use psistats_core::limits;

@@ -1,5 +1,6 @@
 //! The program's life from start to stop: in the foreground, in the background, and under a service manager.
 
+pub mod connection;
 pub mod context;
 pub mod notify;
 pub mod pidfile;

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use log::warn;
 
-use crate::life::context::{Connection, Standing};
+use crate::life::connection::Connection;
+use crate::life::context::Standing;
 use psistats_core::time::{Instant, Periodic};
 use psistats_host::output::Reason;
 use psistats_host::output::once::Once;

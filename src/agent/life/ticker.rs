@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use crate::life::context::{Connection, Feed, Shared};
+use crate::life::connection::Connection;
+use crate::life::context::{Feed, Shared};
 use crate::life::notify::Manager;
 use crate::net::reactor::either;
 use crate::settings::Settings;
@@ -15,7 +16,7 @@ use psistats_host::chasar::collector::{self, Collector};
 use psistats_host::conf::chasar::Chasar;
 use psistats_host::figures::Tick;
 use psistats_host::machine::Machine;
-use psistats_host::machine::snapshot::Wanted;
+use psistats_host::machine::wanted::Wanted;
 use psistats_host::output::localtime::unix_micros;
 use psistats_host::sampler::Sampler;
 

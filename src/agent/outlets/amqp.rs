@@ -12,7 +12,8 @@ use std::time::Duration;
 use log::{Level, debug, error, info};
 
 use crate::LOG_AMQP;
-use crate::life::context::{Connection, Shared};
+use crate::life::connection::Connection;
+use crate::life::context::Shared;
 use crate::net::attempts::{ConnectionError, Label, Lines, Plan};
 use crate::net::channel::Channel;
 use crate::net::wire;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use log::{Level, error, info, warn};
 
-use crate::life::context::{Connection, Shared, memory};
+use crate::life::connection::Connection;
+use crate::life::context::{Shared, memory};
 use crate::net::attempts::{ConnectionError, Label, Lines, Plan};
 use crate::net::channel::Channel;
 use crate::net::wire;

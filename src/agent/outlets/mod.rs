@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use smol::future::{or, yield_now};
 
-use crate::life::context::{Connection, Shared};
-use crate::life::status::State;
+use crate::life::connection::{Connection, State};
+use crate::life::context::Shared;
 use crate::net::attempts::{Attempts, ConnectionError, Label, Plan};
 use crate::net::channel::Channel;
 use crate::net::reactor::{Notify, Timer, either};

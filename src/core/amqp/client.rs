@@ -7,10 +7,9 @@ use crate::amqp::event::Event;
 use crate::amqp::frame::{self, CHANNEL};
 use crate::amqp::method::{self, Method, id};
 use crate::amqp::options::{Buffers, Options};
-use crate::amqp::properties::Properties;
 use crate::amqp::receive::{Item, Receiver};
 use crate::amqp::route::Route;
-use crate::amqp::send::{content, put_frame};
+use crate::amqp::send::{Publish, content, put_frame};
 use crate::bytes::{Short, Text};
 use crate::limits;
 use crate::link::{Link, SendBuffer, Write};
@@ -31,15 +30,6 @@ const RESERVE: usize = 1024;
 
 /// The protocol header (§4.2.2).
 const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
-
-/// One message.
-#[derive(Clone, Copy, Debug)]
-pub struct Publish<'a> {
-    /// Its properties.
-    pub properties: Properties<'a>,
-    /// Its body.
-    pub body: &'a [u8],
-}
 
 /// Whether it lives, is being closed, or has ended.
 #[derive(Clone, Debug)]

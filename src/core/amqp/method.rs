@@ -1,7 +1,7 @@
 //! Methods: what the broker may say, decoded; what we say, encoded.
 
+use crate::amqp::field::{field_bool, field_longstr, shortstr, table};
 use crate::amqp::options::{Exchange, Options, Queue};
-use crate::amqp::send::{field_bool, field_longstr, shortstr, table};
 use crate::bytes::{Reader, Short, Text, Writer};
 
 /// Class and method id, as in `(10, 11)`.

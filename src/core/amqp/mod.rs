@@ -33,6 +33,7 @@
 mod error;
 mod event;
 mod options;
+mod field;
 mod properties;
 mod method;
 mod receive;
@@ -41,11 +42,12 @@ mod route;
 mod client;
 pub mod delivery;
 
-pub use client::{Client, Publish};
+pub use client::Client;
 pub use error::{Error, Scope, Step, Violation};
 pub use event::Event;
 pub use options::{Buffers, Exchange, Options, Queue};
 pub use properties::Properties;
+pub use send::Publish;
 
 /// Frame types (§2.3.5).
 mod frame {

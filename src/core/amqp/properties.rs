@@ -1,6 +1,6 @@
 //! The content header: properties of a message (§4.2.6.1).
 
-use crate::amqp::send::{shortstr, table};
+use crate::amqp::field::{shortstr, table};
 use crate::bytes::Writer;
 
 /// Properties of one message. Those that are empty or `None` are not sent.

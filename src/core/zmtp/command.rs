@@ -3,7 +3,7 @@
 use crate::bytes::{Reader, Short, Text, Writer};
 use crate::zmtp::error::{Error, Violation};
 use crate::zmtp::frame::COMMAND;
-use crate::zmtp::session::SocketType;
+use crate::zmtp::socket_type::SocketType;
 
 /// Octets of a command's body that are looked at; a longer one is a breach of protocol. READY of
 /// libzmq has about 30, and 280 with the longest identity.
@@ -57,7 +57,7 @@ fn read(body: &[u8]) -> Result<Command<'_>, Violation> {
             let ttl = r.u16()?;
             let context = r.rest();
             if context.len() > CONTEXT {
-                return Err(Violation::Context(context.len()));
+                return Err(Violation::Context { size: context.len(), limit: CONTEXT });
             }
             Command::Ping { ttl, context }
         }

@@ -5,7 +5,6 @@ use core::time::Duration;
 
 use crate::bytes::{Short, Text};
 use crate::link::Retry;
-use crate::zmtp::command::CONTEXT;
 
 /// What the session was about when something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +75,12 @@ pub enum Violation {
     /// A command whose parts do not fit into it.
     Command,
     /// A PING's context has so many octets, which is more than 16.
-    Context(usize),
+    Context {
+        /// Its octets.
+        size: usize,
+        /// The most that are allowed.
+        limit: usize,
+    },
     /// A message before READY, or READY again.
     Unexpected(Step),
     /// More requests than replies have room for: it sends without reading.
@@ -152,8 +156,8 @@ impl fmt::Display for Violation {
             Self::Flags(flags) => write!(f, "a frame with the flags {flags:#04x}"),
             Self::TooLong { size, limit } => write!(f, "a frame of {size} bytes, where {limit} are the most"),
             Self::Command => f.write_str("a command whose lengths do not fit into it"),
-            Self::Context(size) => {
-                write!(f, "a PING with a context of {size} bytes, where {CONTEXT} are the most")
+            Self::Context { size, limit } => {
+                write!(f, "a PING with a context of {size} bytes, where {limit} are the most")
             }
             Self::Unexpected(step) => write!(f, "a frame that may not come now; we were {step}"),
             Self::Flood => f.write_str("it sends requests without reading the replies"),

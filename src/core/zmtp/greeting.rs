@@ -8,7 +8,7 @@ use heapless::Vec;
 
 use crate::bytes::Text;
 use crate::zmtp::error::{Error, Violation};
-use crate::zmtp::session::SocketType;
+use crate::zmtp::socket_type::SocketType;
 
 /// Octets of ZMTP 3's, which is the longer one of ours.
 const LENGTH: usize = 64;

@@ -27,10 +27,12 @@ mod frame;
 mod greeting;
 mod publisher;
 mod session;
+mod socket_type;
 mod subscriptions;
 
 pub use error::{Error, Step, Violation};
 pub use frame::put_message;
 pub use publisher::{Buffers, Outcome, Publisher, PublisherEvent};
-pub use session::{Event, HANDSHAKE, Session, SocketType};
+pub use session::{Event, HANDSHAKE, Session};
+pub use socket_type::SocketType;
 pub use subscriptions::Subscriptions;

@@ -6,7 +6,8 @@ use crate::link::{Link, SendBuffer};
 use crate::time::Instant;
 use crate::zmtp::error::{Error, Violation};
 use crate::zmtp::frame::put_message;
-use crate::zmtp::session::{self, Session, SocketType};
+use crate::zmtp::session::{self, Session};
+use crate::zmtp::socket_type::SocketType;
 use crate::zmtp::subscriptions::Subscriptions;
 
 /// Bytes of the send buffer that messages leave free, so that a PONG finds room.

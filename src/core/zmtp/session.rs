@@ -4,13 +4,14 @@ use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::bytes::{Text, Writer};
+use crate::bytes::Writer;
 use crate::link::Write;
 use crate::time::Instant;
 use crate::zmtp::command::{self, Command};
 use crate::zmtp::error::{Error, Step, Violation};
 use crate::zmtp::frame::{self, Header};
 use crate::zmtp::greeting::{self, Version};
+use crate::zmtp::socket_type::SocketType;
 
 /// From the connection to READY; one deadline for all of it, so that a peer cannot stretch it.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -20,35 +21,6 @@ const CONTROL: usize = 256;
 
 /// Intervals of silence after which the peer is dead: after the first it is asked.
 const DEAD: u32 = 3;
-
-/// What this side is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketType {
-    /// Sends what is subscribed to.
-    Pub,
-    /// Subscribes and receives.
-    Sub,
-}
-
-impl SocketType {
-    /// As READY spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pub => "PUB",
-            Self::Sub => "SUB",
-        }
-    }
-
-    /// Whether it talks to `theirs` (RFC 29).
-    pub(super) fn talks_to(self, theirs: &Text) -> Result<(), Error> {
-        let expected = match (self, theirs.as_str()) {
-            (Self::Pub, "SUB" | "XSUB") | (Self::Sub, "PUB" | "XPUB") => return Ok(()),
-            (Self::Pub, _) => "SUB or XSUB",
-            (Self::Sub, _) => "PUB or XPUB",
-        };
-        Err(Error::SocketType { theirs: theirs.clone(), expected })
-    }
-}
 
 /// What the owner learns. Bodies lie in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]

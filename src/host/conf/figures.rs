@@ -4,12 +4,26 @@ use std::time::Duration;
 
 use crate::conf::external::{External, externals};
 use crate::conf::reading::{Expected, Reading};
-use crate::conf::reports::BasicFigure;
 use crate::conf::sensors::devices;
 use crate::conf::values::{TIMER, boolean, has_controls, seconds};
 use crate::figures::{Entry, FIGURES, Options};
 use psistats_core::kernel::mountinfo::unescaped;
 use psistats_core::limits;
+
+/// A figure that reports have unless it is disabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BasicFigure {
+    /// `enabled`
+    pub enabled: bool,
+    /// `interval`, 0.001 to 604,800 seconds. None: it is in each report, or in each of the secondary timer.
+    pub interval: Option<Duration>,
+}
+
+impl Default for BasicFigure {
+    fn default() -> Self {
+        Self { enabled: true, interval: None }
+    }
+}
 
 /// The further figures of a report, and what they are to look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

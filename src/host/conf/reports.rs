@@ -1,8 +1,6 @@
 //! What a program needs to make reports of its machine: which figures, how often, and what else each report has.
 
-use std::time::Duration;
-
-use crate::conf::figures::{Figures, figures};
+use crate::conf::figures::{BasicFigure, Figures, figures};
 use crate::conf::reading::Reading;
 use crate::conf::tags::{Tags, tags};
 use crate::conf::values::{TIMER, boolean, seconds};
@@ -28,21 +26,6 @@ pub struct Reports {
     pub tags: Tags,
     /// `[load]` and the like: none unless configured.
     pub figures: Figures,
-}
-
-/// A figure that reports have unless it is disabled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BasicFigure {
-    /// `enabled`
-    pub enabled: bool,
-    /// `interval`, 0.001 to 604,800 seconds. None: it is in each report, or in each of the secondary timer.
-    pub interval: Option<Duration>,
-}
-
-impl Default for BasicFigure {
-    fn default() -> Self {
-        Self { enabled: true, interval: None }
-    }
 }
 
 /// Reads the section of every figure, `[tags]` and `[message] timestamp`.

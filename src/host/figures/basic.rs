@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::conf::reports::BasicFigure;
+use crate::conf::figures::BasicFigure;
 use crate::figures::Tick;
 use crate::figures::schedule::SELDOM;
 use crate::machine::source::{ReadError, Watch};

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use log::warn;
 
 use crate::conf::sensors::Device;
-use crate::machine::snapshot::{Snapshot, Wanted};
+use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root};
+use crate::machine::wanted::Wanted;
 use crate::output::once::Once;
 use psistats_core::bytes::Short;
 use psistats_core::time::Instant;

@@ -3,8 +3,9 @@
 use crate::figures::Options;
 use crate::figures::figure::Figure;
 use crate::machine::cores::{CoreRates, ProcessorReader};
-use crate::machine::snapshot::{Snapshot, Wanted};
+use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root};
+use crate::machine::wanted::Wanted;
 use psistats_core::bytes::Short;
 use psistats_core::report::{Sequence, json_of};
 

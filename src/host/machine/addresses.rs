@@ -11,8 +11,8 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send, socket,
 };
 
-use crate::machine::snapshot::Wanted;
 use crate::machine::source::{ReadError, Root};
+use crate::machine::wanted::Wanted;
 use crate::output::once::Once;
 use psistats_core::kernel::addresses::{Addresses, Error, Family, Progress, parse, request};
 use psistats_core::limits;

@@ -3,8 +3,9 @@
 use heapless::Vec as Fixed;
 use log::warn;
 
-use crate::machine::snapshot::{Snapshot, Wanted};
+use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, Source};
+use crate::machine::wanted::Wanted;
 use crate::output::once::Once;
 use psistats_core::kernel::Tenths;
 use psistats_core::kernel::stat::{self, CpuTimes};

@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use crate::machine::snapshot::Wanted;
 use crate::machine::source::{ReadError, Root, Source};
 use crate::machine::sys;
+use crate::machine::wanted::Wanted;
 use psistats_core::kernel::meminfo::{self, Swap};
 use psistats_core::kernel::{Tenths, zoneinfo};
 use psistats_core::limits;

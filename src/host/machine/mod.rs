@@ -14,6 +14,7 @@ pub mod snapshot;
 pub mod source;
 pub mod sys;
 pub mod thermometer;
+pub mod wanted;
 
 use std::path::Path;
 
@@ -22,8 +23,9 @@ use nix::sys::utsname::uname;
 use crate::machine::addresses::AddressReader;
 use crate::machine::cores::ProcessorReader;
 use crate::machine::memory::MemoryReader;
-use crate::machine::snapshot::{Snapshot, Wanted};
+use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{Root, Source};
+use crate::machine::wanted::Wanted;
 use psistats_core::kernel::hostname;
 use psistats_core::limits;
 use psistats_core::time::Instant;
