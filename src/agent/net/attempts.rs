@@ -105,10 +105,9 @@ impl<'r> Lines<'r> {
 }
 
 /// Where to connect to, and how patiently.
-#[derive(Clone, Copy)]
-pub struct Plan<'p> {
-    /// Hosts that stand for each other: each is tried before any wait. At least one.
-    pub hosts: &'p [Host],
+pub struct Plan {
+    /// Hosts that stand for each other: each is tried before any wait.
+    pub hosts: Vec<Host>,
     /// The wait after the first failure, which grows.
     pub retry: Duration,
     /// A connection counts as dead when sent bytes stay unacknowledged for so long.
@@ -118,9 +117,11 @@ pub struct Plan<'p> {
 }
 
 /// The attempts to connect by one plan: which host is next, how long to wait, and which failure is worth a line.
-pub struct Attempts<'p> {
+pub struct Attempts {
     label: &'static Label,
-    plan: Plan<'p>,
+    plan: Plan,
+    /// The host to try.
+    host: Host,
     /// Failed attempts in all, which pick the host.
     made: usize,
     /// Failures since something was delivered.
@@ -132,23 +133,29 @@ pub struct Attempts<'p> {
     held_since: Option<Instant>,
 }
 
-impl<'p> Attempts<'p> {
-    /// The first attempt is still to come.
-    pub fn new(label: &'static Label, plan: Plan<'p>) -> Self {
-        Self {
+impl Attempts {
+    /// The first attempt is still to come. None where there is no host.
+    pub fn new(label: &'static Label, plan: Plan) -> Option<Self> {
+        Some(Self {
             label,
-            plan,
+            host: plan.hosts.first()?.clone(),
             made: 0,
             failures: 0,
             backoff: Backoff::new(plan.retry),
             said: heapless::Vec::new(),
             held_since: None,
-        }
+            plan,
+        })
     }
 
     /// The host to try: they take turns.
-    pub fn host(&self) -> Option<&'p Host> {
-        self.plan.hosts.get(self.made.checked_rem(self.plan.hosts.len())?)
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// As the plan has it.
+    pub fn dead_after(&self) -> Duration {
+        self.plan.dead_after
     }
 
     /// Failures since something was delivered.
@@ -164,23 +171,23 @@ impl<'p> Attempts<'p> {
         self.held_since = None;
     }
 
-    /// Says what went wrong at `host`, once. How long to wait before the next attempt.
-    pub fn failed(&mut self, host: &Host, error: &ConnectionError, now: Instant) -> Duration {
-        self.made = self.made.wrapping_add(1);
+    /// Says what went wrong at the host, once. How long to wait before the next attempt.
+    pub fn failed(&mut self, error: &ConnectionError, now: Instant) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let retry = self.retry(error, now);
         let slow = retry == Retry::Slow;
-        let wait = if self.made.is_multiple_of(self.plan.hosts.len()) {
-            self.backoff.next(fastrand::u32(..), if slow { SLOW } else { Duration::ZERO })
-        } else {
-            Duration::ZERO
-        };
+        let host = &self.host;
         let line = match error {
             ConnectionError::Transport(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 let name = self.label.name;
                 format!("connection refused by {host}: is {name} running and listening on this port? Next")
             }
             _ => format!("{host}: {error}; next"),
+        };
+        let wait = if self.turn_to_next_host() {
+            self.backoff.next(fastrand::u32(..), if slow { SLOW } else { Duration::ZERO })
+        } else {
+            Duration::ZERO
         };
         let rounded = wait.saturating_add(Duration::from_millis(50));
         let (seconds, tenths) = (rounded.as_secs(), rounded.subsec_millis() / 100);
@@ -192,6 +199,16 @@ impl<'p> Attempts<'p> {
         let Label { target, meanwhile, .. } = *self.label;
         log!(target: target, level, "{line} attempt in {seconds}.{tenths} s{meanwhile}");
         wait
+    }
+
+    /// Chooses the host to try next. Whether each has had its turn.
+    fn turn_to_next_host(&mut self) -> bool {
+        self.made = self.made.wrapping_add(1);
+        let turn = self.made.checked_rem(self.plan.hosts.len()).unwrap_or_default();
+        if let Some(next) = self.plan.hosts.get(turn) {
+            self.host.clone_from(next);
+        }
+        turn == 0
     }
 
     /// What is still held after the plan's time is not held by our own ghost: the peer has given up on a dead
@@ -232,13 +249,10 @@ mod tests {
 
     const LABEL: Label = Label { name: "a peer", target: "test", meanwhile: "" };
 
-    fn hosts(names: &[&str]) -> Vec<Host> {
-        names.iter().map(|name| Host { name: (*name).into(), port: 1 }).collect()
-    }
-
-    fn plan(hosts: &[Host]) -> Plan<'_> {
+    fn attempts(names: &[&str]) -> Attempts {
+        let hosts = names.iter().map(|name| Host { name: (*name).into(), port: 1 }).collect();
         let [retry, dead_after, ghost] = [1, 2, 3].map(Duration::from_secs);
-        Plan { hosts, retry, dead_after, ghost }
+        Attempts::new(&LABEL, Plan { hosts, retry, dead_after, ghost }).unwrap()
     }
 
     const fn at(seconds: u64) -> Instant {
@@ -247,14 +261,12 @@ mod tests {
 
     #[test]
     fn hosts_take_turns_and_there_is_no_wait_before_each_was_tried() {
-        let hosts = hosts(&["a", "b", "c"]);
-        let mut attempts = Attempts::new(&LABEL, plan(&hosts));
+        let mut attempts = attempts(&["a", "b", "c"]);
         let error = ConnectionError::Transport(io::ErrorKind::ConnectionRefused.into());
         let mut tried = String::new();
         for n in 1..=6 {
-            let host = attempts.host().unwrap();
-            tried.push_str(&host.name);
-            let wait = attempts.failed(host, &error, at(n));
+            tried.push_str(&attempts.host().name);
+            let wait = attempts.failed(&error, at(n));
             assert_eq!(wait.is_zero(), n % 3 != 0, "{wait:?} after {tried}");
         }
         assert_eq!((tried.as_str(), attempts.failures()), ("abcabc", 6));
@@ -262,11 +274,9 @@ mod tests {
 
     #[test]
     fn what_is_held_for_longer_than_by_a_ghost_is_tried_seldom_until_it_was_free() {
-        let hosts = hosts(&["a"]);
-        let mut attempts = Attempts::new(&LABEL, plan(&hosts));
+        let mut attempts = attempts(&["a"]);
         let held = ConnectionError::Protocol { text: "405".into(), retry: Retry::Held };
-        let slow =
-            |attempts: &mut Attempts<'_>, second| attempts.failed(&hosts[0], &held, at(second)) >= SLOW;
+        let slow = |attempts: &mut Attempts, second| attempts.failed(&held, at(second)) >= SLOW;
         assert_eq!([10, 13, 14].map(|second| slow(&mut attempts, second)), [false, false, true]);
         attempts.worked();
         assert_eq!([15, 18, 19].map(|second| slow(&mut attempts, second)), [false, false, true]);
@@ -274,8 +284,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_remembered_until_something_was_delivered() {
-        let hosts = hosts(&["a"]);
-        let mut attempts = Attempts::new(&LABEL, plan(&hosts));
+        let mut attempts = attempts(&["a"]);
         assert!(attempts.remember("away", false) && !attempts.remember("away", false));
         assert!(attempts.remember("away", true), "it is told again where an operator has to fix it");
         attempts.worked();

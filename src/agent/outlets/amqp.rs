@@ -98,7 +98,7 @@ struct Broker<'s, 'r> {
 }
 
 impl Outlet for Broker<'_, '_> {
-    fn prepare<'p>(&mut self, settings: &'p Settings) -> io::Result<Option<Plan<'p>>> {
+    fn prepare(&mut self, settings: &Settings) -> io::Result<Option<Plan>> {
         let server = &settings.server;
         // After a reload that switches it on there is no host name before the first report.
         if !server.enabled || self.shared.hostname().is_empty() {
@@ -109,7 +109,7 @@ impl Outlet for Broker<'_, '_> {
         let heartbeat = Duration::from_secs(u64::from(server.heartbeat));
         let is_off = heartbeat.is_zero();
         Ok(Some(Plan {
-            hosts: &server.hosts,
+            hosts: server.hosts.clone(),
             retry: settings.app.retry_timer,
             dead_after: if is_off { Duration::from_secs(120) } else { heartbeat * 2 },
             // By then the broker has given up on a connection that was lost, and the queue is free (405).
@@ -121,12 +121,12 @@ impl Outlet for Broker<'_, '_> {
         is_same(settings, &self.shared.settings())
     }
 
-    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> Box<dyn Protocol + 'p> {
+    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> impl Protocol {
         self.hostname = self.shared.hostname();
         self.routing_key = format!("{}.{}", settings.queue.prefix, self.hostname);
         let Self { shared, run, receive, send, hostname, routing_key, lines } = self;
         let buffers = Buffers { receive, send };
-        Box::new(Publishing {
+        Publishing {
             shared,
             settings,
             run,
@@ -137,7 +137,7 @@ impl Outlet for Broker<'_, '_> {
             client: Client::new(options(settings, routing_key), buffers, shared.reactor.now()),
             flush_until: None,
             unroutable: Cell::new(false),
-        })
+        }
     }
 
     fn closed(&mut self) {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::slice;
 use std::time::Duration;
 
 use log::{Level, error, info, warn};
@@ -51,7 +50,7 @@ struct Master<'s, 'r> {
 }
 
 impl Outlet for Master<'_, '_> {
-    fn prepare<'p>(&mut self, settings: &'p Settings) -> io::Result<Option<Plan<'p>>> {
+    fn prepare(&mut self, settings: &Settings) -> io::Result<Option<Plan>> {
         let Chasar { enabled, master, send_high_water, .. } = &settings.chasar;
         if !enabled {
             (self.receive, self.send) = Default::default();
@@ -72,7 +71,7 @@ impl Outlet for Master<'_, '_> {
             self.receive = vec![0; limits::ZMTP_RECV].into();
         }
         Ok(Some(Plan {
-            hosts: slice::from_ref(master),
+            hosts: Vec::from([master.clone()]),
             retry: RETRY,
             dead_after: HEARTBEAT * 3,
             // A master node holds nothing for anybody.
@@ -84,11 +83,11 @@ impl Outlet for Master<'_, '_> {
         self.shared.settings().chasar == settings.chasar
     }
 
-    fn open<'p>(&'p mut self, settings: &'p Settings, _: u32) -> Box<dyn Protocol + 'p> {
+    fn open<'p>(&'p mut self, settings: &'p Settings, _: u32) -> impl Protocol {
         let Self { shared, receive, send, lines } = self;
         shared.feed.fresh.set(false);
         let link = Publisher::new(TOPIC, HEARTBEAT, Buffers { receive, send }, shared.reactor.now());
-        Box::new(Feeding { shared, chasar: &settings.chasar, lines, link })
+        Feeding { shared, chasar: &settings.chasar, lines, link }
     }
 
     fn closed(&mut self) {

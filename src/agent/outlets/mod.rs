@@ -1,7 +1,8 @@
 //! Where reports and messages go.
 //!
 //! [`stdout`] prints. An outlet that holds a connection, as [`amqp`] and [`chasar`] do, is an [`Outlet`], of which
-//! each connection is one [`Protocol`]; neither waits for anything. The one [`Driver`] does that for all of them:
+//! each connection is one [`Protocol`]; neither waits for anything. A [`Driver`] does that, the same for all of
+//! them:
 //!
 //! ```text
 //! settings -> prepare -> connect -> open -> pass, wait, pass, wait ... -> closed
@@ -19,7 +20,6 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::time::Duration;
 
 use smol::future::{or, yield_now};
 
@@ -31,7 +31,6 @@ use crate::net::reactor::{Notify, Timer, either};
 use crate::net::resolve::Resolver;
 use crate::settings::Settings;
 use psistats_core::time::Instant;
-use psistats_host::conf::hosts::Host;
 
 /// Passes over one connection before the other futures have their turn: a peer that always has something to say
 /// keeps neither sampling nor a stop waiting.
@@ -43,13 +42,15 @@ pub trait Outlet {
     ///
     /// # Errors
     /// Where there is no memory for it.
-    fn prepare<'p>(&mut self, settings: &'p Settings) -> io::Result<Option<Plan<'p>>>;
+    fn prepare(&mut self, settings: &Settings) -> io::Result<Option<Plan>>;
 
     /// Whether a connection that `settings` have made is the one that is wanted now.
     fn is_current(&self, settings: &Settings) -> bool;
 
     /// Begins to speak over a new connection, after so many `failures` to make one.
-    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> Box<dyn Protocol + 'p>;
+    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> impl Protocol
+    where
+        Self: Sized;
 
     /// The connection has ended.
     fn closed(&mut self);
@@ -81,6 +82,12 @@ pub struct Driver<'s, 'r> {
     news: &'s Notify,
     resolver: Resolver<'r>,
     timer: Timer<'r>,
+    /// By which the outlet was prepared.
+    settings: Rc<Settings>,
+    /// None while no connection is wanted.
+    attempts: Option<Attempts>,
+    /// What the peer had taken when the connection was begun.
+    delivered: u64,
 }
 
 impl<'s, 'r> Driver<'s, 'r> {
@@ -95,81 +102,81 @@ impl<'s, 'r> Driver<'s, 'r> {
         state: &'s State<'r>,
         news: &'s Notify,
     ) -> io::Result<Self> {
-        let resolver = Resolver::new(shared.reactor);
-        Ok(Self { shared, label, state, news, resolver, timer: shared.reactor.timer()? })
+        Ok(Self {
+            shared,
+            label,
+            state,
+            news,
+            resolver: Resolver::new(shared.reactor),
+            timer: shared.reactor.timer()?,
+            settings: shared.settings(),
+            attempts: None,
+            delivered: 0,
+        })
     }
 
-    /// Serves `outlet` until the agent stops.
+    /// Serves `outlet` until the agent stops. Compiled for each of them, so that their protocols need no heap; so
+    /// what there is to do is done by others.
     ///
     /// # Errors
     /// Those of [`Outlet::prepare`].
-    pub async fn run(&mut self, outlet: &mut dyn Outlet) -> io::Result<()> {
-        while !self.shared.is_stopping() {
-            let settings = self.shared.settings();
-            match outlet.prepare(&settings)? {
-                Some(plan) => self.keep_connected(outlet, &settings, plan).await,
-                None => poll_fn(|cx| self.news.poll(cx)).await,
-            }
+    pub async fn run(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
+        while let Some(channel) = self.connect(outlet).await? {
+            let (settings, failures) = (self.settings.clone(), self.failures());
+            let ended = self.speak(&mut outlet.open(&settings, failures), channel).await;
+            self.ended(outlet, ended).await;
         }
         Ok(())
     }
 
-    /// Connects by `plan`, again and again, until there are other settings or the agent stops.
-    async fn keep_connected(&mut self, outlet: &mut dyn Outlet, settings: &Rc<Settings>, plan: Plan<'_>) {
-        let shared = self.shared;
-        let has_changed = || shared.is_stopping() || !Rc::ptr_eq(settings, &shared.settings());
-        let mut attempts = Attempts::new(self.label, plan);
-        while let Some(host) = attempts.host() {
-            self.state.connecting(host);
-            let delivered = outlet.delivered();
-            let ended = match self.connect(outlet, settings, host, plan.dead_after).await {
-                Ok(Some(channel)) => self.speak(outlet.open(settings, attempts.failures()), channel).await,
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            };
-            outlet.closed();
-            self.state.set(Connection::Away);
-            if outlet.delivered() > delivered {
-                attempts.worked();
-            }
-            if let Err(error) = ended {
-                self.state.failed(&error);
-                let now = shared.reactor.now();
-                let until = now + attempts.failed(host, &error, now);
-                // New settings are tried at once: they are how an operator fixes what failed.
-                poll_fn(|cx| either(self.timer.poll_at(Some(until), cx), self.news.poll_if(cx, has_changed)))
-                    .await;
-            }
-            if has_changed() {
-                return;
-            }
-        }
+    fn failures(&self) -> u32 {
+        self.attempts.as_ref().map_or(0, Attempts::failures)
     }
 
-    /// A connection to `host`; none where it is not wanted any more: neither a stop nor other settings wait for one
-    /// that is still being made.
-    async fn connect(
-        &mut self,
-        outlet: &dyn Outlet,
-        settings: &Settings,
-        host: &Host,
-        dead_after: Duration,
-    ) -> Result<Option<Channel<'r>>, ConnectionError> {
-        let Self { shared, news, timer, resolver, .. } = self;
+    /// The next connection that can be made; none once the agent stops.
+    async fn connect(&mut self, outlet: &mut dyn Outlet) -> io::Result<Option<Channel<'r>>> {
+        while !self.shared.is_stopping() {
+            if self.attempts.is_none() || self.is_outdated() {
+                self.settings = self.shared.settings();
+                let plan = outlet.prepare(&self.settings)?;
+                self.attempts = plan.and_then(|plan| Attempts::new(self.label, plan));
+            }
+            let Some(attempts) = &self.attempts else {
+                poll_fn(|cx| self.news.poll(cx)).await;
+                continue;
+            };
+            self.state.connecting(attempts.host());
+            self.delivered = outlet.delivered();
+            match self.attempt(outlet).await {
+                Ok(Some(channel)) => return Ok(Some(channel)),
+                Ok(None) => {}
+                Err(error) => self.ended(outlet, Err(error)).await,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tries the next host. None where that is not wanted any more: neither a stop nor other settings wait for a
+    /// connection that is still being made.
+    async fn attempt(&mut self, outlet: &dyn Outlet) -> Result<Option<Channel<'r>>, ConnectionError> {
+        let Self { shared, news, timer, resolver, settings, attempts, .. } = self;
+        let Some(attempts) = attempts else { return Ok(None) };
         let is_unwanted = || shared.is_stopping() || !outlet.is_current(settings);
         let unwanted = async {
             poll_fn(|cx| news.poll_if(cx, is_unwanted)).await;
             Ok(None)
         };
-        let connected =
-            async { Channel::connect(shared.reactor, timer, resolver, host, dead_after).await.map(Some) };
+        let connected = async {
+            let (host, dead_after) = (attempts.host(), attempts.dead_after());
+            Channel::connect(shared.reactor, timer, resolver, host, dead_after).await.map(Some)
+        };
         or(unwanted, connected).await
     }
 
     /// Speaks `protocol` over `channel` until the connection ends.
     async fn speak(
         &self,
-        mut protocol: Box<dyn Protocol + '_>,
+        protocol: &mut dyn Protocol,
         mut channel: Channel<'_>,
     ) -> Result<(), ConnectionError> {
         loop {
@@ -186,5 +193,29 @@ impl<'s, 'r> Driver<'s, 'r> {
             }
             yield_now().await;
         }
+    }
+
+    /// Takes note of the end of an attempt or of a connection. After a failure it waits until there is another
+    /// attempt to be made.
+    async fn ended(&mut self, outlet: &mut dyn Outlet, ended: Result<(), ConnectionError>) {
+        outlet.closed();
+        self.state.set(Connection::Away);
+        let Some(attempts) = &mut self.attempts else { return };
+        if outlet.delivered() > self.delivered {
+            attempts.worked();
+        }
+        if let Err(error) = ended {
+            self.state.failed(&error);
+            let now = self.shared.reactor.now();
+            let until = now + attempts.failed(&error, now);
+            // New settings are tried at once: they are how an operator fixes what failed.
+            let is_over = || self.shared.is_stopping() || self.is_outdated();
+            poll_fn(|cx| either(self.timer.poll_at(Some(until), cx), self.news.poll_if(cx, is_over))).await;
+        }
+    }
+
+    /// Whether there are other settings.
+    fn is_outdated(&self) -> bool {
+        !Rc::ptr_eq(&self.settings, &self.shared.settings())
     }
 }

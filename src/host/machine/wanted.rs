@@ -9,19 +9,19 @@ pub struct Wanted(u8);
 impl Wanted {
     /// Nothing.
     pub const NOTHING: Self = Self(0);
-    /// [`Snapshot::cpu`].
+    /// `Snapshot::cpu`.
     pub const CPU: Self = Self(1);
-    /// [`Snapshot::cores`]; without it the first line of `/proc/stat` is read alone.
+    /// `Snapshot::cores`; without it the first line of `/proc/stat` is read alone.
     pub const CORES: Self = Self(1 << 1);
-    /// [`Memory::bytes`].
+    /// `Memory::bytes`.
     pub const MEMORY: Self = Self(1 << 2);
-    /// [`Memory::used_bytes`].
+    /// `Memory::used_bytes`.
     pub const USED_MEMORY: Self = Self(1 << 3);
-    /// [`Memory::swap`].
+    /// `Memory::swap`.
     pub const SWAP: Self = Self(1 << 4);
-    /// [`Snapshot::addresses`], IPv4.
+    /// `Snapshot::addresses`, IPv4.
     pub const IPV4: Self = Self(1 << 5);
-    /// [`Snapshot::addresses`], IPv6.
+    /// `Snapshot::addresses`, IPv6.
     pub const IPV6: Self = Self(1 << 6);
     /// Sources that failed when they were last read are opened again first.
     pub const REOPENED: Self = Self(1 << 7);

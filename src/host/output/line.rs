@@ -17,7 +17,7 @@ pub const LINE: usize = 2048;
 /// The mark at the end of a line that was cut.
 const CUT: &[u8] = b" [cut]";
 
-/// A bounded line of UTF-8. What does not fit is cut off, and the mark [`CUT`] is appended.
+/// A bounded line of UTF-8. What does not fit is cut off, and the mark ` [cut]` is appended.
 #[derive(Debug, Default)]
 pub struct Line {
     bytes: heapless::Vec<u8, LINE>,
