@@ -130,7 +130,7 @@ pub struct Feed<'r> {
     pub collector: RefCell<Option<Collector>>,
     /// Whether the last message has not been taken from there.
     pub fresh: Cell<bool>,
-    /// How the connection is. Messages are made while it is [`Connection::Ready`].
+    /// How the connection is. Messages are made while it is `Connection::Ready`.
     pub connection: State<'r>,
     /// Messages that the connection has taken.
     pub sent: Cell<u64>,
