@@ -17,8 +17,9 @@ use psistats_core::kernel::{
     mailbox, meminfo, mmc, mountinfo, net_dev, os_release, pressure, stat, thermal, throttled, uptime,
     wireless, zoneinfo,
 };
-use psistats_core::limits;
+use psistats_core::limits::{ADDRESSES, FILE_SYSTEM, HOSTNAME, KERNEL_FILE};
 use psistats_host::figures::Tick;
+use psistats_host::limits;
 use serde_json::{Value, json};
 use support::boards::{START, Sampler, TIMESTAMPS, Tree, all, open_sampler, tick};
 
@@ -303,7 +304,7 @@ fn a_zoneinfo_that_is_longer_than_the_buffer_is_read_to_its_end() {
         );
         text += &core.repeat(64);
     }
-    assert!(text.len() > 2 * limits::KERNEL_FILE);
+    assert!(text.len() > 2 * KERNEL_FILE);
     tree.put("proc/meminfo", meminfo);
     tree.put("proc/zoneinfo", &text);
     let low = zoneinfo::low_pages(text.as_bytes()).unwrap();
@@ -406,7 +407,7 @@ fn feed(text: &[u8]) {
     }
     throttled::parse(text);
     throttled::parse_alarm(text);
-    assert!(hostname::parse(text).is_none_or(|name| (1..=limits::HOSTNAME).contains(&name.len())));
+    assert!(hostname::parse(text).is_none_or(|name| (1..=HOSTNAME).contains(&name.len())));
     assert!(boot_id::parse(text).is_none_or(|id| id.len() == 36));
     let mut found = Addresses::default();
     let mut place = mountinfo::Place::default();
@@ -414,7 +415,7 @@ fn feed(text: &[u8]) {
         place.add("/mnt/nas/local", &mount);
         assert!(mount.point().count() <= text.len());
     }
-    assert!(place.waits().is_none_or(|kind| kind.len() <= limits::FILE_SYSTEM));
+    assert!(place.waits().is_none_or(|kind| kind.len() <= FILE_SYSTEM));
     for device in diskstats::devices(text) {
         assert!(!device.name.is_empty() && !diskstats::is_partition(device.name, device.name));
     }
@@ -429,7 +430,7 @@ fn feed(text: &[u8]) {
     mmc::pre_eol(text);
     let _ = addresses::parse(text, Family::V4, 7, &mut found);
     let _ = addresses::parse(text, Family::V6, 7, &mut found);
-    assert!(found.as_slice().len() <= 2 * limits::ADDRESSES);
+    assert!(found.as_slice().len() <= 2 * ADDRESSES);
 }
 
 #[test]

@@ -15,6 +15,8 @@
 )]
 
 #[forbid(unsafe_code)]
+pub mod limits;
+#[forbid(unsafe_code)]
 pub mod conf;
 #[forbid(unsafe_code)]
 pub mod output;

@@ -10,6 +10,7 @@ use crate::conf::tags::Tags;
 use crate::figures::Tick;
 use crate::figures::basic::Basic;
 use crate::figures::schedule::Figures;
+use crate::limits;
 use crate::machine::cores::ProcessorReader;
 use crate::machine::memory::MemoryReader;
 use crate::machine::snapshot::Snapshot;
@@ -19,7 +20,7 @@ use crate::machine::wanted::Wanted;
 use crate::machine::{Machine, name_in};
 use psistats_core::kernel::addresses::Addresses;
 use psistats_core::kernel::{Fixed, boot_id, uptime};
-use psistats_core::limits;
+use psistats_core::limits::REPORT;
 use psistats_core::report::{self, CpuRate, Members, Report};
 
 /// Makes the reports of one machine: [`Sampler::begin`], then [`Machine::read`] with what that wants, then
@@ -79,7 +80,7 @@ impl Sampler {
             uptime_source: Source::open(root, "proc/uptime"),
             thermometer,
             figures,
-            json: vec![0; limits::REPORT].into_boxed_slice(),
+            json: vec![0; REPORT].into_boxed_slice(),
         }
     }
 
@@ -140,7 +141,7 @@ impl Sampler {
             ipaddr: addresses.map(|addresses| addresses.map_or(&[][..], Addresses::as_slice)),
             ts: self.timestamps.then_some(Fixed(tick.unix_ms)),
         };
-        // limits::REPORT holds any report; further figures may find no room.
+        // REPORT holds any report; further figures may find no room.
         let mut length = report.encode(&mut self.json).unwrap_or_default();
         if !self.tags.is_empty() {
             let tags = &self.tags;

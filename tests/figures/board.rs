@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use psistats_core::limits;
+use psistats_core::limits::KERNEL_FILE;
+use psistats_host::limits;
 use serde_json::{Value, json};
 
 use crate::figure;
@@ -120,7 +121,7 @@ fn the_board_stands_behind_any_number_of_processors() {
     let tree = Tree::of(&boards().join("hisilicon-128core"));
     assert_eq!(figure(&tree, "board"), Value::Null);
     let text = fs::read_to_string(tree.path().join(CPUINFO)).unwrap();
-    assert!(text.len() > 2 * limits::KERNEL_FILE);
+    assert!(text.len() > 2 * KERNEL_FILE);
     tree.put(CPUINFO, text + "\nSerial\t: 1\n");
     assert_eq!(figure(&tree, "board"), json!({"model": null, "serial": "1", "revision": null}));
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use psistats_core::limits;
+use psistats_host::limits;
 use serde_json::{Value, json};
 
 use crate::{after, figure, first, python};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use psistats_core::limits;
+use psistats_host::limits;
 use serde_json::{Value, json};
 
 use crate::{after, first};

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use procfs::CurrentSI;
-use psistats_core::limits;
+use psistats_core::limits::KERNEL_FILE;
+use psistats_host::limits;
 use serde_json::{Value, json};
 
 use crate::{after, assert_near, first, python};
@@ -88,7 +89,7 @@ fn a_stat_that_is_longer_than_the_buffer_is_read_to_its_last_core_and_what_is_be
         })
     };
     let (before, now) = (stat(0), stat(25) + "intr 1 2 3\n");
-    assert!(before.len() > limits::KERNEL_FILE);
+    assert!(before.len() > KERNEL_FILE);
     assert_eq!(over(&[&before, &now, &now])[0], json!(vec![100.0; limits::CORES]));
 }
 

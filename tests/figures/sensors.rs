@@ -311,7 +311,7 @@ fn names_that_are_no_text_or_too_long_do_no_harm() {
     chip(&tree, 2, "platform/c", "bus/platform", &files);
     tree.put("sys/devices/platform/c/hwmon/hwmon2/temp3_label", b"\xff\n");
     tree.put("sys/devices/platform/c/hwmon/hwmon2/temp3_input", b"3000\n");
-    let cut = &long[..psistats_core::limits::SENSOR_LABEL];
+    let cut = &long[..psistats_host::limits::SENSOR_LABEL];
     assert_eq!(
         values(&figure(&tree, "sensors")),
         json!({
@@ -330,7 +330,7 @@ fn more_sensors_than_there_is_room_for_are_left_out() {
         tree.put(&format!("{directory}/temp1_input"), format!("{}\n", 1000 + number));
     }
     let sensors = figure(&tree, "sensors");
-    assert_eq!(sensors.as_object().unwrap().len(), psistats_core::limits::LISTED_SENSORS);
+    assert_eq!(sensors.as_object().unwrap().len(), psistats_host::limits::LISTED_SENSORS);
     assert_eq!(sensors["many-virtual-3f"]["temp1"]["value"], json!(1.063));
 }
 

@@ -20,9 +20,12 @@ use std::time::Duration;
 
 use agent::Agent;
 use broker::Broker;
-use psistats_core::limits;
 use psistats_core::outbox::Outbox;
 use psistats_core::time::{Backoff, Instant, Periodic};
+
+/// Bytes of the outbox: about ten minutes of reports of a second, and little more than the largest report.
+const RING: usize = 131_072;
+const SMALL_RING: usize = 8192;
 
 const STEP: Duration = Duration::from_millis(10);
 
@@ -130,7 +133,7 @@ fn every_fault_at_random_loses_no_confirmed_report_and_miscounts_none() {
     let (mut confirmed, mut dropped, mut ends, mut returned) = (0, 0, 0, 0);
     for _ in 0..6 {
         let period = Duration::from_millis(20 + random.below(300));
-        let mut world = World::new(3, period, limits::BACKLOG_MIN);
+        let mut world = World::new(3, period, SMALL_RING);
         world.broker.trouble();
         world.run(Duration::from_secs(120), &mut random, |now| now.as_nanos() as i64 / 1_000_000);
         world.recover(&mut random);
@@ -149,7 +152,7 @@ fn every_fault_at_random_loses_no_confirmed_report_and_miscounts_none() {
 #[test]
 fn without_faults_everything_is_confirmed_on_one_connection() {
     let mut random = Random::from_environment("without_faults");
-    let mut world = World::new(3, Duration::from_millis(100), limits::BACKLOG_DEFAULT);
+    let mut world = World::new(3, Duration::from_millis(100), RING);
     world.run(Duration::from_secs(60), &mut random, |_| 0);
     world.recover(&mut random);
     for agent in &world.agents {
@@ -186,7 +189,7 @@ fn fault_29_five_thousand_agents_that_lose_their_broker_at_once_come_back_spread
 fn fault_30_a_week_without_a_broker_keeps_the_newest_in_flat_memory() {
     const WEEK_S: i64 = 7 * 24 * 3600;
     let mut random = Random::from_environment("fault_30");
-    let mut world = World::new(1, Duration::from_secs(1), limits::BACKLOG_DEFAULT);
+    let mut world = World::new(1, Duration::from_secs(1), RING);
     let agent = &mut world.agents[0];
     let (mut fewest, mut most) = (u64::MAX, 0);
     for second in 0..WEEK_S {
@@ -214,7 +217,7 @@ fn fault_30_a_week_without_a_broker_keeps_the_newest_in_flat_memory() {
 fn fault_31_a_clock_that_steps_moves_stamps_and_no_timer() {
     const DAY_MS: i64 = 86_400_000;
     let mut random = Random::from_environment("fault_31");
-    let mut world = World::new(1, Duration::from_millis(500), limits::BACKLOG_DEFAULT);
+    let mut world = World::new(1, Duration::from_millis(500), RING);
     let start = world.now;
     // It starts in 1970, is set right, and goes back by a day.
     let wall_ms = move |now: Instant| match now.since(start).as_secs() {

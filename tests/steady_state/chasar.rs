@@ -10,8 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
-use psistats_core::limits;
 use psistats_host::chasar::collector::Options;
+use psistats_host::limits;
 use tempfile::TempDir;
 
 use crate::counting::Counted;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use psistats_core::limits;
 use psistats_core::report::json_of;
+use psistats_host::limits;
 use psistats_host::machine::hwmon::{Sensor, Sensors};
 use psistats_host::machine::source::{ReadError, Root};
 

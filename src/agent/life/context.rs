@@ -10,10 +10,10 @@ use log::warn;
 use crate::life::connection::State;
 use crate::net::reactor::{Notify, Reactor};
 use crate::settings::Settings;
-use psistats_core::limits;
 use psistats_core::outbox::{Counters, Outbox};
 use psistats_core::time::Instant;
 use psistats_host::chasar::collector::Collector;
+use psistats_host::limits;
 
 /// What the command line wants of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,13 +17,13 @@ use std::path::{Path, PathBuf};
 pub use app::{App, DEFAULT_PIDFILE};
 pub use configuration::Configuration;
 pub use needs::Needs;
-use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::{self, find};
 use psistats_host::conf::logging::Logging;
 use psistats_host::conf::reports::{self, Reports};
 use psistats_host::conf::values::{boolean, whole};
 use psistats_host::conf::{Problem, Problems, Reading, Severity, ini, loggers};
+use psistats_host::limits;
 pub use server::Server;
 pub use topology::{Exchange, Queue, QueueKind};
 

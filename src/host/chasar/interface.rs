@@ -3,10 +3,10 @@
 use heapless::String;
 use log::warn;
 
+use crate::limits;
 use crate::machine::source::{Root, Source, read_at};
 use crate::output::once::Once;
 use psistats_core::kernel::{route, text};
-use psistats_core::limits;
 
 /// netdevice(7)
 const IFF_LOOPBACK: u32 = 0x8;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::conf::hosts::{Host, host};
 use crate::conf::reading::Reading;
 use crate::conf::values::{PORT as ANY_PORT, TIMER, boolean, optional, seconds, text, whole};
-use psistats_core::limits;
+use crate::limits;
 
 /// The section.
 pub const NAME: &str = "chasar";

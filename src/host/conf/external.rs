@@ -6,7 +6,7 @@ use crate::conf::reading::{Expected, Reading};
 use crate::conf::tags::{expected_name, is_name};
 use crate::conf::values::{TIMER, has_controls, seconds};
 use crate::figures::FIGURES;
-use psistats_core::limits;
+use crate::limits;
 
 /// What the name of such a section begins with.
 const PREFIX: &str = "value:";

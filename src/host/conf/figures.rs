@@ -7,8 +7,8 @@ use crate::conf::reading::{Expected, Reading};
 use crate::conf::sensors::devices;
 use crate::conf::values::{TIMER, boolean, has_controls, seconds};
 use crate::figures::{Entry, FIGURES, Options};
+use crate::limits;
 use psistats_core::kernel::mountinfo::unescaped;
-use psistats_core::limits;
 
 /// A figure that reports have unless it is disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

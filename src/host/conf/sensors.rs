@@ -2,7 +2,7 @@
 
 use crate::conf::ini::trim;
 use crate::conf::reading::Expected;
-use psistats_core::limits;
+use crate::limits;
 
 /// A line of `devices[]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use crate::conf::reading::Reading;
 use crate::conf::values::text;
-use psistats_core::limits;
+use crate::limits;
 
 /// Keys and values, in the order of the file: at most [`limits::TAGS`], each of at most [`limits::TAG_NAME`] and
 /// [`limits::TAG`] bytes.

@@ -7,12 +7,12 @@ use heapless::String;
 
 use crate::figures::Options;
 use crate::figures::figure::Figure;
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::cpuinfo::{self, Field};
 use psistats_core::kernel::text;
-use psistats_core::limits;
 use psistats_core::report::{self, RaspberryPi, json_of};
 
 /// Empty: not told.

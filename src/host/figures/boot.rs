@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 
 use crate::figures::Options;
 use crate::figures::figure::Figure;
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::stat;
-use psistats_core::limits;
 use psistats_core::report::json_of;
 
 #[derive(Debug)]

@@ -10,12 +10,12 @@ use serde::{Serialize, Serializer};
 
 use crate::figures::Options;
 use crate::figures::figure::Figure;
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, Source, read_at};
 use crate::output::once::Once;
 use psistats_core::bytes::Short;
 use psistats_core::kernel::{Thousandths, cpufreq, cpulist};
-use psistats_core::limits;
 use psistats_core::report::json_of;
 
 #[derive(Debug)]

@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use crate::figures::Options;
 use crate::figures::figure::{Crowd, Figure};
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::diskstats::{devices, is_partition};
-use psistats_core::limits;
+use psistats_core::limits::COUNTED;
 use psistats_core::report::deltas::Deltas;
 use psistats_core::report::rates::DiskRates;
 use psistats_core::report::{Members, json_of};
@@ -60,7 +61,7 @@ impl Figure for DiskIo {
                         && !disks.rows().any(|row| is_partition(disk, row.name()))
                         && is_whole_disk(snapshot.root, disk);
                 if is_disk && disks.add(disk, DiskRates::counters(&device), snapshot.now).is_err() {
-                    crowd.tell("diskio", limits::COUNTED);
+                    crowd.tell("diskio", COUNTED);
                 }
             }
             ControlFlow::Continue(())

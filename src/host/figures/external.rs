@@ -14,11 +14,11 @@ use nix::errno::Errno;
 use crate::conf::external;
 use crate::figures::figure::Figure;
 use crate::figures::mounts::{Space, Table};
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, read_at};
 use psistats_core::bytes::Short;
 use psistats_core::json;
-use psistats_core::limits;
 use psistats_core::report::copy_of;
 
 #[derive(Debug)]

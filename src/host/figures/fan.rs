@@ -6,13 +6,13 @@ use heapless::String;
 
 use crate::figures::Options;
 use crate::figures::figure::Figure;
+use crate::limits;
 use crate::machine::hwmon::{Sensor, Sensors};
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::Fixed;
 use psistats_core::kernel::hwmon::Kind;
-use psistats_core::limits;
 use psistats_core::report::{Fans, json_of};
 
 #[derive(Debug)]

@@ -49,8 +49,8 @@ pub(super) trait Figure {
 /// What some figures are to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// `[disk] mounts`: at most [`limits::MOUNTS`](psistats_core::limits::MOUNTS), each of at most
-    /// [`limits::MOUNT_POINT`](psistats_core::limits::MOUNT_POINT) bytes.
+    /// `[disk] mounts`: at most [`limits::MOUNTS`](crate::limits::MOUNTS), each of at most
+    /// [`limits::MOUNT_POINT`](crate::limits::MOUNT_POINT) bytes.
     pub mounts: Vec<String>,
     /// `[diskio] counters`: the counters behind the rates too.
     pub disk_counters: bool,

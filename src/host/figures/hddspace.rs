@@ -8,10 +8,10 @@ use serde::{Serialize, Serializer};
 use crate::figures::Options;
 use crate::figures::figure::{Crowd, Figure};
 use crate::figures::mounts::{Space, Table};
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root};
 use psistats_core::bytes::Short;
-use psistats_core::limits;
 use psistats_core::report::{Members, json_of};
 
 #[derive(Debug)]

@@ -8,12 +8,12 @@ use heapless::{String, Vec};
 
 use crate::figures::Options;
 use crate::figures::figure::{Crowd, Figure};
+use crate::limits;
 use crate::machine::numbered::CHIPS;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, read_at};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::hwmon::Kind;
-use psistats_core::limits;
 use psistats_core::report::hardware::DriveTemperature;
 use psistats_core::report::{Members, json_of};
 

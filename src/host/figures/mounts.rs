@@ -9,9 +9,9 @@ use heapless::{String, Vec};
 use log::info;
 use nix::sys::statvfs::statvfs;
 
+use crate::limits;
 use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::kernel::mountinfo::{Access, Device, Mount, Place, mounts};
-use psistats_core::limits;
 use psistats_core::report::disk::Usage;
 
 /// A mount point, and what was found there.

@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use crate::figures::Options;
 use crate::figures::figure::{Crowd, Figure};
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::net_dev::Columns;
-use psistats_core::limits;
+use psistats_core::limits::COUNTED;
 use psistats_core::report::deltas::Deltas;
 use psistats_core::report::rates::NetRates;
 use psistats_core::report::{Members, json_of};
@@ -60,7 +61,7 @@ impl Figure for Net {
             for interface in columns.interfaces(text).filter(|interface| interface.name != "lo") {
                 let counters = NetRates::counters(&interface);
                 if interfaces.add(interface.name, counters, snapshot.now).is_err() {
-                    crowd.tell("net", limits::COUNTED);
+                    crowd.tell("net", COUNTED);
                 }
             }
             ControlFlow::Continue(())

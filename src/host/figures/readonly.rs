@@ -8,12 +8,12 @@ use heapless::String;
 use crate::figures::Options;
 use crate::figures::figure::Figure;
 use crate::figures::mounts::{Space, Table};
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, Source, read_at};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::mountinfo::Device;
 use psistats_core::kernel::{fstab, text};
-use psistats_core::limits;
 use psistats_core::report::disk::Health;
 use psistats_core::report::{Members, json_of};
 

@@ -5,11 +5,11 @@ use log::warn;
 use crate::conf::sensors::Device;
 use crate::figures::Options;
 use crate::figures::figure::{Crowd, Figure};
+use crate::limits;
 use crate::machine::hwmon::{self, Sensor};
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root};
 use psistats_core::bytes::Short;
-use psistats_core::limits;
 use psistats_core::report::{self, json_of};
 
 #[derive(Debug)]

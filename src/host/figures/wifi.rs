@@ -4,18 +4,19 @@ use heapless::{String, Vec};
 
 use crate::figures::Options;
 use crate::figures::figure::{Crowd, Figure};
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, Source};
 use psistats_core::bytes::Short;
 use psistats_core::kernel::wireless::interfaces;
-use psistats_core::limits;
+use psistats_core::limits::COUNTED_NAME;
 use psistats_core::report::hardware::Signal;
 use psistats_core::report::{Members, json_of};
 
 #[derive(Debug)]
 pub struct Wifi {
     source: Source,
-    found: Vec<(String<{ limits::COUNTED_NAME }>, Signal), { limits::WIFI }>,
+    found: Vec<(String<{ COUNTED_NAME }>, Signal), { limits::WIFI }>,
     crowd: Crowd,
 }
 

@@ -11,11 +11,12 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send, socket,
 };
 
+use crate::limits;
 use crate::machine::source::{ReadError, Root};
 use crate::machine::wanted::Wanted;
 use crate::output::once::Once;
 use psistats_core::kernel::addresses::{Addresses, Error, Family, Progress, parse, request};
-use psistats_core::limits;
+use psistats_core::limits::ADDRESSES;
 
 /// Asks the kernel for addresses.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ impl AddressReader {
             self.sequence = self.sequence.wrapping_add(1);
             if dump(&socket, family, self.sequence, buf, &mut self.found)? == Progress::Full {
                 if self.more.first() {
-                    warn!("more than {} addresses: reports carry the first of them", limits::ADDRESSES);
+                    warn!("more than {} addresses: reports carry the first of them", ADDRESSES);
                 }
                 // The rest of the dump is still under way.
                 return Ok(());

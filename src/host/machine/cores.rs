@@ -3,13 +3,13 @@
 use heapless::Vec as Fixed;
 use log::warn;
 
+use crate::limits;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{ReadError, Root, Source};
 use crate::machine::wanted::Wanted;
 use crate::output::once::Once;
 use psistats_core::kernel::Tenths;
 use psistats_core::kernel::stat::{self, CpuTimes};
-use psistats_core::limits;
 use psistats_core::report::CpuRate;
 
 /// `/proc/stat`.

@@ -17,11 +17,11 @@ use std::fs::File;
 use heapless::{String, Vec as Few};
 use nix::errno::Errno;
 
+use crate::limits;
 use crate::machine::numbered::{CHIPS, Class, Label, Name, OLD_CHIPS, ZONES, label};
 use crate::machine::source::{ReadError, Root, read_at};
 use psistats_core::kernel::Thousandths;
 use psistats_core::kernel::hwmon::{Address, Kind};
-use psistats_core::limits;
 
 /// A sensor, open.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use std::ops::ControlFlow;
 
+use crate::limits;
 use crate::machine::source::{ReadError, Root, Source};
 use crate::machine::sys;
 use crate::machine::wanted::Wanted;
 use psistats_core::kernel::meminfo::{self, Swap};
 use psistats_core::kernel::{Tenths, zoneinfo};
-use psistats_core::limits;
 use psistats_core::report::percent;
 
 /// `/proc/meminfo`, and `/proc/zoneinfo` for kernels that do not tell what is available.

@@ -20,6 +20,7 @@ use std::path::Path;
 
 use nix::sys::utsname::uname;
 
+use crate::limits;
 use crate::machine::addresses::AddressReader;
 use crate::machine::cores::ProcessorReader;
 use crate::machine::memory::MemoryReader;
@@ -27,7 +28,7 @@ use crate::machine::snapshot::Snapshot;
 use crate::machine::source::{Root, Source};
 use crate::machine::wanted::Wanted;
 use psistats_core::kernel::hostname;
-use psistats_core::limits;
+use psistats_core::limits::KERNEL_FILE;
 use psistats_core::time::Instant;
 
 /// The sources of snapshots, and room to read them. It has one owner.
@@ -49,7 +50,7 @@ impl Machine {
         let root = Root::open(root);
         Self {
             hostname: hostname(&root),
-            text: vec![0; limits::KERNEL_FILE].into_boxed_slice(),
+            text: vec![0; KERNEL_FILE].into_boxed_slice(),
             processors: ProcessorReader::open(&root),
             memory: MemoryReader::open(&root),
             addresses: AddressReader::default(),

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use heapless::String;
 use nix::errno::Errno;
 
+use crate::limits;
 use crate::machine::source::{Root, read_at};
-use psistats_core::limits;
 
 /// The name of a file under the root.
 pub type Name = String<{ limits::KERNEL_PATH }>;

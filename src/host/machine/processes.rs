@@ -14,11 +14,11 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use rustix::fs::{RawDir, SeekFrom, seek};
 
+use crate::limits;
 use crate::machine::source::{ReadError, Root, read_at};
 use crate::output::once::Once;
 use psistats_core::kernel::process::{self, Status};
 use psistats_core::kernel::{Fixed, Tenths};
-use psistats_core::limits;
 
 /// Bytes that the kernel leaves of a name (`TASK_COMM_LEN` - 1).
 const CUT: usize = 15;

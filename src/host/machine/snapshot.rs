@@ -22,7 +22,7 @@ pub struct Snapshot<'m> {
     /// The times of all processors together.
     pub cpu: Result<CpuTimes, ReadError>,
     /// The times of each core by its number; none of one that is offline. At most
-    /// [`limits::CORES`](psistats_core::limits::CORES).
+    /// [`limits::CORES`](crate::limits::CORES).
     pub cores: Result<&'m [Option<CpuTimes>], ReadError>,
     /// Whether there are more cores than that.
     pub has_more_cores: bool,

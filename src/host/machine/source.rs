@@ -14,9 +14,9 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 
+use crate::limits;
 use crate::output::Reason;
 use crate::output::once::Once;
-use psistats_core::limits;
 
 /// The directory that `proc`, `sys` and `dev` are in: `/`, or a captured tree.
 ///

@@ -5,12 +5,12 @@ use std::fs::File;
 use heapless::Vec;
 use nix::errno::Errno;
 
+use crate::limits;
 use crate::machine::numbered::{CHIPS, Class, Label, Name, OLD_CHIPS, ZONES};
 use crate::machine::source::{ReadError, Root, read_at};
 use crate::machine::sys;
 use psistats_core::kernel::Thousandths;
 use psistats_core::kernel::thermal::{self, Rank};
-use psistats_core::limits;
 
 /// The sensors that may tell the processor's temperature, open, best first.
 #[derive(Debug, Default)]
