@@ -94,5 +94,5 @@ fn fault_35_on_a_read_only_disk_reports_are_published_and_a_start_names_a_file_t
     place.configure(pidfile.to_string());
     let (code, _, complaint) = answer(&mut place.psistats_after(&read_only, "start"));
     assert_eq!(code, Some(1));
-    assert!(complaint.contains(&format!("{here}/pid")) && complaint.contains("Read-only"), "{complaint}");
+    assert!(complaint.contains(&format!("{here}/pid")) && complaint.contains("read-only"), "{complaint}");
 }
