@@ -60,7 +60,7 @@ fn a_reload_is_notified_with_its_time_and_ends_in_ready_even_if_the_previous_set
     let agent = watched(&manager, &config);
     manager.wait_for("READY=1");
     let reloads =
-        [(config.clone(), "was read again"), (config.text("[app\n"), "keeping the previous configuration")];
+        [(config.clone(), "was reloaded"), (config.text("[app\n"), "keeping the previous configuration")];
     for (config, said) in reloads {
         let seen = manager.heard().len();
         agent.reload(&config);

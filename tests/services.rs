@@ -107,7 +107,7 @@ fn every_system_call_of_a_whole_run_is_allowed_by_the_unit() {
     let mut agent = Agent::start_by(&mut command, &config, &["--stdout"]);
     agent.wait_for_lines_of(Stream::Stdout, 10, PATIENCE);
     agent.reload(&config);
-    agent.wait_for_line("was read again", PATIENCE);
+    agent.wait_for_line("was reloaded", PATIENCE);
     assert!(agent.stop().success());
     let deadline = Instant::now() + PATIENCE;
     let trace = loop {

@@ -97,7 +97,7 @@ fn sighup_switches_messages_on_and_to_another_master_and_off_while_reports_go_on
         (0..3).for_each(|_| drop(master.message()));
     }
     agent.reload(&config);
-    let told = || agent.lines().iter().filter(|line| line.contains("was read again")).count();
+    let told = || agent.lines().iter().filter(|line| line.contains("was reloaded")).count();
     let deadline = Instant::now() + PATIENCE;
     while told() < 3 {
         assert!(Instant::now() < deadline, "{:#?}", agent.lines());

@@ -77,7 +77,7 @@ fn a_master_that_changes_its_mind_without_end_is_told_of_a_few_times_a_second_an
     let mut reader = sub.try_clone().unwrap();
     thread::spawn(move || copy(&mut reader, &mut sink()));
     let flood = thread::spawn(move || while sub.write_all(&both).is_ok() {});
-    node.wait_for_line(" more lines like these were left out", PATIENCE);
+    node.wait_for_line(" more lines like these were suppressed", PATIENCE);
     stop(&mut node);
     flood.join().unwrap();
     let lines = node.lines();

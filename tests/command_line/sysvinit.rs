@@ -86,7 +86,7 @@ fn the_sysvinit_script_reloads_a_running_service_and_refuses_a_wrong_configurati
     assert_eq!(script.run("reload").code, Some(7), "nothing runs");
     assert_eq!(script.run("force-reload").code, Some(0));
     let pid = script.place.processes()[0];
-    let reloads = || fs::read_to_string(&log).unwrap().matches("was read again").count();
+    let reloads = || fs::read_to_string(&log).unwrap().matches("was reloaded").count();
     for (times, action) in [(1, "reload"), (2, "force-reload")] {
         assert_eq!(script.run(action).code, Some(0));
         wait_until("it was read again", || reloads() == times);

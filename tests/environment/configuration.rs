@@ -66,7 +66,7 @@ fn fault_36_a_reload_of_a_wrong_configuration_keeps_the_previous_one() {
 
     place.configure(GOOD.replace("enabled=no", "enabled=yes"));
     agent.signal(Signal::SIGHUP);
-    agent.wait_for_line("the configuration was read again", PATIENCE);
+    agent.wait_for_line("the configuration was reloaded", PATIENCE);
     agent.wait_for_line("\"cpu_temp\":", PATIENCE);
 }
 

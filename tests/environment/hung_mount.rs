@@ -130,7 +130,7 @@ fn a_lost_file_server_under_the_configuration_blocks_neither_sampling_nor_a_stop
     let umount = in_namespace_of(&agent, &["umount", "-l", place.dir().to_str().unwrap()]).status().unwrap();
     assert!(umount.success());
     drop(hung);
-    agent.wait_for_line("the configuration was read again", PATIENCE);
+    agent.wait_for_line("the configuration was reloaded", PATIENCE);
     wait_until("nobody reads it any more", || agent.status("Threads") == 1);
 
     let _hung = hang(&agent, place.dir());

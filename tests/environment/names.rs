@@ -91,7 +91,7 @@ fn fault_28_only_one_thread_resolves_the_master_nodes_name_however_often_the_set
         place.configure(config(n).to_string());
         agent.signal(Signal::SIGHUP);
         wait_until("it was read", || {
-            count(&agent.lines(), "the configuration was read again") == n as usize - 1
+            count(&agent.lines(), "the configuration was reloaded") == n as usize - 1
         });
     }
     assert_eq!(agent.status("Threads"), 2, "one thread that waits for the name, not one a change");

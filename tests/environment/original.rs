@@ -168,7 +168,7 @@ fn at_level_debug_each_report_is_logged_in_the_line_of_the_original() {
     let report: serde_json::Value = serde_json::from_str(report).unwrap();
     assert!(report["cpu"].is_number() && report["ipaddr"].is_array(), "{report}");
     agent.reload(&log("INFO"));
-    agent.wait_for_line("was read again", PATIENCE);
+    agent.wait_for_line("was reloaded", PATIENCE);
     let so_far = count(&agent.lines(), "Sending packet: ");
     let sampled = || Counters::wait_for(&agent, |_| true).sampled;
     let before = sampled();

@@ -32,24 +32,24 @@ fn faults_9_to_11_under_a_memory_alarm_the_connection_stays_reports_are_sent_onc
     broker.ctl(&["close_all_connections", "--vhost", "/", "maintenance"]);
     wait_until(&roomy, "connected anew", |_| connections_made(&roomy) == 2);
     assert_eq!(counters(&roomy).connection, "Ready");
-    assert!(!roomy.lines().iter().any(|line| line.contains("takes no reports")));
+    assert!(!roomy.lines().iter().any(|line| line.contains("accepts no reports")));
 
     // The alarm comes while the agent is publishing.
     let (all, most) = (tap("roomy.#"), tap("small.#"));
     roomy.reload(&config("roomy"));
-    let line = roomy.wait_for_line("takes no reports for now", PATIENCE);
+    let line = roomy.wait_for_line("accepts no reports for now", PATIENCE);
     assert!(line.contains("memory"), "{line}");
     let mut small = Agent::start(&config("small").set("backlog", "bytes", BYTES), &[]);
     let full = wait_until(&small, "dropping", |c| c.connection == "Blocked" && c.dropped > 20);
     assert!(full.pending * REPORT_BYTES < BYTES, "{full:?}");
     wait_until(&roomy, "keeping", |c| c.connection == "Blocked" && c.pending > 20);
     let mut stopped = Agent::start(&config("stopped"), &[]);
-    stopped.wait_for_line("takes no reports for now", PATIENCE);
+    stopped.wait_for_line("accepts no reports for now", PATIENCE);
     stop(&mut stopped);
 
     clear(&broker);
     for (agent, made) in [(&roomy, 2), (&small, 1)] {
-        agent.wait_for_line("takes reports again", PATIENCE);
+        agent.wait_for_line("accepts reports again", PATIENCE);
         wait_until_caught_up(agent);
         assert_eq!(connections_made(agent), made, "{}", agent.lines().join("\n"));
     }

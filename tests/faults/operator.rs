@@ -48,7 +48,7 @@ fn fault_15_a_queue_deleted_while_publishing_is_declared_again_and_gets_every_la
     // No report is in flight while the queue is deleted, so it is known which reports are deleted with it.
     let idle = config.clone().set("app", "primary_timer", 3600);
     agent.reload(&idle);
-    agent.wait_for_line("the configuration was read again", PATIENCE);
+    agent.wait_for_line("the configuration was reloaded", PATIENCE);
     // New settings take effect with a new report.
     let sampled = counters(&agent).sampled;
     let before = wait_until(&agent, "idle", |c| c.pending == 0 && c.sampled > sampled);
@@ -77,7 +77,7 @@ fn fault_19_a_returned_report_does_not_count_as_confirmed_and_is_kept_on_the_sam
     assert_eq!(bindings.len(), 1, "{bindings:?}");
     let path = format!("bindings/{vhost}/e/psistats/q/{}/{}", queue_name(), key.replace('#', "%23"));
     broker.api("DELETE", &path, None);
-    let line = agent.wait_for_line("reports come back (312 NO_ROUTE)", PATIENCE);
+    let line = agent.wait_for_line("reports are returned (312 NO_ROUTE)", PATIENCE);
     for part in ["WARNING", "no queue is bound", &queue_name(), "[queue] declare=yes"] {
         assert!(line.contains(part), "{part} is missing in: {line}");
     }
@@ -87,7 +87,7 @@ fn fault_19_a_returned_report_does_not_count_as_confirmed_and_is_kept_on_the_sam
     assert_eq!(later.confirmed, away.confirmed, "an Ack after a Return is no confirmation");
 
     queue.declare();
-    agent.wait_for_line("takes reports again", PATIENCE);
+    agent.wait_for_line("accepts reports again", PATIENCE);
     wait_until_caught_up(&agent);
     let told = agent.lines().iter().filter(|line| line.contains("NO_ROUTE")).count();
     assert_eq!((told, connections_made(&agent)), (1, 1), "{:#?}", agent.lines());

@@ -83,12 +83,12 @@ fn a_broker_that_blocks_and_unblocks_without_end_logs_a_few_lines_a_second_and_t
         walk.says("closed the connection with 320", Retry::Soon);
         let lines = walk.agent.lines();
         let is_about =
-            |line: &&String| line.contains("takes reports again") || line.contains("takes no reports");
+            |line: &&String| line.contains("accepts reports again") || line.contains("accepts no reports");
         let about: Vec<_> = lines.iter().filter(is_about).collect();
         let most = if changes { 5 * (begin.elapsed().as_secs() as usize + 2) } else { 0 };
         assert!(about.len() <= most, "{about:#?}");
         let left_out = lines.iter().filter_map(|line| {
-            let (before, _) = line.split_once(" more lines like these were left out")?;
+            let (before, _) = line.split_once(" more lines like these were suppressed")?;
             before.rsplit(' ').next()?.parse::<usize>().ok()
         });
         let told = about.len() + left_out.sum::<usize>();

@@ -31,7 +31,7 @@ fn new_timers_take_effect_on_the_same_connection_and_report_numbers_go_on() {
     // From now on every report has the secondary keys, and settings of messages take effect too.
     let changed = config.set("app", "secondary_timer", "0.05").set("message", "timestamp", "yes");
     agent.reload(&changed);
-    agent.wait_for_line("the configuration was read again", PATIENCE);
+    agent.wait_for_line("the configuration was reloaded", PATIENCE);
     let after = until(&messages, |message| message.body["ts"].is_number());
     let full = messages.take(5, PATIENCE);
     assert!(full.iter().all(|message| message.body["uptime"].is_number()), "{full:#?}");

@@ -62,8 +62,11 @@ impl Counters {
 
     fn connection(line: &str) -> Option<&'static str> {
         let words = line.split("pending=").nth(1)?.split_once(" (")?.1;
-        let meant =
-            [("connected to ", "Ready"), ("no connection", "Away"), ("the broker takes nothing", "Blocked")];
+        let meant = [
+            ("connected to ", "Ready"),
+            ("no connection", "Away"),
+            ("the broker accepts no reports", "Blocked"),
+        ];
         meant.into_iter().find(|(begin, _)| words.starts_with(begin)).map(|(_, meant)| meant)
     }
 

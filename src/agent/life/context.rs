@@ -152,11 +152,11 @@ impl<'r> Shared<'r> {
             hostname: RefCell::new(Rc::default()),
             outbox: RefCell::new(Outbox::new(Box::default())),
             ring: Cell::new(0),
-            connection: State::new(reactor, "the broker takes nothing"),
+            connection: State::new(reactor, "the broker accepts no reports"),
             feed: Feed {
                 collector: RefCell::default(),
                 fresh: Cell::new(false),
-                connection: State::new(reactor, "the master node wants nothing"),
+                connection: State::new(reactor, "the master node has not subscribed"),
                 sent: Cell::new(0),
                 dropped: Cell::new(0),
                 news: Notify::default(),

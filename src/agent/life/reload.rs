@@ -86,7 +86,7 @@ impl<'s, 'r> Reload<'s, 'r> {
         match reading {
             Ok(reading) => self.reading = Some(reading),
             Err(error) => {
-                error!("the configuration cannot be read again: {error}");
+                error!("cannot reload the configuration: {error}");
                 self.manager.reloaded();
             }
         }
@@ -115,7 +115,7 @@ impl<'s, 'r> Reload<'s, 'r> {
             Err(error) => return error!("{error}; keeping the previous configuration"),
         }
         loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
-        info!("the configuration was read again");
+        info!("the configuration was reloaded");
         self.shared.replace_settings(loaded.settings);
     }
 }

@@ -107,7 +107,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     }
     let pending = shared.outbox.borrow().counters().pending;
     if pending > 0 {
-        warn!("{pending} reports that the broker has not confirmed end with the program");
+        warn!("{pending} unconfirmed reports are lost");
     }
     log::logger().flush();
     match result {

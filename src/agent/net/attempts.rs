@@ -99,7 +99,7 @@ impl<'r> Lines<'r> {
         let left_out = quota.take_left_out();
         self.quota.set(quota);
         if left_out > 0 {
-            warn!(target: self.target, "{left_out} more lines like these were left out");
+            warn!(target: self.target, "{left_out} more lines like these were suppressed");
         }
     }
 }

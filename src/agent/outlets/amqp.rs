@@ -230,7 +230,7 @@ impl<'p> Publishing<'p, '_> {
                 self.set(
                     Connection::Blocked,
                     format_args!(
-                        "{host}: reports come back ({code} {text}): no queue is bound to exchange \"{}\" for \"{}\"; bind one, or set [queue] declare=yes. They are kept, and the oldest is tried now and then",
+                        "{host}: reports are returned ({code} {text}): no queue is bound to exchange \"{}\" for \"{}\"; bind one, or set [queue] declare=yes. They are kept, and the oldest is retried from time to time",
                         self.settings.exchange.name, self.routing_key,
                     ),
                 );
@@ -238,18 +238,18 @@ impl<'p> Publishing<'p, '_> {
             Event::Confirmed { .. } if self.unroutable.take() => {
                 self.set(
                     Connection::Ready,
-                    format_args!("{host}: a queue is bound, which takes reports again"),
+                    format_args!("{host}: a queue is bound, which accepts reports again"),
                 );
             }
             Event::Blocked(reason) => {
                 self.set(
                     Connection::Blocked,
-                    format_args!("{host} takes no reports for now ({reason}); they are kept"),
+                    format_args!("{host} accepts no reports for now ({reason}); they are kept"),
                 );
                 self.shared.connection.because(reason);
             }
             Event::Unblocked => {
-                self.set(Connection::Ready, format_args!("{host} takes reports again"));
+                self.set(Connection::Ready, format_args!("{host} accepts reports again"));
             }
             // The outbox knows; the end is pass()'s.
             _ => {}

@@ -70,7 +70,7 @@ impl Shared {
         if !complaints.is_used_up(self.clock.now()) {
             let left_out = complaints.take_left_out();
             if left_out > 0 {
-                warn!("{left_out} more lines like these were left out");
+                warn!("{left_out} more lines like these were suppressed");
             }
             warn!("{text}");
         }
