@@ -70,8 +70,8 @@ impl Periodic {
         self.next
     }
 
-    /// Whether it is due at `now`; if so, moves on to the first deadline after `now`.
-    pub fn due(&mut self, now: Instant) -> bool {
+    /// Moves on to the first deadline after `now` where one has passed, and says whether one has.
+    pub fn fire(&mut self, now: Instant) -> bool {
         if now < self.next {
             return false;
         }
@@ -126,32 +126,32 @@ impl Backoff {
     }
 }
 
-/// Lines of a log in a second that a peer can bring about.
+/// Lines that a peer can cause in one second of a log.
 const LINES: u32 = 5;
 
-/// What a peer can bring about as often as it likes is not told as often.
+/// A limit for log lines that a peer can cause as often as it likes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quota {
     since: Instant,
     used: u32,
-    left_out: u64,
+    suppressed: u64,
 }
 
 impl Quota {
-    /// Whether another line at `now` is to be left out, and is counted.
-    pub fn is_used_up(&mut self, now: Instant) -> bool {
+    /// Takes a line of the quota at `now`; false where there is none left: the line is counted as suppressed.
+    pub fn take(&mut self, now: Instant) -> bool {
         if now.since(self.since) >= Duration::from_secs(1) {
             (self.since, self.used) = (now, 0);
         }
-        let used_up = self.used >= LINES;
-        self.left_out += u64::from(used_up);
-        self.used += u32::from(!used_up);
-        used_up
+        let granted = self.used < LINES;
+        self.suppressed += u64::from(!granted);
+        self.used += u32::from(granted);
+        granted
     }
 
-    /// How many lines were left out since this was asked last.
-    pub fn take_left_out(&mut self) -> u64 {
-        core::mem::take(&mut self.left_out)
+    /// How many lines were suppressed since the previous call.
+    pub fn take_suppressed(&mut self) -> u64 {
+        core::mem::take(&mut self.suppressed)
     }
 }
 
@@ -166,19 +166,19 @@ mod tests {
     #[test]
     fn a_periodic_deadline_does_not_drift_when_the_work_is_late() {
         let mut tick = Periodic::new(at(1000), Duration::from_millis(100));
-        assert!(!tick.due(at(999)));
-        assert!(tick.due(at(1007)));
+        assert!(!tick.fire(at(999)));
+        assert!(tick.fire(at(1007)));
         assert_eq!(tick.deadline(), at(1100));
-        assert!(tick.due(at(1100)));
+        assert!(tick.fire(at(1100)));
         assert_eq!(tick.deadline(), at(1200));
     }
 
     #[test]
     fn periods_slept_through_are_passed_over_and_the_phase_stays() {
         let mut tick = Periodic::new(at(1000), Duration::from_millis(100));
-        assert!(tick.due(at(5_050)));
+        assert!(tick.fire(at(5_050)));
         assert_eq!(tick.deadline(), at(5_100));
-        assert!(!tick.due(at(5_099)));
+        assert!(!tick.fire(at(5_099)));
     }
 
     #[test]
@@ -210,11 +210,11 @@ mod tests {
     #[test]
     fn five_lines_a_second_are_told_and_the_others_counted() {
         let mut quota = Quota::default();
-        let told = (0..3000).filter(|ms| !quota.is_used_up(at(*ms))).count();
+        let told = (0..3000).filter(|ms| quota.take(at(*ms))).count();
         assert_eq!(told, 15);
-        assert_eq!(quota.take_left_out(), 2985);
-        assert_eq!(quota.take_left_out(), 0);
-        assert!((3000..10_000).step_by(200).all(|ms| !quota.is_used_up(at(ms))));
+        assert_eq!(quota.take_suppressed(), 2985);
+        assert_eq!(quota.take_suppressed(), 0);
+        assert!((3000..10_000).step_by(200).all(|ms| quota.take(at(ms))));
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Agent {
     }
 
     pub fn step(&mut self, now: Instant, wall_ms: i64, broker: &mut Broker, random: &mut Random) {
-        if self.tick.as_mut().is_some_and(|tick| tick.due(now)) {
+        if self.tick.as_mut().is_some_and(|tick| tick.fire(now)) {
             self.ticks.push(now);
             self.sample(wall_ms);
         }

@@ -84,9 +84,9 @@ impl Manager {
     }
 
     /// Notifies the watchdog if that is due at `now`. Called while sampling works.
-    pub fn alive(&self, now: Instant) {
+    pub fn feed_watchdog(&self, now: Instant) {
         if let Some(mut alive) = self.alive.get()
-            && alive.due(now)
+            && alive.fire(now)
         {
             self.alive.set(Some(alive));
             self.say(format_args!("WATCHDOG=1"));

@@ -92,15 +92,15 @@ impl<'s, 'r> Ticker<'s, 'r> {
                 return Ok(());
             }
             let now = self.shared.reactor.now();
-            let report = report.filter(|_| schedule.primary.due(now)).map(|due| {
+            let report = report.filter(|_| schedule.primary.fire(now)).map(|due| {
                 let unix_ms = unix_micros(SystemTime::now()) / 1000;
-                Due::Whole(Tick { unix_ms, now, due, secondary: schedule.secondary.due(now) })
+                Due::Whole(Tick { unix_ms, now, due, secondary: schedule.secondary.fire(now) })
             });
             let message = messages.begin(now, &mut schedule.messages, self.settings.chasar.interval);
             let made = report.is_some() || message == Some(Due::Whole(()));
             self.sample(report, message, now, deliver)?;
             if made && self.sampler.is_none() {
-                self.manager.sampled(&self.shared.standing(), schedule.secondary.due(now));
+                self.manager.sampled(&self.shared.standing(), schedule.secondary.fire(now));
             }
             // However often the settings change, what is due comes first, so that it does come, and is measured
             // over more than a moment.
@@ -111,7 +111,7 @@ impl<'s, 'r> Ticker<'s, 'r> {
                 let message = messages.restart();
                 self.sample(Some(Due::Counters), message, now, deliver)?;
             }
-            self.manager.alive(now);
+            self.manager.feed_watchdog(now);
         }
     }
 
@@ -225,7 +225,7 @@ impl Messages<'_> {
     /// Begins the one that is due at `now`, if there is one.
     fn begin(&mut self, now: Instant, timer: &mut Periodic, interval: Duration) -> Option<Due<()>> {
         self.primed &= self.is_wanted();
-        if !self.is_wanted() || !timer.due(now) || self.feed.collector.borrow().is_none() {
+        if !self.is_wanted() || !timer.fire(now) || self.feed.collector.borrow().is_none() {
             return None;
         }
         if self.primed {
@@ -235,7 +235,7 @@ impl Messages<'_> {
         // What is measured over a moment says little.
         let next = timer.deadline();
         if next.since(now) < interval / 2 {
-            timer.due(next);
+            timer.fire(next);
         }
         Some(Due::Counters)
     }

@@ -85,21 +85,21 @@ impl<'r> Lines<'r> {
     /// Says `line`, or counts it where there were many in this second.
     pub fn say(&self, level: Level, line: Arguments<'_>) {
         let mut quota = self.quota.get();
-        let used_up = quota.is_used_up(self.reactor.now());
+        let granted = quota.take(self.reactor.now());
         self.quota.set(quota);
-        if !used_up {
-            self.tell_left_out();
+        if granted {
+            self.tell_suppressed();
             log!(target: self.target, level, "{line}");
         }
     }
 
-    /// Says how many lines were left out, where there are any.
-    pub fn tell_left_out(&self) {
+    /// Says how many lines were suppressed, where there are any.
+    pub fn tell_suppressed(&self) {
         let mut quota = self.quota.get();
-        let left_out = quota.take_left_out();
+        let suppressed = quota.take_suppressed();
         self.quota.set(quota);
-        if left_out > 0 {
-            warn!(target: self.target, "{left_out} more lines like these were suppressed");
+        if suppressed > 0 {
+            warn!(target: self.target, "{suppressed} more lines like these were suppressed");
         }
     }
 }

@@ -141,7 +141,7 @@ impl Outlet for Broker<'_, '_> {
     }
 
     fn closed(&mut self) {
-        self.lines.tell_left_out();
+        self.lines.tell_suppressed();
         self.shared.outbox.borrow_mut().rewind();
     }
 

@@ -91,7 +91,7 @@ impl Outlet for Master<'_, '_> {
     }
 
     fn closed(&mut self) {
-        self.lines.tell_left_out();
+        self.lines.tell_suppressed();
     }
 
     fn delivered(&self) -> u64 {

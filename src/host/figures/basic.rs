@@ -49,7 +49,7 @@ impl Basic {
             _ if !self.figure.enabled => false,
             None => !self.secondary || tick.secondary,
             Some(interval) => {
-                self.timer.get_or_insert_with(|| Periodic::new(tick.due, interval)).due(tick.due)
+                self.timer.get_or_insert_with(|| Periodic::new(tick.due, interval)).fire(tick.due)
             }
         };
         let is_seldom = self.figure.interval.is_some_and(|interval| interval >= SELDOM);

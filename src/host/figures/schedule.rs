@@ -100,7 +100,7 @@ impl Scheduled {
     }
 
     fn begin(&mut self, tick: Tick) -> Wanted {
-        self.is_due = self.timer.get_or_insert_with(|| Periodic::new(tick.due, self.interval)).due(tick.due);
+        self.is_due = self.timer.get_or_insert_with(|| Periodic::new(tick.due, self.interval)).fire(tick.due);
         self.figure.wanted().when(self.is_due)
     }
 

@@ -67,10 +67,10 @@ impl Shared {
     /// Logs a line about a peer, unless there were a few in this second already.
     pub fn complain(&self, text: fmt::Arguments<'_>) {
         let mut complaints = self.complaints.get();
-        if !complaints.is_used_up(self.clock.now()) {
-            let left_out = complaints.take_left_out();
-            if left_out > 0 {
-                warn!("{left_out} more lines like these were suppressed");
+        if complaints.take(self.clock.now()) {
+            let suppressed = complaints.take_suppressed();
+            if suppressed > 0 {
+                warn!("{suppressed} more lines like these were suppressed");
             }
             warn!("{text}");
         }
