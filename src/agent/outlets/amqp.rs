@@ -17,7 +17,7 @@ use crate::life::context::Shared;
 use crate::net::attempts::{ConnectionError, Label, Lines, Plan};
 use crate::net::channel::Channel;
 use crate::net::wire;
-use crate::outlets::{Driver, Outlet, Protocol, advice};
+use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
 use crate::settings::Settings;
 use psistats_core::amqp::delivery::{self, Envelope};
 use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue};
@@ -79,10 +79,8 @@ pub fn run_id(root: &Path, started: Instant) -> String {
     let boot = boot_id::parse(&boot).unwrap_or("no-boot-id");
     let started_ms = started.as_nanos() / 1_000_000;
     // Eight hexadecimal digits that no other process has: the kernel's, where it gives any.
-    match boot_id::parse(&random).and_then(|uuid| uuid.get(..8)) {
-        Some(digits) => format!("{boot}-{started_ms:x}{digits}"),
-        None => format!("{boot}-{started_ms:x}{:08x}", fastrand::u32(..)),
-    }
+    let digits = boot_id::parse(&random).and_then(|uuid| u32::from_str_radix(uuid.get(..8)?, 16).ok());
+    format!("{boot}-{started_ms:x}{:08x}", digits.unwrap_or_else(|| fastrand::u32(..)))
 }
 
 /// The broker, as an outlet.
@@ -121,12 +119,12 @@ impl Outlet for Broker<'_, '_> {
         is_same(settings, &self.shared.settings())
     }
 
-    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> impl Protocol {
+    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> Opened<'p> {
         self.hostname = self.shared.hostname();
         self.routing_key = format!("{}.{}", settings.queue.prefix, self.hostname);
         let Self { shared, run, receive, send, hostname, routing_key, lines } = self;
         let buffers = Buffers { receive, send };
-        Publishing {
+        Opened::Amqp(Publishing {
             shared,
             settings,
             run,
@@ -137,7 +135,7 @@ impl Outlet for Broker<'_, '_> {
             client: Client::new(options(settings, routing_key), buffers, shared.reactor.now()),
             flush_until: None,
             unroutable: Cell::new(false),
-        }
+        })
     }
 
     fn closed(&mut self) {
@@ -151,13 +149,13 @@ impl Outlet for Broker<'_, '_> {
 }
 
 /// One connection to a broker.
-struct Publishing<'p, 'r> {
-    shared: &'p Shared<'r>,
+pub struct Publishing<'p> {
+    shared: &'p Shared<'p>,
     settings: &'p Settings,
     run: &'p str,
     hostname: &'p str,
     routing_key: &'p str,
-    lines: &'p Lines<'r>,
+    lines: &'p Lines<'p>,
     /// Attempts that failed before this one.
     failures: u32,
     client: Client<'p>,
@@ -167,7 +165,7 @@ struct Publishing<'p, 'r> {
     unroutable: Cell<bool>,
 }
 
-impl Protocol for Publishing<'_, '_> {
+impl Protocol for Publishing<'_> {
     fn pass(&mut self, channel: &mut Channel<'_>) -> Result<ControlFlow<()>, ConnectionError> {
         let now = self.shared.reactor.now();
         wire::receive(&mut self.client, channel, now)?;
@@ -207,7 +205,7 @@ impl Protocol for Publishing<'_, '_> {
     }
 }
 
-impl<'p> Publishing<'p, '_> {
+impl<'p> Publishing<'p> {
     fn on_event(&self, event: &Event, host: &Host) {
         match event {
             Event::Ready { heartbeat_s } => {

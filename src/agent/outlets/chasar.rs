@@ -11,7 +11,7 @@ use crate::life::context::{Shared, memory};
 use crate::net::attempts::{ConnectionError, Label, Lines, Plan};
 use crate::net::channel::Channel;
 use crate::net::wire;
-use crate::outlets::{Driver, Outlet, Protocol, advice};
+use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
 use crate::settings::Settings;
 use psistats_core::limits;
 use psistats_core::link::Link;
@@ -83,11 +83,11 @@ impl Outlet for Master<'_, '_> {
         self.shared.settings().chasar == settings.chasar
     }
 
-    fn open<'p>(&'p mut self, settings: &'p Settings, _: u32) -> impl Protocol {
+    fn open<'p>(&'p mut self, settings: &'p Settings, _: u32) -> Opened<'p> {
         let Self { shared, receive, send, lines } = self;
         shared.feed.fresh.set(false);
         let link = Publisher::new(TOPIC, HEARTBEAT, Buffers { receive, send }, shared.reactor.now());
-        Feeding { shared, chasar: &settings.chasar, lines, link }
+        Opened::Chasar(Feeding { shared, chasar: &settings.chasar, lines, link })
     }
 
     fn closed(&mut self) {
@@ -100,14 +100,14 @@ impl Outlet for Master<'_, '_> {
 }
 
 /// One connection to a master node.
-struct Feeding<'p, 'r> {
-    shared: &'p Shared<'r>,
+pub struct Feeding<'p> {
+    shared: &'p Shared<'p>,
     chasar: &'p Chasar,
-    lines: &'p Lines<'r>,
+    lines: &'p Lines<'p>,
     link: Publisher<'p>,
 }
 
-impl Protocol for Feeding<'_, '_> {
+impl Protocol for Feeding<'_> {
     fn pass(&mut self, channel: &mut Channel<'_>) -> Result<ControlFlow<()>, ConnectionError> {
         if self.shared.is_stopping() || self.shared.settings().chasar != *self.chasar {
             return Ok(ControlFlow::Break(()));
@@ -136,7 +136,7 @@ impl Protocol for Feeding<'_, '_> {
     }
 }
 
-impl Feeding<'_, '_> {
+impl Feeding<'_> {
     fn on_event(&self, event: &PublisherEvent) {
         match event {
             PublisherEvent::Ready => {

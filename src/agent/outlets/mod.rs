@@ -48,9 +48,7 @@ pub trait Outlet {
     fn is_current(&self, settings: &Settings) -> bool;
 
     /// Begins to speak over a new connection, after so many `failures` to make one.
-    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> impl Protocol
-    where
-        Self: Sized;
+    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> Opened<'p>;
 
     /// The connection has ended.
     fn closed(&mut self);
@@ -74,6 +72,24 @@ pub trait Protocol {
     fn is_sending(&self) -> bool;
 }
 
+/// The protocol of one connection, of whichever outlet. By value, so that it lies in the driver's future and not on
+/// the heap, whose free room would be another after each connection.
+pub enum Opened<'p> {
+    /// To a broker.
+    Amqp(amqp::Publishing<'p>),
+    /// To a master node.
+    Chasar(chasar::Feeding<'p>),
+}
+
+impl Opened<'_> {
+    fn protocol(&mut self) -> &mut dyn Protocol {
+        match self {
+            Self::Amqp(publishing) => publishing,
+            Self::Chasar(feeding) => feeding,
+        }
+    }
+}
+
 /// Connects an outlet, lets it speak, and connects it again.
 pub struct Driver<'s, 'r> {
     shared: &'s Shared<'r>,
@@ -86,8 +102,6 @@ pub struct Driver<'s, 'r> {
     settings: Rc<Settings>,
     /// None while no connection is wanted.
     attempts: Option<Attempts>,
-    /// What the peer had taken when the connection was begun.
-    delivered: u64,
 }
 
 impl<'s, 'r> Driver<'s, 'r> {
@@ -111,30 +125,14 @@ impl<'s, 'r> Driver<'s, 'r> {
             timer: shared.reactor.timer()?,
             settings: shared.settings(),
             attempts: None,
-            delivered: 0,
         })
     }
 
-    /// Serves `outlet` until the agent stops. Compiled for each of them, so that their protocols need no heap; so
-    /// what there is to do is done by others.
+    /// Serves `outlet` until the agent stops.
     ///
     /// # Errors
     /// Those of [`Outlet::prepare`].
-    pub async fn run(&mut self, outlet: &mut impl Outlet) -> io::Result<()> {
-        while let Some(channel) = self.connect(outlet).await? {
-            let (settings, failures) = (self.settings.clone(), self.failures());
-            let ended = self.speak(&mut outlet.open(&settings, failures), channel).await;
-            self.ended(outlet, ended).await;
-        }
-        Ok(())
-    }
-
-    fn failures(&self) -> u32 {
-        self.attempts.as_ref().map_or(0, Attempts::failures)
-    }
-
-    /// The next connection that can be made; none once the agent stops.
-    async fn connect(&mut self, outlet: &mut dyn Outlet) -> io::Result<Option<Channel<'r>>> {
+    pub async fn run(&mut self, outlet: &mut dyn Outlet) -> io::Result<()> {
         while !self.shared.is_stopping() {
             if self.attempts.is_none() || self.is_outdated() {
                 self.settings = self.shared.settings();
@@ -146,19 +144,29 @@ impl<'s, 'r> Driver<'s, 'r> {
                 continue;
             };
             self.state.connecting(attempts.host());
-            self.delivered = outlet.delivered();
-            match self.attempt(outlet).await {
-                Ok(Some(channel)) => return Ok(Some(channel)),
-                Ok(None) => {}
-                Err(error) => self.ended(outlet, Err(error)).await,
+            let (delivered, failures) = (outlet.delivered(), attempts.failures());
+            let ended = match self.connect(outlet).await {
+                Ok(Some(channel)) => {
+                    self.speak(outlet.open(&self.settings, failures).protocol(), channel).await
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            outlet.closed();
+            self.state.set(Connection::Away);
+            if let Some(until) = self.next_attempt(outlet.delivered() > delivered, ended) {
+                // New settings are tried at once: they are how an operator fixes what failed.
+                let is_over = || self.shared.is_stopping() || self.is_outdated();
+                poll_fn(|cx| either(self.timer.poll_at(Some(until), cx), self.news.poll_if(cx, is_over)))
+                    .await;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
-    /// Tries the next host. None where that is not wanted any more: neither a stop nor other settings wait for a
+    /// A connection to the next host. None where that is not wanted any more: neither a stop nor other settings wait for a
     /// connection that is still being made.
-    async fn attempt(&mut self, outlet: &dyn Outlet) -> Result<Option<Channel<'r>>, ConnectionError> {
+    async fn connect(&mut self, outlet: &dyn Outlet) -> Result<Option<Channel<'r>>, ConnectionError> {
         let Self { shared, news, timer, resolver, settings, attempts, .. } = self;
         let Some(attempts) = attempts else { return Ok(None) };
         let is_unwanted = || shared.is_stopping() || !outlet.is_current(settings);
@@ -195,23 +203,16 @@ impl<'s, 'r> Driver<'s, 'r> {
         }
     }
 
-    /// Takes note of the end of an attempt or of a connection. After a failure it waits until there is another
-    /// attempt to be made.
-    async fn ended(&mut self, outlet: &mut dyn Outlet, ended: Result<(), ConnectionError>) {
-        outlet.closed();
-        self.state.set(Connection::Away);
-        let Some(attempts) = &mut self.attempts else { return };
-        if outlet.delivered() > self.delivered {
+    /// When to connect again after a connection that has `worked`, or not, and `ended` so; none: at once.
+    fn next_attempt(&mut self, worked: bool, ended: Result<(), ConnectionError>) -> Option<Instant> {
+        let attempts = self.attempts.as_mut()?;
+        if worked {
             attempts.worked();
         }
-        if let Err(error) = ended {
-            self.state.failed(&error);
-            let now = self.shared.reactor.now();
-            let until = now + attempts.failed(&error, now);
-            // New settings are tried at once: they are how an operator fixes what failed.
-            let is_over = || self.shared.is_stopping() || self.is_outdated();
-            poll_fn(|cx| either(self.timer.poll_at(Some(until), cx), self.news.poll_if(cx, is_over))).await;
-        }
+        let error = ended.err()?;
+        self.state.failed(&error);
+        let now = self.shared.reactor.now();
+        Some(now + attempts.failed(&error, now))
     }
 
     /// Whether there are other settings.
