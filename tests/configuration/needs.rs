@@ -101,3 +101,16 @@ fn without_a_file_the_settings_are_the_defaults_and_the_origin_says_where_they_c
     assert_eq!(loaded.settings.server.heartbeat, 7);
     assert_eq!(loaded.origin(), format!("configuration: {}", read.file.display()));
 }
+
+#[test]
+fn a_password_that_cannot_be_read_is_a_warning_where_no_broker_is_wanted() {
+    let text = |enabled| {
+        format!("[server]\nenabled={enabled}\npass=@file:/nonexistent/password\n[chasar]\nenabled=yes\n")
+    };
+    let read = |enabled| psistats::settings::parse(text(enabled).as_bytes(), "f".as_ref());
+    assert!(read("yes").is_err());
+    let (settings, warnings) = read("no").unwrap();
+    assert!(!settings.server.enabled);
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].to_string().contains("[server] pass"), "{warnings:?}");
+}

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub use app::{App, DEFAULT_PIDFILE};
 pub use configuration::Configuration;
 pub use needs::Needs;
+use needs::PasswordNeed;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::{self, find};
 use psistats_host::conf::logging::Logging;
@@ -134,7 +135,10 @@ fn read(
 ) -> Result<(Vec<Problem>, Option<usize>), Problems> {
     let ini = ini::parse_sections(bytes, name, &needs.section)?;
     let mut reading = Reading::new(&ini, name);
-    password::resolve(&mut reading, needs.password, &mut settings.server.pass);
+    server::read_enabled(&mut reading, &mut settings.server);
+    // Nobody logs in where no broker is wanted.
+    let password = if settings.server.enabled { needs.password } else { PasswordNeed::None };
+    password::resolve(&mut reading, password, &mut settings.server.pass);
     read_sections(&mut reading, settings);
     let password_line = server::password_line(&mut reading);
     reading.warn_of_unknown_defaults();

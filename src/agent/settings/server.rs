@@ -34,9 +34,13 @@ impl Default for Server {
     }
 }
 
-/// Reads the section, but for `pass`, which [`super::password`] reads.
-pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
+/// Reads `enabled`, on which it depends whether a password is needed.
+pub(super) fn read_enabled(r: &mut Reading<'_>, server: &mut Server) {
     r.set(NAME, "enabled", &mut server.enabled, boolean);
+}
+
+/// Reads the rest of the section, but for `pass`, which [`super::password`] reads.
+pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
     let mut port = AMQP_PORT;
     r.set(NAME, "port", &mut port, whole(&PORT));
     server.hosts.iter_mut().for_each(|host| host.port = port);
