@@ -84,7 +84,7 @@ fn a_reload_switches_the_broker_on_and_off_and_on_again() {
     // Nobody has confirmed it: it was kept.
     assert!(ids[0].ends_with("-1") && ids[0] == ids[1], "{ids:?}");
     assert_eq!(agent.stop().code(), Some(0));
-    agent.wait_for_line("reports that the broker has not confirmed", PATIENCE);
+    agent.wait_for_line("unconfirmed reports are lost", PATIENCE);
 }
 
 #[test]

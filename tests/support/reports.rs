@@ -62,11 +62,8 @@ impl Counters {
 
     fn connection(line: &str) -> Option<&'static str> {
         let words = line.split("pending=").nth(1)?.split_once(" (")?.1;
-        let meant = [
-            ("connected to ", "Ready"),
-            ("no connection", "Away"),
-            ("the broker accepts no reports", "Blocked"),
-        ];
+        let meant =
+            [("connected to ", "Ready"), ("no connection", "Away"), ("blocked by the broker", "Blocked")];
         meant.into_iter().find(|(begin, _)| words.starts_with(begin)).map(|(_, meant)| meant)
     }
 

@@ -152,7 +152,7 @@ impl<'r> Shared<'r> {
             hostname: RefCell::new(Rc::default()),
             outbox: RefCell::new(Outbox::new(Box::default())),
             ring: Cell::new(0),
-            connection: State::new(reactor, "the broker accepts no reports"),
+            connection: State::new(reactor, "blocked by the broker"),
             feed: Feed {
                 collector: RefCell::default(),
                 fresh: Cell::new(false),
