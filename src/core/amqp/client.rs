@@ -28,9 +28,6 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// always finds room.
 const RESERVE: usize = 1024;
 
-/// The protocol header (§4.2.2).
-const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
-
 /// Whether it lives, is being closed, or has ended.
 #[derive(Clone, Debug)]
 enum Life {
@@ -94,7 +91,7 @@ impl<'a> Client<'a> {
             sent_at: now,
             waiting_since: now,
         };
-        let written = client.send.append(0, &|w| w.bytes(PROTOCOL_HEADER));
+        let written = client.send.append(0, &|w| w.bytes(frame::PROTOCOL_HEADER));
         client.note(written);
         client
     }
