@@ -1,5 +1,5 @@
-//! The AMQP server against a scripted client in memory, whose words are encoded and decoded by amq-protocol; against
-//! anything; and against our own client.
+//! The AMQP server against a scripted client in memory, whose words are encoded and decoded by amq-protocol;
+//! against anything; and programs that publish to it unchanged.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +11,6 @@
 
 use support::peer;
 
-mod both_ends;
 mod closing;
 mod fuzz;
 mod guest;

@@ -1,5 +1,5 @@
-//! Methods: their ids; what a broker may say, decoded; what a client says, encoded. [`server`](super::server) has the
-//! opposite.
+//! Methods: their ids; what a broker may say, decoded; what a client says, encoded. The opposite is in
+//! [`server`](super::server).
 
 use crate::amqp::field::{field_bool, field_longstr, read_shortstr, shortstr, table};
 use crate::amqp::options::{Exchange, Options, Queue};

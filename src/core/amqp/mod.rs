@@ -1,7 +1,7 @@
 //! AMQP 0-9-1, as much of it as a publisher needs: one codec, two ends.
 //!
-//! [`server`] is the end that publishers connect to, and the rest of this page is about the other one, which is one
-//! connection, one channel, confirms. [`Client`] is a [`Link`](crate::link::Link), driven as [`crate::link`] says. It logs in, declares what its
+//! [`server`] is the end that publishers connect to. The rest of this page is about [`Client`], which has one connection
+//! and one channel. It is a [`Link`](crate::link::Link), driven as [`crate::link`] says: it logs in, declares what its
 //! [`Options`] name, and switches confirms on; from [`Event::Ready`] on [`Client::publish`] gives each message a
 //! delivery tag, which an event confirms or refuses. [`delivery`] does that for an [outbox](crate::outbox).
 //!

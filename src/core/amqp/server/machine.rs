@@ -105,8 +105,8 @@ impl<'a> Server<'a> {
         self.conversation.tell_blocked(None, now);
     }
 
-    /// Begins an orderly end: Connection.Close with this code (320: CONNECTION_FORCED) and text of up to 255 bytes, then
-    /// Close-Ok or a second.
+    /// Begins an orderly end: Connection.Close with this code (320: CONNECTION_FORCED) and a text of up to 255 bytes,
+    /// then Close-Ok or a second.
     pub fn close(&mut self, code: u16, text: &str, now: Instant) {
         self.conversation.close(code, text, (0, 0), Ok(()), now);
     }

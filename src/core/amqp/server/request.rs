@@ -165,7 +165,7 @@ impl<'a> Login<'a> {
         };
         let can = |name| capabilities.get(name) == Some(Value::Bool(true));
         let plain = mechanism == b"PLAIN";
-        let (user, password) = if plain { credentials(response).ok_or(Short)? } else { ("", &response[..0]) };
+        let (user, password) = if plain { credentials(response).ok_or(Short)? } else { ("", &[][..]) };
         Ok(Self {
             user,
             password,
