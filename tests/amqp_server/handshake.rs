@@ -162,3 +162,9 @@ fn one_deadline_holds_for_the_whole_handshake() {
     g.pass(3600 * SECOND);
     assert!(g.events.is_empty());
 }
+
+#[test]
+fn the_state_of_a_connection_is_small() {
+    let size = size_of::<psistats_core::amqp::Server<'_>>();
+    assert!(size < 1280, "{size} bytes");
+}

@@ -24,7 +24,7 @@ pub struct ServerBuffers<'a> {
     pub receive: &'a mut [u8],
     /// Octets that wait for the transport: 2 KiB or more.
     pub send: &'a mut [u8],
-    /// Messages that have not come whole; each channel has an equal share of it, see the
-    /// [module](super).
+    /// Messages that have not come whole, an equal share for each channel: [`crate::limits::REPORT`] and 2 KiB take any
+    /// report of ours.
     pub messages: &'a mut [u8],
 }
