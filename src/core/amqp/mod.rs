@@ -40,6 +40,7 @@ mod method;
 mod frames;
 mod receive;
 mod send;
+mod heartbeats;
 mod route;
 mod client;
 pub mod delivery;

@@ -7,6 +7,7 @@ use heapless::String;
 
 use crate::amqp::error::Violation;
 use crate::amqp::frame;
+use crate::amqp::heartbeats::{Beat, Heartbeats};
 use crate::amqp::method::{self, Id, id};
 use crate::amqp::send::put_frame;
 use crate::amqp::server::channel::{Channels, Progress};
@@ -53,17 +54,13 @@ pub struct Conversation<'a> {
     pub life: Life,
     /// The agreed size of the largest frame.
     pub frame_max: u32,
-    heartbeat_s: u16,
+    heartbeats: Heartbeats,
     told_refusal: bool,
     told_blocked: bool,
     is_blocked: bool,
     /// Queues that were given a name.
     queues: u32,
     started: Instant,
-    /// Last time that anything came, went, or began to wait to go.
-    received_at: Instant,
-    sent_at: Instant,
-    waiting_since: Instant,
 }
 
 impl<'a> Conversation<'a> {
@@ -75,15 +72,12 @@ impl<'a> Conversation<'a> {
             step: ServerStep::Header,
             life: Life::Open,
             frame_max: limits::AMQP_FRAME,
-            heartbeat_s: 0,
+            heartbeats: Heartbeats::new(now),
             told_refusal: false,
             told_blocked: false,
             is_blocked: false,
             queues: 0,
             started: now,
-            received_at: now,
-            sent_at: now,
-            waiting_since: now,
         }
     }
 
@@ -239,7 +233,7 @@ impl<'a> Conversation<'a> {
             (ServerStep::Open, Request::Open { vhost }) => {
                 self.step = ServerStep::Ready;
                 self.method(0, now, &reply::open_ok);
-                return Ok(Some(ServerEvent::Opened { vhost, heartbeat_s: self.heartbeat_s }));
+                return Ok(Some(ServerEvent::Opened { vhost, heartbeat_s: self.heartbeats.interval_s }));
             }
             (ServerStep::Ready, request) if channel > 0 => self.on_channel(channel, id, request, now)?,
             _ => return Err(Violation::Unexpected { channel, id }.into()),
@@ -269,7 +263,7 @@ impl<'a> Conversation<'a> {
             self.frame_max = frame_max;
         }
         // §4.2.7: the server proposes, Tune-Ok decides.
-        self.heartbeat_s = heartbeat_s;
+        self.heartbeats.interval_s = heartbeat_s;
         self.step = ServerStep::Open;
         Ok(())
     }
@@ -344,7 +338,7 @@ impl<'a> Conversation<'a> {
         payload: Write<'_>,
     ) -> Result<(), Short> {
         if self.send.is_empty() {
-            self.waiting_since = now;
+            self.heartbeats.waits(now);
         }
         self.send.append(reserve, &|w| put_frame(w, kind, channel, payload))
     }
@@ -355,12 +349,12 @@ impl<'a> Conversation<'a> {
     }
 
     pub fn received(&mut self, now: Instant) {
-        self.received_at = now;
+        self.heartbeats.received(now);
     }
 
     pub fn sent(&mut self, n: usize, now: Instant) {
         self.send.sent(n);
-        (self.sent_at, self.waiting_since) = (now, now);
+        self.heartbeats.sent(now);
         self.acknowledge(now);
     }
 
@@ -372,18 +366,13 @@ impl<'a> Conversation<'a> {
             Life::Ending(_) => Some(self.started), // the last event waits to be drained
             Life::Open | Life::Ended => None,
         };
-        let two = 2 * Duration::from_secs(u64::from(self.heartbeat_s));
-        let beats = (self.heartbeat_s > 0 && open).then_some(two);
+        let [silent, sending] = self.heartbeats.timers(!self.send.is_empty());
+        let beat = |(at, beat)| open.then_some((at, Timer::Beat(beat)));
         [
             until.map(|at| (at, Timer::Close)),
             (open && self.step != ServerStep::Ready).then_some((self.started + HANDSHAKE, Timer::Handshake)),
-            beats.map(|two| (self.received_at + two, Timer::Silent)),
-            // §4.2.7: a heartbeat after half of the interval without anything sent; and what waits
-            // to be sent for as long as a dead peer is given tells the same about the way there.
-            beats.map(|two| match self.send.is_empty() {
-                false => (self.waiting_since + two, Timer::Stalled),
-                true => (self.sent_at + two / 4, Timer::Heartbeat),
-            }),
+            silent.and_then(beat),
+            sending.and_then(beat),
         ]
     }
 
@@ -393,15 +382,15 @@ impl<'a> Conversation<'a> {
 
     pub fn timed_out(&mut self, now: Instant) {
         for (_, timer) in self.timers().into_iter().flatten().filter(|(at, _)| *at <= now) {
-            let heartbeat_s = self.heartbeat_s;
+            let heartbeat_s = self.heartbeats.interval_s;
             match timer {
                 Timer::Close => self.end(Ok(())),
                 Timer::Handshake => self.end(Err(ServerError::HandshakeTimeout(self.step))),
-                Timer::Silent => self.end(Err(ServerError::Silent { heartbeat_s })),
-                Timer::Stalled => self.end(Err(ServerError::Stalled { heartbeat_s })),
+                Timer::Beat(Beat::Silent) => self.end(Err(ServerError::Silent { heartbeat_s })),
+                Timer::Beat(Beat::Stalled) => self.end(Err(ServerError::Stalled { heartbeat_s })),
                 // Another timer that is due as well may have ended it.
-                Timer::Heartbeat if !matches!(self.life, Life::Open) => {}
-                Timer::Heartbeat => {
+                Timer::Beat(Beat::Send) if !matches!(self.life, Life::Open) => {}
+                Timer::Beat(Beat::Send) => {
                     // Nothing waits, so that there is room.
                     let _ = self.put(0, frame::HEARTBEAT, 0, now, &|_| ());
                 }
@@ -415,7 +404,5 @@ impl<'a> Conversation<'a> {
 enum Timer {
     Close,
     Handshake,
-    Silent,
-    Stalled,
-    Heartbeat,
+    Beat(Beat),
 }
