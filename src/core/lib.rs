@@ -13,7 +13,7 @@
 //! | [`report`] | counters to figures, figures to JSON | `report.rs` |
 //! | [`outbox`] | a ring of reports that nobody has confirmed yet | `amqp.rs` |
 //! | [`link`] | **how to drive a connection**: the one shape of both protocols | `amqp.rs`, `zmtp.rs` |
-//! | [`amqp`] | a publisher with confirms; [`amqp::delivery`] empties an outbox through it | `amqp.rs` |
+//! | [`amqp`] | a publisher with confirms; [`amqp::delivery`] empties an outbox through it; [`amqp::server`] is the end that publishers connect to | `amqp.rs` |
 //! | [`zmtp`] | PUB and SUB, and a publisher in fixed memory | `zmtp.rs` |
 //! | [`limits`] | sizes of buffers and of what is measured, each with its reason | |
 //! | [`time`] | instants, periodic deadlines, backoff | |

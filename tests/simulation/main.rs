@@ -13,6 +13,7 @@
 use support::peer;
 
 mod agent;
+mod both_ends;
 mod broker;
 
 use std::io::Write;

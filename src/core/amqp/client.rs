@@ -5,6 +5,7 @@ use core::time::Duration;
 use crate::amqp::error::{Error, Scope, Step, Violation};
 use crate::amqp::event::Event;
 use crate::amqp::frame::{self, CHANNEL};
+use crate::amqp::heartbeats::{Beat, Heartbeats};
 use crate::amqp::method::{self, Method, id};
 use crate::amqp::options::{Buffers, Options};
 use crate::amqp::receive::{Item, Receiver};
@@ -27,9 +28,6 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// Bytes of the send buffer that publishes leave free, so that a heartbeat or the answer to a Close
 /// always finds room.
 const RESERVE: usize = 1024;
-
-/// The protocol header (§4.2.2).
-const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 
 /// Whether it lives, is being closed, or has ended.
 #[derive(Clone, Debug)]
@@ -54,7 +52,7 @@ pub struct Client<'a> {
     step: Step,
     life: Life,
     frame_max: u32,
-    heartbeat_s: u16,
+    heartbeats: Heartbeats,
     next_tag: u64,
     /// The broker asked us to stop publishing: by Blocked, by Channel.Flow.
     blocked: bool,
@@ -66,10 +64,6 @@ pub struct Client<'a> {
     /// Since a Nack: when to end at the latest.
     draining: Option<Instant>,
     started: Instant,
-    /// Last time that anything came, went, or began to wait to go.
-    received_at: Instant,
-    sent_at: Instant,
-    waiting_since: Instant,
 }
 
 impl<'a> Client<'a> {
@@ -82,7 +76,7 @@ impl<'a> Client<'a> {
             step: Step::Greeting,
             life: Life::Open,
             frame_max: limits::AMQP_FRAME,
-            heartbeat_s: 0,
+            heartbeats: Heartbeats::new(now),
             next_tag: 1,
             blocked: false,
             flow: true,
@@ -90,11 +84,8 @@ impl<'a> Client<'a> {
             content: false,
             draining: None,
             started: now,
-            received_at: now,
-            sent_at: now,
-            waiting_since: now,
         };
-        let written = client.send.append(0, &|w| w.bytes(PROTOCOL_HEADER));
+        let written = client.send.append(0, &|w| w.bytes(frame::PROTOCOL_HEADER));
         client.note(written);
         client
     }
@@ -137,7 +128,7 @@ impl<'a> Client<'a> {
         let (options, frame_max) = (self.options, self.frame_max);
         self.send.append(RESERVE, &|w| content(w, &options, message, frame_max)).ok()?;
         if was_empty {
-            self.waiting_since = now;
+            self.heartbeats.waits(now);
         }
         let tag = self.next_tag;
         self.route.published(tag);
@@ -188,7 +179,7 @@ impl<'a> Client<'a> {
     /// Queues a method of ours.
     fn method(&mut self, channel: u16, now: Instant, arguments: Write<'_>) {
         if self.send.is_empty() {
-            self.waiting_since = now;
+            self.heartbeats.waits(now);
         }
         let written = self.send.append(0, &|w| put_frame(w, frame::METHOD, channel, arguments));
         self.note(written);
@@ -279,7 +270,7 @@ impl<'a> Client<'a> {
             (Step::Binding, Method::Ok(id::QUEUE_BIND_OK)) => self.declare(Step::Confirms, now),
             (Step::Confirms, Method::Ok(id::CONFIRM_SELECT_OK)) => {
                 self.step = Step::Ready;
-                return Some(Event::Ready { heartbeat_s: self.heartbeat_s });
+                return Some(Event::Ready { heartbeat_s: self.heartbeats.interval_s });
             }
             (Step::Ready, Method::Ack { tag, multiple }) if self.is_issued(tag) => {
                 return Some(if self.route.acknowledged(tag) {
@@ -325,7 +316,7 @@ impl<'a> Client<'a> {
         // none still answers those that it is asked for.
         let ours = self.options.heartbeat_s;
         let heartbeat_s = if heartbeat == 0 { ours } else { ours.min(heartbeat) };
-        self.heartbeat_s = heartbeat_s;
+        self.heartbeats.interval_s = heartbeat_s;
         self.method(0, now, &|w| method::tune_ok(w, CHANNEL, agreed, heartbeat_s));
         self.step = Step::VirtualHost;
         let vhost = self.options.vhost;
@@ -363,10 +354,6 @@ impl<'a> Client<'a> {
         self.abort(Violation::Unexpected { channel, id: method.id(channel) }.into(), now);
     }
 
-    fn two_heartbeats(&self) -> Option<Duration> {
-        (self.heartbeat_s > 0).then(|| 2 * Duration::from_secs(u64::from(self.heartbeat_s)))
-    }
-
     /// Every deadline that is set, with what it means.
     fn timers(&self) -> [Option<(Instant, Timer)>; 6] {
         let open = matches!(self.life, Life::Open);
@@ -375,20 +362,15 @@ impl<'a> Client<'a> {
             Life::Ending(_) => Some(self.started), // the last event waits to be drained
             Life::Open | Life::Ended => None,
         };
-        let beats = self.two_heartbeats().filter(|_| open);
-        let waiting = !self.send.is_empty();
+        let [silent, sending] = self.heartbeats.timers(!self.send.is_empty());
+        let beat = |(at, beat)| open.then_some((at, Timer::Beat(beat)));
         [
             until.map(|at| (at, Timer::Close)),
             (open && self.step != Step::Ready).then_some((self.started + HANDSHAKE, Timer::Handshake)),
             self.draining.filter(|_| open).map(|at| (at, Timer::Drain)),
             self.route.deadline().filter(|_| open).map(|at| (at, Timer::Route)),
-            beats.map(|two| (self.received_at + two, Timer::Silent)),
-            // §4.2.7: a heartbeat after half of the interval without anything sent; and what waits
-            // to be sent for as long as a dead peer is given tells the same about the way there.
-            beats.map(|two| match waiting {
-                true => (self.waiting_since + two, Timer::Stalled),
-                false => (self.sent_at + two / 4, Timer::Heartbeat),
-            }),
+            silent.and_then(beat),
+            sending.and_then(beat),
         ]
     }
 }
@@ -400,9 +382,7 @@ enum Timer {
     Handshake,
     Drain,
     Route,
-    Silent,
-    Stalled,
-    Heartbeat,
+    Beat(Beat),
 }
 
 impl Link for Client<'_> {
@@ -418,7 +398,7 @@ impl Link for Client<'_> {
     fn received(&mut self, n: usize, now: Instant) {
         if n > 0 {
             self.receiver.received(n);
-            self.received_at = now;
+            self.heartbeats.received(now);
         }
     }
 
@@ -449,8 +429,7 @@ impl Link for Client<'_> {
     fn sent(&mut self, n: usize, now: Instant) {
         if n > 0 {
             self.send.sent(n);
-            self.sent_at = now;
-            self.waiting_since = now;
+            self.heartbeats.sent(now);
         }
     }
 
@@ -465,7 +444,7 @@ impl Link for Client<'_> {
 
     fn timed_out(&mut self, now: Instant) {
         for (_, timer) in self.timers().into_iter().flatten().filter(|(at, _)| *at <= now) {
-            let heartbeat_s = self.heartbeat_s;
+            let heartbeat_s = self.heartbeats.interval_s;
             match timer {
                 Timer::Close => self.end(Ok(())),
                 Timer::Handshake => {
@@ -474,12 +453,12 @@ impl Link for Client<'_> {
                 }
                 Timer::Route => self.route.timed_out(),
                 Timer::Drain => self.fail(Error::Refused, now),
-                Timer::Silent => self.abort(Error::Silent { heartbeat_s }, now),
-                Timer::Stalled => self.abort(Error::Stalled { heartbeat_s }, now),
+                Timer::Beat(Beat::Silent) => self.abort(Error::Silent { heartbeat_s }, now),
+                Timer::Beat(Beat::Stalled) => self.abort(Error::Stalled { heartbeat_s }, now),
                 // Another timer that is due as well may have ended it.
-                Timer::Heartbeat if !matches!(self.life, Life::Open) => {}
-                Timer::Heartbeat => {
-                    self.waiting_since = now;
+                Timer::Beat(Beat::Send) if !matches!(self.life, Life::Open) => {}
+                Timer::Beat(Beat::Send) => {
+                    self.heartbeats.waits(now);
                     let written = self.send.append(0, &|w| put_frame(w, frame::HEARTBEAT, 0, &|_| ()));
                     self.note(written);
                 }

@@ -1,6 +1,6 @@
-//! The fields that methods and properties are written of.
+//! The fields that methods and properties are made of.
 
-use crate::bytes::Writer;
+use crate::bytes::{Reader, Short, Writer};
 use crate::limits;
 use crate::link::Write;
 
@@ -36,4 +36,103 @@ pub fn field_bool(w: &mut Writer<'_>, name: &str, value: bool) {
     shortstr(w, name);
     w.u8(b't');
     w.u8(u8::from(value));
+}
+
+/// The octets of a short string.
+pub fn read_shortstr<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], Short> {
+    let length = r.u8()?;
+    r.take(usize::from(length))
+}
+
+/// The octets of a long string (§4.2.5.3).
+pub fn read_longstr<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], Short> {
+    let length = r.u32()?;
+    r.take(length as usize)
+}
+
+/// A field table; its fields are not looked at yet.
+pub fn read_table<'a>(r: &mut Reader<'a>) -> Result<Table<'a>, Short> {
+    Ok(Table { fields: read_longstr(r)? })
+}
+
+/// A text up to its first octet that is not UTF-8.
+pub fn utf8(octets: &[u8]) -> &str {
+    octets.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+}
+
+/// A peer's field table, as it came: an iterator of names and values (§4.2.5.5).
+///
+/// It ends before the first field that cannot be read. The types are those that RabbitMQ and its clients speak, which
+/// differ from the specification's in `s` and `L`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Table<'a> {
+    fields: &'a [u8],
+}
+
+/// The value of a field.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// `t`
+    Bool(bool),
+    /// `b`, `B`, `s`, `u`, `I`, `i`, `l`, `L`: integers of every width.
+    Int(i64),
+    /// `f`, `d`
+    Double(f64),
+    /// `T`: Unix seconds.
+    Timestamp(u64),
+    /// `S`, `x`: text or any octets.
+    Octets(&'a [u8]),
+    /// `F`
+    Table(Table<'a>),
+    /// `A`, `D`, `V`: arrays, decimals, nothing.
+    Other,
+}
+
+impl<'a> Table<'a> {
+    /// The value of the first field of that name.
+    pub fn get(mut self, name: &str) -> Option<Value<'a>> {
+        self.find(|(field, _)| *field == name).map(|(_, value)| value)
+    }
+}
+
+impl<'a> Iterator for Table<'a> {
+    type Item = (&'a str, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut r = Reader::new(core::mem::take(&mut self.fields));
+        let name = utf8(read_shortstr(&mut r).ok()?);
+        let value = value(&mut r).ok()??;
+        self.fields = r.rest();
+        Some((name, value))
+    }
+}
+
+/// One value; none of a type that is unknown, so that nobody knows where it ends.
+fn value<'a>(r: &mut Reader<'a>) -> Result<Option<Value<'a>>, Short> {
+    Ok(Some(match r.u8()? {
+        b't' => Value::Bool(r.u8()? != 0),
+        b'b' => Value::Int(i8::from_be_bytes(r.array()?).into()),
+        b'B' => Value::Int(r.u8()?.into()),
+        b's' => Value::Int(i16::from_be_bytes(r.array()?).into()),
+        b'u' => Value::Int(r.u16()?.into()),
+        b'I' => Value::Int(i32::from_be_bytes(r.array()?).into()),
+        b'i' => Value::Int(r.u32()?.into()),
+        b'l' | b'L' => Value::Int(i64::from_be_bytes(r.array()?)),
+        b'f' => Value::Double(f32::from_be_bytes(r.array()?).into()),
+        b'd' => Value::Double(f64::from_be_bytes(r.array()?)),
+        b'T' => Value::Timestamp(r.u64()?),
+        b'S' | b'x' => Value::Octets(read_longstr(r)?),
+        b'F' => Value::Table(read_table(r)?),
+        b'A' => {
+            read_longstr(r)?;
+            Value::Other
+        }
+        b'D' => {
+            r.take(5)?;
+            Value::Other
+        }
+        b'V' => Value::Other,
+        _ => return Ok(None),
+    }))
 }

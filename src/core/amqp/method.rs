@@ -1,6 +1,7 @@
-//! Methods: what the broker may say, decoded; what we say, encoded.
+//! Methods: their ids; what a broker may say, decoded; what a client says, encoded. The opposite is in
+//! [`server`](super::server).
 
-use crate::amqp::field::{field_bool, field_longstr, shortstr, table};
+use crate::amqp::field::{field_bool, field_longstr, read_shortstr, shortstr, table};
 use crate::amqp::options::{Exchange, Options, Queue};
 use crate::bytes::{Reader, Short, Text, Writer};
 
@@ -27,12 +28,28 @@ pub mod id {
     pub const CHANNEL_FLOW_OK: Id = (20, 21);
     pub const CHANNEL_CLOSE: Id = (20, 40);
     pub const CHANNEL_CLOSE_OK: Id = (20, 41);
+    pub const ACCESS_REQUEST: Id = (30, 10);
+    pub const ACCESS_REQUEST_OK: Id = (30, 11);
     pub const EXCHANGE_DECLARE: Id = (40, 10);
     pub const EXCHANGE_DECLARE_OK: Id = (40, 11);
+    pub const EXCHANGE_DELETE: Id = (40, 20);
+    pub const EXCHANGE_DELETE_OK: Id = (40, 21);
+    pub const EXCHANGE_BIND: Id = (40, 30);
+    pub const EXCHANGE_BIND_OK: Id = (40, 31);
+    pub const EXCHANGE_UNBIND: Id = (40, 40);
+    pub const EXCHANGE_UNBIND_OK: Id = (40, 51);
     pub const QUEUE_DECLARE: Id = (50, 10);
     pub const QUEUE_DECLARE_OK: Id = (50, 11);
     pub const QUEUE_BIND: Id = (50, 20);
     pub const QUEUE_BIND_OK: Id = (50, 21);
+    pub const QUEUE_PURGE: Id = (50, 30);
+    pub const QUEUE_PURGE_OK: Id = (50, 31);
+    pub const QUEUE_DELETE: Id = (50, 40);
+    pub const QUEUE_DELETE_OK: Id = (50, 41);
+    pub const QUEUE_UNBIND: Id = (50, 50);
+    pub const QUEUE_UNBIND_OK: Id = (50, 51);
+    pub const BASIC_QOS: Id = (60, 10);
+    pub const BASIC_QOS_OK: Id = (60, 11);
     pub const BASIC_PUBLISH: Id = (60, 40);
     pub const BASIC_RETURN: Id = (60, 50);
     pub const BASIC_ACK: Id = (60, 80);
@@ -149,9 +166,8 @@ fn arguments(id: Id, r: &mut Reader<'_>) -> Result<Option<Method>, Short> {
 }
 
 /// A short string for people: what is not UTF-8 or not printable is replaced.
-fn text(r: &mut Reader<'_>) -> Result<Text, Short> {
-    let length = r.u8()?;
-    Ok(Text::lossy(r.take(usize::from(length))?))
+pub fn text(r: &mut Reader<'_>) -> Result<Text, Short> {
+    read_shortstr(r).map(Text::lossy)
 }
 
 /// Connection.Start-Ok with PLAIN (§4.2.2; RFC 4616: an empty identity, user and password).

@@ -1,6 +1,7 @@
-//! AMQP 0-9-1, as much of it as a publisher needs: one connection, one channel, confirms.
+//! AMQP 0-9-1, as much of it as a publisher needs: one codec, two ends.
 //!
-//! [`Client`] is a [`Link`](crate::link::Link), driven as [`crate::link`] says. It logs in, declares what its
+//! [`server`] is the end that publishers connect to. The rest of this page is about [`Client`], which has one connection
+//! and one channel. It is a [`Link`](crate::link::Link), driven as [`crate::link`] says: it logs in, declares what its
 //! [`Options`] name, and switches confirms on; from [`Event::Ready`] on [`Client::publish`] gives each message a
 //! delivery tag, which an event confirms or refuses. [`delivery`] does that for an [outbox](crate::outbox).
 //!
@@ -36,21 +37,28 @@ mod options;
 mod field;
 mod properties;
 mod method;
+mod frames;
 mod receive;
 mod send;
+mod heartbeats;
 mod route;
 mod client;
 pub mod delivery;
+pub mod server;
 
 pub use client::Client;
 pub use error::{Error, Scope, Step, Violation};
 pub use event::Event;
+pub use field::{Table, Value};
 pub use options::{Buffers, Exchange, Options, Queue};
-pub use properties::Properties;
+pub use properties::{Properties, ReceivedProperties};
 pub use send::Publish;
+pub use server::{Server, ServerBuffers, ServerError, ServerEvent, ServerOptions};
 
 /// Frame types (§2.3.5).
 mod frame {
+    /// What a client says first, and a server to whoever says something else (§4.2.2).
+    pub const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
     pub const METHOD: u8 = 1;
     pub const HEADER: u8 = 2;
     pub const BODY: u8 = 3;
@@ -61,6 +69,6 @@ mod frame {
     pub const PREFIX: usize = 7;
     /// Smallest frame-max that either side may ask for (§4.2.3, `FRAME-MIN-SIZE`).
     pub const MIN_MAX: u32 = 4096;
-    /// Our one channel. Class Connection speaks on channel 0, all others on this one.
+    /// The client's one channel. Class Connection speaks on channel 0, all others on this one.
     pub const CHANNEL: u16 = 1;
 }

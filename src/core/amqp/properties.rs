@@ -1,7 +1,7 @@
 //! The content header: properties of a message (§4.2.6.1).
 
-use crate::amqp::field::{shortstr, table};
-use crate::bytes::Writer;
+use crate::amqp::field::{Table, read_shortstr, read_table, shortstr, table, utf8};
+use crate::bytes::{Reader, Short, Writer};
 
 /// Properties of one message. Those that are empty or `None` are not sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Properties<'a> {
 }
 
 /// Class id of Basic.
-const BASIC: u16 = 60;
+pub const BASIC: u16 = 60;
 
 /// Writes a content header frame's payload for a body of `body_len` bytes.
 pub fn encode(w: &mut Writer<'_>, p: &Properties<'_>, body_len: u64) {
@@ -67,4 +67,66 @@ fn optional(w: &mut Writer<'_>, text: &str) {
     if !text.is_empty() {
         shortstr(w, text);
     }
+}
+
+/// Properties of a message that came. Those that were not sent are empty or `None`; a text ends where it is not UTF-8.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReceivedProperties<'a> {
+    /// `content-type`
+    pub content_type: &'a str,
+    /// `content-encoding`
+    pub content_encoding: &'a str,
+    /// `headers`
+    pub headers: Table<'a>,
+    /// `delivery-mode`: 2 is persistent.
+    pub delivery_mode: Option<u8>,
+    /// `message-id`
+    pub message_id: &'a str,
+    /// `timestamp`, Unix seconds.
+    pub timestamp: Option<u64>,
+    /// `user-id`
+    pub user_id: &'a str,
+    /// `app-id`
+    pub app_id: &'a str,
+}
+
+/// Reads the flags and properties, which end a content header frame's payload.
+pub fn decode(octets: &[u8]) -> Result<ReceivedProperties<'_>, Short> {
+    let mut r = Reader::new(octets);
+    let flags = r.u16()?;
+    let has = |bit: u16| flags >> bit & 1 == 1;
+    // The lowest bit says that another word of flags follows; Basic has none with a meaning.
+    let mut more = has(0);
+    while more {
+        more = r.u16()? & 1 == 1;
+    }
+    let content_type = read_text(&mut r, has(15))?;
+    let content_encoding = read_text(&mut r, has(14))?;
+    let headers = if has(13) { read_table(&mut r)? } else { Table::default() };
+    let delivery_mode = if has(12) { Some(r.u8()?) } else { None };
+    if has(11) {
+        r.u8()?; // priority
+    }
+    for bit in [10, 9, 8] {
+        read_text(&mut r, has(bit))?; // correlation-id, reply-to, expiration
+    }
+    let message_id = read_text(&mut r, has(7))?;
+    let timestamp = if has(6) { Some(r.u64()?) } else { None };
+    read_text(&mut r, has(5))?; // type
+    let user_id = read_text(&mut r, has(4))?;
+    let app_id = read_text(&mut r, has(3))?;
+    Ok(ReceivedProperties {
+        content_type,
+        content_encoding,
+        headers,
+        delivery_mode,
+        message_id,
+        timestamp,
+        user_id,
+        app_id,
+    })
+}
+
+fn read_text<'a>(r: &mut Reader<'a>, present: bool) -> Result<&'a str, Short> {
+    if present { read_shortstr(r).map(utf8) } else { Ok("") }
 }

@@ -6,9 +6,9 @@
 
 use crate::amqp::error::{Error, Violation};
 use crate::amqp::frame;
+use crate::amqp::frames::Frames;
 use crate::amqp::method::{self, Method, Undecodable, id};
 use crate::bytes::Reader;
-use crate::limits;
 
 /// What was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,33 +43,26 @@ const START_FIXED: u32 = 10;
 /// Received bytes, and what they mean.
 #[derive(Debug)]
 pub struct Receiver<'a> {
-    buf: &'a mut [u8],
-    start: usize,
-    end: usize,
+    frames: Frames<'a>,
     reading: Reading,
-    frame_max: u32,
 }
 
 impl<'a> Receiver<'a> {
     pub const fn new(buf: &'a mut [u8]) -> Self {
-        Self { buf, start: 0, end: 0, reading: Reading::First, frame_max: limits::AMQP_FRAME }
+        Self { frames: Frames::new(buf), reading: Reading::First }
     }
 
     /// The agreed size of the largest frame.
     pub fn set_frame_max(&mut self, octets: u32) {
-        self.frame_max = octets;
+        self.frames.set_frame_max(octets);
     }
 
     pub fn space(&mut self) -> &mut [u8] {
-        if self.start > 0 {
-            self.buf.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        }
-        self.buf.get_mut(self.end..).unwrap_or(&mut [])
+        self.frames.space()
     }
 
     pub fn received(&mut self, n: usize) {
-        self.end = self.end.saturating_add(n).min(self.buf.len());
+        self.frames.received(n);
     }
 
     /// The next item, or none before more is received.
@@ -92,9 +85,9 @@ impl<'a> Receiver<'a> {
                         self.reading = Reading::Skip { left: left - passed };
                         continue;
                     }
-                    let Some(&end) = self.bytes().first() else { return Ok(None) };
-                    self.consume(1);
-                    check_end(end)?;
+                    if !self.frames.end_of_frame()? {
+                        return Ok(None);
+                    }
                     self.reading = Reading::Frame;
                 }
                 Reading::Frame => return self.frame(),
@@ -104,30 +97,22 @@ impl<'a> Receiver<'a> {
 
     /// The connection ended: what the bytes that lie here tell about it, if anything.
     pub fn disconnected(&self) -> Option<Error> {
-        match (self.reading, self.bytes()) {
+        match (self.reading, self.frames.octets()) {
             (Reading::First, [kind, ..]) if *kind != frame::METHOD => Some(self.not_amqp()),
             _ => None,
         }
     }
 
-    fn bytes(&self) -> &[u8] {
-        self.buf.get(self.start..self.end).unwrap_or(&[])
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.start = self.start.saturating_add(n).min(self.end);
-    }
-
     /// Consumes up to `n` octets; none where nothing has been received.
     fn pass_over(&mut self, n: u32) -> Option<u32> {
-        let here = u32::try_from(self.bytes().len()).unwrap_or(u32::MAX).min(n);
-        self.consume(here as usize);
+        let here = u32::try_from(self.frames.octets().len()).unwrap_or(u32::MAX).min(n);
+        self.frames.consume(here as usize);
         (here > 0).then_some(here)
     }
 
     /// Reads Connection.Start up to its server properties. False: more is needed.
     fn first(&mut self) -> Result<bool, Error> {
-        let bytes = self.bytes();
+        let bytes = self.frames.octets();
         // A server of another version, or another protocol, answers in its own way (§4.2.2):
         // compare before reading that as a frame.
         if bytes.first().is_some_and(|kind| *kind != frame::METHOD) {
@@ -135,7 +120,7 @@ impl<'a> Receiver<'a> {
         }
         let mut r = Reader::new(bytes);
         let (Ok(_kind), Ok(channel), Ok(size)) = (r.u8(), r.u16(), r.u32()) else { return Ok(false) };
-        self.check_size(size)?;
+        self.frames.check_size(size)?;
         // Waiting for the rest of a frame that is too small for it would be waiting in vain.
         let rest = size.checked_sub(START_FIXED).ok_or(Violation::Short(id::CONNECTION_START))?;
         let (Ok(class), Ok(method), Ok(version)) = (r.u16(), r.u16(), r.u16()) else { return Ok(false) };
@@ -148,38 +133,36 @@ impl<'a> Receiver<'a> {
             return Err(Violation::Version { major, minor }.into());
         }
         let rest = rest.checked_sub(table).ok_or(Violation::Short(id::CONNECTION_START))?;
-        self.consume(frame::PREFIX + START_FIXED as usize);
+        self.frames.consume(frame::PREFIX + START_FIXED as usize);
         self.reading = Reading::ServerProperties { table, rest };
         Ok(true)
     }
 
     /// Reads the rest of Connection.Start: mechanisms and locales, both long strings.
     fn mechanisms(&mut self, rest: u32) -> Result<Option<Item>, Error> {
-        let Some(payload) = self.whole(rest)? else { return Ok(None) };
+        let Some(payload) = self.frames.whole(0, rest)? else { return Ok(None) };
         let mut r = Reader::new(payload);
         let mechanisms = r.u32().and_then(|length| r.take(length as usize));
         let mechanisms = mechanisms.map_err(|_| Violation::Short(id::CONNECTION_START))?;
         let plain = mechanisms.split(|c| *c == b' ').any(|name| name == b"PLAIN");
         let length = payload.len() + 1;
-        self.consume(length);
+        self.frames.consume(length);
         self.reading = Reading::Frame;
         Ok(Some(Item::Start { plain }))
     }
 
     fn frame(&mut self) -> Result<Option<Item>, Error> {
-        let mut r = Reader::new(self.bytes());
-        let (Ok(kind), Ok(channel), Ok(size)) = (r.u8(), r.u16(), r.u32()) else { return Ok(None) };
-        self.check_size(size)?;
+        let Some((kind, channel, size)) = self.frames.prefix()? else { return Ok(None) };
         match kind {
             frame::METHOD => self.method(channel, size),
             frame::HEADER | frame::BODY => {
-                self.consume(frame::PREFIX);
+                self.frames.consume(frame::PREFIX);
                 self.reading = Reading::Skip { left: size.saturating_add(1) };
                 Ok(Some(Item::Content))
             }
             // §4.2.7: on channel 0 only.
             frame::HEARTBEAT if channel == 0 && size == 0 => {
-                self.consume(frame::PREFIX);
+                self.frames.consume(frame::PREFIX);
                 self.reading = Reading::Skip { left: 1 };
                 Ok(Some(Item::Heartbeat))
             }
@@ -189,19 +172,9 @@ impl<'a> Receiver<'a> {
     }
 
     fn method(&mut self, channel: u16, size: u32) -> Result<Option<Item>, Error> {
-        let start = self.start;
-        self.start += frame::PREFIX;
-        let payload = self.whole(size);
-        let method = match payload {
-            Ok(Some(payload)) => method::decode(payload),
-            Ok(None) => {
-                // Not whole yet: its prefix is read again with the rest.
-                self.start = start;
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        self.consume(size as usize + 1);
+        let Some(payload) = self.frames.whole(frame::PREFIX, size)? else { return Ok(None) };
+        let method = method::decode(payload);
+        self.frames.consume(frame::PREFIX + size as usize + 1);
         match method {
             // §2.2.4 and §4.9: class Connection on channel 0, all others on an open channel.
             Ok(((class, _), method)) if channel == if class == 10 { 0 } else { frame::CHANNEL } => {
@@ -213,36 +186,11 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// The next `size` octets, once they and the end octet after them are here.
-    fn whole(&self, size: u32) -> Result<Option<&[u8]>, Error> {
-        let room = self.buf.len().saturating_sub(frame::PREFIX + 1);
-        if size as usize > room {
-            return Err(
-                Violation::FrameTooLarge { size, limit: u32::try_from(room).unwrap_or(u32::MAX) }.into()
-            );
-        }
-        let mut r = Reader::new(self.bytes());
-        let Ok(payload) = r.take(size as usize) else { return Ok(None) };
-        let Ok(end) = r.u8() else { return Ok(None) };
-        check_end(end)?;
-        Ok(Some(payload))
-    }
-
-    fn check_size(&self, size: u32) -> Result<(), Error> {
-        // §4.2.3: frame-max counts the whole frame, prefix and end octet included.
-        let limit = self.frame_max.saturating_sub(8);
-        if size > limit { Err(Violation::FrameTooLarge { size, limit }.into()) } else { Ok(()) }
-    }
-
     fn not_amqp(&self) -> Error {
         let mut first = [0; 8];
-        for (to, from) in first.iter_mut().zip(self.bytes()) {
+        for (to, from) in first.iter_mut().zip(self.frames.octets()) {
             *to = *from;
         }
-        Error::NotAmqp { first, len: u8::try_from(self.bytes().len().min(8)).unwrap_or(8) }
+        Error::NotAmqp { first, len: u8::try_from(self.frames.octets().len().min(8)).unwrap_or(8) }
     }
-}
-
-fn check_end(octet: u8) -> Result<(), Error> {
-    if octet == frame::END { Ok(()) } else { Err(Violation::FrameEnd(octet).into()) }
 }
