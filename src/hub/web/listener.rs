@@ -19,7 +19,7 @@ use log::{debug, warn};
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::paced::Paced;
 use super::reply::{self, Body};
@@ -37,6 +37,9 @@ const SEND: usize = 128 * 1024;
 
 /// Time to wait before accepting again, where the system has no more descriptors or memory.
 const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// Time from a warning of refused connections to the next.
+const WARNING: Duration = Duration::from_secs(60);
 
 /// The answer where there is no place. It is written as it stands, once, without a task.
 const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n\
@@ -116,7 +119,8 @@ fn network_of(peer: IpAddr) -> IpAddr {
 pub async fn serve(shared: Rc<Shared>, listener: TcpListener) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let (exhausted, full) = (Once::default(), Once::default());
+    let exhausted = Once::default();
+    let mut warned: Option<Instant> = None;
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => {
@@ -136,17 +140,18 @@ pub async fn serve(shared: Rc<Shared>, listener: TcpListener) -> io::Result<()> 
             }
         };
         let Some(place) = shared.places.enter(peer.ip()) else {
-            if full.first() {
+            // Whoever is refused could fill the log.
+            if warned.is_none_or(|warned| warned.elapsed() >= WARNING) {
+                warned = Some(Instant::now());
                 warn!(
                     "web connection from {peer} refused: at most {} in all and {} from one address; further refusals are \
-                     suppressed until there is room",
+                     counted, and not logged for a minute",
                     shared.limits.connections, shared.limits.connections_of_peer
                 );
             }
             let _ = stream.try_write(NO_PLACE);
             continue;
         };
-        full.over();
         let Ok(local) = stream.local_addr() else { continue };
         let ends = Ends { local: local.ip().to_canonical(), peer };
         spawn_local(converse(shared.clone(), stream, ends, place));

@@ -43,7 +43,8 @@ use self::listener::Places;
 
 /// What the API serves. The JSON is as src/hub/web/openapi.json describes it.
 pub trait View {
-    /// `GET /api/v1/hosts`: all boards.
+    /// `GET /api/v1/hosts`: all boards. It is called at most once for each second and published frame, and clients
+    /// share the bytes.
     fn hosts_json(&self) -> Bytes;
 
     /// `GET /api/v1/hosts/NAME`; `None` where no board has that name.
@@ -100,7 +101,8 @@ pub struct Settings {
     /// Host names, besides localhost and the addresses listened at, by which clients may call the hub. A reverse
     /// proxy's name belongs here.
     pub names: Vec<String>,
-    /// Who may read from beyond this machine.
+    /// Who may read from beyond this machine. A connection to a loopback address needs no token: a reverse proxy on
+    /// this machine has to ask for a login itself.
     pub tokens: Tokens,
     /// What bounds the clients.
     pub limits: Limits,
@@ -178,7 +180,7 @@ impl Web {
         self.0.events.publish(changes);
     }
 
-    /// Takes over other tokens, for requests from now on.
+    /// Takes over other tokens, for requests from now on. A stream of events that has begun goes on.
     pub fn set_tokens(&self, tokens: Tokens) {
         self.0.tokens.replace(tokens);
     }
