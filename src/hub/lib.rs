@@ -8,6 +8,7 @@
 //! | `listeners` | listening sockets, and their options |
 //! | `descriptors` | the limit of open files |
 //! | [`relay`] | chasar's master node, on a thread of its own |
+//! | [`web`] | the page and the API over HTTP |
 //!
 //! The main thread has a runtime of tokio, and so has the relay's. They share nothing: a room of this program is
 //! told messages, answers with snapshots, and holds no lock while anything waits.
@@ -30,3 +31,4 @@ mod logger;
 pub mod relay;
 mod run;
 mod settings;
+pub mod web;

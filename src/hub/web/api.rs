@@ -1,0 +1,141 @@
+//! From a path and a query to an answer.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Response, StatusCode};
+
+use super::Shared;
+use super::auth::Scope;
+use super::history::{self, NotFound};
+use super::query;
+use super::reply::{self, Body, CSV, TEXT};
+
+/// Characters of a name that an answer repeats.
+const REPEATED: usize = 160;
+
+/// What a token has to be for, to read that path; `None` where none is asked for.
+pub fn scope(path: &str) -> Option<Scope> {
+    (path != "/healthz").then_some(Scope::Read)
+}
+
+/// What a path names, with names in plain text.
+enum Endpoint<'a> {
+    Health,
+    Hub,
+    Hosts,
+    Host(Cow<'a, str>),
+    History(Cow<'a, str>),
+    Series(Cow<'a, str>),
+    Events,
+}
+
+impl<'a> Endpoint<'a> {
+    /// `None` where it names nothing.
+    ///
+    /// # Errors
+    /// A name is not encoded as it should be.
+    fn of(path: &'a str) -> Result<Option<Self>, &'static str> {
+        let Some(rest) = path.strip_prefix("/api/v1/") else {
+            return Ok((path == "/healthz").then_some(Self::Health));
+        };
+        let (room, name) = match rest.split_once('/') {
+            Some((room, name)) => (room, Some(name).filter(|name| !name.is_empty())),
+            None => (rest, None),
+        };
+        Ok(Some(match (room, name) {
+            ("hub", None) if rest == room => Self::Hub,
+            ("hosts", None) if rest == room => Self::Hosts,
+            ("events", None) if rest == room => Self::Events,
+            // A series' name may have slashes, encoded or not.
+            ("series", Some(name)) => Self::Series(query::decode(name)?),
+            ("hosts", Some(name)) => match name.split_once('/') {
+                None => Self::Host(query::decode(name)?),
+                Some((name, "history")) if !name.is_empty() => Self::History(query::decode(name)?),
+                Some(_) => return Ok(None),
+            },
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// The answer to a GET or HEAD that the guard let pass.
+pub fn answer(shared: &Shared, head: &Parts) -> Response<Body> {
+    try_answer(shared, head).unwrap_or_else(|(status, why)| reply::error(status, &why))
+}
+
+/// A refusal: its status, and what was expected.
+type Refusal = (StatusCode, String);
+
+fn try_answer(shared: &Shared, head: &Parts) -> Result<Response<Body>, Refusal> {
+    let (path, query) = (head.uri.path(), head.uri.query());
+    let endpoint = Endpoint::of(path).map_err(|why| bad(why.into()))?;
+    if let Some(Endpoint::History(name)) = endpoint {
+        return history(shared, head, &name);
+    }
+    let unknown = || not_found("there is nothing here: /api/v1/openapi.json describes what there is".into());
+    let asset = shared.assets.response(path, &head.headers);
+    let answered = match endpoint {
+        None | Some(Endpoint::History(_)) => asset.ok_or_else(unknown)?,
+        Some(Endpoint::Health) => reply::whole(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
+        Some(Endpoint::Hub) => reply::json(shared.view.hub_json()),
+        Some(Endpoint::Hosts) => reply::json(shared.events.hosts_json()),
+        Some(Endpoint::Host(name)) => {
+            reply::json(shared.view.host_json(&name).ok_or_else(|| no_board(&name))?)
+        }
+        Some(Endpoint::Series(name)) => {
+            let none = || not_found(format!("no board has a series called {}", cut(&name)));
+            reply::json(shared.view.series_json(&name).ok_or_else(none)?)
+        }
+        Some(Endpoint::Events) => events(shared),
+    };
+    query::parse(query, []).map_err(bad)?;
+    Ok(answered)
+}
+
+fn history(shared: &Shared, head: &Parts, name: &str) -> Result<Response<Body>, Refusal> {
+    let (series, span) = history::asked(head.uri.query()).map_err(bad)?;
+    let columns = shared.view.history(name, &series, span).map_err(|missing| match missing {
+        NotFound::Host => no_board(name),
+        NotFound::Series => not_found(format!("{} has no series called {}", cut(name), cut(&series))),
+    })?;
+    let accept = head.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let mut response = if accept.is_some_and(history::is_csv) {
+        reply::whole(StatusCode::OK, CSV, history::csv(&columns))
+    } else {
+        reply::json(history::json(&series, &columns))
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+    Ok(response)
+}
+
+/// The stream of events. A HEAD takes its place, too, for as long as it is answered.
+fn events(shared: &Shared) -> Response<Body> {
+    let Some(stream) = shared.events.stream() else {
+        let why = format!("too many clients of events: at most {} at a time", shared.limits.event_clients);
+        let mut response = reply::error(StatusCode::SERVICE_UNAVAILABLE, &why);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        return response;
+    };
+    reply::events(stream)
+}
+
+fn bad(why: String) -> Refusal {
+    (StatusCode::BAD_REQUEST, why)
+}
+
+fn not_found(why: String) -> Refusal {
+    (StatusCode::NOT_FOUND, why)
+}
+
+fn no_board(name: &str) -> Refusal {
+    not_found(format!("no board is called {}", cut(name)))
+}
+
+/// A name as an answer repeats it.
+fn cut(name: &str) -> &str {
+    let end = name.char_indices().nth(REPEATED).map_or(name.len(), |(end, _)| end);
+    name.get(..end).unwrap_or(name)
+}

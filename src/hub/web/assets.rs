@@ -1,0 +1,69 @@
+//! The page's files, compiled in. There is no other file that a path could name.
+
+use bytes::Bytes;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use super::reply::{self, Body};
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Path, kind and content of each file.
+const FILES: &[(&str, &str, &[u8])] = &[
+    ("/", HTML, include_bytes!("page/index.html")),
+    ("/api/v1/openapi.json", "application/json", include_bytes!("openapi.json")),
+];
+
+/// A file, and the hash of its content, by which a browser knows whether it has this one.
+struct Asset {
+    path: &'static str,
+    kind: HeaderValue,
+    bytes: Bytes,
+    tag: String,
+}
+
+/// All files.
+pub struct Assets(Vec<Asset>);
+
+impl Assets {
+    pub fn new() -> Self {
+        let assets = FILES.iter().map(|(path, kind, bytes)| {
+            let hash: String =
+                Sha256::digest(bytes).iter().take(12).map(|octet| format!("{octet:02x}")).collect();
+            Asset {
+                path,
+                kind: HeaderValue::from_static(kind),
+                bytes: Bytes::from_static(bytes),
+                tag: format!("\"{hash}\""),
+            }
+        });
+        Self(assets.collect())
+    }
+
+    /// The file of that path; only that it is still the same, where `headers` say that the client has it.
+    pub fn response(&self, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+        let asset = self.0.iter().find(|asset| asset.path == path)?;
+        let mut response = reply::whole(StatusCode::OK, asset.kind.clone(), asset.bytes.clone());
+        if asset.is_known(headers) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Body::Empty;
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
+        // It may be kept, and is asked for again each time: the name of a file stays, its content does not.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if let Ok(tag) = HeaderValue::from_str(&asset.tag) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        Some(response)
+    }
+}
+
+impl Asset {
+    /// RFC 9110 §13.1.2: a weak comparison.
+    fn is_known(&self, headers: &HeaderMap) -> bool {
+        let lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
+        let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
+        tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.tag)
+    }
+}

@@ -1,0 +1,206 @@
+//! The hub's page and API over HTTP/1.1: it reads, and changes nothing.
+//!
+//! | where | what |
+//! |---|---|
+//! | `listener` | accepts connections, bounds their number, and serves each in a task |
+//! | `paced` | a socket with a time limit for what is written, and an orderly close |
+//! | `guard` | refuses requests that a foreign web page may have sent, and those without a login |
+//! | [`auth`] | the tokens that the hub knows, as hashes |
+//! | `api` | from a path and a query to an answer |
+//! | `query` | percent-encoding, and parameters with their bounds |
+//! | `history` | a history as JSON or CSV |
+//! | `events` | server-sent events: one encoded frame for all clients |
+//! | `assets` | the page's files, compiled in |
+//! | `reply` | responses, and the headers that all have |
+//!
+//! Everything runs in tasks of one current-thread runtime ([`tokio::task::LocalSet`]). What is served comes from a
+//! [`View`], whose methods neither wait nor do I/O that could block for long.
+
+mod api;
+mod assets;
+pub mod auth;
+mod events;
+mod guard;
+mod history;
+mod listener;
+mod paced;
+mod query;
+mod reply;
+
+use std::cell::{Cell, RefCell};
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+use std::{fmt, io};
+
+use bytes::Bytes;
+
+use self::assets::Assets;
+use self::auth::Tokens;
+use self::events::Events;
+pub use self::history::{Columns, NotFound, Span, Tier};
+use self::listener::Places;
+
+/// What the API serves. The JSON is as src/hub/web/openapi.json describes it.
+pub trait View {
+    /// `GET /api/v1/hosts`: all boards. It is called at most once for each second and published frame, and clients
+    /// share the bytes.
+    fn hosts_json(&self) -> Bytes;
+
+    /// `GET /api/v1/hosts/NAME`; `None` where no board has that name.
+    fn host_json(&self, name: &str) -> Option<Bytes>;
+
+    /// `GET /api/v1/hosts/NAME/history`: at most [`Span::points`] times, ascending.
+    ///
+    /// # Errors
+    /// There is no such board, or it never sent this series.
+    fn history(&self, name: &str, series: &str, span: Span) -> Result<Columns, NotFound>;
+
+    /// `GET /api/v1/series/NAME`; `None` where no board has such a series.
+    fn series_json(&self, series: &str) -> Option<Bytes>;
+
+    /// `GET /api/v1/hub`: the hub's own counters.
+    fn hub_json(&self) -> Bytes;
+}
+
+/// What bounds the clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time, in all.
+    pub connections: usize,
+    /// Connections at a time from one IPv4 address, or from one /64 of IPv6.
+    pub connections_of_peer: usize,
+    /// Clients of `/api/v1/events` at a time.
+    pub event_clients: usize,
+    /// From the accepted connection, or the end of the previous answer, to the end of a request's headers; and again
+    /// from there to the end of its body. It is the time that an idle connection is kept, too.
+    pub request_time: Duration,
+    /// From the moment that a client's socket takes no more to the moment that it has taken the whole answer, or the
+    /// whole frame.
+    pub write_time: Duration,
+    /// Without a frame for so long, clients of `/api/v1/events` get a comment.
+    pub heartbeat: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_of_peer: 256,
+            event_clients: 512,
+            request_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+/// How the page and the API are served.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// Host names, besides localhost and the addresses listened at, by which clients may call the hub. A reverse
+    /// proxy's name belongs here.
+    pub names: Vec<String>,
+    /// Who may read from beyond this machine. A connection to a loopback address needs no token: a reverse proxy on
+    /// this machine has to ask for a login itself.
+    pub tokens: Tokens,
+    /// What bounds the clients.
+    pub limits: Limits,
+}
+
+/// What the web side has counted since the start, or has now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections now.
+    pub connections: usize,
+    /// Clients of `/api/v1/events` now.
+    pub event_clients: usize,
+    /// Connections that were closed at once, because a limit was reached.
+    pub connections_refused: u64,
+    /// Requests whose headers were read.
+    pub requests: u64,
+    /// Of these, the ones that were answered with a status of 400 or above.
+    pub requests_refused: u64,
+    /// Snapshots that replaced the frames that a slow client had missed.
+    pub resyncs: u64,
+}
+
+/// The page and the API. Clones share everything.
+#[derive(Clone)]
+pub struct Web(Rc<Shared>);
+
+struct Shared {
+    view: Rc<dyn View>,
+    names: Vec<String>,
+    limits: Limits,
+    tokens: RefCell<Tokens>,
+    assets: Assets,
+    events: Rc<Events>,
+    places: Rc<Places>,
+    requests: Cell<u64>,
+    requests_refused: Cell<u64>,
+}
+
+impl Web {
+    /// Serves nobody yet.
+    pub fn new(view: Rc<dyn View>, settings: Settings) -> Self {
+        let Settings { names, tokens, limits } = settings;
+        Self(Rc::new(Shared {
+            events: Events::new(view.clone(), limits.event_clients),
+            view,
+            names,
+            tokens: RefCell::new(tokens),
+            assets: Assets::new(),
+            places: Places::new(limits.connections, limits.connections_of_peer),
+            limits,
+            requests: Cell::new(0),
+            requests_refused: Cell::new(0),
+        }))
+    }
+
+    /// Accepts connections at `listener` until the future is dropped. It has to be polled within a
+    /// [`tokio::task::LocalSet`], where each connection gets a task.
+    ///
+    /// # Errors
+    /// Of the system, before the first connection.
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        listener::serve(self.0.clone(), listener).await
+    }
+
+    /// Sends heartbeats to the clients of `/api/v1/events` until the future is dropped.
+    pub async fn send_heartbeats(&self) {
+        self.0.events.send_heartbeats(self.0.limits.heartbeat).await;
+    }
+
+    /// Sends one frame of changes to all clients of `/api/v1/events`: a JSON object, once a second.
+    ///
+    /// The frame has what changed since the previous one. A client begins with [`View::hosts_json`], which may
+    /// already have some of it.
+    pub fn publish(&self, changes: &[u8]) {
+        self.0.events.publish(changes);
+    }
+
+    /// Takes over other tokens, for requests from now on. A stream of events that has begun goes on.
+    pub fn set_tokens(&self, tokens: Tokens) {
+        self.0.tokens.replace(tokens);
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> Counters {
+        let shared = &self.0;
+        Counters {
+            connections: shared.places.taken(),
+            event_clients: shared.events.clients(),
+            connections_refused: shared.places.refused(),
+            requests: shared.requests.get(),
+            requests_refused: shared.requests_refused.get(),
+            resyncs: shared.events.resyncs(),
+        }
+    }
+}
+
+impl fmt::Debug for Web {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counters().fmt(f)
+    }
+}

@@ -1,0 +1,79 @@
+//! A view of boards that are made up.
+
+use bytes::Bytes;
+use psistats_hub::web::{Columns, NotFound, Span, Tier, View};
+use serde_json::{Value, json};
+
+/// Two boards; a larger fleet, where `padding` says so.
+#[derive(Default)]
+pub struct Boards {
+    /// Bytes that a snapshot has besides.
+    pub padding: usize,
+}
+
+/// The API's form of one board.
+pub fn host(name: &str) -> Value {
+    json!({
+        "name": name, "state": "critical", "since": 1_699_990_000.0, "why": "Power: under-voltage",
+        "heard": 1_700_000_000.123, "source": "amqp", "model": "Raspberry Pi 4 Model B Rev 1.4",
+        "tags": {"site": "garage"},
+        "values": {"cpu": 24.1, "disk./.percent": 45.2, "os": "<b>\u{2028}\"", "mem": null, "throttled.now.under-voltage": true},
+    })
+}
+
+fn detail(name: &str) -> Value {
+    let mut detail = host(name);
+    let more = json!({
+        "address": "192.0.2.1", "first_heard": 1_699_000_000.0, "interval": 1.0, "reports": 86_400, "lost": 0,
+        "duplicates": 1, "late": 2, "boots": [{"at": 1_699_990_000.5}], "restarts": [], "addresses": ["192.0.2.1"],
+        "conflict": {"addresses": ["192.0.2.1", "192.0.2.2"]},
+    });
+    detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    detail
+}
+
+fn bytes(value: &Value) -> Bytes {
+    value.to_string().into()
+}
+
+impl View for Boards {
+    fn hosts_json(&self) -> Bytes {
+        let mut hosts = vec![host("pi-1"), host("a b/ü")];
+        if self.padding > 0 {
+            hosts[0]["why"] = "x".repeat(self.padding).into();
+        }
+        bytes(&json!({"now": 1_700_000_000.5, "hosts": hosts}))
+    }
+
+    fn host_json(&self, name: &str) -> Option<Bytes> {
+        ["pi-1", "a b/ü"].contains(&name).then(|| bytes(&detail(name)))
+    }
+
+    fn history(&self, name: &str, series: &str, span: Span) -> Result<Columns, NotFound> {
+        match (name, series) {
+            ("pi-1" | "a b/ü", "cpu" | "disk./a b+c.percent") => {}
+            ("pi-1" | "a b/ü", _) => return Err(NotFound::Series),
+            _ => return Err(NotFound::Host),
+        }
+        let step_ms = ((span.to_ms - span.from_ms) / span.points as i64).max(1);
+        let t_ms: Vec<i64> = (0..span.points as i64).map(|n| span.from_ms + n * step_ms).collect();
+        let avg: Vec<_> = (0..t_ms.len()).map(|n| (n != 1).then_some(n as f64 / 8.0)).collect();
+        let mut max = avg.clone();
+        max[0] = Some(f64::NAN);
+        Ok(Columns { tier: Tier::Minute, step_ms, min: avg.clone(), t_ms, avg, max })
+    }
+
+    fn series_json(&self, series: &str) -> Option<Bytes> {
+        ["cpu", "disk./.percent"].contains(&series).then(|| {
+            let hosts = json!([{"name": "pi-1", "value": 24.1, "min": 1.0, "max": 99.0}]);
+            bytes(&json!({"series": series, "hosts": hosts}))
+        })
+    }
+
+    fn hub_json(&self) -> Bytes {
+        bytes(&json!({
+            "version": "0.2.0", "started": 1_699_000_000.0, "boards": 2, "series": 10, "reports": 86_400,
+            "confirmed": 86_400, "refused": 0, "clients": 1, "bytes_kept": 12,
+        }))
+    }
+}

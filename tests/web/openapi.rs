@@ -1,0 +1,101 @@
+//! What is served is what the committed document says, by Debian's python3-jsonschema.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::boards::host;
+use crate::client::{Answer, ask, events, get, read_until};
+use crate::server::Server;
+
+const DOCUMENT: &str = include_str!("../../src/hub/web/openapi.json");
+
+/// What is wrong with answers and values.
+fn problems(answers: &[Value], values: &[Value]) -> Vec<String> {
+    let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+    let given = json!({"document": document, "answers": answers, "values": values});
+    let mut python = Command::new("/usr/bin/python3")
+        .args(["-W", "ignore", concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/web/openapi.py")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    python.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
+    let output = python.wait_with_output().unwrap();
+    assert!(output.status.success(), "is python3-jsonschema installed?");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// An answer to what the document calls `path`.
+fn of(path: &str, answer: &Answer) -> Value {
+    let kind = answer.header("content-type");
+    let body = if kind == "application/json" { answer.json() } else { answer.text().into() };
+    json!({"path": path, "status": answer.status, "type": kind, "body": body})
+}
+
+#[test]
+fn every_answer_is_as_the_document_says() {
+    let server = Server::start();
+    let history = "/api/v1/hosts/{host}/history";
+    let mut answers = Vec::new();
+    for (path, target) in [
+        ("/healthz", "/healthz"),
+        ("/api/v1/openapi.json", "/api/v1/openapi.json"),
+        ("/api/v1/hub", "/api/v1/hub"),
+        ("/api/v1/hosts", "/api/v1/hosts"),
+        ("/api/v1/hosts", "/api/v1/hosts?wrong"),
+        ("/api/v1/hosts/{host}", "/api/v1/hosts/pi-1"),
+        ("/api/v1/hosts/{host}", "/api/v1/hosts/pi-9"),
+        ("/api/v1/hosts/{host}", "/api/v1/hosts/%"),
+        (history, "/api/v1/hosts/pi-1/history?series=cpu"),
+        (history, "/api/v1/hosts/pi-1/history?series=cpu&points=2000&from=1&to=1.5"),
+        (history, "/api/v1/hosts/pi-1/history?series=x"),
+        (history, "/api/v1/hosts/pi-1/history"),
+        ("/api/v1/series/{series}", "/api/v1/series/cpu"),
+        ("/api/v1/series/{series}", "/api/v1/series/x"),
+        ("/api/v1/events", "/api/v1/events?x"),
+    ] {
+        answers.push(of(path, &get(server.address, target)));
+    }
+    let target = "/api/v1/hosts/pi-1/history?series=cpu&points=5";
+    answers.push(of(history, &ask(server.address, "GET", target, &["Accept: text/csv"])));
+    answers.push(of("/api/v1/hosts", &ask(server.address, "POST", "/api/v1/hosts", &[])));
+    let text = read_until(&mut events(server.address), "}\n\n");
+    let (head, event) = text.split_once("\r\n\r\nevent: snapshot\ndata: ").unwrap();
+    assert!(head.contains("\r\ncontent-type: text/event-stream\r\n"));
+    let mut change = host("pi-1");
+    ["source", "model", "tags"].iter().for_each(|key| drop(change.as_object_mut().unwrap().remove(*key)));
+    let changes = json!({"now": 1.5, "hosts": [change, host("pi-3")], "gone": ["pi-9"]});
+    let values = [
+        json!({"schema": "Hosts", "value": serde_json::from_str::<Value>(event).unwrap()}),
+        json!({"schema": "Changes", "value": changes}),
+    ];
+    assert_eq!(problems(&answers, &values), [""; 0]);
+}
+
+#[test]
+fn the_check_sees_what_is_wrong() {
+    let wrong = |change: fn(&mut Value)| {
+        let mut host = host("pi-1");
+        change(&mut host);
+        !problems(&[], &[json!({"schema": "Host", "value": host})]).is_empty()
+    };
+    assert!(!wrong(|_| ()));
+    assert!(wrong(|host| host["state"] = "fine".into()));
+    assert!(wrong(|host| host["heard"] = "now".into()));
+    assert!(wrong(|host| host["further"] = 1.into()));
+    assert!(wrong(|host| host["values"]["cpu"] = json!([])));
+    assert!(wrong(|host| drop(host.as_object_mut().unwrap().remove("why"))));
+}
+
+#[test]
+fn every_path_of_the_document_is_served() {
+    let server = Server::start();
+    let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+    for path in document["paths"].as_object().unwrap().keys() {
+        let target = path.replace("{host}", "pi-1").replace("{series}", "cpu");
+        let status = ask(server.address, "HEAD", &target, &[]).status;
+        assert_eq!(status, if path.ends_with("history") { 400 } else { 200 }, "{path}");
+    }
+}
