@@ -16,6 +16,21 @@ pub const CLOCK_DIFFERENCE: &str = "clock_difference";
 /// The last millisecond of the year 9999.
 const LAST_MS: i64 = 253_402_300_799_999;
 
+/// What a board needs of its fleet while it takes a report.
+#[derive(Debug)]
+pub(super) struct Desk<'f> {
+    /// When the report came.
+    pub now_ms: i64,
+    /// That of the view.
+    pub generation: u64,
+    /// Of all boards.
+    pub paths: &'f mut Paths,
+    /// The board may have one more series.
+    pub has_room: bool,
+    /// Where the numbers of the report go.
+    pub samples: &'f mut Vec<(u16, f64)>,
+}
+
 /// One board. Times are Unix milliseconds by the hub's clock, but where it says otherwise.
 #[derive(Debug)]
 pub struct Board {
@@ -84,17 +99,9 @@ impl Board {
         }
     }
 
-    /// Takes the report that `reader` has just read. Its numbers go to `samples`. Gives what it is, and when it was
-    /// sampled.
-    pub(super) fn take(
-        &mut self,
-        heard: &Heard,
-        reader: &Reader,
-        now_ms: i64,
-        generation: u64,
-        paths: &mut Paths,
-        samples: &mut Vec<(u16, f64)>,
-    ) -> (Turn, i64) {
+    /// Takes the report that `reader` has just read. Gives what it is, and when it was sampled.
+    pub(super) fn take(&mut self, heard: &Heard, reader: &Reader, desk: &mut Desk<'_>) -> (Turn, i64) {
+        let (now_ms, generation) = (desk.now_ms, desk.generation);
         let told_ms = sampled(heard.sampled_ms, reader.ts_ms);
         let at_ms = told_ms.unwrap_or(now_ms).clamp(0, LAST_MS);
         let in_step = self.is_in_step(at_ms, now_ms);
@@ -112,25 +119,28 @@ impl Board {
         }
         self.last_ms = at_ms;
         let numbers = reader.readings().filter_map(|(slot, reading)| Some((slot, reading.number()?)));
-        samples.extend(numbers);
+        desk.samples.extend(numbers);
         if turn == Turn::New {
             self.note_interval(at_ms, heard.id.map(|id| id.number));
             (self.source, self.address) = (heard.source, peer.or(self.address));
             self.sampled_ms = at_ms;
             for (slot, reading) in reader.readings() {
-                self.cells.say(slot, reading, generation, paths);
+                self.cells.say(slot, reading, generation, desk.paths);
+            }
+            for whole in reader.empty() {
+                self.cells.end_members(whole, generation);
             }
             if self.cells.moved {
                 self.cells.sweep(generation);
             }
             if told_ms.is_some() && in_step {
-                self.note_difference(at_ms - now_ms, generation, paths, samples);
+                self.note_difference(at_ms.saturating_sub(now_ms), desk);
             }
-            for (slot, value) in &*samples {
+            for (slot, value) in &*desk.samples {
                 self.cells.extend(*slot, *value, at_ms);
             }
         }
-        self.recent.push(at_ms, samples, self.sampled_ms);
+        self.recent.push(at_ms, desk.samples, self.sampled_ms);
         self.judge(now_ms, generation);
         (turn, at_ms)
     }
@@ -150,24 +160,18 @@ impl Board {
     }
 
     /// Tenths of a second: a network makes the rest.
-    fn note_difference(
-        &mut self,
-        ms: i64,
-        generation: u64,
-        paths: &mut Paths,
-        samples: &mut Vec<(u16, f64)>,
-    ) {
+    fn note_difference(&mut self, ms: i64, desk: &mut Desk<'_>) {
         if self.difference.is_none() {
-            self.difference = self.cells.slot(CLOCK_DIFFERENCE, paths);
+            self.difference = self.cells.slot(CLOCK_DIFFERENCE, desk.paths);
         }
-        if self.difference.is_none() {
-            self.difference = self.cells.add(CLOCK_DIFFERENCE, false, paths);
+        if self.difference.is_none() && desk.has_room {
+            self.difference = self.cells.add(CLOCK_DIFFERENCE, false, desk.paths);
         }
         let Some(slot) = self.difference else { return };
         let seconds = (ms as f64 / 100.0).round() / 10.0;
-        self.cells.say(slot, Reading::Number(seconds), generation, paths);
-        samples.retain(|(has, _)| *has != slot);
-        samples.push((slot, seconds));
+        self.cells.say(slot, Reading::Number(seconds), desk.generation, desk.paths);
+        desk.samples.retain(|(has, _)| *has != slot);
+        desk.samples.push((slot, seconds));
     }
 
     /// Finds how it is at `now_ms`.

@@ -232,17 +232,18 @@ impl Cells {
             return;
         }
         if matches!(reading, Reading::Null) {
-            self.end_members(slot, generation);
+            if let Some(whole) = self.paths.get(usize::from(slot)).cloned() {
+                self.end_members(&whole, generation);
+            }
         } else if was_silent && cell.nested {
             self.unsay_wholes(slot, generation, paths);
         }
     }
 
-    /// The whole is null, and so is each of its members.
-    fn end_members(&mut self, whole: u16, generation: u64) {
-        let Some(path) = self.paths.get(usize::from(whole)).cloned() else { return };
+    /// Ends each member of `whole`.
+    pub(super) fn end_members(&mut self, whole: &str, generation: u64) {
         for (member, cell) in self.paths.iter().zip(&mut self.cells) {
-            let is_member = member.strip_prefix(&*path).is_some_and(|rest| rest.starts_with('.'));
+            let is_member = member.strip_prefix(whole).is_some_and(|rest| rest.starts_with('.'));
             if is_member && !matches!(cell.value, Value::Missing | Value::Unsaid) {
                 (cell.value, cell.changed) = (Value::Missing, generation);
             }

@@ -25,6 +25,8 @@ pub fn place<'p>(path: &str, buffer: &'p mut String) -> Place<'p> {
         "computer_utc_clock" => return Place::Time,
         "computer_clock" => return Place::Nowhere,
         "memory" | "memory.percent_used" => "mem",
+        "cpu.percent_used" => "percpu",
+        "ipv4_interfaces" => "ipaddr",
         "disk.percent_used" => "disk./.percent",
         "disk.total_bytes" => "disk./.total",
         "disk.total_bytes_used" => "disk./.used",

@@ -33,6 +33,7 @@ pub mod board;
 pub mod view;
 
 pub use board::Board;
+use board::Desk;
 use cells::Paths;
 pub use cells::Value;
 pub use heard::{Heard, MessageId, Source};
@@ -198,7 +199,7 @@ impl Fleet {
         let before = (board.cells.cells.len(), board.recent.bytes());
         // One is for the difference of the clocks.
         let room = self.bounds.series_a_board.saturating_sub(before.0 + 1);
-        let room = room.min(self.bounds.series.saturating_sub(self.series + 1));
+        let room = room.min(self.bounds.series.saturating_sub(self.series));
         let is_chasar = heard.source == Source::Chasar;
         let read = self.reader.read(&heard.body, is_chasar, &mut board.cells, &mut self.paths, room);
         if let Err(error) = read {
@@ -206,8 +207,17 @@ impl Fleet {
             return Err(Refusal::Malformed(error));
         }
         self.samples.clear();
-        let (turn, at_ms) =
-            board.take(heard, &self.reader, now_ms, self.generation, &mut self.paths, &mut self.samples);
+        let count = board.cells.cells.len();
+        let has_room =
+            count < self.bounds.series_a_board && self.series + count - before.0 < self.bounds.series;
+        let mut desk = Desk {
+            now_ms,
+            generation: self.generation,
+            paths: &mut self.paths,
+            has_room,
+            samples: &mut self.samples,
+        };
+        let (turn, at_ms) = board.take(heard, &self.reader, &mut desk);
         match turn {
             Turn::Duplicate => self.counters.duplicates += 1,
             Turn::Late => self.counters.late += 1,
@@ -303,7 +313,7 @@ impl Fleet {
         self.samples.clear();
         for (path, value) in samples.iter().filter(|(path, _)| path.len() <= report::PATH) {
             let known = board.cells.cells.len();
-            let is_full = known + 1 >= self.bounds.series_a_board || self.series + 1 >= self.bounds.series;
+            let is_full = known + 1 >= self.bounds.series_a_board || self.series >= self.bounds.series;
             let slot = match board.cells.slot(path, &self.paths) {
                 None if !is_full => board.cells.add(path, path.contains('.'), &mut self.paths),
                 slot => slot,

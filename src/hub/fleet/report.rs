@@ -23,6 +23,9 @@ pub const DEPTH: usize = 16;
 /// The most bytes of a host name.
 pub const HOST_NAME: usize = 255;
 
+/// So many empty objects and arrays of a report end what was in them before.
+const EMPTY: usize = 16;
+
 /// A reading whose text is in [`Reader::texts`].
 #[derive(Clone, Copy, Debug)]
 enum Found {
@@ -30,6 +33,8 @@ enum Found {
     Number(f64),
     Truth(bool),
     Text(usize, usize),
+    /// An object or array without members, which is no reading.
+    Empty,
 }
 
 /// What of reports was left out.
@@ -50,6 +55,8 @@ pub struct Reader {
     mapped: String,
     texts: String,
     found: Vec<(u16, Found)>,
+    /// The paths of empty objects and arrays, in `texts`.
+    empty: Vec<(usize, usize)>,
     /// The body's own time: Unix milliseconds.
     pub ts_ms: Option<i64>,
     /// Of all reports.
@@ -73,6 +80,7 @@ impl Reader {
         self.path.clear();
         self.texts.clear();
         self.found.clear();
+        self.empty.clear();
         self.ts_ms = None;
         cells.report = cells.report.wrapping_add(1);
         let known = cells.cells.len();
@@ -91,11 +99,16 @@ impl Reader {
         Ok(())
     }
 
+    /// The paths of objects and arrays that have no members now.
+    pub fn empty(&self) -> impl Iterator<Item = &str> {
+        self.empty.iter().filter_map(|(from, to)| self.texts.get(*from..*to))
+    }
+
     /// What was read, by slots.
     pub fn readings(&self) -> impl Iterator<Item = (u16, Reading<'_>)> {
         self.found.iter().map(|(slot, found)| {
             let reading = match found {
-                Found::Null => Reading::Null,
+                Found::Null | Found::Empty => Reading::Null,
                 Found::Number(number) => Reading::Number(*number),
                 Found::Truth(truth) => Reading::Truth(*truth),
                 Found::Text(from, to) => Reading::Text(self.texts.get(*from..*to).unwrap_or_default()),
@@ -174,6 +187,14 @@ impl Pass<'_> {
     }
 
     fn note(&mut self, path: &str, found: Found, nested: bool) {
+        if let Found::Empty = found {
+            if self.reader.empty.len() < EMPTY {
+                let begin = self.reader.texts.len();
+                self.reader.texts.push_str(path);
+                self.reader.empty.push((begin, self.reader.texts.len()));
+            }
+            return;
+        }
         let expected = self.next();
         let slot = match self.cells.paths.get(usize::from(expected)) {
             Some(has) if **has == *path => expected,
@@ -334,6 +355,9 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
             let more = seq.next_element_seed(Node { pass, depth: depth + 1 });
             pass.leave(begin);
             if more?.is_none() {
+                if digits.text() == "0" {
+                    pass.value(Found::Empty, depth);
+                }
                 return Ok(());
             }
             digits.up();
@@ -347,7 +371,9 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(());
         }
+        let mut is_empty = true;
         while let Some(begin) = map.next_key_seed(Key { pass, depth })? {
+            is_empty = false;
             let Some(begin) = begin else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -363,6 +389,9 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
             let read = map.next_value_seed(Node { pass, depth: depth + 1 });
             pass.leave(begin);
             read?;
+        }
+        if is_empty && depth > 0 {
+            pass.value(Found::Empty, depth);
         }
         Ok(())
     }

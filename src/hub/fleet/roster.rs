@@ -19,8 +19,8 @@ pub const EVENTS: usize = 16;
 
 /// How long two boards of one name are a conflict after both were heard.
 const CONFLICT_MS: i64 = 120_000;
-/// So often both have to be heard in turn.
-const ALTERNATIONS: u32 = 2;
+/// So often both have to be heard in turn: more than by one report from before a reboot.
+const ALTERNATIONS: u32 = 4;
 
 /// What a report is among those of its board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
