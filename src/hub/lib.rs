@@ -7,6 +7,7 @@
 //! | `logger` | the log, on standard error |
 //! | `listeners` | listening sockets, and their options |
 //! | `descriptors` | the limit of open files |
+//! | [`fleet`] | the state of all boards |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
 //!
@@ -26,6 +27,7 @@
 
 pub mod cli;
 mod descriptors;
+pub mod fleet;
 mod listeners;
 mod logger;
 pub mod relay;

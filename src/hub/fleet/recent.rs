@@ -1,0 +1,200 @@
+//! The samples of one board for an hour.
+//!
+//! A row is one report: its time, and the samples of some series. The newest rows stand in a tail, in the order of
+//! their times; [`ROWS`] of them are sealed into a block, column by column, all series in one allocation. A late
+//! report goes into the tail like any other, so that blocks may overlap in time: a query puts that in order.
+//!
+//! ```text
+//! block:  times (integers), then for each series that it has, by slot:
+//! column: slot - slot before (varint), length (varint), present (1 byte: all, or 8 bytes of bits follow), numbers
+//! ```
+
+use std::collections::VecDeque;
+
+use crate::fleet::series::{
+    ROWS, decode, decode_integers, encode, encode_integers, read_varint, write_varint,
+};
+
+/// How long a sample is kept, at least.
+pub const HOUR_MS: i64 = 3_600_000;
+
+/// The most blocks of a board: an hour of reports four times a second.
+const BLOCKS: usize = 256;
+
+/// Rows that are sealed.
+#[derive(Debug)]
+struct Block {
+    from_ms: i64,
+    to_ms: i64,
+    rows: usize,
+    bytes: Box<[u8]>,
+}
+
+/// The samples of one board.
+#[derive(Debug, Default)]
+pub struct Recent {
+    blocks: VecDeque<Block>,
+    /// Of the bytes of the blocks.
+    sealed: usize,
+    /// The time of each row of the tail.
+    times: Vec<i64>,
+    /// Where the samples of each row end.
+    ends: Vec<usize>,
+    slots: Vec<u16>,
+    values: Vec<f64>,
+}
+
+impl Recent {
+    /// Adds a row at its place in time. `now_ms` is the board's time: what is an hour older than that goes.
+    pub fn push(&mut self, at_ms: i64, samples: &[(u16, f64)], now_ms: i64) {
+        if samples.is_empty() || !is_near(at_ms, now_ms) {
+            return;
+        }
+        let row = self.times.partition_point(|time| *time <= at_ms);
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.times.insert(row, at_ms);
+        self.ends.insert(row, start);
+        for end in self.ends.iter_mut().skip(row) {
+            *end += samples.len();
+        }
+        if start == self.slots.len() {
+            self.slots.extend(samples.iter().map(|(slot, _)| slot));
+            self.values.extend(samples.iter().map(|(_, value)| value));
+        } else {
+            self.slots.splice(start..start, samples.iter().map(|(slot, _)| *slot));
+            self.values.splice(start..start, samples.iter().map(|(_, value)| *value));
+        }
+        if self.times.len() == ROWS {
+            self.seal();
+            self.blocks.retain(|block| is_near(block.to_ms, now_ms) || is_near(block.from_ms, now_ms));
+            while self.blocks.len() > BLOCKS {
+                self.blocks.pop_front();
+            }
+            self.sealed = self.blocks.iter().map(|block| block.bytes.len()).sum();
+        }
+    }
+
+    /// Drops the oldest block. False where there is none.
+    pub fn evict(&mut self) -> bool {
+        let Some(block) = self.blocks.pop_front() else { return false };
+        self.sealed -= block.bytes.len();
+        true
+    }
+
+    /// The bytes that the samples take.
+    pub fn bytes(&self) -> usize {
+        self.sealed
+            + self.blocks.capacity() * size_of::<Block>()
+            + (self.times.capacity() + self.ends.capacity() + self.values.capacity()) * 8
+            + self.slots.capacity() * 2
+    }
+
+    /// Adds the samples of a series from one time until another, both included, in the order of their times. Of
+    /// several at one time the one that came last is given.
+    pub fn samples(&self, slot: u16, from_ms: i64, to_ms: i64, out: &mut Vec<(i64, f64)>) {
+        let begin = out.len();
+        for block in &self.blocks {
+            if block.from_ms <= to_ms && block.to_ms >= from_ms {
+                // What was sealed here can be read.
+                let _ = block.read(slot, out);
+            }
+        }
+        let mut start = 0;
+        for (time, end) in self.times.iter().zip(&self.ends) {
+            let samples = self.slots.iter().zip(&self.values).skip(start).take(end - start);
+            out.extend(samples.filter(|(has, _)| **has == slot).map(|(_, value)| (*time, *value)));
+            start = *end;
+        }
+        let mut added = out.split_off(begin);
+        // Stable, and reversed by arrival: the last that came is the first of its time.
+        added.reverse();
+        added.sort_by_key(|(time, _)| *time);
+        added.dedup_by_key(|(time, _)| *time);
+        added.retain(|(time, _)| (from_ms..=to_ms).contains(time));
+        out.append(&mut added);
+    }
+
+    fn seal(&mut self) {
+        let mut rows = Vec::with_capacity(self.slots.len());
+        let mut start = 0;
+        for (row, end) in self.ends.iter().enumerate() {
+            let samples = self.slots.iter().zip(&self.values).skip(start).take(end - start);
+            rows.extend(samples.map(|(slot, value)| (*slot, row, *value)));
+            start = *end;
+        }
+        rows.sort_by_key(|(slot, row, _)| (*slot, *row));
+        let mut bytes = Vec::with_capacity(rows.len() + 64);
+        encode_integers(&self.times, &mut bytes);
+        let (mut before, mut column, mut values) = (0, Vec::new(), Vec::with_capacity(ROWS));
+        for samples in rows.chunk_by(|one, other| one.0 == other.0) {
+            let slot = samples.first().map_or(0, |sample| sample.0);
+            column.clear();
+            if samples.len() == self.times.len() {
+                column.push(1);
+            } else {
+                let present = samples.iter().fold(0_u64, |present, (_, row, _)| present | 1 << row);
+                column.push(0);
+                column.extend(present.to_le_bytes());
+            }
+            values.clear();
+            values.extend(samples.iter().map(|sample| sample.2));
+            encode(&values, &mut column);
+            write_varint(u64::from(slot - before), &mut bytes);
+            write_varint(column.len() as u64, &mut bytes);
+            bytes.append(&mut column);
+            before = slot;
+        }
+        self.blocks.push_back(Block {
+            from_ms: self.times.first().copied().unwrap_or_default(),
+            to_ms: self.times.last().copied().unwrap_or_default(),
+            rows: self.times.len(),
+            bytes: bytes.into_boxed_slice(),
+        });
+        self.times.clear();
+        self.ends.clear();
+        self.slots.clear();
+        self.values.clear();
+    }
+}
+
+impl Block {
+    /// Adds the samples of a series, if it has any.
+    fn read(&self, wanted: u16, out: &mut Vec<(i64, f64)>) -> Option<()> {
+        let mut rest = &*self.bytes;
+        let mut times = [0; ROWS];
+        let mut row = times.iter_mut();
+        decode_integers(&mut rest, self.rows, |time| {
+            if let Some(row) = row.next() {
+                *row = time;
+            }
+        })?;
+        let mut slot = 0;
+        loop {
+            slot += read_varint(&mut rest)?;
+            let length = usize::try_from(read_varint(&mut rest)?).ok()?;
+            let (mut column, after) = rest.split_at_checked(length)?;
+            if slot == u64::from(wanted) {
+                let (all, after) = column.split_first()?;
+                column = after;
+                let mut present = (1 << self.rows) - 1;
+                if *all == 0 {
+                    let (bits, after) = column.split_first_chunk()?;
+                    (present, column) = (u64::from_le_bytes(*bits), after);
+                }
+                let mut rows = times.iter().enumerate().filter(|(row, _)| present >> row & 1 == 1);
+                let count = usize::try_from(present.count_ones()).ok()?;
+                return decode(&mut column, count, |value| {
+                    out.extend(rows.next().map(|(_, time)| (*time, value)));
+                });
+            }
+            if slot > u64::from(wanted) {
+                return None;
+            }
+            rest = after;
+        }
+    }
+}
+
+fn is_near(at_ms: i64, now_ms: i64) -> bool {
+    at_ms.abs_diff(now_ms) <= HOUR_MS.unsigned_abs()
+}

@@ -1,0 +1,310 @@
+//! What the API says of boards, as JSON. Times are Unix seconds.
+
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use crate::fleet::board::Board;
+use crate::fleet::cells::{Cell, Value};
+use crate::fleet::presence::State;
+use crate::fleet::{Fleet, Points};
+
+/// A number: an integer without decimals.
+struct Number(f64);
+
+impl Serialize for Number {
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(number) = *self;
+        if number.fract() == 0.0 && number.abs() < 9e15 {
+            serializer.serialize_i64(number as i64)
+        } else {
+            serializer.serialize_f64(number)
+        }
+    }
+}
+
+/// Unix milliseconds, as seconds.
+struct Seconds(i64);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Number(self.0 as f64 / 1000.0).serialize(serializer)
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unsaid | Self::Missing => serializer.serialize_unit(),
+            Self::Number(number) => Number(*number).serialize(serializer),
+            Self::Truth(truth) => serializer.serialize_bool(*truth),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+const TAGS: &str = "tags.";
+
+/// The series that changed after a generation, without the tags, which have their own place; or the tags alone.
+struct Values<'f> {
+    board: &'f Board,
+    since: u64,
+    tags: bool,
+}
+
+impl<'f> Values<'f> {
+    fn cells(&self) -> impl Iterator<Item = (&'f str, &'f Cell)> {
+        let (tags, since) = (self.tags, self.since);
+        let cells = self.board.cells.paths.iter().zip(&self.board.cells.cells);
+        cells.filter_map(move |(path, cell)| {
+            let tag = path.strip_prefix(TAGS);
+            let name = if tags { tag? } else { path };
+            let is_shown = tag.is_some() == tags && cell.changed > since && cell.value != Value::Unsaid;
+            is_shown.then_some((name, cell))
+        })
+    }
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.cells().map(|(name, cell)| (name, &cell.value)))
+    }
+}
+
+/// A board.
+struct Host<'f> {
+    fleet: &'f Fleet,
+    board: &'f Board,
+}
+
+impl Host<'_> {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let Self { fleet, board } = self;
+        map.serialize_entry("name", &*board.name)?;
+        state(board, map)?;
+        map.serialize_entry("heard", &Seconds(board.heard_ms))?;
+        map.serialize_entry("source", &board.source)?;
+        map.serialize_entry("model", &model(fleet, board))?;
+        map.serialize_entry("tags", &Values { board, since: 0, tags: true })?;
+        map.serialize_entry("values", &Values { board, since: 0, tags: false })
+    }
+}
+
+fn state<M: SerializeMap>(board: &Board, map: &mut M) -> Result<(), M::Error> {
+    map.serialize_entry("state", &board.state)?;
+    map.serialize_entry("since", &Seconds(board.since_ms))?;
+    map.serialize_entry("why", &board.why)
+}
+
+fn model<'f>(fleet: &'f Fleet, board: &'f Board) -> Option<&'f str> {
+    match board.value("board.model", &fleet.paths)? {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+impl Serialize for Host<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.entries(&mut map)?;
+        map.end()
+    }
+}
+
+/// What changed of a board after a generation: what is not there is as it was. A board that came since is whole.
+struct Change<'f> {
+    host: Host<'f>,
+    since: u64,
+}
+
+impl Serialize for Change<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { host: host @ Host { fleet, board }, since } = self;
+        if board.born > *since {
+            return host.serialize(serializer);
+        }
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &*board.name)?;
+        map.serialize_entry("heard", &Seconds(board.heard_ms))?;
+        if board.turned > *since {
+            state(board, &mut map)?;
+        }
+        let (mut values, mut tags) = (Values { board, since: *since, tags: false }, true);
+        if values.cells().any(|(path, _)| path == "board.model") {
+            map.serialize_entry("model", &model(fleet, board))?;
+        }
+        if values.cells().next().is_some() {
+            map.serialize_entry("values", &values)?;
+        }
+        std::mem::swap(&mut values.tags, &mut tags);
+        if values.cells().next().is_some() {
+            map.serialize_entry("tags", &Values { since: 0, ..values })?;
+        }
+        map.end()
+    }
+}
+
+/// A sequence that is made when it is written.
+struct Each<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(None)?;
+        for item in self.0() {
+            sequence.serialize_element(&item)?;
+        }
+        sequence.end()
+    }
+}
+
+/// `{"now":t,"hosts":[HOST...]}`
+#[derive(Clone, Copy, Debug)]
+pub struct Hosts<'f> {
+    fleet: &'f Fleet,
+    now_ms: i64,
+}
+
+impl Serialize for Hosts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fleet = self.fleet;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("now", &Seconds(self.now_ms))?;
+        map.serialize_entry("hosts", &Each(|| fleet.boards.iter().map(|board| Host { fleet, board })))?;
+        map.end()
+    }
+}
+
+/// `{"now":t,"hosts":[...],"gone":[names]}`: first the names go, then the hosts come.
+#[derive(Clone, Copy, Debug)]
+pub struct Changes<'f> {
+    fleet: &'f Fleet,
+    since: u64,
+    now_ms: i64,
+}
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { fleet, since, now_ms } = *self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("now", &Seconds(now_ms))?;
+        let changed = || {
+            let boards = fleet.boards.iter().filter(|board| board.touched > since);
+            boards.map(|board| Change { host: Host { fleet, board }, since })
+        };
+        map.serialize_entry("hosts", &Each(changed))?;
+        let gone = || {
+            let gone = fleet.gone.iter().filter(|(generation, _)| *generation > since);
+            gone.map(|(_, name)| &**name)
+        };
+        map.serialize_entry("gone", &Each(gone))?;
+        map.end()
+    }
+}
+
+/// HOST, and what is known of the board's reports.
+#[derive(Clone, Copy, Debug)]
+pub struct Detail<'f> {
+    fleet: &'f Fleet,
+    board: &'f Board,
+    now_ms: i64,
+}
+
+#[derive(serde::Serialize)]
+struct At {
+    at: Seconds,
+}
+
+impl Serialize for Detail<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { fleet, board, now_ms } = *self;
+        let roster = &board.roster;
+        let mut map = serializer.serialize_map(None)?;
+        Host { fleet, board }.entries(&mut map)?;
+        map.serialize_entry("address", &board.address)?;
+        map.serialize_entry("first_heard", &Seconds(board.first_heard_ms))?;
+        map.serialize_entry("interval", &Seconds(board.interval.ms()))?;
+        map.serialize_entry("reports", &roster.reports)?;
+        map.serialize_entry("lost", &roster.lost)?;
+        map.serialize_entry("duplicates", &roster.duplicates)?;
+        map.serialize_entry("late", &roster.late)?;
+        map.serialize_entry("boots", &Each(|| roster.boots.iter().map(|at| At { at: Seconds(*at) })))?;
+        map.serialize_entry("restarts", &Each(|| roster.restarts.iter().map(|at| At { at: Seconds(*at) })))?;
+        let conflict = roster.conflict(now_ms);
+        let conflict = conflict.map(|addresses| std::collections::BTreeMap::from([("addresses", addresses)]));
+        map.serialize_entry("conflict", &conflict)?;
+        map.serialize_entry("addresses", &board.addresses())?;
+        map.end()
+    }
+}
+
+/// `{"series":path,"hosts":[{"name","value","min","max"}]}`: one series of all boards that have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure<'f> {
+    fleet: &'f Fleet,
+    path: &'f str,
+}
+
+#[derive(serde::Serialize)]
+struct OfBoard<'f> {
+    name: &'f str,
+    state: State,
+    value: &'f Value,
+    min: Option<Number>,
+    max: Option<Number>,
+}
+
+impl Serialize for Figure<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { fleet, path } = *self;
+        let hosts = || {
+            fleet.boards.iter().filter_map(|board| {
+                let slot = board.cells.slot(path, &fleet.paths)?;
+                let value = board.cells.value(slot).filter(|value| **value != Value::Unsaid)?;
+                let (min, max) = board.cells.extremes(slot).unzip();
+                let (name, state) = (&*board.name, board.state);
+                Some(OfBoard { name, state, value, min: min.map(Number), max: max.map(Number) })
+            })
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("series", path)?;
+        map.serialize_entry("hosts", &Each(hosts))?;
+        map.end()
+    }
+}
+
+impl Serialize for Points {
+    /// `{"step":s,"t":[],"avg":[],"min":[],"max":[]}`, to be flattened into an answer that says whose points they are.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let column =
+            |values: &[Option<f64>]| -> Vec<_> { values.iter().map(|value| value.map(Number)).collect() };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("step", &Seconds(self.step_ms))?;
+        map.serialize_entry("t", &Each(|| self.t.iter().map(|at| Seconds(*at))))?;
+        map.serialize_entry("avg", &column(&self.avg))?;
+        map.serialize_entry("min", &column(&self.min))?;
+        map.serialize_entry("max", &column(&self.max))?;
+        map.end()
+    }
+}
+
+impl Fleet {
+    /// All boards, whole.
+    pub fn hosts(&self, now_ms: i64) -> Hosts<'_> {
+        Hosts { fleet: self, now_ms }
+    }
+
+    /// What changed after the generation `since`. None where boards went that are no longer known: then
+    /// [`Self::hosts`] has to be asked.
+    pub fn changes(&self, since: u64, now_ms: i64) -> Option<Changes<'_>> {
+        (since >= self.forgotten).then_some(Changes { fleet: self, since, now_ms })
+    }
+
+    /// A board in every detail.
+    pub fn detail(&self, name: &str, now_ms: i64) -> Option<Detail<'_>> {
+        Some(Detail { fleet: self, board: self.board(name)?, now_ms })
+    }
+
+    /// One series of all boards. None where no board has it.
+    pub fn figure<'f>(&'f self, path: &'f str) -> Option<Figure<'f>> {
+        self.paths.find(path).map(|_| Figure { fleet: self, path })
+    }
+}
