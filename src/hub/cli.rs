@@ -11,18 +11,21 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use crate::logger;
-use crate::{run, settings};
+use crate::{run, serve, settings};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
 
 const USAGE: &str = "\
-Usage: psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
+Usage: psistats-hub [--config FILE]
+       psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub --help | --version";
 
 const HELP: &str = "\
-Receives what boards report about their health.
+Shows the health of boards. Without a command it receives their reports and serves a page with them, at
+http://127.0.0.1:8666 unless [hub] listen says otherwise. This machine is the first board. Others publish to it as
+to a RabbitMQ, with [server] host= in their psistats.conf; see psistats-hub(1) for addresses beyond this machine.
 
 Commands:
   masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
@@ -31,8 +34,9 @@ Commands:
                     Chasar-Client. The configuration can change these; the command line takes precedence.
 
 Options, before or after the command:
-  --config FILE  Read the section [chasar] of this file. Default: the first that exists of ./psistats.conf,
-                 ~/.psistats/psistats.conf, /etc/psistats.conf and the other places of psistats(1).
+  --config FILE  Read the sections [hub] and [chasar] of this file. Default: /etc/psistats-hub.conf, where it exists;
+                 for masternode the first that exists of ./psistats.conf, ~/.psistats/psistats.conf,
+                 /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.
   -V, --version  Print the version.
 
@@ -44,8 +48,12 @@ Signals:
 Exit codes:
   0  done          1  failed          2  wrong command line";
 
+/// What the hub reads where no other file is named.
+const CONFIGURATION: &str = "/etc/psistats-hub.conf";
+
 #[derive(Debug)]
 enum Command {
+    Hub { config: Option<PathBuf> },
     MasterNode(Invocation),
     Help,
     Version,
@@ -69,6 +77,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let ended = match command {
+        Command::Hub { config } => hub(config),
         Command::MasterNode(invocation) => master_node(invocation),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
@@ -95,6 +104,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (address, port) = match words[..] {
+        [] => return Ok(Command::Hub { config }),
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
         ["masternode", "start", word] if is_number(word) => (None, Some(port(word)?)),
@@ -103,7 +113,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start".into()),
+        _ => return Err("expected masternode start, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }
@@ -119,9 +129,20 @@ fn addresses_of(word: &str) -> Result<BTreeSet<IpAddr>, String> {
     if addresses.is_empty() { Err(wrong(&"the name has no address")) } else { Ok(addresses) }
 }
 
+fn hub(config: Option<PathBuf>) -> Result<(), String> {
+    let config = config.or_else(|| Some(PathBuf::from(CONFIGURATION)).filter(|file| file.exists()));
+    let (settings, warnings) = match config {
+        Some(file) => settings::load(Some(&file)).map_err(|problems| problems.to_string())?,
+        None => Default::default(),
+    };
+    logger::install();
+    warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    serve::run(settings).map_err(|error| error.to_string())
+}
+
 fn master_node(invocation: Invocation) -> Result<(), String> {
     let loaded = settings::load(invocation.config.as_deref()).map_err(|problems| problems.to_string())?;
-    let (settings::Settings { chasar: settings }, warnings) = loaded;
+    let (settings::Settings { chasar: settings, .. }, warnings) = loaded;
     let addresses = addresses_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
     let port = invocation.port.unwrap_or(settings.port);
     if port == settings.publish_port {

@@ -1,12 +1,16 @@
-//! The second program, `psistats-hub`, which watches the boards. So far it is chasar's master node.
+//! The second program, `psistats-hub`, which watches the boards: their reports come in, and a page shows them.
 //!
 //! | where | what |
 //! |---|---|
 //! | [`cli`] | the command line, help, and exit codes |
-//! | `run` | the main thread: starts everything, handles signals |
+//! | `serve` | the hub: starts every room, and joins them |
+//! | `run` | chasar's master node alone |
+//! | `settings` | what the configuration says |
+//! | `signals`, `clock` | what their names say |
 //! | `logger` | the log, on standard error |
 //! | `listeners` | listening sockets, and their options |
 //! | `descriptors` | the limit of open files |
+//! | `intake` | where reports come from |
 //! | [`fleet`] | the state of all boards |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
@@ -26,11 +30,15 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod clock;
 mod descriptors;
 pub mod fleet;
+mod intake;
 mod listeners;
 mod logger;
 pub mod relay;
 mod run;
+mod serve;
 mod settings;
+mod signals;
 pub mod web;

@@ -1,4 +1,4 @@
-//! The program's main thread: starts the relay, and waits for signals.
+//! chasar's master node alone: starts the relay, and waits for signals.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use log::{info, warn};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::descriptors;
 use crate::listeners::{listen, local_addresses};
 use crate::relay::{Listeners, Relay};
+use crate::signals::{Asked, Signals};
 use psistats_host::conf::chasar::Chasar;
 
 /// Runs until SIGTERM or SIGINT, with client nodes at `port` of those of `addresses` that this machine has, and
@@ -45,14 +45,13 @@ async fn master_node(addresses: &BTreeSet<IpAddr>, port: u16, settings: Chasar) 
              addresses: masternode start '*', or [chasar] bind=*"
         );
     }
-    // Nothing else in this program reads the messages yet.
     let observer = Box::new(|_, _: &[u8]| true);
     let mut relay = Relay::start(settings, room, Listeners { clients, subscribers }, observer)?;
     loop {
         match poll_fn(|cx| poll_event(&mut signals, &mut relay, cx)).await {
-            Event::Stop => break,
-            Event::Count => info!("{}", relay.snapshot().await?),
-            Event::Reload => warn!(
+            Event::Asked(Asked::Stop) => break,
+            Event::Asked(Asked::Count) => info!("{}", relay.snapshot().await?),
+            Event::Asked(Asked::Reload) => warn!(
                 "SIGHUP changes nothing: the configuration is read only at the start, so restart the service"
             ),
             Event::End(error) => return Err(error),
@@ -64,46 +63,13 @@ async fn master_node(addresses: &BTreeSet<IpAddr>, port: u16, settings: Chasar) 
 
 /// What the main thread waits for.
 enum Event {
-    Stop,
-    Count,
-    Reload,
+    Asked(Asked),
     End(io::Error),
 }
 
 fn poll_event(signals: &mut Signals, relay: &mut Relay, cx: &mut Context<'_>) -> Poll<Event> {
     match relay.poll_unexpected_end(cx) {
         Poll::Ready(error) => Poll::Ready(Event::End(error)),
-        Poll::Pending => signals.poll(cx),
-    }
-}
-
-/// The signals that this program handles.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    count: Signal,
-    reload: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            count: signal(SignalKind::user_defined1())?,
-            reload: signal(SignalKind::hangup())?,
-        })
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready() {
-            Poll::Ready(Event::Stop)
-        } else if self.count.poll_recv(cx).is_ready() {
-            Poll::Ready(Event::Count)
-        } else if self.reload.poll_recv(cx).is_ready() {
-            Poll::Ready(Event::Reload)
-        } else {
-            Poll::Pending
-        }
+        Poll::Pending => signals.poll(cx).map(Event::Asked),
     }
 }

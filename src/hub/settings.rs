@@ -1,17 +1,90 @@
-//! What the hub reads of psistats.conf: `[chasar]`, which the agent reads too. Every other section is the agent's:
-//! nothing of it is looked at, and none is unknown.
+//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, and `[chasar]`, which the agent reads too.
+//! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::find;
-use psistats_host::conf::{Problem, Problems, Reading, ini, near};
+use psistats_host::conf::secret::{Password, Secret, password};
+use psistats_host::conf::values::{boolean, text};
+use psistats_host::conf::{Expected, Problem, Problems, Reading, ini, near};
 
 /// What the configuration says to the hub.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Settings {
+    /// `[hub]`
+    pub hub: Hub,
     /// `[chasar]`
     pub chasar: Chasar,
+}
+
+/// `[hub]`: where it listens, and who may publish.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hub {
+    /// `listen`: the page and the API.
+    pub listen: Addresses,
+    /// `amqp`: boards that publish; `no`: none.
+    pub amqp: Option<Addresses>,
+    /// `chasar`: chasar's client nodes; `no`: none. Subscribers are at `[chasar] publish_port` of the same address.
+    pub chasar: Option<Addresses>,
+    /// `self`: whether this machine is a board, too.
+    pub own: bool,
+    /// `user`; none: boards of this machine alone, as guest.
+    pub user: Option<String>,
+    /// `pass`
+    pub pass: Secret,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        let local = |port| Addresses { ips: vec![Ipv4Addr::LOCALHOST.into()], port };
+        Self {
+            listen: local(8666),
+            amqp: Some(local(5672)),
+            chasar: Some(local(5555)),
+            own: true,
+            user: None,
+            pass: Secret::new(String::new()),
+        }
+    }
+}
+
+/// Addresses of this machine, at one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// All of them for `*`.
+    pub ips: Vec<IpAddr>,
+    /// 0: one that is free.
+    pub port: u16,
+}
+
+impl Addresses {
+    /// Whether no other machine can connect to them.
+    pub fn are_loopback(&self) -> bool {
+        self.ips.iter().all(IpAddr::is_loopback)
+    }
+}
+
+/// `ADDRESS:PORT`, `[IPV6]:PORT` or `*:PORT`.
+fn addresses(text: &str) -> Result<Addresses, Expected> {
+    if let Some(port) = text.strip_prefix("*:").and_then(|port| port.parse().ok()) {
+        let ips = vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        return Ok(Addresses { ips, port });
+    }
+    let address: SocketAddr =
+        text.parse().map_err(|_| "an address and a port, as 127.0.0.1:8666, [::1]:8666 or *:8666")?;
+    Ok(Addresses { ips: vec![address.ip()], port: address.port() })
+}
+
+/// The same, or `no`.
+fn addresses_or_none(text: &str) -> Result<Option<Addresses>, Expected> {
+    match boolean(text) {
+        Ok(false) => Ok(None),
+        _ => addresses(text).map(Some).map_err(|expected| format!("{expected}; or no").into()),
+    }
 }
 
 /// Reads `explicit` (`--config`), or else the first file of the usual places, or else gives the defaults; with what
@@ -25,21 +98,45 @@ pub fn load(explicit: Option<&Path>) -> Result<(Settings, Vec<Problem>), Problem
     if let Some(found) = found {
         let ini = ini::parse_sections(&found.bytes, &found.path, &is_for_the_hub)?;
         let mut reading = Reading::new(&ini, &found.path);
+        read(&mut reading, &mut settings.hub);
         chasar::read(&mut reading, &mut settings.chasar);
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))
 }
 
+/// The section.
+const NAME: &str = "hub";
+
+fn read(r: &mut Reading<'_>, hub: &mut Hub) {
+    r.set(NAME, "listen", &mut hub.listen, addresses);
+    r.set(NAME, "amqp", &mut hub.amqp, addresses_or_none);
+    r.set(NAME, "chasar", &mut hub.chasar, addresses_or_none);
+    r.set(NAME, "self", &mut hub.own, boolean);
+    r.set(NAME, "user", &mut hub.user, |value| text(&(1..=limits::SHORTSTR))(value).map(Some));
+    r.set(NAME, "pass", &mut hub.pass, secret);
+}
+
+/// The password that `pass` is, or that the file has which it names.
+fn secret(text: &str) -> Result<Secret, Expected> {
+    match password(text)? {
+        Password::Itself(secret) => Ok(secret),
+        Password::File(path) => match fs::read_to_string(path) {
+            Ok(text) if text.len() <= limits::SHORTSTR => Ok(Secret::new(text.trim_end().to_owned())),
+            Ok(_) => Err("a file of at most 255 bytes behind @file:".into()),
+            Err(error) => Err(format!("a file that can be read behind @file: ({})", error.kind()).into()),
+        },
+        Password::Credential(_) => Err("the password, or @file:PATH".into()),
+    }
+}
+
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
-    near(section, [chasar::NAME].into_iter()).is_some()
+    near(section, [NAME, chasar::NAME].into_iter()).is_some()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     /// The outcome of loading a file with this text.
@@ -48,6 +145,21 @@ mod tests {
         let file = directory.path().join("f");
         fs::write(&file, text).unwrap();
         load(Some(&file))
+    }
+
+    #[test]
+    fn an_intake_has_an_address_or_is_off() {
+        let text = "[hub]\nlisten=*:80\namqp=[::1]:5672\nchasar=no\nself=no\nuser=boards\npass=secret\n";
+        let (settings, warnings) = load_text(text).unwrap();
+        let Hub { listen, amqp, chasar, own, user, pass } = settings.hub;
+        assert_eq!((listen.ips.len(), listen.port, listen.are_loopback()), (2, 80, false));
+        assert_eq!(amqp, Some(Addresses { ips: vec![Ipv6Addr::LOCALHOST.into()], port: 5672 }));
+        assert_eq!((chasar, own, user.as_deref(), pass.reveal()), (None, false, Some("boards"), "secret"));
+        assert_eq!(warnings, vec![]);
+        for wrong in ["listen=no", "listen=localhost", "amqp=5672", "amqp=1.2.3.4", "self=perhaps", "user="] {
+            let problems = load_text(&format!("[hub]\n{wrong}\n")).unwrap_err().to_string();
+            assert!(problems.contains("expected"), "{problems}");
+        }
     }
 
     #[test]

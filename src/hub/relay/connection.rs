@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use crate::relay::clock::Clock;
+use crate::clock::Clock;
 use psistats_core::time::Instant;
 use psistats_core::zmtp::{self, Event, Session};
 

@@ -13,7 +13,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `clock`, `counters`, `moderation`, `payload`, `ring`, `guests` | one thing each, and nothing of this folder |
+//! | `counters`, `moderation`, `payload`, `ring`, `guests` | one thing each, and nothing of this folder |
 //! | `connection` | a socket and its ZMTP session |
 //! | `fanout` | the subscribers, and what is published to them |
 //! | `shared` | all of these, for every connection |
@@ -21,7 +21,7 @@
 //! | `server` | accepts connections, and answers this door |
 
 mod client;
-mod clock;
+
 mod connection;
 mod counters;
 mod fanout;

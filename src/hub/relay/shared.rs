@@ -9,7 +9,7 @@ use std::sync::Arc;
 use log::warn;
 use tokio::sync::Notify;
 
-use crate::relay::clock::Clock;
+use crate::clock::Clock;
 use crate::relay::connection::TURN;
 use crate::relay::counters::{Counters, Snapshot};
 use crate::relay::fanout::Fanout;

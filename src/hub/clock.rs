@@ -1,12 +1,12 @@
-//! The relay's time: as the core counts it, and as tokio does.
+//! The time, as the core counts it and as tokio does.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time;
 
 use psistats_core::time::Instant;
 
-/// Time since the relay's start.
+/// Time since its start.
 #[derive(Debug)]
 pub struct Clock(time::Instant);
 
@@ -25,4 +25,10 @@ impl Clock {
     pub fn instant(&self, at: Instant) -> time::Instant {
         self.0 + at.since(Instant::from_nanos(0)).min(Duration::from_secs(1 << 30))
     }
+}
+
+/// The wall clock's time: Unix milliseconds.
+pub fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

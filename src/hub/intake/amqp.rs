@@ -1,0 +1,234 @@
+//! Boards that publish to the hub as if it were a broker: their psistats.conf needs `host=` and nothing else.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use log::{info, warn};
+use tokio::io::Interest;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_local;
+use tokio::time;
+
+use crate::clock::Clock;
+use crate::fleet::{Heard, MessageId, Source};
+use crate::intake::Take;
+use psistats_core::amqp::server::{Login, Message};
+use psistats_core::amqp::{Server, ServerBuffers, ServerEvent, ServerOptions};
+use psistats_core::limits;
+use psistats_core::link::Link;
+use psistats_core::time::{Instant, Quota};
+use psistats_host::conf::secret::Secret;
+
+const OPTIONS: ServerOptions<'static> = ServerOptions {
+    product: "psistats-hub",
+    version: env!("CARGO_PKG_VERSION"),
+    heartbeat_s: 60,
+    channels: CHANNELS,
+    refusal: "this is psistats-hub: consume from its API, or use RabbitMQ",
+};
+
+/// Channels of a connection: a publisher needs one.
+const CHANNELS: u16 = 2;
+
+/// Bytes of a message and its properties: the agent's reports have 6 KiB at most, others may be larger.
+const MESSAGE: usize = 16 * 1024;
+
+/// Bytes that wait for a client.
+const SEND: usize = 4 * 1024;
+
+/// Before accepting again, where the system has no more descriptors or memory.
+const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// Who may log in.
+#[derive(Debug)]
+pub struct Users {
+    /// `[hub] user`; none: from this machine alone.
+    pub user: Option<String>,
+    /// `[hub] pass`
+    pub pass: Secret,
+}
+
+impl Users {
+    /// Whether `login`, which came from `peer`, may publish. As with RabbitMQ, `guest` may from this machine alone.
+    fn allow(&self, login: &Login<'_>, peer: IpAddr) -> bool {
+        let expected = match &self.user {
+            Some(user) if user == login.user => Some(self.pass.reveal()),
+            _ if login.user == "guest" && peer.is_loopback() => Some("guest"),
+            _ => None,
+        };
+        expected.is_some_and(|expected| is_same(expected.as_bytes(), login.password))
+    }
+}
+
+/// Takes the same time whichever octet differs.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+}
+
+/// What all connections share.
+pub struct Intake {
+    take: Rc<Take>,
+    users: Users,
+    clock: Clock,
+    room: usize,
+    connections: Cell<usize>,
+    lines: Cell<Quota>,
+}
+
+impl Intake {
+    /// For at most `room` connections.
+    pub fn new(take: Rc<Take>, users: Users, room: usize) -> Rc<Self> {
+        let (clock, connections) = (Clock::start(), Cell::default());
+        Rc::new(Self { take, users, clock, room, connections, lines: Cell::default() })
+    }
+
+    /// Connections now.
+    pub fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    /// Accepts connections without end, each as a task of its own.
+    pub async fn serve(self: Rc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) if self.connections.get() < self.room => {
+                    let intake = self.clone();
+                    self.connections.update(|n| n + 1);
+                    spawn_local(async move {
+                        if let Err(error) = intake.converse(&stream, peer).await {
+                            intake.complain(peer, &error);
+                        }
+                        intake.connections.update(|n| n - 1);
+                    });
+                }
+                Ok((_, peer)) => self.complain(peer, "refused: too many connections (limit of open files)"),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    warn!("cannot accept a board's connection: {error}; retried until it works");
+                    time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+
+    /// Writes a line about a board's connection to the log, but not more than a few a second.
+    fn complain(&self, peer: SocketAddr, text: &str) {
+        let mut lines = self.lines.get();
+        if lines.take(self.clock.now()) {
+            let suppressed = lines.take_suppressed();
+            if suppressed > 0 {
+                warn!("{suppressed} more lines like these were suppressed");
+            }
+            warn!("board at {peer}: {text}");
+        }
+        self.lines.set(lines);
+    }
+
+    /// Serves one connection until it ends.
+    async fn converse(&self, stream: &TcpStream, peer: SocketAddr) -> Result<(), String> {
+        let _ = stream.set_nodelay(true);
+        let mut receive = vec![0; limits::AMQP_RECV];
+        let mut send = vec![0; SEND];
+        let mut messages = vec![0; usize::from(CHANNELS) * MESSAGE];
+        let buffers = ServerBuffers { receive: &mut receive, send: &mut send, messages: &mut messages };
+        let mut server = Server::new(OPTIONS, buffers, self.clock.now());
+        loop {
+            let now = self.clock.now();
+            if server.deadline().is_some_and(|at| at <= now) {
+                server.timed_out(now);
+            }
+            let ended = self.drain(&mut server, peer, now);
+            write(&mut server, stream, now);
+            if let Some(ended) = ended {
+                return ended;
+            }
+            self.wait(&server, stream).await;
+            read(&mut server, stream, self.clock.now());
+        }
+    }
+
+    /// Takes what has come. The end, once it has come, and why.
+    fn drain(&self, server: &mut Server<'_>, peer: SocketAddr, now: Instant) -> Option<Result<(), String>> {
+        while let Some(event) = server.poll_event(now) {
+            match event {
+                ServerEvent::Login => {
+                    let allowed = server.login().is_some_and(|login| self.users.allow(&login, peer.ip()));
+                    if allowed {
+                        server.accept(now);
+                    } else {
+                        self.complain(
+                            peer,
+                            "login refused: expected [hub] user and pass of psistats-hub.conf; guest may log in \
+                             from this machine only",
+                        );
+                        server.refuse(now);
+                    }
+                }
+                ServerEvent::Opened { .. } => info!("board at {peer}: connected"),
+                ServerEvent::Publish(tag) => {
+                    if let Some(message) = server.message() {
+                        (self.take)(&heard(&message, peer));
+                    }
+                    // Also what the fleet refuses, which would be refused again.
+                    server.confirm(tag);
+                }
+                ServerEvent::TooLarge { size, .. } => {
+                    self.complain(peer, &format!("a message of {size} bytes, where {MESSAGE} are the most"));
+                }
+                ServerEvent::Ended(Ok(())) => return Some(Ok(())),
+                ServerEvent::Ended(Err(error)) => return Some(Err(error.to_string())),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Until there is something to read or to write, or the time has come for something.
+    async fn wait(&self, server: &Server<'_>, stream: &TcpStream) {
+        let writes = !server.outgoing().is_empty();
+        let interest = if writes { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        let ready = stream.ready(interest);
+        match server.deadline() {
+            Some(at) => {
+                // An error of the socket is told when it is read.
+                let _ = time::timeout_at(self.clock.instant(at), ready).await;
+            }
+            None => drop(ready.await),
+        }
+    }
+}
+
+fn heard(message: &Message<'_>, peer: SocketAddr) -> Heard {
+    let properties = &message.properties;
+    let seconds = properties.timestamp.and_then(|seconds| i64::try_from(seconds).ok());
+    Heard {
+        source: Source::Amqp,
+        peer: Some(peer),
+        id: MessageId::parse(properties.message_id),
+        sampled_ms: seconds.and_then(|seconds| seconds.checked_mul(1000)),
+        body: Bytes::copy_from_slice(message.body),
+    }
+}
+
+fn write(server: &mut Server<'_>, stream: &TcpStream, now: Instant) {
+    while !server.outgoing().is_empty() {
+        match stream.try_write(server.outgoing()) {
+            Ok(n) => server.sent(n, now),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(_) => return server.disconnected(),
+        }
+    }
+}
+
+fn read(server: &mut Server<'_>, stream: &TcpStream, now: Instant) {
+    match stream.try_read(server.recv_space()) {
+        Ok(0) => server.disconnected(),
+        Ok(n) => server.received(n, now),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(_) => server.disconnected(),
+    }
+}
