@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use psistats_hub::fleet::cells::{Cells, Paths, Reading};
-use psistats_hub::fleet::report::{DEPTH, PATH, Reader, TEXT, host_name};
+use psistats_hub::fleet::name::host_name;
+use psistats_hub::fleet::report::{DEPTH, PATH, Reader, TEXT};
 use serde_json::{Value as Json, json};
 
 /// A reader with the series of one board.
