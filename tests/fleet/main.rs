@@ -5,6 +5,9 @@
 
 mod bounds;
 mod cost;
+#[allow(dead_code)]
+#[path = "../steady_state/counting.rs"]
+mod counting;
 mod history;
 mod kinds;
 mod reading;

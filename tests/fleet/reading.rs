@@ -5,8 +5,14 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use psistats_hub::fleet::cells::{Cells, Paths, Reading};
-use psistats_hub::fleet::report::{DEPTH, PATH, Reader, TEXT, host_name};
+use psistats_hub::fleet::name::host_name;
+use psistats_hub::fleet::report::{DEPTH, PATH, Reader, TEXT};
+use psistats_hub::fleet::series::ROWS;
+use psistats_hub::fleet::{Heard, MessageId, Turn};
 use serde_json::{Value as Json, json};
+
+use crate::counting::Counted;
+use crate::{START, fleet, heard, take};
 
 /// A reader with the series of one board.
 #[derive(Default)]
@@ -224,4 +230,21 @@ fn host_names_that_are_none_are_none() {
     let longest = "x".repeat(255);
     let body = format!(r#"{{"hostname": "{longest}"}}"#);
     assert_eq!(host_name(body.as_bytes(), &mut String::new()), Some(&*longest));
+}
+
+#[test]
+fn a_report_like_the_one_before_allocates_nothing_until_a_block_is_full() {
+    let mut fleet = fleet();
+    let mut counts = Vec::new();
+    for number in 1..=300_u64 {
+        let body = format!(
+            r#"{{"hostname":"pi-1","cpu":{number}.5,"os":"Debian","ipaddr":["10.0.0.1"],"mem":40.5,"disk":{{"/":{{"percent":45.{number}}}}}}}"#
+        );
+        let at_ms = START + number as i64 * 1_000;
+        let id = Some(MessageId { boot: 1, start: 1, number });
+        let report = Heard { id, sampled_ms: Some(at_ms), ..heard(body) };
+        counts.push(Counted::over(|| assert_eq!(take(&mut fleet, &report, at_ms), Turn::New)));
+    }
+    let warm = &counts[120..];
+    assert_eq!(warm.iter().filter(|count| **count > 0).count(), 180 / ROWS, "{warm:?}");
 }

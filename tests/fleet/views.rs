@@ -82,10 +82,7 @@ fn a_new_board_is_whole_in_a_frame_and_one_that_is_forgotten_is_gone() {
         fleet.take(&heard(format!(r#"{{"hostname":"x{n}"}}"#)), START).unwrap();
         fleet.forget(&format!("x{n}"));
     }
-    assert!(
-        fleet.changes(seen, START).is_some() == false,
-        "more than are remembered: the whole has to be asked for"
-    );
+    assert!(fleet.changes(seen, START).is_none(), "more than are remembered: the whole has to be asked for");
 }
 
 #[test]

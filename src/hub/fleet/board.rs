@@ -136,9 +136,7 @@ impl Board {
             if told_ms.is_some() && in_step {
                 self.note_difference(at_ms.saturating_sub(now_ms), desk);
             }
-            for (slot, value) in &*desk.samples {
-                self.cells.extend(*slot, *value, at_ms);
-            }
+            self.cells.extend(desk.samples, at_ms);
         }
         self.recent.push(at_ms, desk.samples, self.sampled_ms);
         self.judge(now_ms, generation);

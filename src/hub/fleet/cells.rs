@@ -291,14 +291,16 @@ impl Cells {
         }
     }
 
-    /// Notes a sample for [`Self::extremes`].
-    pub(super) fn extend(&mut self, slot: u16, value: f64, now_ms: i64) {
+    /// Notes samples for [`Self::extremes`].
+    pub(super) fn extend(&mut self, samples: &[(u16, f64)], now_ms: i64) {
         self.turn(now_ms);
         let part = usize::try_from(self.part.rem_euclid(6)).unwrap_or(0);
-        if let Some(extremes) = self.extremes.get_mut(usize::from(slot))
-            && let Some((low, high)) = extremes.0.get_mut(part)
-        {
-            (*low, *high) = (low.min(value), high.max(value));
+        for (slot, value) in samples {
+            if let Some(extremes) = self.extremes.get_mut(usize::from(*slot))
+                && let Some((low, high)) = extremes.0.get_mut(part)
+            {
+                (*low, *high) = (low.min(*value), high.max(*value));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! | where | what |
 //! |---|---|
 //! | [`heard`] | what an intake hands in |
+//! | [`name`] | whose report it is |
 //! | [`report`] | from JSON to series; [`chasar`] has the paths of chasar's messages |
 //! | [`cells`] | the series of a board, and what each said last |
 //! | [`roster`] | which reports came: reboots, restarts, losses, duplicates |
@@ -21,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub mod heard;
+pub mod name;
 pub mod report;
 pub mod chasar;
 pub mod cells;
@@ -181,7 +183,7 @@ impl Fleet {
     /// # Errors
     /// It is refused, and counted; the fleet is as before.
     pub fn take(&mut self, heard: &Heard, now_ms: i64) -> Result<Taken<'_>, Refusal> {
-        let Some(name) = report::host_name(&heard.body, &mut self.name) else {
+        let Some(name) = name::host_name(&heard.body, &mut self.name) else {
             self.counters.nameless += 1;
             return Err(Refusal::Nameless);
         };

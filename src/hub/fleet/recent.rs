@@ -21,12 +21,11 @@ pub const HOUR_MS: i64 = 3_600_000;
 /// The most blocks of a board: an hour of reports four times a second.
 const BLOCKS: usize = 256;
 
-/// Rows that are sealed.
+/// [`ROWS`] rows that are sealed.
 #[derive(Debug)]
 struct Block {
     from_ms: i64,
     to_ms: i64,
-    rows: usize,
     bytes: Box<[u8]>,
 }
 
@@ -115,31 +114,50 @@ impl Recent {
     }
 
     fn seal(&mut self) {
-        let mut rows = Vec::with_capacity(self.slots.len());
+        // By counting: where the column of each slot begins, and then each sample to its place there.
+        let columns = self.slots.iter().max().map_or(0, |slot| usize::from(*slot) + 1);
+        let mut begins = vec![0; columns + 1];
+        for slot in &self.slots {
+            if let Some(count) = begins.get_mut(usize::from(*slot) + 1) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for begin in &mut begins {
+            sum += *begin;
+            *begin = sum;
+        }
+        let mut places = begins.clone();
+        let mut rows = vec![0_u8; self.slots.len()];
+        let mut values = vec![0.0; self.slots.len()];
+        let mut samples = self.slots.iter().zip(&self.values);
         let mut start = 0;
-        for (row, end) in self.ends.iter().enumerate() {
-            let samples = self.slots.iter().zip(&self.values).skip(start).take(end - start);
-            rows.extend(samples.map(|(slot, value)| (*slot, row, *value)));
+        for (row, end) in (0..).zip(&self.ends) {
+            for (slot, value) in samples.by_ref().take(end - start) {
+                let Some(place) = places.get_mut(usize::from(*slot)) else { continue };
+                if let (Some(rows), Some(values)) = (rows.get_mut(*place), values.get_mut(*place)) {
+                    (*rows, *values) = (row, *value);
+                }
+                *place += 1;
+            }
             start = *end;
         }
-        rows.sort_by_key(|(slot, row, _)| (*slot, *row));
-        let mut bytes = Vec::with_capacity(rows.len() + 64);
+        let mut bytes = Vec::with_capacity(self.slots.len() + 64);
         encode_integers(&self.times, &mut bytes);
-        let (mut before, mut column, mut values) = (0, Vec::new(), Vec::with_capacity(ROWS));
-        for samples in rows.chunk_by(|one, other| one.0 == other.0) {
-            let slot = samples.first().map_or(0, |sample| sample.0);
+        let (mut before, mut column) = (0, Vec::new());
+        for (slot, (begin, end)) in (0_u64..).zip(begins.iter().zip(begins.iter().skip(1))) {
+            let (rows, values) = (rows.get(*begin..*end), values.get(*begin..*end));
+            let (Some(rows @ [_, ..]), Some(values)) = (rows, values) else { continue };
             column.clear();
-            if samples.len() == self.times.len() {
+            if rows.len() == self.times.len() {
                 column.push(1);
             } else {
-                let present = samples.iter().fold(0_u64, |present, (_, row, _)| present | 1 << row);
+                let present = rows.iter().fold(0_u64, |present, row| present | 1 << row);
                 column.push(0);
                 column.extend(present.to_le_bytes());
             }
-            values.clear();
-            values.extend(samples.iter().map(|sample| sample.2));
-            encode(&values, &mut column);
-            write_varint(u64::from(slot - before), &mut bytes);
+            encode(values, &mut column);
+            write_varint(slot - before, &mut bytes);
             write_varint(column.len() as u64, &mut bytes);
             bytes.append(&mut column);
             before = slot;
@@ -147,9 +165,11 @@ impl Recent {
         self.blocks.push_back(Block {
             from_ms: self.times.first().copied().unwrap_or_default(),
             to_ms: self.times.last().copied().unwrap_or_default(),
-            rows: self.times.len(),
             bytes: bytes.into_boxed_slice(),
         });
+        // The next tail is as long, if the reports stay as they are.
+        self.slots.shrink_to_fit();
+        self.values.shrink_to_fit();
         self.times.clear();
         self.ends.clear();
         self.slots.clear();
@@ -163,7 +183,7 @@ impl Block {
         let mut rest = &*self.bytes;
         let mut times = [0; ROWS];
         let mut row = times.iter_mut();
-        decode_integers(&mut rest, self.rows, |time| {
+        decode_integers(&mut rest, ROWS, |time| {
             if let Some(row) = row.next() {
                 *row = time;
             }
@@ -176,7 +196,7 @@ impl Block {
             if slot == u64::from(wanted) {
                 let (all, after) = column.split_first()?;
                 column = after;
-                let mut present = (1 << self.rows) - 1;
+                let mut present = (1 << ROWS) - 1;
                 if *all == 0 {
                     let (bits, after) = column.split_first_chunk()?;
                     (present, column) = (u64::from_le_bytes(*bits), after);

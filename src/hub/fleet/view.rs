@@ -45,6 +45,7 @@ impl Serialize for Value {
 const TAGS: &str = "tags.";
 
 /// The series that changed after a generation, without the tags, which have their own place; or the tags alone.
+#[derive(Clone, Copy)]
 struct Values<'f> {
     board: &'f Board,
     since: u64,
@@ -128,16 +129,15 @@ impl Serialize for Change<'_> {
         if board.turned > *since {
             state(board, &mut map)?;
         }
-        let (mut values, mut tags) = (Values { board, since: *since, tags: false }, true);
+        let values = Values { board, since: *since, tags: false };
         if values.cells().any(|(path, _)| path == "board.model") {
             map.serialize_entry("model", &model(fleet, board))?;
         }
         if values.cells().next().is_some() {
             map.serialize_entry("values", &values)?;
         }
-        std::mem::swap(&mut values.tags, &mut tags);
-        if values.cells().next().is_some() {
-            map.serialize_entry("tags", &Values { since: 0, ..values })?;
+        if (Values { tags: true, ..values }).cells().next().is_some() {
+            map.serialize_entry("tags", &Values { board, since: 0, tags: true })?;
         }
         map.end()
     }
