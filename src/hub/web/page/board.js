@@ -4,273 +4,224 @@ import { STATES, seriesOf } from './metrics.js';
 import { boards, byName, hub, now } from './model.js';
 import { RANGES, choice, nextIn } from './choice.js';
 import { ask, history } from './data.js';
-import { at, draw, series } from './chart.js';
+import { at, draw as drawChart, series } from './chart.js';
 import { CORES_STEP, barsOf, chartsOf } from './charts.js';
 import { drawMarks, marksOf } from './marks.js';
-import { drawFacts, drawSheets, newFacts, newSheets } from './facts.js';
+import { drawFacts, drawSheets } from './facts.js';
 import { age, clock, day, moment, step, tenths, whole } from './format.js';
-import { el, icon, say } from './dom.js';
+import { el, group, icon, press, say } from './dom.js';
 
-/** How often a range is asked for again, in seconds. */
+/** Of each range: seconds until it is asked for again, and between two marks of the time axis. */
 const REFRESH = { '10 min': 3, '1 h': 10, '24 h': 60, '14 d': 300, '400 d': 900 };
-/** Seconds between two marks of the time axis. */
 const TICKS = { '10 min': 60, '1 h': 300, '24 h': 7200, '14 d': 86400, '400 d': 2629800 };
 
-export const boardView = {
-  start(main, name) {
-    Object.assign(this, { main, name, board: boards.get(name), host: null, data: null, charts: [], marks: [], cursor: null, extra: null, asked: -Infinity });
-    if (!this.board) return this.unknown();
-    this.build();
-    this.head();
-    this.load();
-  },
+let main, name, board, host, data, charts, rows, laid, cursor, extra, asked, asking, parts;
 
-  stop() { this.asking?.abort(); },
+export function start(place, argument) {
+	[main, name, board] = [place, argument, boards.get(argument)];
+	host = data = laid = cursor = extra = null;
+	charts = [];
+	if (!board) return unknown();
+	build();
+	head();
+	load();
+}
 
-  unknown() {
-    this.asking?.abort();
-    this.board = null;
-    this.main.replaceChildren(el('div', { class: 'page' }, el('h1', { text: 'No such board' }),
-      el('p', { class: 'nothing' }, 'No board is called ', el('bdi', { text: this.name.slice(0, 160) }), '. ', el('a', { class: 'btn', href: '#/', text: 'All boards' }))));
-  },
+export function stop() { asking?.abort(); }
 
-  build() {
-    this.title = el('h1', { title: this.board.shown }, el('bdi', { text: this.board.shown }));
-    this.shape = el('span');
-    this.word = el('span', { class: 'word' });
-    this.why = el('span', { class: 'why' });
-    this.previous = el('a', { class: 'btn', title: 'Previous board (k)', text: 'Previous' });
-    this.following = el('a', { class: 'btn', title: 'Next board (j)', text: 'Next' });
-    this.notices = el('div', {});
-    this.facts = newFacts();
-    this.ranges = Object.keys(RANGES).map((range) => el('button', { type: 'button', text: range, onclick: () => this.choose(range) }));
-    this.means = el('span', { class: 'means dim' });
-    this.readings = el('b', {});
-    this.lane = el('div', { class: 'lane' });
-    this.over = el('div', { class: 'over', 'aria-hidden': 'true' });
-    this.list = el('ul', { class: 'marks', 'aria-label': 'Marks in this range' });
-    this.time = el('span', {});
-    this.line = el('div', { class: 'cursor', 'aria-hidden': 'true' }, this.time);
-    this.plots = el('div', {});
-    this.stack = el('div', { class: 'stack', tabindex: 0, role: 'group', 'aria-label': 'Charts. Left and right move the cursor; Escape lets it go.' }, this.lane, this.plots, this.over, this.line);
-    this.times = el('div', { class: 'times', 'aria-hidden': 'true' });
-    this.sheets = newSheets();
-    this.page = el('div', { class: 'page one' },
-      el('div', { class: 'who' }, this.shape, this.title, this.word, this.why, el('span', { class: 'go' }, this.previous, this.following)),
-      this.notices, this.facts.node,
-      el('div', { class: 'ranges' }, el('div', { class: 'seg', role: 'group', 'aria-label': 'Range' }, this.ranges), this.means, el('span', { class: 'readings' }, 'Readings: ', this.readings)),
-      this.stack, this.times, this.list, this.sheets.node);
-    this.stack.addEventListener('pointermove', (event) => {
-      const box = this.box();
-      this.move((event.clientX - box.left) / box.width);
-    });
-    this.stack.addEventListener('pointerleave', () => this.move(null));
-    this.main.replaceChildren(this.page);
-    for (const button of this.ranges) button.setAttribute('aria-pressed', button.textContent === choice.range);
-  },
+function unknown() {
+	stop();
+	board = null;
+	main.replaceChildren(el('div.page', el('h1', 'No such board'), el('p.nothing', 'No board is called ', el('bdi', name.slice(0, 160)), '. ', el('a.btn', { href: '#/' }, 'All boards'))));
+}
 
-  /** State, sentence, facts and tables, as the stream has them. */
-  head() {
-    const { board } = this, lost = board.state === 'lost';
-    this.page.dataset.state = board.state;
-    this.page.classList.toggle('past', lost || board.stale || hub.lost !== null);
-    this.shape.replaceChildren(icon(board.state));
-    say(this.word, STATES[board.state]);
-    say(this.why, lost ? '' : board.sentence || 'Nothing to report');
-    const names = [...boards.values()].sort(byName);
-    this.previous.href = nextIn(names, board, -1).href;
-    this.following.href = nextIn(names, board, 1).href;
-    const conflict = this.host?.conflict;
-    this.lostFor = el('span', { text: age(now() - board.heard) });
-    this.notices.replaceChildren(
-      ...(lost ? [el('div', { class: 'notice' }, icon('lost'), el('span', {}, el('b', { text: 'Lost. ' }), `Last heard ${moment(board.heard, now(), true)}, `, this.lostFor, ' ago. What follows is the last that is known. If the board kept its reports, they are filled in when it returns.'))] : []),
-      ...(conflict ? [el('div', { class: 'notice conflict' }, icon('warning'), el('span', {}, el('b', { text: 'Two boards have this name. ' }), `Reports come from ${(conflict.addresses ?? []).join(' and ')}. Give one of them another name.`))] : []));
-    drawFacts(this.facts, board, this.host);
-    drawSheets(this.sheets, board, { chosen: this.extra, choose: (key) => this.chart(key) });
-  },
+function build() {
+	parts = {};
+	for (const id of 'shape word why notices means readings lane plots over line time times'.split(' ')) parts[id] = el(id === 'readings' ? 'b' : /^(shape|word|why|means|time)$/.test(id) ? 'span.' + id : 'div.' + id);
+	parts.list = el('ul.marks', { 'aria-label': 'Marks in this range' });
+	parts.facts = el('dl.facts');
+	parts.sheets = el('div.sheets');
+	parts.previous = el('a.btn', { title: 'Previous board (k)' }, 'Previous');
+	parts.following = el('a.btn', { title: 'Next board (j)' }, 'Next');
+	parts.ranges = group('Range', RANGES, choose);
+	parts.stack = el('div.stack', { tabindex: 0, role: 'group', 'aria-label': 'Charts. Left and right move the cursor; Escape lets it go.', onpointerleave: () => move(null),
+		onpointermove: (event) => move((event.clientX - box().left) / box().width) }, parts.lane, parts.plots, parts.over, parts.line);
+	parts.line.append(parts.time);
+	parts.page = el('div.page.one',
+		el('div.who', parts.shape, el('h1', { title: board.shown }, el('bdi', board.shown)), parts.word, parts.why, el('span.go', parts.previous, parts.following)),
+		parts.notices, parts.facts, el('div.ranges', parts.ranges, parts.means, el('span.readings', 'Readings: ', parts.readings)),
+		parts.stack, parts.times, parts.list, parts.sheets);
+	main.replaceChildren(parts.page);
+	press(parts.ranges, choice.range);
+}
 
-  /** Asks for the range's series; what was drawn stays until the answers are here. */
-  async load() {
-    this.asking?.abort();
-    const { signal } = this.asking = new AbortController();
-    const { board, name } = this, to = now(), from = to - RANGES[choice.range];
-    const charts = chartsOf(board, this.extra), bars = barsOf(board);
-    const points = Math.max(200, Math.min(1200, Math.round((this.stack.clientWidth || 600) / 1.5)));
-    const cores = choice.range === '10 min' || choice.range === '1 h' ? charts.flatMap((chart) => chart.cores ?? []) : [];
-    const keys = [...new Set([...charts.flatMap((chart) => chart.keys), ...cores, ...bars.map(([key]) => key)])];
-    this.asked = now();
-    try {
-      const [host, ...answers] = await Promise.all([ask(`hosts/${encodeURIComponent(name)}`, signal), ...keys.map((key) => history(name, key, from, to, points, signal))]);
-      const all = new Map(keys.map((key, i) => [key, series(answers[i])]));
-      const main = ['cpu', 'mem', 'temp'].map((id) => all.get(seriesOf(board, id))).filter((s) => s?.t.length);
-      this.host = host;
-      this.charts = charts;
-      this.data = { all, from, to, primary: main.length ? main : [...all.values()].filter((s) => s.t.length), bars: bars.map(([key, text, crit]) => ({ name: text, crit, series: all.get(key) })) };
-    } catch (error) {
-      // Aborted, or the hub is lost: its banner says so, and the next snapshot asks again.
-      if (error.name !== 'AbortError') this.asked = now();
-      return;
-    }
-    this.layout();
-    this.head();
-    this.draw();
-  },
+/** State, sentence, facts and tables, as the stream has them. */
+function head() {
+	const lost = board.state === 'lost', names = [...boards.values()].sort(byName), addresses = host?.conflict?.addresses;
+	parts.page.dataset.state = board.state;
+	parts.page.classList.toggle('past', lost || board.stale);
+	if (parts.state !== board.state) parts.shape.replaceChildren(icon(parts.state = board.state));
+	say(parts.word, STATES[board.state]);
+	say(parts.why, lost ? '' : board.sentence || 'Nothing to report');
+	parts.previous.href = nextIn(names, board, -1).href;
+	parts.following.href = nextIn(names, board, 1).href;
+	parts.notices.replaceChildren(...[
+		lost && notice('lost', 'Lost. ', `Last heard ${moment(board.heard, now(), true)}, ${age(now() - board.heard)} ago. What follows is the last that is known. If the board kept its reports, they are filled in when it returns.`),
+		addresses && notice('warning', 'Two boards have this name. ', `Reports come from ${addresses.join(' and ')}. Give one of them another name.`),
+	].filter(Boolean));
+	drawFacts(parts.facts, board, host);
+	drawSheets(parts.sheets, board, extra, chart);
+}
 
-  /** A row for each chart, made anew only where the charts are others. */
-  layout() {
-    const ids = this.charts.map((chart) => chart.title + chart.keys).join('\n');
-    if (ids === this.laid && this.plots.children.length) return;
-    this.laid = ids;
-    this.rows = this.charts.map((chart) => {
-      const row = { gut: el('div', { class: 'gut' }), canvas: el('canvas', { role: 'img' }), labels: el('div', { class: 'ylabels', 'aria-hidden': 'true' }) };
-      const plot = el('div', { class: 'plot' }, row.canvas);
-      plot.style.minHeight = chart.height + 'px';
-      row.node = el('div', { class: 'chart', 'data-chart': chart.id }, row.gut, plot, row.labels);
-      return row;
-    });
-    this.plots.replaceChildren(...this.rows.map((row) => row.node));
-  },
+function notice(state, what, text) {
+	return el('div.notice', { 'data-state': state }, icon(state), el('span', el('b', what), text));
+}
 
-  draw() {
-    const { data } = this;
-    if (!data) return;
-    const { all, from, to } = data;
-    this.charts.forEach((chart, i) => {
-      const row = this.rows[i], lines = chart.keys.map((key) => all.get(key));
-      const cores = (chart.cores ?? []).map((key) => all.get(key)).filter((s) => s && s.step <= CORES_STEP);
-      row.labels.replaceChildren(...draw(row.canvas, chart, lines, cores, from, to).map(([y, text]) => {
-        const label = el('span', { text });
-        label.style.top = y + 'px';
-        return label;
-      }));
-    });
-    const main = data.primary[0];
-    say(this.means, !main ? 'no reports in this range' : main.tier === 'recent' && main.step <= 1.5 ? 'every report' : `mean of ${step(main.step)}, with the lowest and the highest`);
-    this.marks = marksOf({ host: this.host, data, from, to });
-    drawMarks(this, this.marks, from, to, this.box().width);
-    this.axis();
-    this.read();
-  },
+/** Asks for the range's series; what was drawn stays until the answers are here. */
+async function load() {
+	stop();
+	const { signal } = asking = new AbortController(), to = asked = now(), from = to - RANGES[choice.range];
+	const wanted = chartsOf(board, extra), bars = barsOf(board), points = Math.max(200, Math.min(1200, Math.round(parts.stack.clientWidth / 1.5)));
+	const cores = to - from <= 3600 ? wanted.flatMap((chart) => chart.cores ?? []) : [];
+	const keys = [...new Set([...wanted.flatMap((chart) => chart.keys), ...cores, ...bars.map(([key]) => key)])];
+	try {
+		const [newest, ...answers] = await Promise.all([ask('hosts/' + encodeURIComponent(name), signal), ...keys.map((key) => history(name, key, from, to, points, signal))]);
+		const all = new Map(keys.map((key, i) => [key, series(answers[i])]));
+		const some = (list) => list.filter((s) => s?.t.length), primary = some(['cpu', 'mem', 'temp'].map((id) => all.get(seriesOf(board, id))));
+		[host, charts] = [newest, wanted];
+		data = { all, from, to, primary: primary.length ? primary : some([...all.values()]), bars: bars.map(([key, text, crit]) => ({ text, crit, s: all.get(key) })) };
+	} catch {
+		return; // another range was chosen, or the hub is lost: its banner says so, and the next snapshot asks again
+	}
+	layout();
+	head();
+	draw();
+}
 
-  axis() {
-    const { from, to } = this.data, every = TICKS[choice.range] * (innerWidth <= 600 ? 3 : 1), zone = new Date(from * 1000).getTimezoneOffset() * 60;
-    const ticks = [];
-    for (let t = Math.ceil((from - zone) / every) * every + zone; t <= to; t += every) {
-      const place = (t - from) / (to - from);
-      if (place < 0.02 || place > 0.985) continue;
-      const tick = el('span', { text: RANGES[choice.range] > 9e5 ? day(t) : clock(t) });
-      tick.style.left = place * 100 + '%';
-      ticks.push(tick);
-    }
-    this.times.replaceChildren(...ticks);
-  },
+/** A row for each chart, made anew only where the charts are others. */
+function layout() {
+	const ids = charts.map((chart) => chart.title + chart.keys).join('\n');
+	if (ids === laid) return;
+	laid = ids;
+	rows = charts.map((chart) => {
+		const gut = el('div.gut'), canvas = el('canvas', { role: 'img' }), labels = el('div.ylabels', { 'aria-hidden': true }), plot = el('div.plot', canvas);
+		plot.style.minHeight = chart.height + 'px';
+		return { gut, canvas, labels, node: el('div.chart', gut, plot, labels) };
+	});
+	parts.plots.replaceChildren(...rows.map((row) => row.node));
+}
 
-  /** The box of the charts' time axis. */
-  box() { return this.lane.getBoundingClientRect(); },
+function draw() {
+	if (!data) return;
+	const { all, from, to, primary: [first] } = data;
+	charts.forEach((chart, i) => {
+		const cores = (chart.cores ?? []).map((key) => all.get(key)).filter((s) => s && s.step <= CORES_STEP);
+		const labels = drawChart(rows[i].canvas, chart, chart.keys.map((key) => all.get(key)), cores, from, to);
+		rows[i].labels.replaceChildren(...labels.map(([y, text]) => placed(el('span', text), 'top', y + 'px')));
+	});
+	say(parts.means, !first ? 'no reports in this range' : first.tier === 'recent' && first.step <= 1.5 ? 'every report' : `mean of ${step(first.step)}, with the lowest and the highest`);
+	drawMarks(parts, marksOf(host, data), from, to, box().width);
+	const every = TICKS[choice.range] * (innerWidth <= 600 ? 3 : 1), zone = new Date(from * 1000).getTimezoneOffset() * 60, ticks = [];
+	for (let t = Math.ceil((from - zone) / every) * every + zone; t <= to; t += every) {
+		const share = (t - from) / (to - from);
+		if (share > 0.02 && share < 0.985) ticks.push(placed(el('span', every >= 86400 ? day(t) : clock(t)), 'left', share * 100 + '%'));
+	}
+	parts.times.replaceChildren(...ticks);
+	read();
+}
 
-  /** Puts the cursor at a share of the range; null lets it go. */
-  move(share) {
-    const before = this.cursor;
-    this.cursor = share === null || share < 0 || share > 1 || !this.data ? null : share;
-    if (before === null && this.cursor === null) return;
-    this.line.classList.toggle('on', this.cursor !== null);
-    if (this.cursor !== null) {
-      const { from, to } = this.data, time = from + this.cursor * (to - from);
-      this.line.style.transform = `translateX(${this.cursor * this.box().width}px)`;
-      say(this.time, to - from > 9e4 ? day(time) + ' ' + clock(time) : clock(time, true));
-    }
-    this.read();
-  },
+function placed(node, side, where) {
+	node.style[side] = where;
+	return node;
+}
 
-  /** Readings in the margin: at the cursor, else the present ones. */
-  read() {
-    if (!this.data) return;
-    const { all, from, to } = this.data, live = this.cursor === null, time = from + (this.cursor ?? 1) * (to - from);
-    let known = false;
-    this.charts.forEach((chart, i) => {
-      const samples = chart.keys.map((key) => all.get(key)), index = samples.map((s) => (live ? -1 : at(s, time)));
-      const values = chart.keys.map((key, n) => (live ? this.board.values.get(key) : index[n] < 0 ? null : samples[n].avg[index[n]]));
-      known ||= values.some((value) => value !== null && value !== undefined);
-      this.margin(chart, this.rows[i], values, live ? null : { s: samples[0], i: index[0] }, time);
-    });
-    const past = this.board.state === 'lost' || hub.lost !== null;
-    say(this.readings, live ? (past ? 'last known, ' + moment(this.board.heard, now(), true) : 'now') : moment(time, now(), true) + (known ? '' : ', no reports'));
-  },
+/** The box of the charts' time axis. */
+function box() { return parts.lane.getBoundingClientRect(); }
 
-  margin(chart, { gut, canvas }, values, sample, time) {
-    const parts = [el('h3', { text: chart.title, title: chart.title })];
-    if (chart.names) values.forEach((value, n) => parts.push(el('div', { class: 'key' }, el('i'), el('em', { text: chart.names[n] }), chart.read(value) + (chart.unit ? ' ' + chart.unit : ''))));
-    else {
-      parts.push(el('b', { text: chart.read(values[0]) + ' ' }, el('small', { text: chart.unit })));
-      const cores = (chart.cores ?? []).map((key) => (sample ? this.coreAt(key, time) : this.board.values.get(key)));
-      if (cores.length > 1 && cores.some((value) => typeof value === 'number')) parts.push(el('p', { text: 'cores ' + cores.map(whole).join('  ') }));
-      if (sample) parts.push(el('p', { text: sample.i < 0 ? 'no reports' : `${tenths(sample.s.min[sample.i])} to ${tenths(sample.s.max[sample.i])}` }));
-    }
-    gut.replaceChildren(...parts);
-    canvas.setAttribute('aria-label', `${chart.title}, last ${choice.range}`);
-  },
+/** Puts the cursor at a share of the range; null lets it go. */
+function move(share) {
+	if (!data) return;
+	cursor = share === null || share < 0 || share > 1 ? null : share;
+	parts.line.classList.toggle('on', cursor !== null);
+	if (cursor !== null) {
+		const { from, to } = data, time = from + cursor * (to - from);
+		parts.line.style.transform = `translateX(${cursor * box().width}px)`;
+		say(parts.time, to - from > 9e4 ? day(time) + ' ' + clock(time) : clock(time, true));
+	}
+	read();
+}
 
-  coreAt(key, time) {
-    const s = this.data.all.get(key), i = s ? at(s, time) : -1;
-    return i < 0 ? null : s.avg[i];
-  },
+/** Readings in the margin: at the cursor, else the present ones. */
+function read() {
+	if (!data) return;
+	const { all, from, to } = data, live = cursor === null, time = from + (cursor ?? 1) * (to - from);
+	const value = (key) => {
+		if (live) return board.values.get(key);
+		const i = at(all.get(key), time);
+		return i < 0 ? null : all.get(key).avg[i];
+	};
+	charts.forEach((chart, i) => margin(chart, rows[i], value, live ? null : time));
+	const known = live || charts.some((chart) => typeof value(chart.keys[0]) === 'number');
+	say(parts.readings, !live ? moment(time, now(), true) + (known ? '' : ', no reports') : board.state === 'lost' || hub.lost !== null ? 'last known, ' + moment(board.heard, now(), true) : 'now');
+}
 
-  choose(range) {
-    choice.range = range;
-    for (const button of this.ranges) button.setAttribute('aria-pressed', button.textContent === range);
-    this.move(null);
-    this.load();
-  },
+function margin(chart, { gut, canvas }, value, time) {
+	const nodes = [el('h3', { title: chart.title }, chart.title)], unit = chart.unit ? ' ' + chart.unit : '';
+	if (chart.names) chart.keys.forEach((key, n) => nodes.push(el('div.key', el('i'), el('em', chart.names[n]), chart.read(value(key)) + unit)));
+	else {
+		nodes.push(el('b', chart.read(value(chart.keys[0])), el('small', unit)));
+		const cores = (chart.cores ?? []).filter((key) => data.all.has(key)).map(value);
+		if (cores.length > 1) nodes.push(el('p', 'cores ' + cores.map(whole).join('  ')));
+		const s = data.all.get(chart.keys[0]), i = time === null ? -1 : at(s, time);
+		if (time !== null) nodes.push(el('p', i < 0 ? 'no reports' : `${tenths(s.min[i])} to ${tenths(s.max[i])}`));
+	}
+	gut.replaceChildren(...nodes);
+	canvas.setAttribute('aria-label', `${chart.title}, last ${choice.range}`);
+}
 
-  /** Draws one more series of the board; the same again takes it away. */
-  chart(key) {
-    this.extra = this.extra === key ? null : key;
-    this.head();
-    this.load();
-  },
+function choose(range) {
+	choice.range = range;
+	press(parts.ranges, range);
+	move(null);
+	load();
+}
 
-  snapshot() {
-    const was = this.board;
-    this.board = boards.get(this.name);
-    if (!this.board) return this.unknown();
-    if (!was) this.build();
-    this.head();
-    this.load();
-  },
+/** Draws one more series of the board; the same again takes it away. */
+function chart(key) {
+	extra = extra === key ? null : key;
+	head();
+	load();
+}
 
-  changes({ changed, gone }) {
-    if (gone.includes(this.name)) return this.unknown();
-    if (!this.board) { if (boards.has(this.name)) this.snapshot(); return; }
-    if (!changed.has(this.board)) return;
-    this.head();
-    if (this.cursor === null) this.read();
-  },
+export function snapshot() { start(main, name); }
 
-  second() {
-    if (!this.board) return;
-    drawFacts(this.facts, this.board, this.host);
-    say(this.lostFor, age(now() - this.board.heard));
-    if (now() - this.asked >= REFRESH[choice.range]) this.load();
-  },
+export function changes({ changed, gone }) {
+	if (gone.includes(name)) return unknown();
+	if (!board && boards.has(name)) return snapshot();
+	if (!changed.has(board)) return;
+	head();
+	if (cursor === null) read();
+}
 
-  resize() { this.draw(); },
-  theme() { this.draw(); },
+export function second() {
+	if (!board) return;
+	head();
+	if (now() - asked >= REFRESH[choice.range]) load();
+}
 
-  key(event) {
-    const { key } = event;
-    if (!this.board) return false;
-    if (key === 'Escape' && this.cursor !== null) { this.move(null); return true; }
-    if (key === 'j' || key === 'k') { location.hash = (key === 'j' ? this.following : this.previous).hash; return true; }
-    if (key === '[' || key === ']') {
-      const ranges = Object.keys(RANGES), i = ranges.indexOf(choice.range) + (key === ']' ? 1 : -1);
-      if (ranges[i]) this.choose(ranges[i]);
-      return true;
-    }
-    if (event.target.closest?.('.seg') || !this.data) return false;
-    const one = (event.shiftKey ? 20 : 1) / Math.max(1, this.data.primary[0]?.t.length ?? 1), from = this.cursor ?? 1;
-    const to = { ArrowLeft: Math.max(0, from - one), ArrowRight: Math.min(1, from + one) }[key] ?? (event.target === this.stack ? { Home: 0, End: 1 }[key] : undefined);
-    if (to === undefined) return false;
-    this.move(to);
-    return true;
-  },
-};
+export { draw as resize, draw as theme };
+
+export function key({ key, target, shiftKey }) {
+	if (!board) return false;
+	const ranges = Object.keys(RANGES), range = ranges[ranges.indexOf(choice.range) + { '[': -1, ']': 1 }[key]];
+	if (key === 'Escape' && cursor !== null) move(null);
+	else if (key === 'j' || key === 'k') location.hash = (key === 'j' ? parts.following : parts.previous).hash;
+	else if (range) choose(range);
+	else {
+		const one = (shiftKey ? 20 : 1) / Math.max(1, data?.primary[0]?.t.length ?? 1), from = cursor ?? 1, here = target === parts.stack;
+		const to = { ArrowLeft: Math.max(0, from - one), ArrowRight: Math.min(1, from + one), Home: here ? 0 : undefined, End: here ? 1 : undefined }[key];
+		if (to === undefined) return false;
+		move(to);
+	}
+	return true;
+}

@@ -1,103 +1,76 @@
-// What the figures of a tile are: how they are called, their scale, their limit, and where a board's values have them.
-// Reports come from three programs; the keys are those of psistats and of chasar.
+// The figures of a tile: their names, scales and limits, and where a board's values have them.
+// Reports come from several programs; the keys are those of psistats and of chasar.
 
 /** In the fixed order of a tile. `scale` is the same for all boards, so that they compare; `limit` is the hub's. */
 export const METRICS = {
-  cpu: { name: 'CPU', short: 'cpu', unit: '%', scale: [0, 100], limit: null, route: 'cpu' },
-  mem: { name: 'Memory', short: 'mem', unit: '%', scale: [0, 100], limit: 90, route: 'memory' },
-  temp: { name: 'Temperature', short: '°C', unit: '°C', scale: [30, 90], limit: 80, route: 'temperature' },
-  disk: { name: 'Disk', short: 'disk', unit: '%', scale: [0, 100], limit: 90, route: 'disk' },
+	cpu: { name: 'CPU', short: 'cpu', unit: '%', scale: [0, 100], limit: null, route: 'cpu' },
+	mem: { name: 'Memory', short: 'mem', unit: '%', scale: [0, 100], limit: 90, route: 'memory' },
+	temp: { name: 'Temperature', short: '°C', unit: '°C', scale: [30, 90], limit: 80, route: 'temperature' },
+	disk: { name: 'Disk', short: 'disk', unit: '%', scale: [0, 100], limit: 90, route: 'disk' },
 };
-
 export const METRIC_KEYS = Object.keys(METRICS);
 
-/** Words of a state, worst first. */
+/** Worst first. */
 export const STATES = { critical: 'Critical', lost: 'Lost', warning: 'Warning', well: 'Well' };
 export const STATE_KEYS = Object.keys(STATES);
 export const severity = (state) => STATE_KEYS.indexOf(state);
 
-export const BADGES = {
-  undervoltage: 'Under-voltage',
-  throttled: 'Throttled',
-  readonly: 'Read-only',
-  rebooted: 'Rebooted',
-  'clock-off': 'Clock off',
+export const BADGES = { undervoltage: 'Under-voltage', throttled: 'Throttled', readonly: 'Read-only', rebooted: 'Rebooted', 'clock-off': 'Clock off' };
+const REBOOTED_SECONDS = 3600;
+const CLOCK_OFF_SECONDS = 2;
+
+/** Which series tell of one thing each, by the shape of their keys. */
+const SHAPES = {
+	disks: /^disk\.(percent_used|.*\.percent)$/,
+	cores: /^(percpu|cpu\.percent_used)\.\d+$/,
+	readonly: /^readonly\..*\.readonly$/,
+	rx: /^net\..*\.rx$/,
+	read: /^diskio\..*\.read$/,
 };
 
-/** A fresh reboot is shown for an hour; a clock counts as off from two seconds on. */
-const REBOOTED_SECONDS = 3600;
-const CLOCK_SECONDS = 2;
+export const newIndex = () => Object.fromEntries(Object.keys(SHAPES).map((name) => [name, []]));
 
-/** Which of a board's series tell of one thing each, by the shape of their keys. Kept as keys arrive. */
-export function newIndex() {
-  return { disks: [], cores: [], readonly: [], sensors: [], rx: [], read: [], wifi: [] };
-}
-
+/** Takes a key that is new into a board's index. */
 export function indexKey(index, key) {
-  if (key === 'disk.percent_used' || /^disk\..*\.percent$/.test(key)) index.disks.push(key);
-  else if (/^percpu\.\d+$/.test(key) || /^cpu\.percent_used\.\d+$/.test(key)) index.cores.push(key);
-  else if (/^readonly\..*\.readonly$/.test(key)) index.readonly.push(key);
-  else if (/^sensors\..*\.value$/.test(key)) index.sensors.push(key);
-  else if (/^net\..*\.rx$/.test(key)) index.rx.push(key);
-  else if (/^diskio\..*\.read$/.test(key)) index.read.push(key);
-  else if (/^wifi\..*\.level$/.test(key)) index.wifi.push(key);
+	for (const name in SHAPES) if (SHAPES[name].test(key)) index[name].push(key);
 }
 
 /** `disk./srv.percent`: `/srv`. */
 export function middle(key) {
-  if (key === 'disk.percent_used') return '/';
-  return key.slice(key.indexOf('.') + 1, key.lastIndexOf('.'));
-}
-
-/** The key of the series that a metric is, for this board; null where it has none. */
-export function seriesOf(board, metric) {
-  const { values, index } = board;
-  if (metric === 'cpu') return values.has('cpu') ? 'cpu' : index.cores[0] ?? null;
-  if (metric === 'mem') return values.has('mem') ? 'mem' : values.has('memory.percent_used') ? 'memory.percent_used' : null;
-  if (metric === 'temp') return values.has('cpu_temp') ? 'cpu_temp' : null;
-  return fullest(board);
-}
-
-/** The present value of a metric, NaN where it is not known. */
-export function valueOf(board, metric) {
-  const { values, index } = board;
-  if (metric === 'cpu' && !values.has('cpu') && index.cores.length) return mean(index.cores.map((key) => values.get(key)));
-  const key = seriesOf(board, metric);
-  return key === null ? NaN : number(values.get(key));
-}
-
-export function badgesOf(board, now) {
-  const { values, index } = board, on = (key) => values.get(key) === true;
-  const badges = [];
-  if (on('throttled.under_voltage')) badges.push('undervoltage');
-  if (on('throttled.throttled') || on('throttled.frequency_capped') || on('throttled.soft_temperature_limit')) badges.push('throttled');
-  if (index.readonly.some(on)) badges.push('readonly');
-  if (number(values.get('uptime')) + Math.max(0, now - board.heard) < REBOOTED_SECONDS) badges.push('rebooted');
-  if (values.get('clock.synchronised') === false || Math.abs(number(values.get('clock.offset'))) > CLOCK_SECONDS) badges.push('clock-off');
-  return badges;
+	return key === 'disk.percent_used' ? '/' : key.slice(key.indexOf('.') + 1, key.lastIndexOf('.'));
 }
 
 export const number = (value) => (typeof value === 'number' ? value : NaN);
 
-/** A value's place on a metric's scale, 0 to 1. */
-export function place(scale, value) {
-  return Math.max(0, Math.min(1, (value - scale[0]) / (scale[1] - scale[0]))) || 0;
+/** The key of the series that a metric is, for this board; undefined where it has none. */
+export function seriesOf({ values, index }, metric) {
+	if (metric === 'disk') return index.disks.reduce((most, key) => (number(values.get(key)) > (number(values.get(most)) || -1) ? key : most), index.disks[0]);
+	return { cpu: ['cpu', index.cores[0]], mem: ['mem', 'memory.percent_used'], temp: ['cpu_temp'] }[metric].find((key) => values.has(key));
 }
 
-export function isOver(metric, value) {
-  return metric.limit !== null && value >= metric.limit;
+/** The present value of a metric, NaN where it is not known. */
+export function valueOf(board, metric) {
+	const { values, index: { cores } } = board;
+	if (metric === 'cpu' && !values.has('cpu') && cores.length) return cores.reduce((sum, key) => sum + (values.get(key) ?? 0), 0) / cores.length;
+	return number(values.get(seriesOf(board, metric)));
 }
 
-function fullest({ values, index }) {
-  let best = null, most = -1;
-  for (const key of index.disks) {
-    const value = number(values.get(key));
-    if (value > most || best === null) [best, most] = [key, value > most ? value : most];
-  }
-  return best;
+export function badgesOf({ values, index, heard }, now) {
+	const on = (key) => values.get(key) === true;
+	return Object.entries({
+		undervoltage: on('throttled.under_voltage'),
+		throttled: ['throttled', 'frequency_capped', 'soft_temperature_limit'].some((name) => on('throttled.' + name)),
+		readonly: index.readonly.some(on),
+		rebooted: number(values.get('uptime')) + Math.max(0, now - heard) < REBOOTED_SECONDS,
+		'clock-off': values.get('clock.synchronised') === false || Math.abs(number(values.get('clock.offset'))) > CLOCK_OFF_SECONDS,
+	}).filter(([, is]) => is).map(([id]) => id);
 }
 
-function mean(list) {
-  const known = list.map(number).filter((value) => value === value);
-  return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : NaN;
+/** A value's place on a scale, 0 to 1. */
+export function place([low, high], value) {
+	return Math.max(0, Math.min(1, (value - low) / (high - low))) || 0;
+}
+
+export function isOver({ limit }, value) {
+	return limit !== null && value >= limit;
 }

@@ -6,129 +6,104 @@ import { age, whole } from './format.js';
 import { el, icon, say, svg } from './dom.js';
 
 export class Tile {
-  constructor(large) {
-    this.large = large;
-    this.board = null;
-    this.node = el('li', { class: 'tile' });
-    this.link = null; // made when it is first seen
-  }
+	constructor(large) {
+		this.large = large;
+		this.node = el('li.tile');
+		this.node.tile = this;
+	}
 
-  bind(board) {
-    if (this.board === board) return;
-    this.board = board;
-    this.bound = null;
-  }
+	bind(board) {
+		this.board = board;
+		this.written = null;
+	}
 
-  /** Writes everything that is not a figure: where the board, its state or its badges are others. */
-  write() {
-    const { board } = this;
-    if (!this.link) this.build();
-    const bound = [board.name, board.state, board.sentence, board.badges, board.model].join('\n');
-    if (bound === this.bound) return;
-    this.bound = bound;
-    this.node.dataset.state = board.state;
-    this.shape.setAttribute('href', '#' + board.state);
-    this.link.setAttribute('href', board.href);
-    say(this.name, board.shown);
-    this.name.title = board.shown;
-    for (const word of this.words) say(word, STATES[board.state]);
-    say(this.why, board.sentence);
-    this.why.title = board.sentence;
-    say(this.model, board.shortModel);
-    this.model.title = board.model;
-    this.badges.replaceChildren(...board.badges.map((id) => el('span', { title: BADGES[id] }, icon(id, 'badge'), el('span', { text: BADGES[id].toLowerCase() }))));
-    this.label();
-  }
+	/** Writes what is not a figure, where the board, its state or its badges are others. */
+	write() {
+		const { board } = this, written = [board.name, board.state, board.sentence, board.badges, board.model].join('\n');
+		if (!this.link) this.build();
+		if (written === this.written) return;
+		this.written = written;
+		this.node.dataset.state = board.state;
+		this.shape.setAttribute('href', '#' + board.state);
+		this.link.setAttribute('href', board.href);
+		for (const word of this.words) say(word, STATES[board.state]);
+		for (const [node, text, title = text] of [[this.name, board.shown], [this.why, board.sentence], [this.model, board.shortModel, board.model]]) {
+			say(node, text);
+			node.title = title;
+		}
+		this.badges.replaceChildren(...board.badges.map((id) => el('span', { title: BADGES[id] }, icon(id, 'badge'), el('span', BADGES[id].toLowerCase()))));
+		this.label();
+	}
 
-  /** The whole sentence for a screen reader; renewed on focus and on change of state, not every second. */
-  label() {
-    const { board } = this, { cpu, mem, temp, disk } = board.figures;
-    this.link.setAttribute('aria-label', `${board.shown}, ${STATES[board.state]}${board.sentence ? ': ' + board.sentence : ''}. ${board.model}${board.model ? '. ' : ''}`
-      + `CPU ${whole(cpu)} %, memory ${whole(mem)} %, ${temp === temp ? whole(temp) + ' °C' : 'no temperature sensor'}, disk ${whole(disk)} %.`
-      + (board.badges.length ? ' ' + board.badges.map((id) => BADGES[id]).join(', ') + '.' : ''));
-  }
+	/** The whole sentence for a screen reader: renewed on focus and on change of state, not every second. */
+	label() {
+		const { board } = this, { cpu, mem, temp, disk } = board.figures;
+		this.link.setAttribute('aria-label', [`${board.shown}, ${STATES[board.state]}${board.sentence && ': ' + board.sentence}`, board.model,
+			`CPU ${whole(cpu)} %, memory ${whole(mem)} %, ${temp === temp ? whole(temp) + ' °C' : 'no temperature'}, disk ${whole(disk)} %`, board.badges.map((id) => BADGES[id]).join(', ')].filter(Boolean).join('. '));
+	}
 
-  /** Writes figures, age and the line of `metric`. */
-  paint(metric) {
-    this.write();
-    METRIC_KEYS.forEach((key, i) => this.figure(this.figs[i], METRICS[key], this.board.figures[key]));
-    this.line(metric);
-    this.age();
-  }
+	/** Writes figures, age and the line of `metric`. */
+	paint(metric) {
+		this.write();
+		METRIC_KEYS.forEach((key, i) => figure(this.figs[i], METRICS[key], this.board.figures[key]));
+		this.line(metric);
+		this.age();
+	}
 
-  age() {
-    if (!this.link) return;
-    const text = age(now() - this.board.heard) + ' ago';
-    say(this.heard, this.large ? 'heard ' + text : text);
-    this.node.classList.toggle('stale', this.board.stale);
-  }
+	age() {
+		if (!this.link) return;
+		const text = age(now() - this.board.heard) + ' ago';
+		say(this.heard, this.large ? 'heard ' + text : text);
+		this.node.classList.toggle('stale', this.board.stale);
+	}
 
-  figure(fig, metric, value) {
-    const text = whole(value), filled = Math.round(place(metric.scale, value) * 100) / 100;
-    if (text !== fig.text) {
-      fig.text = text;
-      fig.value.textContent = text;
-      const known = value === value;
-      fig.node.className = 'fig' + (metric.limit ? ' limited' : '') + (known ? '' : ' none') + (isOver(metric, value) ? ' over' : '');
-      fig.node.title = known ? metric.name : metric.name + ': not known';
-    }
-    if (filled !== fig.filled) {
-      fig.filled = filled;
-      fig.bar.style.transform = `scaleX(${filled})`;
-    }
-  }
+	/** The last minute on the metric's fixed scale: tiles compare by eye. A gap is a gap. */
+	line(metric) {
+		const { board } = this, { scale } = METRICS[metric], start = now() - LINE_SECONDS, reach = Math.max(3, board.interval * 2.5 || 0);
+		let path = '', before = NaN, x = 0, y = 0, value = NaN;
+		for (let i = 0; i < LINE_SAMPLES && board.state !== 'lost'; i++) {
+			const at = (board.next + i) % LINE_SAMPLES, time = board.times[at];
+			if (!(time >= start)) continue;
+			value = board.lines[metric][at];
+			if (value !== value) { before = NaN; continue; }
+			x = Math.min(57, (time - start) * 57 / LINE_SECONDS);
+			y = 92 - Math.round(place(scale, value) * 84);
+			path += (time - before <= reach ? 'L' : 'M') + x.toFixed(1) + ' ' + y;
+			before = time;
+		}
+		this.path.setAttribute('d', board.state === 'lost' ? 'M0 96H60' : path);
+		this.end.setAttribute('d', path && `M${x.toFixed(1)} ${y}h.01`);
+		this.end.setAttribute('class', isOver(METRICS[metric], value) ? 'end over' : 'end');
+	}
 
-  /** The last minute on the metric's fixed scale: tiles compare by eye. A gap is a gap. */
-  line(key) {
-    const { board } = this, metric = METRICS[key], samples = board.lines[key];
-    const start = now() - LINE_SECONDS, reach = Math.max(3, board.interval * 2.5 || 0);
-    let path = '', before = NaN, x = 0, y = 0, last = NaN;
-    if (board.state === 'lost') {
-      this.path.setAttribute('d', 'M0 96H60');
-      this.end.setAttribute('d', '');
-      return;
-    }
-    for (let i = 0; i < LINE_SAMPLES; i++) {
-      const at = (board.next + i) % LINE_SAMPLES, time = board.times[at], value = samples[at];
-      if (!(time >= start)) continue;
-      if (value !== value) { before = NaN; continue; }
-      x = Math.min(57, (time - start) * 57 / LINE_SECONDS);
-      y = 92 - Math.round(place(metric.scale, value) * 84);
-      path += (time - before <= reach ? 'L' : 'M') + x.toFixed(1) + ' ' + y;
-      before = time;
-      last = value;
-    }
-    this.path.setAttribute('d', path);
-    this.end.setAttribute('d', path && `M${x.toFixed(1)} ${y}h.01`);
-    this.end.setAttribute('class', isOver(metric, last) ? 'end over' : 'end');
-  }
-
-  build() {
-    const word = () => el('span', { class: 'word' });
-    this.shape = svg('use');
-    this.words = [word(), word()];
-    this.name = el('b', { class: 'name' });
-    this.why = el('span', { class: 'why' });
-    this.badges = el('span', { class: 'badges' });
-    this.model = el('span', { class: 'model' });
-    this.heard = el('span', { class: 'heard' });
-    this.figs = METRIC_KEYS.map((key) => newFigure(METRICS[key], key === 'temp'));
-    this.path = svg('path');
-    this.end = svg('path', { class: 'end' });
-    this.link = el('a', { tabindex: -1 },
-      el('span', { class: 'head' }, svg('svg', { class: 'shape', viewBox: '0 0 16 16', 'aria-hidden': 'true' }, this.shape), this.name, this.words[0]),
-      this.why,
-      el('span', { class: 'line' }, this.words[1], this.badges, this.model),
-      this.heard,
-      el('span', { class: 'figs' }, this.figs.map((fig) => fig.node)),
-      svg('svg', { class: 'spark', viewBox: '0 0 60 100', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, this.path, this.end));
-    this.node.append(this.link);
-  }
+	build() {
+		this.shape = svg('use');
+		this.words = [el('span.word'), el('span.word')];
+		for (const id of ['why', 'badges', 'model', 'heard']) this[id] = el('span.' + id);
+		this.name = el('b.name');
+		this.figs = METRIC_KEYS.map((key) => newFigure(METRICS[key]));
+		this.path = svg('path');
+		this.end = svg('path');
+		this.link = el('a', { tabindex: -1 },
+			el('span.head', svg('svg.shape', { viewBox: '0 0 16 16', 'aria-hidden': true }, this.shape), this.name, this.words[0]), this.why,
+			el('span.line', this.words[1], this.badges, this.model), this.heard, el('span.figs', this.figs.map((fig) => fig.node)),
+			svg('svg.spark', { viewBox: '0 0 60 100', preserveAspectRatio: 'none', 'aria-hidden': true }, this.path, this.end));
+		this.node.append(this.link);
+	}
 }
 
-function newFigure(metric, isTemperature) {
-  const value = el('b'), bar = el('u'), node = el('span', { class: 'fig' });
-  if (metric.limit) node.style.setProperty('--limit', place(metric.scale, metric.limit) * 100 + '%');
-  node.append(value, el('i', { text: metric.short }), ...(isTemperature ? [el('em', { text: '°' })] : []), el('s', {}, bar));
-  return { node, value, bar, text: null, filled: null };
+function newFigure({ short, scale, limit }) {
+	const value = el('b'), bar = el('u'), node = el('span.fig', value, el('i', short), short === '°C' && el('em', '°'), el('s', bar));
+	if (limit) node.style.setProperty('--limit', place(scale, limit) * 100 + '%');
+	return { node, value, bar };
+}
+
+function figure(fig, metric, value) {
+	const text = whole(value), filled = place(metric.scale, value).toFixed(2);
+	if (text !== fig.text) {
+		fig.value.textContent = fig.text = text;
+		fig.node.className = `fig${metric.limit ? ' limited' : ''}${value === value ? '' : ' none'}${isOver(metric, value) ? ' over' : ''}`;
+		fig.node.title = metric.name + (value === value ? '' : ': not known');
+	}
+	if (filled !== fig.filled) fig.bar.style.transform = `scaleX(${fig.filled = filled})`;
 }
