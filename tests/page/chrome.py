@@ -73,6 +73,10 @@ class Page:
             self.messages.append(params["exceptionDetails"].get("exception", {}).get("description") or params["exceptionDetails"]["text"])
         elif message["method"] == "Log.entryAdded":
             self.messages.append(params["entry"]["text"] + " " + params["entry"].get("url", ""))
+        elif message["method"] == "Tracing.dataCollected":
+            self.traced.extend(params["value"])
+        elif message["method"] == "Tracing.tracingComplete":
+            self.traced = None
         elif message["method"] == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
 
@@ -112,6 +116,25 @@ class Page:
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))
+
+    def trace(self, seconds):
+        """Milliseconds of processor time of each script of a frame, of a second's changes, and of each task of the main thread."""
+        self.call("Tracing.start", categories="devtools.timeline,disabled-by-default-devtools.timeline,toplevel", transferMode="ReportEvents")
+        end, events = time.time() + seconds, []
+        while time.time() < end:
+            self.run("1")
+            time.sleep(0.2)
+        self.traced = events
+        self.call("Tracing.end")
+        while self.traced is not None:
+            self.note(json.loads(self.socket.recv()))
+        thread = next(e["tid"] for e in events if e["name"] == "FireAnimationFrame")
+        of = lambda wanted: [e.get("tdur", e.get("dur", 0)) / 1000 for e in events if e["tid"] == thread and e["ph"] == "X" and wanted(e)] or [0]
+        return {
+            "script of a frame": of(lambda e: e["name"] == "FireAnimationFrame"),
+            "script of a second's changes": of(lambda e: e["name"] == "EventDispatch" and e["args"]["data"]["type"] == "changes"),
+            "tasks": of(lambda e: e["name"] in ("RunTask", "ThreadControllerImpl::RunTask") and e.get("dur", 0) > 1000),
+        }
 
     def close(self):
         try:

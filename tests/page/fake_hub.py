@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """A hub that does not exist: the page's files and the API, over a simulated fleet.
 
     tests/page/fake_hub.py [BOARDS]      serves on 127.0.0.1:8667 until interrupted
@@ -116,7 +117,7 @@ class Hub:
         t = start - start % step
         while t <= end:
             samples = [v for k in range(4 if step > 1 else 1) if (v := board.number(series, t + step * k / 4)) is not None]
-            wide = 0 if step == 1 or series.startswith(("disk.", "throttled.")) else sum(samples) / len(samples) * 0.06 * (1 + _spread(board, t)) if samples else 0
+            wide = 0 if step == 1 or series.startswith(("disk.", "throttled.", "cpu_temp", "mem")) else sum(samples) / len(samples) * 0.06 * (1 + _spread(board, t)) if samples else 0
             columns["t"].append(t)
             columns["avg"].append(round(sum(samples) / len(samples), 2) if samples else None)
             columns["min"].append(round(max(0, min(samples) - wide), 2) if samples else None)

@@ -9,7 +9,7 @@ const LOOPBACK = /^(localhost$|127\.|\[?::1)/;
 let heading, lead, place, tile, size;
 
 export function start(main) {
-	const local = LOOPBACK.test(location.hostname), lines = '[server]\nhost=' + (local ? 'THIS-HOST' : location.hostname), word = (text) => el('code', text);
+	const local = LOOPBACK.test(location.hostname), lines = '[server]\nhost=' + (local ? 'THIS-HOST' : location.hostname), word = text => el('code', text);
 	const code = el('pre', { tabindex: 0, 'aria-label': 'Lines for psistats.conf' }, lines), copy = el('button.btn', { onclick: async () => {
 		getSelection().selectAllChildren(code);
 		const done = await navigator.clipboard?.writeText(lines + '\n').then(() => 'Copied', () => null) ?? 'Selected';
@@ -25,7 +25,7 @@ export function start(main) {
 }
 
 function draw() {
-	const own = [...boards.values()].find((board) => board.source === 'own'), first = boards.size < 2;
+	const own = [...boards.values()].find(board => board.source === 'own'), first = boards.size < 2;
 	size = boards.size;
 	say(heading, first ? 'Listening.' : 'Add a board');
 	say(lead, first && own ? 'This machine is the first board.' : size ? 'Boards appear by themselves once they report.' : 'No board has reported yet.');

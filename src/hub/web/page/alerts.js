@@ -20,7 +20,7 @@ function draw() {
 	const bad = trouble(), focused = document.activeElement.closest('.alert')?.id;
 	say(count, `${plural(bad.length, 'board')} of ${boards.size} not well`);
 	say(none, bad.length ? '' : 'No active alerts. Every board is heard, and nothing is over a limit.');
-	rows = bad.map((board) => {
+	rows = bad.map(board => {
 		const lasted = el('span.for.dim.num', age(now() - board.since));
 		return { board, why: board.why, lasted, node: el('div.alert', { role: 'listitem', 'data-state': board.state, id: 'alert:' + board.name }, icon(board.state), el('span.word', STATES[board.state]),
 			el('span.what', { title: board.sentence }, sentence(board, true)), el('span.since.mid', board.sinceText), lasted) };

@@ -87,4 +87,4 @@ addEventListener('hashchange', () => { show(); main.focus({ preventScroll: true 
 addEventListener('resize', () => { drawHead(); view.resize?.(); });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', retheme);
 $('theme').addEventListener('click', switchTheme);
-$('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
+$('skip').addEventListener('click', event => { event.preventDefault(); main.focus(); });

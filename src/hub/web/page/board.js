@@ -1,6 +1,6 @@
 // A board: what it is, and its charts, which share one time axis and one cursor. Readings go to the left margin.
 
-import { STATES, seriesOf } from './metrics.js';
+import { STATES } from './metrics.js';
 import { boards, byName, hub, now } from './model.js';
 import { RANGES, choice, nextIn } from './choice.js';
 import { ask, history } from './data.js';
@@ -37,7 +37,7 @@ function unknown() {
 
 function build() {
 	parts = {};
-	for (const id of 'shape word why notices means readings lane plots over line time times'.split(' ')) parts[id] = el(id === 'readings' ? 'b' : /^(shape|word|why|means|time)$/.test(id) ? 'span.' + id : 'div.' + id);
+	for (const id of 'shape word why notices means readings lane plots over line time times'.split(' ')) parts[id] = el(id === 'over' ? 'div.over-all' : id === 'readings' ? 'b' : /^(shape|word|why|means|time)$/.test(id) ? 'span.' + id : 'div.' + id);
 	parts.list = el('ul.marks', { 'aria-label': 'Marks in this range' });
 	parts.facts = el('dl.facts');
 	parts.sheets = el('div.sheets');
@@ -45,7 +45,7 @@ function build() {
 	parts.following = el('a.btn', { title: 'Next board (j)' }, 'Next');
 	parts.ranges = group('Range', RANGES, choose);
 	parts.stack = el('div.stack', { tabindex: 0, role: 'group', 'aria-label': 'Charts. Left and right move the cursor; Escape lets it go.', onpointerleave: () => move(null),
-		onpointermove: (event) => move((event.clientX - box().left) / box().width) }, parts.lane, parts.plots, parts.over, parts.line);
+		onpointermove: event => move((event.clientX - box().left) / box().width) }, parts.lane, parts.plots, parts.over, parts.line);
 	parts.line.append(parts.time);
 	parts.page = el('div.page.one',
 		el('div.who', parts.shape, el('h1', { title: board.shown }, el('bdi', board.shown)), parts.word, parts.why, el('span.go', parts.previous, parts.following)),
@@ -82,12 +82,12 @@ async function load() {
 	stop();
 	const { signal } = asking = new AbortController(), to = asked = now(), from = to - RANGES[choice.range];
 	const wanted = chartsOf(board, extra), bars = barsOf(board), points = Math.max(200, Math.min(1200, Math.round(parts.stack.clientWidth / 1.5)));
-	const cores = to - from <= 3600 ? wanted.flatMap((chart) => chart.cores ?? []) : [];
-	const keys = [...new Set([...wanted.flatMap((chart) => chart.keys), ...cores, ...bars.map(([key]) => key)])];
+	const cores = to - from <= 3600 ? wanted.flatMap(chart => chart.cores ?? []) : [];
+	const keys = [...new Set([...wanted.flatMap(chart => chart.keys), ...cores, ...bars.map(([key]) => key)])];
 	try {
-		const [newest, ...answers] = await Promise.all([ask('hosts/' + encodeURIComponent(name), signal), ...keys.map((key) => history(name, key, from, to, points, signal))]);
+		const [newest, ...answers] = await Promise.all([ask('hosts/' + encodeURIComponent(name), signal), ...keys.map(key => history(name, key, from, to, points, signal))]);
 		const all = new Map(keys.map((key, i) => [key, series(answers[i])]));
-		const some = (list) => list.filter((s) => s?.t.length), primary = some(['cpu', 'mem', 'temp'].map((id) => all.get(seriesOf(board, id))));
+		const some = list => list.filter(s => s?.t.length), primary = some(['cpu', 'mem', 'temp'].map(id => all.get(board.series[id])));
 		[host, charts] = [newest, wanted];
 		data = { all, from, to, primary: primary.length ? primary : some([...all.values()]), bars: bars.map(([key, text, crit]) => ({ text, crit, s: all.get(key) })) };
 	} catch {
@@ -100,23 +100,23 @@ async function load() {
 
 /** A row for each chart, made anew only where the charts are others. */
 function layout() {
-	const ids = charts.map((chart) => chart.title + chart.keys).join('\n');
+	const ids = charts.map(chart => chart.title + chart.keys).join('\n');
 	if (ids === laid) return;
 	laid = ids;
-	rows = charts.map((chart) => {
+	rows = charts.map(chart => {
 		const gut = el('div.gut'), canvas = el('canvas', { role: 'img' }), labels = el('div.ylabels', { 'aria-hidden': true }), plot = el('div.plot', canvas);
 		plot.style.minHeight = chart.height + 'px';
 		return { gut, canvas, labels, node: el('div.chart', gut, plot, labels) };
 	});
-	parts.plots.replaceChildren(...rows.map((row) => row.node));
+	parts.plots.replaceChildren(...rows.map(row => row.node));
 }
 
 function draw() {
 	if (!data) return;
 	const { all, from, to, primary: [first] } = data;
 	charts.forEach((chart, i) => {
-		const cores = (chart.cores ?? []).map((key) => all.get(key)).filter((s) => s && s.step <= CORES_STEP);
-		const labels = drawChart(rows[i].canvas, chart, chart.keys.map((key) => all.get(key)), cores, from, to);
+		const cores = (chart.cores ?? []).map(key => all.get(key)).filter(s => s && s.step <= CORES_STEP);
+		const labels = drawChart(rows[i].canvas, chart, chart.keys.map(key => all.get(key)), cores, from, to);
 		rows[i].labels.replaceChildren(...labels.map(([y, text]) => placed(el('span', text), 'top', y + 'px')));
 	});
 	say(parts.means, !first ? 'no reports in this range' : first.tier === 'recent' && first.step <= 1.5 ? 'every report' : `mean of ${step(first.step)}, with the lowest and the highest`);
@@ -155,22 +155,22 @@ function move(share) {
 function read() {
 	if (!data) return;
 	const { all, from, to } = data, live = cursor === null, time = from + (cursor ?? 1) * (to - from);
-	const value = (key) => {
+	const value = key => {
 		if (live) return board.values.get(key);
 		const i = at(all.get(key), time);
 		return i < 0 ? null : all.get(key).avg[i];
 	};
 	charts.forEach((chart, i) => margin(chart, rows[i], value, live ? null : time));
-	const known = live || charts.some((chart) => typeof value(chart.keys[0]) === 'number');
+	const known = live || charts.some(chart => typeof value(chart.keys[0]) === 'number');
 	say(parts.readings, !live ? moment(time, now(), true) + (known ? '' : ', no reports') : board.state === 'lost' || hub.lost !== null ? 'last known, ' + moment(board.heard, now(), true) : 'now');
 }
 
 function margin(chart, { gut, canvas }, value, time) {
-	const nodes = [el('h3', { title: chart.title }, chart.title)], unit = chart.unit ? ' ' + chart.unit : '';
+	const nodes = [el('h2', { title: chart.title }, chart.title)], unit = chart.unit ? ' ' + chart.unit : '';
 	if (chart.names) chart.keys.forEach((key, n) => nodes.push(el('div.key', el('i'), el('em', chart.names[n]), chart.read(value(key)) + unit)));
 	else {
 		nodes.push(el('b', chart.read(value(chart.keys[0])), el('small', unit)));
-		const cores = (chart.cores ?? []).filter((key) => data.all.has(key)).map(value);
+		const cores = (chart.cores ?? []).filter(key => data.all.has(key)).map(value);
 		if (cores.length > 1) nodes.push(el('p', 'cores ' + cores.map(whole).join('  ')));
 		const s = data.all.get(chart.keys[0]), i = time === null ? -1 : at(s, time);
 		if (time !== null) nodes.push(el('p', i < 0 ? 'no reports' : `${tenths(s.min[i])} to ${tenths(s.max[i])}`));

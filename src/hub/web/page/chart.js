@@ -29,7 +29,7 @@ export function gaps(times, hole, end) {
 /** Draws `chart` (see charts.js) with its series and those of cores; returns the labels of the y axis as [y, text]. */
 export function draw(node, chart, lines, cores, from, to) {
 	const [g, width, height] = canvas(node), axis = axisOf(chart, lines), [low, high] = axis.scale;
-	const x = (time) => (time - from) / (to - from) * width, y = (value) => height - 10 - (Math.max(low, Math.min(high, value)) - low) / (high - low) * (height - 20);
+	const x = time => (time - from) / (to - from) * width, y = value => height - 10 - (Math.max(low, Math.min(high, value)) - low) / (high - low) * (height - 20);
 	const rule = (value, style, dash = []) => {
 		g.setLineDash(dash);
 		stroke(g, [[0, Math.round(y(value)) + 0.5], [width, Math.round(y(value)) + 0.5]], style, 1);
@@ -43,10 +43,10 @@ export function draw(node, chart, lines, cores, from, to) {
 	for (const value of axis.ticks) rule(value, chart.mirror && value === 0 ? colour.line2 : colour.line);
 	if (chart.limit) rule(chart.limit, colour.warnF, [4, 4]);
 	g.globalAlpha = 0.5;
-	for (const s of cores) for (const run of runs(s)) stroke(g, run.map((i) => [x(s.t[i]), y(s.avg[i])]), colour.ink3, 0.7);
+	for (const s of cores) for (const run of runs(s)) stroke(g, run.map(i => [x(s.t[i]), y(s.avg[i])]), colour.ink3, 0.7);
 	g.globalAlpha = 1;
 	lines.forEach((s, n) => {
-		const sign = chart.mirror && n ? -1 : 1, points = (run, list) => run.map((i) => [x(s.t[i]), y(sign * list[i])]), all = runs(s);
+		const sign = chart.mirror && n ? -1 : 1, points = (run, list) => run.map(i => [x(s.t[i]), y(sign * list[i])]), all = runs(s);
 		g.fillStyle = colour.band;
 		if (lines.length < 3) for (const run of all) { trace(g, [...points(run, s.max), ...points(run, s.min).reverse()]); g.fill(); }
 		g.setLineDash(n === 2 ? [2, 2] : []);
@@ -55,13 +55,13 @@ export function draw(node, chart, lines, cores, from, to) {
 	});
 	if (chart.limit) name('warning ' + chart.limit, y(chart.limit) + 4, colour.warn);
 	if (chart.mirror) chart.names.forEach((text, n) => name(text, n ? height - 14 : 22, colour.ink3));
-	return axis.ticks.map((value) => [y(value), axis.label(value)]);
+	return axis.ticks.map(value => [y(value), axis.label(value)]);
 }
 
 /** The next of 1, 2, 5, 10, 20, ... */
 export function roundUp(value) {
 	const power = value > 0 ? 10 ** Math.floor(Math.log10(value)) : 1;
-	return [1, 2, 5, 10].map((n) => n * power).find((step) => step >= value * 0.999);
+	return [1, 2, 5, 10].map(n => n * power).find(step => step >= value * 0.999);
 }
 
 /** The chart's own scale, else one that its series fill: mirrored, or from 0. */
@@ -71,7 +71,7 @@ function axisOf(chart, lines) {
 	for (const { min, max } of lines) for (const [i, value] of max.entries()) [low, high] = [Math.min(low, min[i]), Math.max(high, value)];
 	if (chart.mirror) {
 		const top = roundUp(Math.max(high, 1000));
-		return { scale: [-top, top], ticks: [top, 0, -top], label: (value) => (value ? rate(Math.abs(value)) : '0') };
+		return { scale: [-top, top], ticks: [top, 0, -top], label: value => (value ? rate(Math.abs(value)) : '0') };
 	}
 	const scale = [low < 0 ? -roundUp(-low) : 0, high > 0 || low === 0 ? roundUp(high) : 0];
 	return { scale, ticks: [scale[0], (scale[0] + scale[1]) / 2, scale[1]], label: shortly };

@@ -18,7 +18,7 @@ export function showAll() {
 export function matches(board) {
 	return (!choice.state || board.state === choice.state)
 		&& (!choice.badge || board.badges.includes(choice.badge))
-		&& (!choice.tag || board.tags.some((tag) => tag.id === choice.tag))
+		&& (!choice.tag || board.tags.some(tag => tag.id === choice.tag))
 		&& (!choice.text || words(board).includes(choice.text.toLowerCase()));
 }
 
@@ -38,10 +38,10 @@ export function nextIn(list, current, by) {
 	return list[(list.indexOf(current) + by + list.length) % list.length];
 }
 
-const known = (value) => (value === value ? value : -Infinity);
+const known = value => (value === value ? value : -Infinity);
 
 function words(board) {
-	return [board.name, board.model, board.state, board.why, board.values.get('os') ?? '', ...addresses(board), ...board.tags.map((tag) => '#' + tag.text)].join(' ').toLowerCase();
+	return [board.name, board.model, board.state, board.why, board.values.get('os') ?? '', ...addresses(board), ...board.tags.map(tag => '#' + tag.text)].join(' ').toLowerCase();
 }
 
 function addresses(board) {

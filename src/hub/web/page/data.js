@@ -36,13 +36,13 @@ export function history(name, series, from, to, points, signal) {
 function connect() {
 	close();
 	stream = new EventSource('api/v1/events');
-	stream.addEventListener('snapshot', (event) => {
+	stream.addEventListener('snapshot', event => {
 		attempts = 0;
 		wait();
 		takeSnapshot(JSON.parse(event.data));
 		listener.snapshot();
 	});
-	stream.addEventListener('changes', (event) => {
+	stream.addEventListener('changes', event => {
 		wait();
 		// Changes without the snapshot that they change say nothing.
 		if (hub.lost === null && hub.heard) listener.changes(takeChanges(JSON.parse(event.data)));

@@ -24,7 +24,7 @@ export function say(node, text) {
 	if (node.textContent !== text) node.textContent = text;
 }
 
-export const $ = (id) => document.getElementById(id);
+export const $ = id => document.getElementById(id);
 
 /** A canvas' context, the canvas fitted to its box; and the box's width and height in CSS pixels. */
 export function canvas(node) {
@@ -61,7 +61,7 @@ function fill(node, classes, [first, ...rest]) {
 		else if (typeof value === 'function') node.addEventListener(name.slice(2), value);
 		else if (value !== null && value !== undefined) node.setAttribute(name, value);
 	}
-	node.append(...(plain ? rest : [first, ...rest]).flat().filter((child) => child !== null && child !== undefined && child !== false));
+	node.append(...(plain ? rest : [first, ...rest]).flat().filter(child => child !== null && child !== undefined && child !== false));
 	return node;
 }
 

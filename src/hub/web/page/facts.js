@@ -14,13 +14,13 @@ export function drawFacts(list, board, host) {
 	const facts = Object.entries({
 		Model: board.model || 'not known',
 		System: visible(values.get('os') ?? 'not known'),
-		Addresses: (host?.addresses ?? []).map((address) => visible(address, 45)).join(', ') || 'not known',
+		Addresses: (host?.addresses ?? []).map(address => visible(address, 45)).join(', ') || 'not known',
 		Up: board.state === 'lost' ? 'not known' : duration(uptime + now() - heard),
 		Booted: moment(booted, now(), true),
 		'Last report': `${moment(heard, now(), true)}, ${age(now() - heard)} ago`,
 		Reports: host ? grouped(host.reports) + (interval > 0 ? `, every ${tenths(interval).replace('.0', '')} s` : '') : '',
 		'Lost, late, duplicate': host ? [host.lost, host.late, host.duplicates].map(grouped).join(', ') : '',
-		Tags: board.tags.map((tag) => '#' + tag.text).join(' ') || 'none',
+		Tags: board.tags.map(tag => '#' + tag.text).join(' ') || 'none',
 		'Reports by': SOURCES[board.source] ?? visible(board.source),
 	});
 	if (!list.children.length) list.append(...facts.map(([name]) => el('div', el('dt', name), el('dd'))));
@@ -32,8 +32,8 @@ export function drawSheets(place, board, chosen, choose) {
 	const { values, index } = board, keys = [...values.keys()].sort(), names = keys.join('\n');
 	if (place.names !== names) {
 		place.names = names;
-		place.files = index.disks.map((key) => el('tr', el('td', visible(middle(key))), el('td'), el('td', el('span.meter', { 'aria-hidden': true }, el('i'))), el('td.num'), el('td.num'), el('td.num')));
-		place.cells = keys.map((key) => {
+		place.files = index.disks.map(key => el('tr', el('td', visible(middle(key))), el('td'), el('td', el('span.meter', { 'aria-hidden': true }, el('i'))), el('td.num'), el('td.num'), el('td.num')));
+		place.cells = keys.map(key => {
 			const name = el('bdi', { title: visible(key) }, visible(key)), chart = typeof values.get(key) !== 'string';
 			return el('div', el('dt', chart ? el('button', { onclick: () => choose(key) }, name) : name), el('dd'));
 		});
@@ -52,7 +52,7 @@ export function drawSheets(place, board, chosen, choose) {
 
 function fileSystem({ children }, values, key) {
 	const percent = number(values.get(key)), base = key.slice(0, key.lastIndexOf('.')), old = key === 'disk.percent_used';
-	const size = (name) => bytes(values.get(old ? 'disk.total_bytes' + name.replace('.total', '').replace('.', '_') : base + name));
+	const size = name => bytes(values.get(old ? 'disk.total_bytes' + name.replace('.total', '').replace('.', '_') : base + name));
 	const meter = children[2].firstChild;
 	say(children[1], values.get(`readonly.${middle(key)}.readonly`) === true ? 'read-only' : '');
 	meter.classList.toggle('over', isOver(METRICS.disk, percent));

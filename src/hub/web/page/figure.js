@@ -1,6 +1,6 @@
 // One figure of all boards: any series. The list's axis is the distribution's axis.
 
-import { METRICS, STATES, isOver, number, place, seriesOf } from './metrics.js';
+import { METRICS, STATES, isOver, number, place } from './metrics.js';
 import { boards, byName, now } from './model.js';
 import { history } from './data.js';
 import { drawSpread } from './spread.js';
@@ -18,14 +18,14 @@ const HOLE_SECONDS = 150;
 let id, key, metric, rows, queue, active, asking, observer, held, ordered, parts;
 
 export function start(main, argument) {
-	id = argument ? Object.keys(METRICS).find((id) => METRICS[id].route === argument) : 'temp';
+	id = argument ? Object.keys(METRICS).find(id => METRICS[id].route === argument) : 'temp';
 	key = argument;
 	metric = METRICS[id] ?? { name: visible(argument, 60), unit: '', limit: null, scale: fitted() };
 	rows = new Map();
 	queue = [];
 	active = 0;
 	asking = new AbortController();
-	observer = new IntersectionObserver((entries) => {
+	observer = new IntersectionObserver(entries => {
 		for (const { target: { row }, isIntersecting } of entries) {
 			row.seen = isIntersecting;
 			if (isIntersecting) { paint(row); hour(row); }
@@ -41,16 +41,16 @@ export function stop() {
 }
 
 function build(main) {
-	const tabs = group('Figure', Object.fromEntries(Object.values(METRICS).map(({ route, name }) => [route, name])), (route) => { location.hash = '#/figure/' + route; });
+	const tabs = group('Figure', Object.fromEntries(Object.values(METRICS).map(({ route, name }) => [route, name])), route => { location.hash = '#/figure/' + route; });
 	press(tabs, metric.route);
-	tabs.append(el('input.field', { placeholder: 'Any figure, as load.0', 'aria-label': 'Any figure', spellcheck: 'false', onchange: (event) => { location.hash = '#/figure/' + encodeURIComponent(event.target.value); } }));
+	tabs.append(el('input.field', { placeholder: 'Any figure, as load.0', 'aria-label': 'Any figure', spellcheck: 'false', onchange: event => { location.hash = '#/figure/' + encodeURIComponent(event.target.value); } }));
 	if (!id) tabs.lastChild.value = key;
 	parts = {
 		sentence: el('div.sentence'), aside: el('div.aside'), canvas: el('canvas', { role: 'img', 'aria-label': 'Distribution of ' + metric.name }),
 		limit: el('i'), ticks: el('span.scale', { 'aria-hidden': true }), none: el('p.nothing'),
 		list: el('div.rows', { onpointerenter: () => { held = true; }, onpointerleave: () => { held = false; } }),
 	};
-	const column = (text) => el(/^(rank|now|low|high|in 1 h)$/.test(text) ? 'span.num' : 'span', text);
+	const column = text => el(/^(rank|now|low|high|in 1 h)$/.test(text) ? 'span.num' : 'span', text);
 	if (metric.limit !== null) parts.list.append(el('span.limit', { 'aria-hidden': true }, parts.limit));
 	main.replaceChildren(el('div.page', el('div.title', el('h1', metric.name + ', all boards'), el('span.dim', metric.unit ? metric.unit + ', now' : 'now'), tabs),
 		el('div.rank', el('div.spread', parts.sentence, el('div.plot', parts.canvas), parts.aside),
@@ -64,12 +64,12 @@ function build(main) {
 	}
 }
 
-const value = (board) => (id ? board.figures[id] : number(+(board.values.get(key) ?? NaN)));
-const lost = (board) => board.state === 'lost';
+const value = board => (id ? board.figures[id] : number(+(board.values.get(key) ?? NaN)));
+const lost = board => board.state === 'lost';
 
 /** Rows for the boards that have the figure, the highest first, lost ones last. */
 function fill() {
-	const list = [...boards.values()].filter((board) => Number.isFinite(value(board))).sort((a, b) => lost(a) - lost(b) || value(b) - value(a) || byName(a, b));
+	const list = [...boards.values()].filter(board => Number.isFinite(value(board))).sort((a, b) => lost(a) - lost(b) || value(b) - value(a) || byName(a, b));
 	for (const [board, { node }] of rows) if (!list.includes(board)) { observer.unobserve(node); node.remove(); rows.delete(board); }
 	list.forEach((board, i) => {
 		const row = rows.get(board) ?? newRow(board);
@@ -120,7 +120,7 @@ async function next() {
 	if (!row) return;
 	active++;
 	const to = now(), { signal } = asking;
-	const answer = row.seen ? await history(row.board.name, id ? seriesOf(row.board, id) : key, to - 3600, to, HOUR_POINTS, signal).catch(() => null) : null;
+	const answer = row.seen ? await history(row.board.name, id ? row.board.series[id] : key, to - 3600, to, HOUR_POINTS, signal).catch(() => null) : null;
 	if (signal.aborted) return;
 	active--;
 	if (answer) drawHour(row, answer, to);
@@ -129,7 +129,7 @@ async function next() {
 }
 
 function drawHour(row, { t, avg, min, max }, to) {
-	const known = avg.filter((x) => x !== null), numbers = (list) => list.filter((x) => x !== null), short = id ? whole : any;
+	const known = avg.filter(x => x !== null), numbers = list => list.filter(x => x !== null), short = id ? whole : any;
 	if (!known.length) return;
 	const low = Math.min(...numbers(min)), high = Math.max(...numbers(max)), bottom = Math.min(...known) - 1, span = Math.max(...known) + 1 - bottom;
 	let path = '', last = NaN;
@@ -147,7 +147,7 @@ function drawHour(row, { t, avg, min, max }, to) {
 }
 
 function draw() {
-	const list = [...rows.keys()].filter((board) => !lost(board)).map((board) => ({ value: value(board), state: board.state }));
+	const list = [...rows.keys()].filter(board => !lost(board)).map(board => ({ value: value(board), state: board.state }));
 	const { text, dots } = drawSpread(parts.canvas, metric, list, id ? tenths : any);
 	parts.sentence.replaceChildren(...text.map((part, i) => (i % 2 ? el('b', part) : part)));
 	parts.aside.replaceChildren(dots ? 'Each dot is a board.' : 'The height counts boards.', el('br'), 'Shaded: the middle half.');

@@ -1,7 +1,7 @@
 // Numbers, times and texts in words. Times are Unix seconds; unknown is a dash.
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
-const two = (n) => String(n).padStart(2, '0');
+const two = n => String(n).padStart(2, '0');
 
 export function fixed(value, decimals) {
 	if (!Number.isFinite(value)) return '–';
@@ -9,8 +9,8 @@ export function fixed(value, decimals) {
 	return value < 0 && Number(text) ? '−' + text : text;
 }
 
-export const whole = (value) => fixed(value, 0);
-export const tenths = (value) => fixed(value, 1);
+export const whole = value => fixed(value, 0);
+export const tenths = value => fixed(value, 1);
 
 /** With its sign. */
 export function change(value) {
@@ -64,7 +64,7 @@ export function day(time) {
 /** As near as it has to be said: "12:04", "yesterday 12:04", "21 Nov 12:04", "21 Nov 2025". */
 export function moment(time, now, seconds) {
 	if (!Number.isFinite(time)) return 'not known';
-	const midnight = (t) => new Date(t * 1000).setHours(0, 0, 0, 0), days = Math.round((midnight(now) - midnight(time)) / 864e5), year = new Date(time * 1000).getFullYear();
+	const midnight = t => new Date(t * 1000).setHours(0, 0, 0, 0), days = Math.round((midnight(now) - midnight(time)) / 864e5), year = new Date(time * 1000).getFullYear();
 	if (days === 0) return clock(time, seconds);
 	return days === 1 ? 'yesterday ' + clock(time) : day(time) + ' ' + (year === new Date(now * 1000).getFullYear() ? clock(time) : year);
 }

@@ -10,7 +10,7 @@ import { $, el, icon, say } from './dom.js';
 const STRIP_MAX = 8;
 
 export function startHead(chooseState) {
-	$('counts').append(...STATE_KEYS.map((state) => el('button.count', { 'data-state': state, onclick: () => chooseState(state) }, icon(state), el('b', '0'), el('em', STATES[state].toLowerCase()))));
+	$('counts').append(...STATE_KEYS.map(state => el('button.count', { 'data-state': state, onclick: () => chooseState(state) }, icon(state), el('b', '0'), el('em', STATES[state].toLowerCase()))));
 }
 
 /** What changes with a board's state. */
@@ -38,7 +38,7 @@ export function drawSecond() {
 
 /** New states, said once and politely. */
 export function announce(moved) {
-	const said = moved.slice(0, 3).map((board) => `${board.shown} is now ${board.state}${board.sentence && ': ' + board.sentence}`);
+	const said = moved.slice(0, 3).map(board => `${board.shown} is now ${board.state}${board.sentence && ': ' + board.sentence}`);
 	if (moved.length > 3) said.push(`${moved.length - 3} more changed`);
 	if (moved.length) say($('say'), said.join('. '));
 }
@@ -64,7 +64,7 @@ function drawStrip(bad) {
 	const strip = $('strip'), small = innerWidth <= 600;
 	if (!bad.length) strip.replaceChildren(el('span.dim', 'No active alerts.' + (boards.size > 1 ? ' All boards are well.' : '')));
 	for (let room = small ? 1 : STRIP_MAX; bad.length && room > 0; room--) {
-		strip.replaceChildren(...bad.slice(0, room).map((board) => el('a', { 'data-state': board.state, href: board.href }, icon(board.state), el('span', sentence(board), board.sinceText))),
+		strip.replaceChildren(...bad.slice(0, room).map(board => el('a', { 'data-state': board.state, href: board.href }, icon(board.state), el('span', sentence(board), board.sinceText))),
 			...(bad.length > room ? [el('a.more', { href: '#/alerts' }, `${bad.length - room} more`)] : []));
 		if (small || strip.scrollWidth <= strip.clientWidth) break;
 	}

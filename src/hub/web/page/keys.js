@@ -13,7 +13,7 @@ const GO = { w: '#/', f: '#/figure/temperature', a: '#/alerts', '?': '#/keys' };
 
 /** `view()`: the view that is shown; `route()`: its name. */
 export function startKeys({ chooseState, switchTheme, view, route }) {
-	addEventListener('keydown', (event) => {
+	addEventListener('keydown', event => {
 		const { key, target } = event, typing = target.tagName === 'INPUT';
 		if (event.ctrlKey || event.metaKey || event.altKey || typing && key !== 'Escape') return;
 		if (view().key?.(event)) /* the view's */;
@@ -30,7 +30,7 @@ export function startKeys({ chooseState, switchTheme, view, route }) {
 
 export function start(main) {
 	main.replaceChildren(el('div.page.keys', el('div.title', el('h1', 'Keys')),
-		el('table', el('tbody', Object.entries(KEYS).map(([keys, text]) => el('tr', el('td', keys.split(' ').map((key) => el('kbd', key))), el('td', text)))))));
+		el('table', el('tbody', Object.entries(KEYS).map(([keys, text]) => el('tr', el('td', keys.split(' ').map(key => el('kbd', key))), el('td', text)))))));
 }
 
 function find(route) {

@@ -13,7 +13,7 @@ const ROW_PX = 20;
 /** All marks of the range in time: `{kind, from, to, text, crit, row}`; `to` null: still. `bars` have a row of the lane each. */
 export function marksOf(host, { primary, bars, from, to }) {
 	const marks = [], t = now(), mark = (kind, start, end, text, more) => marks.push({ kind, from: start, to: end, text, ...more });
-	const times = primary.flatMap((s) => s.t.filter((_, i) => s.avg[i] !== null)).sort((a, b) => a - b), hole = Math.max(1, ...primary.map((s) => s.hole));
+	const times = primary.flatMap(s => s.t.filter((_, i) => s.avg[i] !== null)).sort((a, b) => a - b), hole = Math.max(1, ...primary.map(s => s.hole));
 	for (const gap of gaps(times, hole, to)) mark('gap', gap.from, gap.to, gap.to === null ? `no reports since ${moment(gap.from, t)}` : `no reports, ${span(gap.from, gap.to, t)}`);
 	const [begin] = times;
 	if (begin - from > Math.max(hole, 15)) {
@@ -34,8 +34,8 @@ export function marksOf(host, { primary, bars, from, to }) {
 
 /** Puts the marks into `lane`, `over` and `list` of the stack. `width`: of the charts, in pixels. */
 export function drawMarks({ stack, lane, over, list }, marks, from, to, width) {
-	const x = (time) => Math.max(0, Math.min(1, ((time ?? to) - from) / (to - from))) * width;
-	const rows = Math.max(1, ...marks.map((mark) => (mark.row ?? 0) + 1)), used = Array.from({ length: rows + 1 }, () => []), inLane = [], inOver = [];
+	const x = time => Math.max(0, Math.min(1, ((time ?? to) - from) / (to - from))) * width;
+	const rows = Math.max(1, ...marks.map(mark => (mark.row ?? 0) + 1)), used = Array.from({ length: rows + 1 }, () => []), inLane = [], inOver = [];
 	const put = (node, left, right, row) => {
 		node.style.left = left + 'px';
 		if (right > left) node.style.width = right - left + 'px';
@@ -47,7 +47,7 @@ export function drawMarks({ stack, lane, over, list }, marks, from, to, width) {
 		inOver.push(put(el('i', { class: kind }), left, right));
 		if (mark.kind === 'late' || mark.kind === 'bar') inLane.push(put(el('span', { class: kind }, fits && mark.text), left, right, row));
 		if (mark.kind === 'bar') used[row].push([left, right]);
-		const start = fits ? undefined : [right + 6, left - wide].find((start) => start >= 0 && start + wide <= width && !used[row].some(([a, b]) => start < b && start + wide > a));
+		const start = fits ? undefined : [right + 6, left - wide].find(start => start >= 0 && start + wide <= width && !used[row].some(([a, b]) => start < b && start + wide > a));
 		if (start === undefined) continue;
 		used[row].push([start, start + wide]);
 		inLane.push(put(el('span', { class: mark.kind === 'late' ? 'note filled' : 'note' }, mark.text), start, start, row));

@@ -13,7 +13,7 @@ export const METRIC_KEYS = Object.keys(METRICS);
 /** Worst first. */
 export const STATES = { critical: 'Critical', lost: 'Lost', warning: 'Warning', well: 'Well' };
 export const STATE_KEYS = Object.keys(STATES);
-export const severity = (state) => STATE_KEYS.indexOf(state);
+export const severity = state => STATE_KEYS.indexOf(state);
 
 export const BADGES = { undervoltage: 'Under-voltage', throttled: 'Throttled', readonly: 'Read-only', rebooted: 'Rebooted', 'clock-off': 'Clock off' };
 const REBOOTED_SECONDS = 3600;
@@ -28,7 +28,7 @@ const SHAPES = {
 	read: /^diskio\..*\.read$/,
 };
 
-export const newIndex = () => Object.fromEntries(Object.keys(SHAPES).map((name) => [name, []]));
+export const newIndex = () => Object.fromEntries(Object.keys(SHAPES).map(name => [name, []]));
 
 /** Takes a key that is new into a board's index. */
 export function indexKey(index, key) {
@@ -40,26 +40,19 @@ export function middle(key) {
 	return key === 'disk.percent_used' ? '/' : key.slice(key.indexOf('.') + 1, key.lastIndexOf('.'));
 }
 
-export const number = (value) => (typeof value === 'number' ? value : NaN);
+export const number = value => (typeof value === 'number' ? value : NaN);
 
-/** The key of the series that a metric is, for this board; undefined where it has none. */
-export function seriesOf({ values, index }, metric) {
-	if (metric === 'disk') return index.disks.reduce((most, key) => (number(values.get(key)) > (number(values.get(most)) || -1) ? key : most), index.disks[0]);
-	return { cpu: ['cpu', index.cores[0]], mem: ['mem', 'memory.percent_used'], temp: ['cpu_temp'] }[metric].find((key) => values.has(key));
-}
-
-/** The present value of a metric, NaN where it is not known. */
-export function valueOf(board, metric) {
-	const { values, index: { cores } } = board;
-	if (metric === 'cpu' && !values.has('cpu') && cores.length) return cores.reduce((sum, key) => sum + (values.get(key) ?? 0), 0) / cores.length;
-	return number(values.get(seriesOf(board, metric)));
+/** The key of the series that each metric is, for this board; undefined where it has none. */
+export function seriesOf({ values, index: { cores, disks } }) {
+	const first = (...keys) => keys.find(key => values.has(key)), fuller = (most, key) => (number(values.get(key)) > (number(values.get(most)) || -1) ? key : most);
+	return { cpu: first('cpu', cores[0]), mem: first('mem', 'memory.percent_used'), temp: first('cpu_temp'), disk: disks.reduce(fuller, disks[0]) };
 }
 
 export function badgesOf({ values, index, heard }, now) {
-	const on = (key) => values.get(key) === true;
+	const on = key => values.get(key) === true;
 	return Object.entries({
 		undervoltage: on('throttled.under_voltage'),
-		throttled: ['throttled', 'frequency_capped', 'soft_temperature_limit'].some((name) => on('throttled.' + name)),
+		throttled: ['throttled', 'frequency_capped', 'soft_temperature_limit'].some(name => on('throttled.' + name)),
 		readonly: index.readonly.some(on),
 		rebooted: number(values.get('uptime')) + Math.max(0, now - heard) < REBOOTED_SECONDS,
 		'clock-off': values.get('clock.synchronised') === false || Math.abs(number(values.get('clock.offset'))) > CLOCK_OFF_SECONDS,

@@ -1,6 +1,6 @@
 // All that is known of the fleet: boards by name, as the hub's event stream tells of them. Nobody else changes it.
 
-import { METRIC_KEYS, STATES, badgesOf, indexKey, newIndex, severity, valueOf } from './metrics.js';
+import { METRIC_KEYS, STATES, badgesOf, indexKey, newIndex, number, seriesOf, severity } from './metrics.js';
 import { capital, moment, visible } from './format.js';
 
 export const boards = new Map();
@@ -33,9 +33,10 @@ class Board {
 		this.values = new Map();
 		this.index = newIndex();
 		this.figures = {};
+		this.series = {}; // the key of each figure
 		// The last minute of each figure: rings.
 		this.times = new Float64Array(LINE_SAMPLES).fill(NaN);
-		this.lines = Object.fromEntries(METRIC_KEYS.map((key) => [key, new Float32Array(LINE_SAMPLES)]));
+		this.lines = Object.fromEntries(METRIC_KEYS.map(key => [key, new Float32Array(LINE_SAMPLES)]));
 		this.next = 0;
 	}
 
@@ -47,13 +48,20 @@ class Board {
 		if ('model' in host) this.model = visible(host.model ?? '', 60);
 		if ('source' in host) this.source = String(host.source);
 		if ('tags' in host) this.tags = Object.entries(host.tags ?? {}).map(([key, value]) => ({ id: key + '=' + value, key: visible(key), text: visible(value, 40) }));
-		for (const [key, value] of Object.entries(host.values ?? {})) {
-			if (!this.values.has(key)) indexKey(this.index, key);
+		let isNew = false, isSign = false;
+		for (const key of Object.keys(host.values ?? {})) {
+			const value = host.values[key];
+			if (!this.values.has(key)) { indexKey(this.index, key); isNew = true; }
 			this.values.set(key, value);
+			isSign ||= typeof value === 'boolean' || key === 'uptime' || key === 'clock.offset' || key.startsWith('disk.');
 		}
-		for (const key of METRIC_KEYS) this.figures[key] = valueOf(this, key);
+		if (isNew || isSign) {
+			this.series = seriesOf(this);
+			this.badges = badgesOf(this, hub.now);
+		}
+		for (const key of METRIC_KEYS) this.figures[key] = number(this.values.get(this.series[key]));
+		if (this.series.cpu !== 'cpu') this.figures.cpu = mean(this.index.cores.map(key => this.values.get(key)));
 		if ('heard' in host && host.heard !== this.heard) this.sample(host.heard);
-		this.badges = badgesOf(this, hub.now);
 	}
 
 	sample(heard) {
@@ -83,6 +91,10 @@ class Board {
 	}
 }
 
+function mean(list) {
+	return list.reduce((sum, value) => sum + (value ?? 0), 0) / list.length;
+}
+
 /** Everything anew; the lines of tiles go on. */
 export function takeSnapshot(snapshot) {
 	const old = new Map(boards);
@@ -107,7 +119,7 @@ export function takeChanges({ now, hosts = [], gone = [] }) {
 		changed.add(board);
 		if (board.state !== state) moved.push(board);
 	}
-	return { changed, moved, gone: gone.filter((name) => boards.delete(name)) };
+	return { changed, moved, gone: gone.filter(name => boards.delete(name)) };
 }
 
 function touch(time) {
@@ -115,14 +127,14 @@ function touch(time) {
 }
 
 export function counts() {
-	const count = Object.fromEntries(Object.keys(STATES).map((state) => [state, 0]));
+	const count = Object.fromEntries(Object.keys(STATES).map(state => [state, 0]));
 	for (const { state } of boards.values()) count[state]++;
 	return count;
 }
 
 /** Boards that are not well, worst first, the newest trouble of a kind first. */
 export function trouble() {
-	return [...boards.values()].filter((board) => board.state !== 'well').sort(byTrouble);
+	return [...boards.values()].filter(board => board.state !== 'well').sort(byTrouble);
 }
 
 export function byTrouble(a, b) {

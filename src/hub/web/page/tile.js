@@ -31,7 +31,7 @@ export class Tile {
 			say(node, text);
 			node.title = title;
 		}
-		this.badges.replaceChildren(...board.badges.map((id) => el('span', { title: BADGES[id] }, icon(id, 'badge'), el('span', BADGES[id].toLowerCase()))));
+		this.badges.replaceChildren(...board.badges.map(id => el('span', { title: BADGES[id] }, icon(id, 'badge'), el('span', BADGES[id].toLowerCase()))));
 		this.label();
 	}
 
@@ -39,7 +39,7 @@ export class Tile {
 	label() {
 		const { board } = this, { cpu, mem, temp, disk } = board.figures;
 		this.link.setAttribute('aria-label', [`${board.shown}, ${STATES[board.state]}${board.sentence && ': ' + board.sentence}`, board.model,
-			`CPU ${whole(cpu)} %, memory ${whole(mem)} %, ${temp === temp ? whole(temp) + ' °C' : 'no temperature'}, disk ${whole(disk)} %`, board.badges.map((id) => BADGES[id]).join(', ')].filter(Boolean).join('. '));
+			`CPU ${whole(cpu)} %, memory ${whole(mem)} %, ${temp === temp ? whole(temp) + ' °C' : 'no temperature'}, disk ${whole(disk)} %`, board.badges.map(id => BADGES[id]).join(', ')].filter(Boolean).join('. '));
 	}
 
 	/** Writes figures, age and the line of `metric`. */
@@ -81,12 +81,12 @@ export class Tile {
 		this.words = [el('span.word'), el('span.word')];
 		for (const id of ['why', 'badges', 'model', 'heard']) this[id] = el('span.' + id);
 		this.name = el('b.name');
-		this.figs = METRIC_KEYS.map((key) => newFigure(METRICS[key]));
+		this.figs = METRIC_KEYS.map(key => newFigure(METRICS[key]));
 		this.path = svg('path');
 		this.end = svg('path');
 		this.link = el('a', { tabindex: -1 },
 			el('span.head', svg('svg.shape', { viewBox: '0 0 16 16', 'aria-hidden': true }, this.shape), this.name, this.words[0]), this.why,
-			el('span.line', this.words[1], this.badges, this.model), this.heard, el('span.figs', this.figs.map((fig) => fig.node)),
+			el('span.line', this.words[1], this.badges, this.model), this.heard, el('span.figs', this.figs.map(fig => fig.node)),
 			svg('svg.spark', { viewBox: '0 0 60 100', preserveAspectRatio: 'none', 'aria-hidden': true }, this.path, this.end));
 		this.node.append(this.link);
 	}

@@ -26,7 +26,7 @@ export function start(place) {
 	due = new Set(); // of these, those to be painted
 	later = []; // tiles out of view, to be written when idle
 	held = unordered = false;
-	observer = new IntersectionObserver((entries) => {
+	observer = new IntersectionObserver(entries => {
 		for (const { target: { tile }, isIntersecting } of entries) {
 			if (isIntersecting) due.add(tile);
 			seen[isIntersecting ? 'add' : 'delete'](tile);
@@ -50,13 +50,13 @@ function isFirstRun() {
 
 function build() {
 	find = el('input', { type: 'search', id: 'find', placeholder: 'Find a board', 'aria-label': 'Find a board', autocomplete: 'off', spellcheck: 'false', oninput: () => choose('text', find.value.trim(), true) });
-	orders = group('Order', ORDERS, (id) => choose('order', id, true));
+	orders = group('Order', ORDERS, id => choose('order', id, true));
 	orders.prepend(el('span', { 'aria-hidden': true }, 'Order'));
-	const chips = (name) => el('div.chips', { role: 'group', 'aria-label': name });
+	const chips = name => el('div.chips', { role: 'group', 'aria-label': name });
 	badges = chips('Show only boards with');
 	badges.append(...Object.entries(BADGES).map(([id, text]) => el('button.chip', { 'data-value': id, onclick: () => choose('badge', id) }, icon(id, 'badge'), text + ' ', el('b'))));
 	tags = chips('Tags');
-	[large, small] = ['large', 'small'].map((size) => {
+	[large, small] = ['large', 'small'].map(size => {
 		const part = { title: el('h2'), count: el('span'), legend: el('span.legend'), tiles: [] };
 		part.grid = el('ul.grid.' + size, { role: 'list', onfocusin: focused, onpointerenter: () => { held = true; }, onpointerleave: () => { held = false; hint(); } });
 		part.node = el('section', el('div.sec', part.title, part.count, part.legend), part.grid);
@@ -74,17 +74,17 @@ function choose(what, value, always) {
 
 function layout(repaint) {
 	list = chosen(boards.values());
-	const bad = choice.order === 'worst' ? list.filter((board) => board.state !== 'well').slice(0, LARGE_MAX) : [];
+	const bad = choice.order === 'worst' ? list.filter(board => board.state !== 'well').slice(0, LARGE_MAX) : [];
 	unordered = false;
 	ordered = now();
 	tileOf.clear();
 	later = [];
 	put(large, bad);
 	put(small, list.slice(bad.length));
-	rove(list.find((board) => tileOf.get(board).link?.tabIndex === 0) ?? list[0]);
+	rove(document.activeElement.closest('.tile')?.tile.board ?? list[0]);
 	heads(bad.length);
 	controls();
-	if (repaint) seen.forEach((tile) => due.add(tile));
+	if (repaint) seen.forEach(tile => due.add(tile));
 	paint();
 }
 
@@ -155,7 +155,7 @@ export function changes(what) {
 	if (first) return add.changes(what);
 	const { changed, moved, gone } = what;
 	for (const board of changed) if (seen.has(tileOf.get(board))) due.add(tileOf.get(board));
-	for (const tile of moved.map((board) => tileOf.get(board)).filter(Boolean)) {
+	for (const tile of moved.map(board => tileOf.get(board)).filter(Boolean)) {
 		if (!seen.has(tile)) later.push(tile);
 		tile.node.classList.remove('changed');
 		requestAnimationFrame(() => tile.node.classList.add('changed'));
@@ -191,7 +191,7 @@ function paint() {
 
 /** One tab stop for the whole field: the tile that has it. */
 function rove(board) {
-	if (!board) return null;
+	if (!tileOf.has(board)) return null;
 	const tile = tileOf.get(board);
 	for (const other of tileOf.values()) if (other.link?.tabIndex === 0) other.link.tabIndex = -1;
 	tile.write();
@@ -223,7 +223,7 @@ export function key({ key, target }) {
 
 /** The tile of the next row whose left edge is nearest. */
 function beside(i, direction) {
-	const box = (n) => tileOf.get(list[n]).node.getBoundingClientRect(), from = box(i);
+	const box = n => tileOf.get(list[n]).node.getBoundingClientRect(), from = box(i);
 	let best = i, least = Infinity;
 	for (let n = i + direction; list[n]; n += direction) {
 		const to = box(n), down = Math.abs(to.top - from.top), cost = down * 10 + Math.abs(to.left - from.left);
