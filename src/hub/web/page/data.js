@@ -1,0 +1,72 @@
+// The hub: its stream of events, and questions to its API. Lost, it is tried again until it answers.
+
+import { hub, takeChanges, takeSnapshot } from './model.js';
+
+/** The hub sends a frame a second; silence of so long means that it is lost. */
+const SILENCE_MS = 5000;
+/** Waits before the next attempts. */
+const RETRY_MS = [500, 1000, 2000, 4000];
+
+let listener = null, stream = null, watch = 0, retry = 0, attempts = 0;
+
+/** Listens. `on` has `snapshot()`, `changes({changed, moved, gone})` and `lost()`. */
+export function listen(on) {
+	listener = on;
+	connect();
+}
+
+/** Tries now instead of after the wait. */
+export function tryNow() {
+	if (hub.lost !== null || !hub.heard) connect();
+}
+
+/** JSON of the API; null where the hub has no such thing. Throws where it does not answer. */
+export async function ask(path, signal) {
+	const answer = await fetch('api/v1/' + path, { signal, headers: { Accept: 'application/json' } });
+	if (answer.status === 404) return null;
+	if (!answer.ok) throw new Error(`${path}: the hub answered ${answer.status}`);
+	return answer.json();
+}
+
+export function history(name, series, from, to, points, signal) {
+	const query = new URLSearchParams({ series, from: from.toFixed(3), to: to.toFixed(3), points });
+	return ask(`hosts/${encodeURIComponent(name)}/history?${query}`, signal);
+}
+
+function connect() {
+	close();
+	stream = new EventSource('api/v1/events');
+	stream.addEventListener('snapshot', event => {
+		attempts = 0;
+		wait();
+		takeSnapshot(JSON.parse(event.data));
+		listener.snapshot();
+	});
+	stream.addEventListener('changes', event => {
+		wait();
+		// Changes without the snapshot that they change say nothing.
+		if (hub.lost === null && hub.heard) listener.changes(takeChanges(JSON.parse(event.data)));
+	});
+	stream.addEventListener('error', lose);
+	wait();
+}
+
+function wait() {
+	clearTimeout(watch);
+	watch = setTimeout(lose, SILENCE_MS);
+}
+
+function lose() {
+	close();
+	if (hub.lost === null) hub.lost = hub.heard ? hub.now : Date.now() / 1000;
+	retry = setTimeout(connect, RETRY_MS[Math.min(attempts, RETRY_MS.length - 1)]);
+	attempts++;
+	listener.lost();
+}
+
+function close() {
+	clearTimeout(watch);
+	clearTimeout(retry);
+	stream?.close();
+	stream = null;
+}
