@@ -1,4 +1,4 @@
-//! `psistats-hub masternode` as a process, between client nodes and subscribers of libzmq (through Debian's
+//! `psistats-hub` and `psistats-hub masternode` as processes, between client nodes and subscribers of libzmq (through Debian's
 //! python3-zmq), our own client node, and hostile peers; and its relay alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -12,4 +12,5 @@ mod log;
 mod master;
 mod relay;
 mod seed;
+mod serve;
 mod slow;

@@ -8,10 +8,37 @@ use sha2::{Digest as _, Sha256};
 use super::reply::{self, Body};
 
 const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Path, kind and content of each file.
 const FILES: &[(&str, &str, &[u8])] = &[
     ("/", HTML, include_bytes!("page/index.html")),
+    ("/add.js", JAVASCRIPT, include_bytes!("page/add.js")),
+    ("/alerts.js", JAVASCRIPT, include_bytes!("page/alerts.js")),
+    ("/app.js", JAVASCRIPT, include_bytes!("page/app.js")),
+    ("/board.js", JAVASCRIPT, include_bytes!("page/board.js")),
+    ("/chart.js", JAVASCRIPT, include_bytes!("page/chart.js")),
+    ("/charts.js", JAVASCRIPT, include_bytes!("page/charts.js")),
+    ("/choice.js", JAVASCRIPT, include_bytes!("page/choice.js")),
+    ("/components.css", CSS, include_bytes!("page/components.css")),
+    ("/data.js", JAVASCRIPT, include_bytes!("page/data.js")),
+    ("/dom.js", JAVASCRIPT, include_bytes!("page/dom.js")),
+    ("/facts.js", JAVASCRIPT, include_bytes!("page/facts.js")),
+    ("/figure.js", JAVASCRIPT, include_bytes!("page/figure.js")),
+    ("/format.js", JAVASCRIPT, include_bytes!("page/format.js")),
+    ("/head.js", JAVASCRIPT, include_bytes!("page/head.js")),
+    ("/keys.js", JAVASCRIPT, include_bytes!("page/keys.js")),
+    ("/layout.css", CSS, include_bytes!("page/layout.css")),
+    ("/marks.js", JAVASCRIPT, include_bytes!("page/marks.js")),
+    ("/metrics.js", JAVASCRIPT, include_bytes!("page/metrics.js")),
+    ("/model.js", JAVASCRIPT, include_bytes!("page/model.js")),
+    ("/spread.js", JAVASCRIPT, include_bytes!("page/spread.js")),
+    ("/theme.js", JAVASCRIPT, include_bytes!("page/theme.js")),
+    ("/tile.js", JAVASCRIPT, include_bytes!("page/tile.js")),
+    ("/tokens.css", CSS, include_bytes!("page/tokens.css")),
+    ("/views.css", CSS, include_bytes!("page/views.css")),
+    ("/wall.js", JAVASCRIPT, include_bytes!("page/wall.js")),
     ("/api/v1/openapi.json", "application/json", include_bytes!("openapi.json")),
 ];
 

@@ -1,0 +1,181 @@
+//! The hub as a process: boards publish to it, and the API shows them.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::master::free_port;
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::master::python;
+use support::process::Process;
+use support::project::program;
+use support::refusing::Refusing;
+
+/// A hub with ports of its own, and `more` in its section.
+struct Hub {
+    process: Process,
+    page: u16,
+    amqp: u16,
+    chasar: u16,
+    _folder: TempDir,
+}
+
+impl Hub {
+    fn start(more: &str) -> Self {
+        let [page, amqp, chasar, publish] = [(); 4].map(|()| free_port());
+        Self::at(page, amqp, chasar, publish, more)
+    }
+
+    fn at(page: u16, amqp: u16, chasar: u16, publish: u16, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("psistats-hub.conf");
+        let text = format!(
+            "[hub]\nlisten=127.0.0.1:{page}\namqp=127.0.0.1:{amqp}\nchasar=127.0.0.1:{chasar}\n{more}\n\
+             [chasar]\npublish_port={publish}\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+        let process = Process::start(command.arg("--config").arg(config));
+        process.wait_for_line(&format!("http://127.0.0.1:{page}"), PATIENCE);
+        Self { process, page, amqp, chasar, _folder: folder }
+    }
+
+    /// The status and the body of a GET.
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.page)).unwrap();
+        let port = self.page;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// What the API says of a board, once that is so.
+    fn wait_for(&self, board: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (status, body) = self.get(&format!("/api/v1/hosts/{board}"));
+            let board = serde_json::from_str(&body).unwrap();
+            if status == 200 && is_so(&board) {
+                return board;
+            }
+            assert!(Instant::now() < deadline, "{body} {:?}", self.process.lines());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+}
+
+fn own_name() -> String {
+    nix::unistd::gethostname().unwrap().into_string().unwrap()
+}
+
+#[test]
+fn this_machine_is_the_first_board_and_its_history_grows() {
+    let hub = Hub::start("");
+    let board = hub.wait_for(&own_name(), |board| board["values"]["cpu"].is_number());
+    assert_eq!(board["source"], "own");
+    assert!(board["values"]["mem"].as_f64().unwrap() > 0.0, "{board}");
+    assert!(board["values"]["disk./.percent"].is_number(), "{board}");
+    hub.wait_for(&own_name(), |board| board["reports"].as_u64() >= Some(3));
+    let history = hub.json(&format!("/api/v1/hosts/{}/history?series=mem", own_name()));
+    assert!(history["t"].as_array().unwrap().len() >= 3, "{history}");
+    assert_eq!(hub.json("/api/v1/hub")["boards"], 1);
+}
+
+#[test]
+fn a_board_needs_nothing_but_the_address_of_the_hub_and_each_of_its_reports_is_confirmed() {
+    let hub = Hub::start("self=no");
+    let config = Config::new(hub.amqp, "/");
+    let mut agent = Agent::start(&config.set("app", "primary_timer", "0.1"), &[]);
+    let board = hub.wait_for(&own_name(), |board| board["reports"].as_u64() >= Some(20));
+    assert_eq!((&board["lost"], &board["duplicates"]), (&0.into(), &0.into()), "{board}");
+    assert_eq!((board["source"].as_str(), board["address"].as_str()), (Some("amqp"), Some("127.0.0.1")));
+    assert_eq!(agent.stop().code(), Some(0));
+    let lines = agent.lines();
+    assert!(!lines.iter().any(|line| line.contains("unconfirmed reports are lost")), "{lines:#?}");
+}
+
+#[test]
+#[ignore = "needs python3-pika: tests/run"]
+fn a_publisher_by_pika_is_a_board_with_whatever_figures_it_has() {
+    let hub = Hub::start("self=no");
+    let script = format!(
+        "import pika
+p = pika.ConnectionParameters('127.0.0.1', {}, credentials=pika.PlainCredentials('guest', 'guest'))
+c = pika.BlockingConnection(p).channel()
+c.exchange_declare('psistats', 'topic')
+c.queue_declare('psistats.pi', exclusive=True)
+c.confirm_delivery()
+c.basic_publish('psistats', 'psistats.pi', '{{\"hostname\":\"pi\",\"cpu\":12.5,\"coffee\":{{\"cups\":3}}}}', mandatory=True)
+print('confirmed')
+input()",
+        hub.amqp
+    );
+    let publisher = python(&script);
+    publisher.wait_for_line("confirmed", PATIENCE);
+    let board = hub.wait_for("pi", |_| true);
+    assert_eq!((&board["values"]["cpu"], &board["values"]["coffee.cups"]), (&12.5.into(), &3.into()));
+}
+
+#[test]
+fn chasars_client_node_is_a_board_too() {
+    let hub = Hub::start("self=no");
+    let mut node = Command::new(program("psistats"));
+    let node = node.args(["chasar", "clientnode", "start", "127.0.0.1", &hub.chasar.to_string()]);
+    let _node = Process::start(node);
+    let board = hub.wait_for(&own_name(), |board| board["values"]["mem"].is_number());
+    assert_eq!(board["source"], "chasar");
+}
+
+#[test]
+fn a_login_beyond_what_the_configuration_says_is_refused_and_the_agent_says_so() {
+    let hub = Hub::start("self=no\nuser=boards\npass=secret");
+    let config = Config::new(hub.amqp, "/");
+    let config = config.set("server", "user", "boards");
+    let agent = Agent::start(&config.clone().set("server", "pass", "wrong"), &[]);
+    agent.wait_for_line("check [server] user and pass", PATIENCE);
+    hub.process.wait_for_line("login refused", PATIENCE);
+    agent.reload(&config.set("server", "pass", "secret"));
+    hub.wait_for(&own_name(), |board| board["reports"].as_u64() >= Some(1));
+    let lines = hub.process.lines();
+    assert!(!lines.iter().any(|line| line.contains("wrong") || line.contains("secret")), "{lines:#?}");
+}
+
+#[test]
+fn an_intake_whose_port_is_taken_is_a_warning_and_the_rest_runs() {
+    let taken = Refusing::new();
+    let mut hub = Hub::at(free_port(), taken.port, taken.port, free_port(), "");
+    for line in ["boards cannot publish to the hub: cannot listen", "chasar's client nodes cannot connect"] {
+        hub.process.wait_for_line(line, PATIENCE);
+    }
+    hub.process.wait_for_line("or set [hub] amqp=no", PATIENCE);
+    hub.wait_for(&own_name(), |_| true);
+    hub.process.signal(Signal::SIGUSR1);
+    hub.process.wait_for_line("boards=1 series=", PATIENCE);
+    hub.process.signal(Signal::SIGTERM);
+    assert_eq!(hub.process.wait(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn the_page_and_its_files_are_served_and_nothing_else() {
+    let hub = Hub::start("self=no\nchasar=no\namqp=no");
+    let (status, page) = hub.get("/");
+    assert_eq!(status, 200);
+    for name in page.split('"').filter(|name| name.ends_with(".js") || name.ends_with(".css")) {
+        assert_eq!(hub.get(&format!("/{name}")).0, 200, "{name}");
+    }
+    assert_eq!(hub.get("/../Cargo.toml").0, 404);
+}
