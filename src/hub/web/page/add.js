@@ -36,7 +36,6 @@ function draw() {
 	tile.bind(own);
 	tile.paint('cpu');
 	tile.link.tabIndex = 0;
-	if (own.state === 'well') say(tile.why, 'Nothing to report');
 }
 
 export {draw as snapshot};

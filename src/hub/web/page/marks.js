@@ -42,11 +42,11 @@ export function drawMarks({stack, lane, over, list}, marks, from, to, width) {
 		if (row !== undefined) node.style.top = 3 + row * ROW_PX + 'px';
 		return node;
 	};
-	for (const mark of marks) {
+	for (const {kind, from, to, row} of marks) if (kind === 'bar') used[row].push([x(from), x(to)]);
+	for (const mark of marks.toReversed()) { // the newest have their names first
 		const left = x(mark.from), right = x(mark.to), kind = mark.crit ? 'bar crit' : mark.kind, row = mark.row ?? rows, wide = mark.text.length * LETTER_PX + 8, fits = mark.kind === 'bar' && right - left > wide;
 		inOver.push(put(el('i', {class: kind}), left, right));
 		if (mark.kind === 'late' || mark.kind === 'bar') inLane.push(put(el('span', {class: kind}, fits && mark.text), left, right, row));
-		if (mark.kind === 'bar') used[row].push([left, right]);
 		const start = fits ? undefined : [mark.to === null ? left + 6 : right + 6, left - wide].find(start => start >= 0 && start + wide <= width && !used[row].some(([a, b]) => start < b && start + wide > a));
 		if (start === undefined) continue;
 		used[row].push([start, start + wide]);

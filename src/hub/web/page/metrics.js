@@ -46,13 +46,13 @@ export function seriesOf({values, index: {cores, disks}}) {
 	return {cpu: first('cpu', cores[0]), mem: first('mem', 'memory.percent_used'), temp: first('cpu_temp'), disk: disks.reduce(fuller, disks[0])};
 }
 
-export function badgesOf({values, index, heard}, now) {
+export function badgesOf({values, index}) {
 	const on = key => values.get(key) === true;
 	return Object.entries({
 		undervoltage: on('throttled.under_voltage'),
 		throttled: ['throttled', 'frequency_capped', 'soft_temperature_limit'].some(name => on('throttled.' + name)),
 		readonly: index.readonly.some(on),
-		rebooted: number(values.get('uptime')) + Math.max(0, now - heard) < REBOOTED_SECONDS,
+		rebooted: number(values.get('uptime')) < REBOOTED_SECONDS,
 		'clock-off': values.get('clock.synchronised') === false || Math.abs(number(values.get('clock.offset'))) > CLOCK_OFF_SECONDS,
 	}).filter(([, is]) => is).map(([id]) => id);
 }

@@ -55,7 +55,7 @@ class Board {
 		}
 		if (isNew || isSign) {
 			this.series = seriesOf(this);
-			this.badges = badgesOf(this, hub.now);
+			this.badges = badgesOf(this);
 		}
 		for (const key of METRIC_KEYS) this.figures[key] = number(this.values.get(this.series[key]));
 		if (this.series.cpu !== 'cpu') this.figures.cpu = mean(this.index.cores.map(key => this.values.get(key)));

@@ -27,7 +27,7 @@ export class Tile {
 		this.shape.setAttribute('href', '#' + board.state);
 		this.link.setAttribute('href', board.href);
 		for (const word of this.words) say(word, STATES[board.state]);
-		for (const [node, text, title = text] of [[this.name, board.shown], [this.why, board.sentence], [this.model, board.shortModel, board.model]]) {
+		for (const [node, text, title = text] of [[this.name, board.shown], [this.why, board.sentence || 'Nothing to report'], [this.model, board.shortModel, board.model]]) {
 			say(node, text);
 			node.title = title;
 		}
