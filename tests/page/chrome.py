@@ -132,7 +132,7 @@ class Page:
         of = lambda wanted: [e.get("tdur", e.get("dur", 0)) / 1000 for e in events if e["tid"] == thread and e["ph"] == "X" and wanted(e)] or [0]
         return {
             "script of a frame": of(lambda e: e["name"] == "FireAnimationFrame"),
-            "script of a second's changes": of(lambda e: e["name"] == "EventDispatch" and e["args"]["data"]["type"] == "changes"),
+            "script of a second's changes": of(lambda e: e["name"] == "FunctionCall" and e["args"]["data"].get("url", "").endswith("/data.js")),
             "tasks": of(lambda e: e["name"] in ("RunTask", "ThreadControllerImpl::RunTask") and e.get("dur", 0) > 1000),
         }
 

@@ -21,6 +21,17 @@ TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/j
 TIERS = [("recent", 1, 3600), ("minute", 60, 14 * 86400), ("quarter", 900, 400 * 86400)]
 
 
+def squeeze(text):
+    """A file of the page as it is served: without indentation and without comments that have lines of their own."""
+    lines, comment = [], False
+    for line in map(str.strip, text.split("\n")):
+        start = comment or line.startswith("/*")
+        if line and not start and not line.startswith("//"):
+            lines.append(line)
+        comment = start and "*/" not in line
+    return "\n".join(lines) + "\n"
+
+
 class Hub:
     def __init__(self, count=100, port=0):
         self.lock = threading.Condition()
@@ -184,8 +195,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = os.path.join(PAGE, os.path.basename(name))
         if len(parts) > 1 or not os.path.isfile(path):
             return self.json(None)
-        with open(path, "rb") as file:
-            self.answer(200, TYPES[os.path.splitext(name)[1]], file.read())
+        with open(path, encoding="utf-8") as file:
+            self.answer(200, TYPES[os.path.splitext(name)[1]], squeeze(file.read()).encode())
 
     def json(self, body):
         status = 200 if body is not None else 404

@@ -1,8 +1,8 @@
 // How to add a board; also the first run, when at most this machine is here.
 
-import { boards } from './model.js';
+import {boards} from './model.js';
 import { $, el, say } from './dom.js';
-import { Tile } from './tile.js';
+import {Tile} from './tile.js';
 
 const LOOPBACK = /^(localhost$|127\.|\[?::1)/;
 
@@ -10,13 +10,13 @@ let heading, lead, place, tile, size;
 
 export function start(main) {
 	const local = LOOPBACK.test(location.hostname), lines = '[server]\nhost=' + (local ? 'THIS-HOST' : location.hostname), word = text => el('code', text);
-	const code = el('pre', { tabindex: 0, 'aria-label': 'Lines for psistats.conf' }, lines), copy = el('button.btn', { onclick: async () => {
+	const code = el('pre', {tabindex: 0, 'aria-label': 'Lines for psistats.conf'}, lines), copy = el('button.btn', { onclick: async () => {
 		getSelection().selectAllChildren(code);
 		const done = await navigator.clipboard?.writeText(lines + '\n').then(() => 'Copied', () => null) ?? 'Selected';
 		say(copy, done);
 		say($('say'), done);
 	} }, 'Copy');
-	[heading, lead, place, tile] = [el('h1'), el('p.lead'), el('section', el('h2', 'This machine'), el('ul.grid.large', { role: 'list' })), null];
+	[heading, lead, place, tile] = [el('h1'), el('p.lead'), el('section', el('h2', 'This machine'), el('ul.grid.large', {role: 'list'})), null];
 	main.replaceChildren(el('div.add', heading, lead, el('div.two', place,
 		el('section', el('h2', 'To add a board, put these two lines into its psistats.conf'), el('div.code', code, copy),
 			el('p', 'The board runs the agent ', word('psistats'), ', whose file is ', word('/etc/psistats.conf'), '. Its tile appears here by itself within seconds.'),
@@ -36,12 +36,11 @@ function draw() {
 	tile.bind(own);
 	tile.paint('cpu');
 	tile.link.tabIndex = 0;
-	if (own.state === 'well') say(tile.why, 'Nothing to report');
 }
 
-export { draw as snapshot };
+export {draw as snapshot};
 
-export function changes({ changed }) {
+export function changes({changed}) {
 	if (boards.size !== size) draw();
 	else if (changed.has(tile?.board)) tile.paint('cpu');
 }

@@ -1,10 +1,10 @@
 // The page: which view is shown, what it hears of the hub, and one clock for all.
 
 import { $, el, readColours } from './dom.js';
-import { hub } from './model.js';
-import { listen } from './data.js';
-import { choice } from './choice.js';
-import { announce, drawHead, drawSecond, startHead } from './head.js';
+import {hub} from './model.js';
+import {listen} from './data.js';
+import {choice} from './choice.js';
+import {announce, drawHead, drawSecond, startHead} from './head.js';
 import * as keys from './keys.js';
 import * as wall from './wall.js';
 import * as board from './board.js';
@@ -14,15 +14,14 @@ import * as add from './add.js';
 
 /** A view is a module: start(main, argument), and where it has use for them stop(), snapshot(), changes(what),
     second(), resize(), theme(), and key(event), which tells whether it took the key. */
-const VIEWS = { '': wall, board, figure, alerts, keys, add };
+const VIEWS = {'': wall, board, figure, alerts, keys, add};
 
 /** Before the first snapshot nothing is known, and nothing is claimed. */
-const waiting = { start: () => main.replaceChildren(el('h1.hidden', 'psistats'), el('p.nothing', 'Asking the hub for its boards.')), snapshot: show };
+const waiting = {start: () => main.replaceChildren(el('h1.hidden', 'psistats'), el('p.nothing', 'Asking the hub for its boards.')), snapshot: show};
 
 const main = $('main');
 let view = null, route = '';
 
-/** `#/board/NAME`: the view and its argument. */
 function parse() {
 	const [, name = '', argument = ''] = /^#\/([^/]*)\/?(.*)$/.exec(location.hash) ?? [];
 	try {
@@ -54,7 +53,7 @@ function chooseState(state) {
 }
 
 function switchTheme() {
-	const { dataset } = document.documentElement, dark = dataset.theme ? dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+	const {dataset} = document.documentElement, dark = dataset.theme ? dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
 	dataset.theme = dark ? 'light' : 'dark';
 	try { localStorage.setItem('theme', dataset.theme); } catch { /* no storage: until the page is left */ }
 	retheme();
@@ -67,7 +66,7 @@ function retheme() {
 
 readColours();
 startHead(chooseState);
-keys.startKeys({ chooseState, switchTheme, view: () => view, route: () => route });
+keys.startKeys({chooseState, switchTheme, view: () => view, route: () => route});
 show();
 
 listen({
@@ -83,7 +82,7 @@ setInterval(() => {
 	if (hub.heard && hub.lost === null && !document.hidden) view.second?.();
 }, 1000);
 
-addEventListener('hashchange', () => { show(); main.focus({ preventScroll: true }); });
+addEventListener('hashchange', () => { show(); main.focus({preventScroll: true}); });
 addEventListener('resize', () => { drawHead(); view.resize?.(); });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', retheme);
 $('theme').addEventListener('click', switchTheme);

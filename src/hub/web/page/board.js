@@ -1,19 +1,19 @@
 // A board: what it is, and its charts, which share one time axis and one cursor. Readings go to the left margin.
 
-import { STATES } from './metrics.js';
-import { boards, byName, hub, now } from './model.js';
-import { RANGES, choice, nextIn } from './choice.js';
-import { ask, history } from './data.js';
-import { at, draw as drawChart, series } from './chart.js';
-import { CORES_STEP, barsOf, chartsOf } from './charts.js';
-import { drawMarks, marksOf } from './marks.js';
-import { drawFacts, drawSheets } from './facts.js';
-import { age, clock, day, moment, step, tenths, whole } from './format.js';
-import { el, group, icon, press, say } from './dom.js';
+import {STATES} from './metrics.js';
+import {boards, byName, hub, now} from './model.js';
+import {RANGES, choice, nextIn} from './choice.js';
+import {ask, history} from './data.js';
+import {at, draw as drawChart, series} from './chart.js';
+import {CORES_STEP, barsOf, chartsOf} from './charts.js';
+import {drawMarks, marksOf} from './marks.js';
+import {drawFacts, drawSheets} from './facts.js';
+import {age, clock, day, moment, step, tenths, whole} from './format.js';
+import {el, group, icon, press, say} from './dom.js';
 
 /** Of each range: seconds until it is asked for again, and between two marks of the time axis. */
-const REFRESH = { '10 min': 3, '1 h': 10, '24 h': 60, '14 d': 300, '400 d': 900 };
-const TICKS = { '10 min': 60, '1 h': 300, '24 h': 7200, '14 d': 86400, '400 d': 2629800 };
+const REFRESH = {'10 min': 3, '1 h': 10, '24 h': 60, '14 d': 300, '400 d': 900};
+const TICKS = {'10 min': 60, '1 h': 300, '24 h': 7200, '14 d': 86400, '400 d': 2629800};
 
 let main, name, board, host, data, charts, rows, laid, cursor, extra, asked, asking, parts;
 
@@ -32,30 +32,27 @@ export function stop() { asking?.abort(); }
 function unknown() {
 	stop();
 	board = null;
-	main.replaceChildren(el('div.page', el('h1', 'No such board'), el('p.nothing', 'No board is called ', el('bdi', name.slice(0, 160)), '. ', el('a.btn', { href: '#/' }, 'All boards'))));
+	main.replaceChildren(el('div.page', el('h1', 'No such board'), el('p.nothing', 'No board is called ', el('bdi', name.slice(0, 160)), '. ', el('a.btn', {href: '#/'}, 'All boards'))));
 }
 
 function build() {
 	parts = {};
-	for (const id of 'shape word why notices means readings lane plots over line time times'.split(' ')) parts[id] = el(id === 'over' ? 'div.over-all' : id === 'readings' ? 'b' : /^(shape|word|why|means|time)$/.test(id) ? 'span.' + id : 'div.' + id);
-	parts.list = el('ul.marks', { 'aria-label': 'Marks in this range' });
-	parts.facts = el('dl.facts');
-	parts.sheets = el('div.sheets');
-	parts.previous = el('a.btn', { title: 'Previous board (k)' }, 'Previous');
-	parts.following = el('a.btn', { title: 'Next board (j)' }, 'Next');
+	for (const tag of 'span.shape span.word span.why div.notices span.means b.readings div.lane div.plots div.over div.cursor span.time div.times dl.facts div.sheets'.split(' ')) parts[tag.split('.')[1]] = el(tag);
+	parts.list = el('ul.marks', {'aria-label': 'Marks in this range'});
+	parts.previous = el('a.btn', {title: 'Previous board (k)'}, 'Previous');
+	parts.following = el('a.btn', {title: 'Next board (j)'}, 'Next');
 	parts.ranges = group('Range', RANGES, choose);
 	parts.stack = el('div.stack', { tabindex: 0, role: 'group', 'aria-label': 'Charts. Left and right move the cursor; Escape lets it go.', onpointerleave: () => move(null),
-		onpointermove: event => move((event.clientX - box().left) / box().width) }, parts.lane, parts.plots, parts.over, parts.line);
-	parts.line.append(parts.time);
+		onpointermove: event => move((event.clientX - box().left) / box().width) }, parts.lane, parts.plots, parts.over, parts.cursor);
+	parts.cursor.append(parts.time);
 	parts.page = el('div.page.one',
-		el('div.who', parts.shape, el('h1', { title: board.shown }, el('bdi', board.shown)), parts.word, parts.why, el('span.go', parts.previous, parts.following)),
-		parts.notices, parts.facts, el('div.ranges', parts.ranges, parts.means, el('span.readings', 'Readings: ', parts.readings)),
+		el('div.who', parts.shape, el('h1', {title: board.shown}, el('bdi', board.shown)), parts.word, parts.why, el('span.go', parts.previous, parts.following)),
+		parts.notices, parts.facts, el('div.ranges', parts.ranges, parts.means, el('span.reading', 'Readings: ', parts.readings)),
 		parts.stack, parts.times, parts.list, parts.sheets);
 	main.replaceChildren(parts.page);
 	press(parts.ranges, choice.range);
 }
 
-/** State, sentence, facts and tables, as the stream has them. */
 function head() {
 	const lost = board.state === 'lost', names = [...boards.values()].sort(byName), addresses = host?.conflict?.addresses;
 	parts.page.dataset.state = board.state;
@@ -74,13 +71,13 @@ function head() {
 }
 
 function notice(state, what, text) {
-	return el('div.notice', { 'data-state': state }, icon(state), el('span', el('b', what), text));
+	return el('div.notice', {'data-state': state}, icon(state), el('span', el('b', what), text));
 }
 
 /** Asks for the range's series; what was drawn stays until the answers are here. */
 async function load() {
 	stop();
-	const { signal } = asking = new AbortController(), to = asked = now(), from = to - RANGES[choice.range];
+	const {signal} = asking = new AbortController(), to = asked = now(), from = to - RANGES[choice.range];
 	const wanted = chartsOf(board, extra), bars = barsOf(board), points = Math.max(200, Math.min(1200, Math.round(parts.stack.clientWidth / 1.5)));
 	const cores = to - from <= 3600 ? wanted.flatMap(chart => chart.cores ?? []) : [];
 	const keys = [...new Set([...wanted.flatMap(chart => chart.keys), ...cores, ...bars.map(([key]) => key)])];
@@ -89,7 +86,7 @@ async function load() {
 		const all = new Map(keys.map((key, i) => [key, series(answers[i])]));
 		const some = list => list.filter(s => s?.t.length), primary = some(['cpu', 'mem', 'temp'].map(id => all.get(board.series[id])));
 		[host, charts] = [newest, wanted];
-		data = { all, from, to, primary: primary.length ? primary : some([...all.values()]), bars: bars.map(([key, text, crit]) => ({ text, crit, s: all.get(key) })) };
+		data = {all, from, to, primary: primary.length ? primary : some([...all.values()]), bars: bars.map(([key, text, crit]) => ({text, crit, s: all.get(key)}))};
 	} catch {
 		return; // another range was chosen, or the hub is lost: its banner says so, and the next snapshot asks again
 	}
@@ -98,22 +95,21 @@ async function load() {
 	draw();
 }
 
-/** A row for each chart, made anew only where the charts are others. */
 function layout() {
 	const ids = charts.map(chart => chart.title + chart.keys).join('\n');
 	if (ids === laid) return;
 	laid = ids;
 	rows = charts.map(chart => {
-		const gut = el('div.gut'), canvas = el('canvas', { role: 'img' }), labels = el('div.ylabels', { 'aria-hidden': true }), plot = el('div.plot', canvas);
+		const gut = el('div.gut'), canvas = el('canvas', {role: 'img'}), labels = el('div.ylabels', {'aria-hidden': true}), plot = el('div.plot', canvas);
 		plot.style.minHeight = chart.height + 'px';
-		return { gut, canvas, labels, node: el('div.chart', gut, plot, labels) };
+		return {gut, canvas, labels, node: el('div.chart', gut, plot, labels)};
 	});
 	parts.plots.replaceChildren(...rows.map(row => row.node));
 }
 
 function draw() {
 	if (!data) return;
-	const { all, from, to, primary: [first] } = data;
+	const {all, from, to, primary: [first]} = data;
 	charts.forEach((chart, i) => {
 		const cores = (chart.cores ?? []).map(key => all.get(key)).filter(s => s && s.step <= CORES_STEP);
 		const labels = drawChart(rows[i].canvas, chart, chart.keys.map(key => all.get(key)), cores, from, to);
@@ -135,17 +131,16 @@ function placed(node, side, where) {
 	return node;
 }
 
-/** The box of the charts' time axis. */
 function box() { return parts.lane.getBoundingClientRect(); }
 
 /** Puts the cursor at a share of the range; null lets it go. */
 function move(share) {
 	if (!data) return;
 	cursor = share === null || share < 0 || share > 1 ? null : share;
-	parts.line.classList.toggle('on', cursor !== null);
+	parts.cursor.classList.toggle('on', cursor !== null);
 	if (cursor !== null) {
-		const { from, to } = data, time = from + cursor * (to - from);
-		parts.line.style.transform = `translateX(${cursor * box().width}px)`;
+		const {from, to} = data, time = from + cursor * (to - from);
+		parts.cursor.style.transform = `translateX(${cursor * box().width}px)`;
 		say(parts.time, to - from > 9e4 ? day(time) + ' ' + clock(time) : clock(time, true));
 	}
 	read();
@@ -154,7 +149,7 @@ function move(share) {
 /** Readings in the margin: at the cursor, else the present ones. */
 function read() {
 	if (!data) return;
-	const { all, from, to } = data, live = cursor === null, time = from + (cursor ?? 1) * (to - from);
+	const {all, from, to} = data, live = cursor === null, time = from + (cursor ?? 1) * (to - from);
 	const value = key => {
 		if (live) return board.values.get(key);
 		const i = at(all.get(key), time);
@@ -165,8 +160,8 @@ function read() {
 	say(parts.readings, !live ? moment(time, now(), true) + (known ? '' : ', no reports') : board.state === 'lost' || hub.lost !== null ? 'last known, ' + moment(board.heard, now(), true) : 'now');
 }
 
-function margin(chart, { gut, canvas }, value, time) {
-	const nodes = [el('h2', { title: chart.title }, chart.title)], unit = chart.unit ? ' ' + chart.unit : '';
+function margin(chart, {gut, canvas}, value, time) {
+	const nodes = [el('h2', {title: chart.title}, chart.title)], unit = chart.unit ? ' ' + chart.unit : '';
 	if (chart.names) chart.keys.forEach((key, n) => nodes.push(el('div.key', el('i'), el('em', chart.names[n]), chart.read(value(key)) + unit)));
 	else {
 		nodes.push(el('b', chart.read(value(chart.keys[0])), el('small', unit)));
@@ -186,7 +181,6 @@ function choose(range) {
 	load();
 }
 
-/** Draws one more series of the board; the same again takes it away. */
 function chart(key) {
 	extra = extra === key ? null : key;
 	head();
@@ -195,7 +189,7 @@ function chart(key) {
 
 export function snapshot() { start(main, name); }
 
-export function changes({ changed, gone }) {
+export function changes({changed, gone}) {
 	if (gone.includes(name)) return unknown();
 	if (!board && boards.has(name)) return snapshot();
 	if (!changed.has(board)) return;
@@ -209,17 +203,17 @@ export function second() {
 	if (now() - asked >= REFRESH[choice.range]) load();
 }
 
-export { draw as resize, draw as theme };
+export {draw as resize, draw as theme};
 
-export function key({ key, target, shiftKey }) {
+export function key({key, target, shiftKey}) {
 	if (!board) return false;
-	const ranges = Object.keys(RANGES), range = ranges[ranges.indexOf(choice.range) + { '[': -1, ']': 1 }[key]];
+	const ranges = Object.keys(RANGES), range = ranges[ranges.indexOf(choice.range) + {'[': -1, ']': 1}[key]];
 	if (key === 'Escape' && cursor !== null) move(null);
 	else if (key === 'j' || key === 'k') location.hash = (key === 'j' ? parts.following : parts.previous).hash;
 	else if (range) choose(range);
 	else {
 		const one = (shiftKey ? 20 : 1) / Math.max(1, data?.primary[0]?.t.length ?? 1), from = cursor ?? 1, here = target === parts.stack;
-		const to = { ArrowLeft: Math.max(0, from - one), ArrowRight: Math.min(1, from + one), Home: here ? 0 : undefined, End: here ? 1 : undefined }[key];
+		const to = {ArrowLeft: Math.max(0, from - one), ArrowRight: Math.min(1, from + one), Home: here ? 0 : undefined, End: here ? 1 : undefined}[key];
 		if (to === undefined) return false;
 		move(to);
 	}

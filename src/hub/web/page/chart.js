@@ -1,16 +1,16 @@
 // One chart on a canvas: mean as a line, lowest to highest as a band, gaps as gaps. It knows series and time, not boards.
 
-import { canvas, colour } from './dom.js';
-import { fixed, rate } from './format.js';
+import {canvas, colour} from './dom.js';
+import {fixed, rate} from './format.js';
 
 /** A series of the API with what drawing needs. `hole`: samples further apart than this have a gap between, in seconds. */
 export function series(answer) {
-	const s = { t: [], avg: [], min: [], max: [], step: 0, ...answer }, steps = s.t.slice(1).map((t, i) => t - s.t[i]).sort((a, b) => a - b);
-	return { ...s, hole: Math.max(2.5 * s.step, 3.5 * (steps[steps.length >> 1] ?? 0), 1) };
+	const s = {t: [], avg: [], min: [], max: [], step: 0, ...answer}, steps = s.t.slice(1).map((t, i) => t - s.t[i]).sort((a, b) => a - b);
+	return {...s, hole: Math.max(2.5 * s.step, 3.5 * (steps[steps.length >> 1] ?? 0), 1)};
 }
 
 /** The index of the sample at `time`, -1 in a gap. */
-export function at({ t, avg, hole }, time) {
+export function at({t, avg, hole}, time) {
 	let low = 0, high = t.length - 1;
 	while (low < high) {
 		const middle = (low + high) >> 1;
@@ -22,8 +22,8 @@ export function at({ t, avg, hole }, time) {
 
 /** Stretches of a sorted list of times that hold nothing; `to` null where the list ends well before `end`. */
 export function gaps(times, hole, end) {
-	const list = times.slice(1).map((to, i) => ({ from: times[i], to })).filter(({ from, to }) => to - from > hole), last = times.at(-1);
-	return end - last > Math.max(hole, 15) ? [...list, { from: last, to: null }] : list;
+	const list = times.slice(1).map((to, i) => ({from: times[i], to})).filter(({from, to}) => to - from > hole), last = times.at(-1);
+	return end - last > Math.max(hole, 15) ? [...list, {from: last, to: null}] : list;
 }
 
 /** Draws `chart` (see charts.js) with its series and those of cores; returns the labels of the y axis as [y, text]. */
@@ -36,7 +36,7 @@ export function draw(node, chart, lines, cores, from, to) {
 		g.setLineDash([]);
 	};
 	const name = (text, at, style) => {
-		Object.assign(g, { lineWidth: 4, strokeStyle: colour.bg, fillStyle: style, font: colour.font });
+		Object.assign(g, {lineWidth: 4, strokeStyle: colour.bg, fillStyle: style, font: colour.font});
 		g.strokeText(text, 5, at);
 		g.fillText(text, 5, at);
 	};
@@ -58,7 +58,6 @@ export function draw(node, chart, lines, cores, from, to) {
 	return axis.ticks.map(value => [y(value), axis.label(value)]);
 }
 
-/** The next of 1, 2, 5, 10, 20, ... */
 export function roundUp(value) {
 	const power = value > 0 ? 10 ** Math.floor(Math.log10(value)) : 1;
 	return [1, 2, 5, 10].map(n => n * power).find(step => step >= value * 0.999);
@@ -66,15 +65,15 @@ export function roundUp(value) {
 
 /** The chart's own scale, else one that its series fill: mirrored, or from 0. */
 function axisOf(chart, lines) {
-	if (chart.scale) return { scale: chart.scale, ticks: chart.ticks, label: String };
+	if (chart.scale) return {scale: chart.scale, ticks: chart.ticks, label: String};
 	let low = 0, high = 0;
-	for (const { min, max } of lines) for (const [i, value] of max.entries()) [low, high] = [Math.min(low, min[i]), Math.max(high, value)];
+	for (const {min, max} of lines) for (const [i, value] of max.entries()) [low, high] = [Math.min(low, min[i]), Math.max(high, value)];
 	if (chart.mirror) {
 		const top = roundUp(Math.max(high, 1000));
-		return { scale: [-top, top], ticks: [top, 0, -top], label: value => (value ? rate(Math.abs(value)) : '0') };
+		return {scale: [-top, top], ticks: [top, 0, -top], label: value => (value ? rate(Math.abs(value)) : '0')};
 	}
 	const scale = [low < 0 ? -roundUp(-low) : 0, high > 0 || low === 0 ? roundUp(high) : 0];
-	return { scale, ticks: [scale[0], (scale[0] + scale[1]) / 2, scale[1]], label: shortly };
+	return {scale, ticks: [scale[0], (scale[0] + scale[1]) / 2, scale[1]], label: shortly};
 }
 
 function shortly(value) {
@@ -82,8 +81,7 @@ function shortly(value) {
 	return fixed(shown, Number.isInteger(shown) ? 0 : Math.abs(shown) < 1 ? 2 : 1) + unit;
 }
 
-/** Runs of samples without a gap, as lists of indexes. */
-function runs({ t, avg, hole }) {
+function runs({t, avg, hole}) {
 	const list = [];
 	for (let i = 0, run = null; i < t.length; i++) {
 		if (avg[i] === null) { run = null; continue; }
@@ -99,7 +97,7 @@ function trace(g, points) {
 }
 
 function stroke(g, points, style, width) {
-	Object.assign(g, { strokeStyle: style, lineWidth: width, lineJoin: 'round', lineCap: 'round' });
+	Object.assign(g, {strokeStyle: style, lineWidth: width, lineJoin: 'round', lineCap: 'round'});
 	trace(g, points.length > 1 ? points : [...points, [points[0][0] + 1, points[0][1]]]);
 	g.stroke();
 }

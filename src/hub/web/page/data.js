@@ -1,10 +1,9 @@
 // The hub: its stream of events, and questions to its API. Lost, it is tried again until it answers.
 
-import { hub, takeChanges, takeSnapshot } from './model.js';
+import {hub, takeChanges, takeSnapshot} from './model.js';
 
 /** The hub sends a frame a second; silence of so long means that it is lost. */
 const SILENCE_MS = 5000;
-/** Waits before the next attempts. */
 const RETRY_MS = [500, 1000, 2000, 4000];
 
 let listener = null, stream = null, watch = 0, retry = 0, attempts = 0;
@@ -15,21 +14,20 @@ export function listen(on) {
 	connect();
 }
 
-/** Tries now instead of after the wait. */
 export function tryNow() {
 	if (hub.lost !== null || !hub.heard) connect();
 }
 
 /** JSON of the API; null where the hub has no such thing. Throws where it does not answer. */
 export async function ask(path, signal) {
-	const answer = await fetch('api/v1/' + path, { signal, headers: { Accept: 'application/json' } });
+	const answer = await fetch('api/v1/' + path, {signal, headers: {Accept: 'application/json'}});
 	if (answer.status === 404) return null;
 	if (!answer.ok) throw new Error(`${path}: the hub answered ${answer.status}`);
 	return answer.json();
 }
 
 export function history(name, series, from, to, points, signal) {
-	const query = new URLSearchParams({ series, from: from.toFixed(3), to: to.toFixed(3), points });
+	const query = new URLSearchParams({series, from: from.toFixed(3), to: to.toFixed(3), points});
 	return ask(`hosts/${encodeURIComponent(name)}/history?${query}`, signal);
 }
 

@@ -2,21 +2,24 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** An element: `el('span.dim', { title: 'x' }, 'text', child)`. Functions of `attributes` are listeners; the rest may be left out. */
+/** An element: `el('span.dim', {title: 'x'}, 'text', child)`. Functions of `attributes` are listeners; the rest may be left out. */
 export function el(tag, ...rest) {
 	const [name, ...classes] = tag.split('.');
 	return fill(document.createElement(name), classes, rest);
 }
 
-/** The same in SVG. */
 export function svg(tag, ...rest) {
 	const [name, ...classes] = tag.split('.');
 	return fill(document.createElementNS(SVG, name), classes, rest);
 }
 
-/** One of the symbols of index.html. */
 export function icon(id, name = 'shape') {
-	return svg('svg', { class: name, viewBox: '0 0 16 16', 'aria-hidden': true }, svg('use', { href: '#' + id }));
+	return svg('svg', {class: name, viewBox: '0 0 16 16', 'aria-hidden': true}, svg('use', {href: '#' + id}));
+}
+
+/** A line of a tile or row: 60 wide, 100 high, stretched to its box. */
+export function spark(...paths) {
+	return svg('svg.spark', {viewBox: '0 0 60 100', preserveAspectRatio: 'none', 'aria-hidden': true}, ...paths);
 }
 
 /** Sets text only where it differs, since each change costs a layout. */
@@ -67,10 +70,9 @@ function fill(node, classes, [first, ...rest]) {
 
 /** A group of buttons of which one is chosen; `choices`: text by value. */
 export function group(name, choices, choose) {
-	return el('div.seg', { role: 'group', 'aria-label': name }, Object.entries(choices).map(([value, text]) => el('button', { 'data-value': value, onclick: () => choose(value) }, typeof text === 'string' ? text : value)));
+	return el('div.seg', {role: 'group', 'aria-label': name}, Object.entries(choices).map(([value, text]) => el('button', {'data-value': value, onclick: () => choose(value)}, typeof text === 'string' ? text : value)));
 }
 
-/** Shows which button of a group is chosen. */
 export function press(node, value) {
 	for (const button of node.querySelectorAll('[data-value]')) button.setAttribute('aria-pressed', button.dataset.value === value);
 }

@@ -1,15 +1,15 @@
 // What a board says of itself beside its charts: facts, file systems, every other figure.
 
-import { METRICS, isOver, middle, number } from './metrics.js';
-import { now } from './model.js';
-import { age, any, bytes, duration, grouped, moment, tenths, visible } from './format.js';
-import { el, say } from './dom.js';
+import {METRICS, isOver, middle, number} from './metrics.js';
+import {now} from './model.js';
+import {age, any, bytes, duration, grouped, moment, tenths, visible} from './format.js';
+import {el, say} from './dom.js';
 
-const SOURCES = { amqp: 'AMQP', rabbitmq: 'RabbitMQ', chasar: 'chasar', own: 'the hub itself' };
+const SOURCES = {amqp: 'AMQP', rabbitmq: 'RabbitMQ', chasar: 'chasar', own: 'the hub itself'};
 
 /** `host`: the API's answer on this board; null until it is here. */
 export function drawFacts(list, board, host) {
-	const { values, heard } = board, uptime = number(values.get('uptime')), interval = host?.interval;
+	const {values, heard} = board, uptime = number(values.get('uptime')), interval = host?.interval;
 	const booted = host?.boots?.at(-1)?.at ?? heard - uptime;
 	const facts = Object.entries({
 		Model: board.model || 'not known',
@@ -29,16 +29,16 @@ export function drawFacts(list, board, host) {
 
 /** `chosen`: the series that is drawn beside the usual ones; `choose(key)` draws another. */
 export function drawSheets(place, board, chosen, choose) {
-	const { values, index } = board, keys = [...values.keys()].sort(), names = keys.join('\n');
+	const {values, index} = board, keys = [...values.keys()].sort(), names = keys.join('\n');
 	if (place.names !== names) {
 		place.names = names;
-		place.files = index.disks.map(key => el('tr', el('td', visible(middle(key))), el('td'), el('td', el('span.meter', { 'aria-hidden': true }, el('i'))), el('td.num'), el('td.num'), el('td.num')));
+		place.files = index.disks.map(key => el('tr', el('td', visible(middle(key))), el('td'), el('td', el('span.meter', {'aria-hidden': true}, el('i'))), el('td.num'), el('td.num'), el('td.num')));
 		place.cells = keys.map(key => {
-			const name = el('bdi', { title: visible(key) }, visible(key)), chart = typeof values.get(key) !== 'string';
-			return el('div', el('dt', chart ? el('button', { onclick: () => choose(key) }, name) : name), el('dd'));
+			const name = el('bdi', {title: visible(key)}, visible(key)), chart = typeof values.get(key) !== 'string';
+			return el('div', el('dt', chart ? el('button', {onclick: () => choose(key)}, name) : name), el('dd'));
 		});
 		place.replaceChildren(
-			el('section.sheet', el('h2', 'File systems'), el('table', el('thead', el('tr', ['mount', '', '', 'used', 'free', 'size'].map((text, i) => (text ? el(i > 2 ? 'th.num' : 'th', { scope: 'col' }, text) : el('td'))))), el('tbody', place.files))),
+			el('section.sheet', el('h2', 'File systems'), el('table', el('thead', el('tr', ['mount', '', '', 'used', 'free', 'size'].map((text, i) => (text ? el(i > 2 ? 'th.num' : 'th', {scope: 'col'}, text) : el('td'))))), el('tbody', place.files))),
 			el('section.sheet', el('h2', 'All figures', el('span', `${keys.length}; press a name for its chart`)), el('dl.pairs', place.cells)));
 	}
 	place.files.forEach((row, i) => fileSystem(row, values, index.disks[i]));
@@ -50,7 +50,7 @@ export function drawSheets(place, board, chosen, choose) {
 	});
 }
 
-function fileSystem({ children }, values, key) {
+function fileSystem({children}, values, key) {
 	const percent = number(values.get(key)), base = key.slice(0, key.lastIndexOf('.')), old = key === 'disk.percent_used';
 	const size = name => bytes(values.get(old ? 'disk.total_bytes' + name.replace('.total', '').replace('.', '_') : base + name));
 	const meter = children[2].firstChild;

@@ -1,12 +1,12 @@
 // One figure of all boards: any series. The list's axis is the distribution's axis.
 
-import { METRICS, STATES, isOver, number, place } from './metrics.js';
-import { boards, byName, now } from './model.js';
-import { history } from './data.js';
-import { drawSpread } from './spread.js';
-import { roundUp } from './chart.js';
-import { any, change, plural, tenths, visible, whole } from './format.js';
-import { el, group, icon, press, say, svg } from './dom.js';
+import {METRICS, STATES, isOver, number, place} from './metrics.js';
+import {boards, byName, now} from './model.js';
+import {history} from './data.js';
+import {drawSpread} from './spread.js';
+import {roundUp} from './chart.js';
+import {any, change, plural, tenths, visible, whole} from './format.js';
+import {el, group, icon, press, say, spark, svg} from './dom.js';
 
 const REORDER_SECONDS = 5;
 /** The last hour of a row in view, as so many points; of few rows at a time. */
@@ -18,19 +18,19 @@ const HOLE_SECONDS = 150;
 let id, key, metric, rows, queue, active, asking, observer, held, ordered, parts;
 
 export function start(main, argument) {
-	id = argument ? Object.keys(METRICS).find(id => METRICS[id].route === argument) : 'temp';
+	id = argument ? Object.keys(METRICS).find(id => METRICS[id].name.toLowerCase() === argument) : 'temp';
 	key = argument;
-	metric = METRICS[id] ?? { name: visible(argument, 60), unit: '', limit: null, scale: fitted() };
+	metric = METRICS[id] ?? {name: visible(argument, 60), unit: '', limit: null, scale: fitted()};
 	rows = new Map();
 	queue = [];
 	active = 0;
 	asking = new AbortController();
 	observer = new IntersectionObserver(entries => {
-		for (const { target: { row }, isIntersecting } of entries) {
+		for (const {target: {row}, isIntersecting} of entries) {
 			row.seen = isIntersecting;
 			if (isIntersecting) { paint(row); hour(row); }
 		}
-	}, { rootMargin: '100px' });
+	}, {rootMargin: '100px'});
 	build(main);
 	fill();
 }
@@ -41,21 +41,21 @@ export function stop() {
 }
 
 function build(main) {
-	const tabs = group('Figure', Object.fromEntries(Object.values(METRICS).map(({ route, name }) => [route, name])), route => { location.hash = '#/figure/' + route; });
-	press(tabs, metric.route);
+	const tabs = group('Figure', Object.fromEntries(Object.values(METRICS).map(({name}) => [name.toLowerCase(), name])), route => { location.hash = '#/figure/' + route; });
+	press(tabs, metric.name.toLowerCase());
 	tabs.append(el('input.field', { placeholder: 'Any figure, as load.0', 'aria-label': 'Any figure', spellcheck: 'false', onchange: event => { location.hash = '#/figure/' + encodeURIComponent(event.target.value); } }));
 	if (!id) tabs.lastChild.value = key;
 	parts = {
-		sentence: el('div.sentence'), aside: el('div.aside'), canvas: el('canvas', { role: 'img', 'aria-label': 'Distribution of ' + metric.name }),
-		limit: el('i'), ticks: el('span.scale', { 'aria-hidden': true }), none: el('p.nothing'),
+		sentence: el('div.sentence'), aside: el('div.aside'), canvas: el('canvas', {role: 'img', 'aria-label': 'Distribution of ' + metric.name}),
+		limit: el('i'), ticks: el('span.scale', {'aria-hidden': true}), none: el('p.nothing'),
 		list: el('div.rows', { onpointerenter: () => { held = true; }, onpointerleave: () => { held = false; } }),
 	};
 	const column = text => el(/^(rank|now|low|high|in 1 h)$/.test(text) ? 'span.num' : 'span', text);
-	if (metric.limit !== null) parts.list.append(el('span.limit', { 'aria-hidden': true }, parts.limit));
+	if (metric.limit !== null) parts.list.append(el('span.limit', {'aria-hidden': true}, parts.limit));
 	main.replaceChildren(el('div.page', el('div.title', el('h1', metric.name + ', all boards'), el('span.dim', metric.unit ? metric.unit + ', now' : 'now'), tabs),
 		el('div.rank', el('div.spread', parts.sentence, el('div.plot', parts.canvas), parts.aside),
 			el('div.row.columns', ['rank', '', 'board', 'now'].map(column), parts.ticks, ['last hour, own scale', 'low', 'high', 'in 1 h', 'state'].map(column)), parts.list, parts.none)));
-	const { scale, limit } = metric, steps = id === 'temp' ? 6 : 5;
+	const {scale, limit} = metric, steps = id === 'temp' ? 6 : 5;
 	parts.limit.style.left = `calc(6px + ${place(scale, limit)} * (100% - 12px))`;
 	for (let n = 0; n <= steps; n++) {
 		const tick = el('span', any(Number((scale[0] + n / steps * (scale[1] - scale[0])).toPrecision(6))));
@@ -70,7 +70,7 @@ const lost = board => board.state === 'lost';
 /** Rows for the boards that have the figure, the highest first, lost ones last. */
 function fill() {
 	const list = [...boards.values()].filter(board => Number.isFinite(value(board))).sort((a, b) => lost(a) - lost(b) || value(b) - value(a) || byName(a, b));
-	for (const [board, { node }] of rows) if (!list.includes(board)) { observer.unobserve(node); node.remove(); rows.delete(board); }
+	for (const [board, {node}] of rows) if (!list.includes(board)) { observer.unobserve(node); node.remove(); rows.delete(board); }
 	list.forEach((board, i) => {
 		const row = rows.get(board) ?? newRow(board);
 		say(row.rank, String(i + 1));
@@ -83,10 +83,10 @@ function fill() {
 }
 
 function newRow(board) {
-	const row = { board, line: svg('line', { y1: '50%', y2: '50%' }), dot: svg('circle', { cy: '50%', r: 4 }), spark: svg('path'), shape: el('span') };
-	for (const [id, classes] of Object.entries({ rank: 'num.dim', now: 'num.now', low: 'num.mid', high: 'num.mid', change: 'num.mid', word: 'word' })) row[id] = el('span.' + classes);
-	row.node = el('a.row', { href: board.href }, row.rank, row.shape, el('span.name', { title: board.shown }, board.shown), row.now, svg('svg.scale', { 'aria-hidden': true }, row.line, row.dot),
-		svg('svg.spark', { viewBox: '0 0 60 100', preserveAspectRatio: 'none', 'aria-hidden': true }, row.spark), row.low, row.high, row.change, row.word);
+	const row = {board, line: svg('line', {y1: '50%', y2: '50%'}), dot: svg('circle', {cy: '50%', r: 4}), spark: svg('path'), shape: el('span')};
+	for (const [id, classes] of Object.entries({rank: 'num.dim', now: 'num.now', low: 'num.mid', high: 'num.mid', change: 'num.mid', word: 'word'})) row[id] = el('span.' + classes);
+	row.node = el('a.row', {href: board.href}, row.rank, row.shape, el('span.name', {title: board.shown}, board.shown), row.now, svg('svg.scale', {'aria-hidden': true}, row.line, row.dot),
+		spark(row.spark), row.low, row.high, row.change, row.word);
 	row.node.row = row;
 	rows.set(board, row);
 	parts.list.append(row.node);
@@ -96,7 +96,7 @@ function newRow(board) {
 }
 
 function paint(row) {
-	const { board } = row;
+	const {board} = row;
 	if (row.state !== board.state) {
 		row.node.dataset.state = row.state = board.state;
 		row.shape.replaceChildren(icon(board.state));
@@ -107,7 +107,6 @@ function paint(row) {
 	row.dot.setAttribute('class', lost(board) ? 'lost' : isOver(metric, value(board)) ? 'over' : '');
 }
 
-/** Asks for the last hour of a row in view, once. */
 function hour(row) {
 	if (row.asked) return;
 	row.asked = true;
@@ -119,7 +118,7 @@ async function next() {
 	const row = active < ASK_AT_ONCE && queue.shift();
 	if (!row) return;
 	active++;
-	const to = now(), { signal } = asking;
+	const to = now(), {signal} = asking;
 	const answer = row.seen ? await history(row.board.name, id ? row.board.series[id] : key, to - 3600, to, HOUR_POINTS, signal).catch(() => null) : null;
 	if (signal.aborted) return;
 	active--;
@@ -128,7 +127,7 @@ async function next() {
 	next();
 }
 
-function drawHour(row, { t, avg, min, max }, to) {
+function drawHour(row, {t, avg, min, max}, to) {
 	const known = avg.filter(x => x !== null), numbers = list => list.filter(x => x !== null), short = id ? whole : any;
 	if (!known.length) return;
 	const low = Math.min(...numbers(min)), high = Math.max(...numbers(max)), bottom = Math.min(...known) - 1, span = Math.max(...known) + 1 - bottom;
@@ -147,13 +146,12 @@ function drawHour(row, { t, avg, min, max }, to) {
 }
 
 function draw() {
-	const list = [...rows.keys()].filter(board => !lost(board)).map(board => ({ value: value(board), state: board.state }));
-	const { text, dots } = drawSpread(parts.canvas, metric, list, id ? tenths : any);
+	const list = [...rows.keys()].filter(board => !lost(board)).map(board => ({value: value(board), state: board.state}));
+	const {text, dots} = drawSpread(parts.canvas, metric, list, id ? tenths : any);
 	parts.sentence.replaceChildren(...text.map((part, i) => (i % 2 ? el('b', part) : part)));
 	parts.aside.replaceChildren(dots ? 'Each dot is a board.' : 'The height counts boards.', el('br'), 'Shaded: the middle half.');
 }
 
-/** A scale for a series that has none of its own. */
 function fitted() {
 	const all = [...boards.values()].map(value).filter(Number.isFinite), low = Math.min(0, ...all), high = Math.max(0, ...all);
 	return [low < 0 ? -roundUp(-low) : 0, high > 0 || low === 0 ? roundUp(high) : 0];
@@ -161,7 +159,7 @@ function fitted() {
 
 export function snapshot() { fill(); }
 
-export function changes({ changed, moved, gone }) {
+export function changes({changed, moved, gone}) {
 	for (const board of changed) {
 		const row = rows.get(board);
 		if (row?.seen) paint(row);
@@ -174,4 +172,4 @@ export function second() {
 	if (!held && !document.activeElement?.closest('.rows') && now() - ordered >= REORDER_SECONDS) fill();
 }
 
-export { draw as resize, draw as theme };
+export {draw as resize, draw as theme};

@@ -12,19 +12,16 @@ export function fixed(value, decimals) {
 export const whole = value => fixed(value, 0);
 export const tenths = value => fixed(value, 1);
 
-/** With its sign. */
 export function change(value) {
 	return (Number(tenths(value)) > 0 ? '+' : '') + tenths(value);
 }
 
-/** Any value of a report. */
 export function any(value) {
 	if (typeof value === 'boolean') return value ? 'yes' : 'no';
 	if (typeof value === 'string') return visible(value);
-	return Number.isInteger(value) ? grouped(value) : fixed(value, Math.abs(value) < 10 ? 3 : 1);
+	return Number.isInteger(value) ? grouped(value) : fixed(value, Math.abs(value) < 10 ? 3 : 1).replace(/0+$/, '');
 }
 
-/** 2 410 000 */
 export function grouped(value) {
 	return whole(value).replace(/\B(?=(\d{3})+(?!\d))/g, '\u2009');
 }
@@ -49,13 +46,11 @@ export function duration(seconds) {
 	return d ? `${d} d ${h} h` : h ? `${h} h ${m} min` : m ? `${m} min ${s} s` : `${s} s`;
 }
 
-/** 12:04, or 12:04:11 */
 export function clock(time, seconds) {
 	const at = new Date(time * 1000);
 	return two(at.getHours()) + ':' + two(at.getMinutes()) + (seconds ? ':' + two(at.getSeconds()) : '');
 }
 
-/** 24 Nov */
 export function day(time) {
 	const at = new Date(time * 1000);
 	return at.getDate() + ' ' + MONTHS[at.getMonth()];
@@ -74,13 +69,11 @@ export function span(from, to, now) {
 	return moment(from, now) + '–' + (day(from) === day(to) ? clock(to) : moment(to, now));
 }
 
-/** The length of a bucket. */
 export function step(seconds) {
 	const [size, unit] = seconds < 60 ? [1, ' s'] : seconds < 3600 ? [60, ' min'] : [3600, ' h'];
 	return fixed(seconds / size, seconds % size ? 1 : 0) + unit;
 }
 
-/** Bytes in units of a thousand. */
 export function bytes(value) {
 	const [size, unit] = [[1e12, ' TB'], [1e9, ' GB'], [1e6, ' MB'], [1e3, ' kB']].find(([least]) => Math.abs(value) >= least) ?? [1, ' B'];
 	return Number.isFinite(value) ? fixed(value / size, size > 1 ? 1 : 0).replace('.0', '') + unit : '–';

@@ -1,23 +1,22 @@
 // The head in every view: counts by state, one line of trouble in words, the clock, and the banner of a lost hub.
 
-import { STATES, STATE_KEYS } from './metrics.js';
-import { boards, counts, hub, now, trouble } from './model.js';
-import { choice } from './choice.js';
-import { tryNow } from './data.js';
-import { clock, plural } from './format.js';
+import {STATES, STATE_KEYS} from './metrics.js';
+import {boards, counts, hub, now, trouble} from './model.js';
+import {choice} from './choice.js';
+import {tryNow} from './data.js';
+import {clock, plural} from './format.js';
 import { $, el, icon, say } from './dom.js';
 
 const STRIP_MAX = 8;
 
 export function startHead(chooseState) {
-	$('counts').append(...STATE_KEYS.map(state => el('button.count', { 'data-state': state, onclick: () => chooseState(state) }, icon(state), el('b', '0'), el('em', STATES[state].toLowerCase()))));
+	$('counts').append(...STATE_KEYS.map(state => el('button.count', {'data-state': state, onclick: () => chooseState(state)}, icon(state), el('b', '0'), el('em', STATES[state].toLowerCase()))));
 }
 
-/** What changes with a board's state. */
 export function drawHead() {
 	const count = counts(), bad = trouble();
 	for (const button of $('counts').children) {
-		const { state } = button.dataset;
+		const {state} = button.dataset;
 		say(button.children[1], String(count[state]));
 		button.classList.toggle('none', !count[state]);
 		button.setAttribute('aria-label', `${count[state]} ${state}`);
@@ -30,7 +29,6 @@ export function drawHead() {
 	if (hub.lost === null) drawStrip(bad);
 }
 
-/** The clock and what stands beside it. */
 export function drawSecond() {
 	say($('clock'), hub.heard ? clock(now(), true) : '');
 	say($('live'), hub.lost !== null ? 'not live' : hub.heard ? plural(boards.size, 'board') + ', live' : '');
@@ -45,7 +43,7 @@ export function announce(moved) {
 
 /** "Power: under-voltage on pi-garage", as nodes. */
 export function sentence(board, link) {
-	const shown = el('bdi', board.shown), name = link ? el('a', { href: board.href }, shown) : shown;
+	const shown = el('bdi', board.shown), name = link ? el('a', {href: board.href}, shown) : shown;
 	const [, area, rest] = /^([A-Z][\w-]*): (.*)$/.exec(board.why) ?? [];
 	if (area) return [el('b', area + ': '), rest + ' on ', name];
 	if (board.state === 'lost') return [el('b', 'Lost: '), name, ' ' + (board.why || 'not heard')];
@@ -56,16 +54,15 @@ function drawBanner() {
 	const lost = hub.lost !== null, banner = $('hublost'), text = hub.heard ? `Hub not reached since ${clock(hub.lost, true)}. Figures are as of then; trying again.` : 'Hub not reached. Nothing is known of the boards yet; trying again.';
 	document.documentElement.classList.toggle('gone', lost);
 	if (!lost) banner.replaceChildren();
-	else if (banner.children[1]?.textContent !== text) banner.replaceChildren(icon('lost'), el('span', text), el('button.btn', { onclick: tryNow }, 'Try now'));
+	else if (banner.children[1]?.textContent !== text) banner.replaceChildren(icon('lost'), el('span', text), el('button.btn', {onclick: tryNow}, 'Try now'));
 }
 
-/** As many boards as there is room for. */
 function drawStrip(bad) {
 	const strip = $('strip'), small = innerWidth <= 600;
 	if (!bad.length) strip.replaceChildren(el('span.dim', 'No active alerts.' + (boards.size > 1 ? ' All boards are well.' : '')));
 	for (let room = small ? 1 : STRIP_MAX; bad.length && room > 0; room--) {
-		strip.replaceChildren(...bad.slice(0, room).map(board => el('a', { 'data-state': board.state, href: board.href }, icon(board.state), el('span', sentence(board), board.sinceText))),
-			...(bad.length > room ? [el('a.more', { href: '#/alerts' }, `${bad.length - room} more`)] : []));
+		strip.replaceChildren(...bad.slice(0, room).map(board => el('a', {'data-state': board.state, href: board.href}, icon(board.state), el('span', sentence(board), board.sinceText))),
+			...(bad.length > room ? [el('a.more', {href: '#/alerts'}, `${bad.length - room} more`)] : []));
 		if (small || strip.scrollWidth <= strip.clientWidth) break;
 	}
 }

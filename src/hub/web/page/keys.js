@@ -1,7 +1,7 @@
 // Keys of every view, and the view that lists them.
 
-import { showAll } from './choice.js';
-import { STATE_KEYS } from './metrics.js';
+import {showAll} from './choice.js';
+import {STATE_KEYS} from './metrics.js';
 import { $, el } from './dom.js';
 
 const KEYS = {
@@ -9,12 +9,11 @@ const KEYS = {
 	'← ↑ → ↓': 'move over the tiles; Enter opens', 'Home End': 'first, last tile', 'j k': 'next, previous board', '[ ]': 'shorter, longer range',
 	'← →': 'move the cursor over the charts; with Shift by 20', Esc: 'let go, show all, back', t: 'light or dark', '?': 'this list',
 };
-const GO = { w: '#/', f: '#/figure/temperature', a: '#/alerts', '?': '#/keys' };
+const GO = {w: '#/', f: '#/figure/temperature', a: '#/alerts', '?': '#/keys'};
 
-/** `view()`: the view that is shown; `route()`: its name. */
-export function startKeys({ chooseState, switchTheme, view, route }) {
+export function startKeys({chooseState, switchTheme, view, route}) {
 	addEventListener('keydown', event => {
-		const { key, target } = event, typing = target.tagName === 'INPUT';
+		const {key, target} = event, typing = target.tagName === 'INPUT';
 		if (event.ctrlKey || event.metaKey || event.altKey || typing && key !== 'Escape') return;
 		if (view().key?.(event)) /* the view's */;
 		else if (key === 'Escape' && typing) target.blur();
@@ -36,6 +35,6 @@ export function start(main) {
 function find(route) {
 	if (!route) return $('find')?.focus();
 	showAll();
-	addEventListener('hashchange', () => $('find')?.focus(), { once: true });
+	addEventListener('hashchange', () => $('find')?.focus(), {once: true});
 	location.hash = '#/';
 }

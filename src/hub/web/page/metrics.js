@@ -3,19 +3,18 @@
 
 /** In the fixed order of a tile. `scale` is the same for all boards, so that they compare; `limit` is the hub's. */
 export const METRICS = {
-	cpu: { name: 'CPU', short: 'cpu', unit: '%', scale: [0, 100], limit: null, route: 'cpu' },
-	mem: { name: 'Memory', short: 'mem', unit: '%', scale: [0, 100], limit: 90, route: 'memory' },
-	temp: { name: 'Temperature', short: '°C', unit: '°C', scale: [30, 90], limit: 80, route: 'temperature' },
-	disk: { name: 'Disk', short: 'disk', unit: '%', scale: [0, 100], limit: 90, route: 'disk' },
+	cpu: {name: 'CPU', short: 'cpu', unit: '%', scale: [0, 100], limit: null},
+	mem: {name: 'Memory', short: 'mem', unit: '%', scale: [0, 100], limit: 90},
+	temp: {name: 'Temperature', short: '°C', unit: '°C', scale: [30, 90], limit: 80},
+	disk: {name: 'Disk', short: 'disk', unit: '%', scale: [0, 100], limit: 90},
 };
 export const METRIC_KEYS = Object.keys(METRICS);
 
-/** Worst first. */
-export const STATES = { critical: 'Critical', lost: 'Lost', warning: 'Warning', well: 'Well' };
+export const STATES = {critical: 'Critical', lost: 'Lost', warning: 'Warning', well: 'Well'};
 export const STATE_KEYS = Object.keys(STATES);
 export const severity = state => STATE_KEYS.indexOf(state);
 
-export const BADGES = { undervoltage: 'Under-voltage', throttled: 'Throttled', readonly: 'Read-only', rebooted: 'Rebooted', 'clock-off': 'Clock off' };
+export const BADGES = {undervoltage: 'Under-voltage', throttled: 'Throttled', readonly: 'Read-only', rebooted: 'Rebooted', 'clock-off': 'Clock off'};
 const REBOOTED_SECONDS = 3600;
 const CLOCK_OFF_SECONDS = 2;
 
@@ -30,7 +29,6 @@ const SHAPES = {
 
 export const newIndex = () => Object.fromEntries(Object.keys(SHAPES).map(name => [name, []]));
 
-/** Takes a key that is new into a board's index. */
 export function indexKey(index, key) {
 	for (const name in SHAPES) if (SHAPES[name].test(key)) index[name].push(key);
 }
@@ -43,27 +41,26 @@ export function middle(key) {
 export const number = value => (typeof value === 'number' ? value : NaN);
 
 /** The key of the series that each metric is, for this board; undefined where it has none. */
-export function seriesOf({ values, index: { cores, disks } }) {
+export function seriesOf({values, index: {cores, disks}}) {
 	const first = (...keys) => keys.find(key => values.has(key)), fuller = (most, key) => (number(values.get(key)) > (number(values.get(most)) || -1) ? key : most);
-	return { cpu: first('cpu', cores[0]), mem: first('mem', 'memory.percent_used'), temp: first('cpu_temp'), disk: disks.reduce(fuller, disks[0]) };
+	return {cpu: first('cpu', cores[0]), mem: first('mem', 'memory.percent_used'), temp: first('cpu_temp'), disk: disks.reduce(fuller, disks[0])};
 }
 
-export function badgesOf({ values, index, heard }, now) {
+export function badgesOf({values, index}) {
 	const on = key => values.get(key) === true;
 	return Object.entries({
 		undervoltage: on('throttled.under_voltage'),
 		throttled: ['throttled', 'frequency_capped', 'soft_temperature_limit'].some(name => on('throttled.' + name)),
 		readonly: index.readonly.some(on),
-		rebooted: number(values.get('uptime')) + Math.max(0, now - heard) < REBOOTED_SECONDS,
+		rebooted: number(values.get('uptime')) < REBOOTED_SECONDS,
 		'clock-off': values.get('clock.synchronised') === false || Math.abs(number(values.get('clock.offset'))) > CLOCK_OFF_SECONDS,
 	}).filter(([, is]) => is).map(([id]) => id);
 }
 
-/** A value's place on a scale, 0 to 1. */
 export function place([low, high], value) {
 	return Math.max(0, Math.min(1, (value - low) / (high - low))) || 0;
 }
 
-export function isOver({ limit }, value) {
+export function isOver({limit}, value) {
 	return limit !== null && value >= limit;
 }

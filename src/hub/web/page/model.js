@@ -1,14 +1,13 @@
 // All that is known of the fleet: boards by name, as the hub's event stream tells of them. Nobody else changes it.
 
-import { METRIC_KEYS, STATES, badgesOf, indexKey, newIndex, number, seriesOf, severity } from './metrics.js';
-import { capital, moment, visible } from './format.js';
+import {METRIC_KEYS, STATES, badgesOf, indexKey, newIndex, number, seriesOf, severity} from './metrics.js';
+import {capital, moment, visible} from './format.js';
 
 export const boards = new Map();
 
 /** The hub's clock at the last frame, when that came, and since when it is not reached (Unix seconds; null: reached). */
-export const hub = { now: 0, at: 0, lost: null, heard: false };
+export const hub = {now: 0, at: 0, lost: null, heard: false};
 
-/** What a tile's line can show. */
 export const LINE_SAMPLES = 64;
 export const LINE_SECONDS = 60;
 
@@ -40,14 +39,13 @@ class Board {
 		this.next = 0;
 	}
 
-	/** Takes what a snapshot or a change has of it. */
 	take(host) {
 		if ('state' in host) this.state = Object.hasOwn(STATES, host.state) ? host.state : 'warning';
 		if ('why' in host) this.why = visible(host.why ?? '');
 		if ('since' in host) this.since = Number(host.since);
 		if ('model' in host) this.model = visible(host.model ?? '', 60);
 		if ('source' in host) this.source = String(host.source);
-		if ('tags' in host) this.tags = Object.entries(host.tags ?? {}).map(([key, value]) => ({ id: key + '=' + value, key: visible(key), text: visible(value, 40) }));
+		if ('tags' in host) this.tags = Object.entries(host.tags ?? {}).map(([key, value]) => ({id: key + '=' + value, key: visible(key), text: visible(value, 40)}));
 		let isNew = false, isSign = false;
 		for (const key of Object.keys(host.values ?? {})) {
 			const value = host.values[key];
@@ -57,7 +55,7 @@ class Board {
 		}
 		if (isNew || isSign) {
 			this.series = seriesOf(this);
-			this.badges = badgesOf(this, hub.now);
+			this.badges = badgesOf(this);
 		}
 		for (const key of METRIC_KEYS) this.figures[key] = number(this.values.get(this.series[key]));
 		if (this.series.cpu !== 'cpu') this.figures.cpu = mean(this.index.cores.map(key => this.values.get(key)));
@@ -77,7 +75,6 @@ class Board {
 		return now() - this.heard > (this.interval > 0 ? Math.max(5, 3 * this.interval + 2) : STALE_SECONDS);
 	}
 
-	/** Why it is not well, with "since". */
 	get sentence() {
 		return this.state === 'well' ? '' : capital(this.why || STATES[this.state]) + this.sinceText;
 	}
@@ -109,7 +106,7 @@ export function takeSnapshot(snapshot) {
 }
 
 /** Cells that changed. Returns the boards that did, those of them in another state than before, and names that are gone. */
-export function takeChanges({ now, hosts = [], gone = [] }) {
+export function takeChanges({now, hosts = [], gone = []}) {
 	touch(now);
 	const changed = new Set(), moved = [];
 	for (const host of hosts) {
@@ -119,29 +116,29 @@ export function takeChanges({ now, hosts = [], gone = [] }) {
 		changed.add(board);
 		if (board.state !== state) moved.push(board);
 	}
-	return { changed, moved, gone: gone.filter(name => boards.delete(name)) };
+	return {changed, moved, gone: gone.filter(name => boards.delete(name))};
 }
 
 function touch(time) {
-	Object.assign(hub, { now: time, at: performance.now(), lost: null, heard: true });
+	Object.assign(hub, {now: time, at: performance.now(), lost: null, heard: true});
 }
 
 export function counts() {
 	const count = Object.fromEntries(Object.keys(STATES).map(state => [state, 0]));
-	for (const { state } of boards.values()) count[state]++;
+	for (const {state} of boards.values()) count[state]++;
 	return count;
 }
 
-/** Boards that are not well, worst first, the newest trouble of a kind first. */
 export function trouble() {
 	return [...boards.values()].filter(board => board.state !== 'well').sort(byTrouble);
 }
 
+/** Worst first, then newest first; boards that are well by name. */
 export function byTrouble(a, b) {
-	return severity(a.state) - severity(b.state) || b.since - a.since || byName(a, b);
+	return severity(a.state) - severity(b.state) || a.state !== 'well' && b.since - a.since || byName(a, b);
 }
 
-const collator = new Intl.Collator('en', { numeric: true });
+const collator = new Intl.Collator('en', {numeric: true});
 
 export function byName(a, b) {
 	return collator.compare(a.name, b.name) || (a.name < b.name ? -1 : 1);

@@ -1,9 +1,9 @@
 // One tile of the wall, large or small. A board is bound to it; only what differs is written.
 
-import { BADGES, METRICS, METRIC_KEYS, STATES, isOver, place } from './metrics.js';
-import { LINE_SAMPLES, LINE_SECONDS, now } from './model.js';
-import { age, whole } from './format.js';
-import { el, icon, say, svg } from './dom.js';
+import {BADGES, METRICS, METRIC_KEYS, STATES, isOver, place} from './metrics.js';
+import {LINE_SAMPLES, LINE_SECONDS, now} from './model.js';
+import {age, whole} from './format.js';
+import {el, icon, say, spark, svg} from './dom.js';
 
 export class Tile {
 	constructor(large) {
@@ -19,7 +19,7 @@ export class Tile {
 
 	/** Writes what is not a figure, where the board, its state or its badges are others. */
 	write() {
-		const { board } = this, written = [board.name, board.state, board.sentence, board.badges, board.model].join('\n');
+		const {board} = this, written = [board.name, board.state, board.sentence, board.badges, board.model].join('\n');
 		if (!this.link) this.build();
 		if (written === this.written) return;
 		this.written = written;
@@ -27,22 +27,21 @@ export class Tile {
 		this.shape.setAttribute('href', '#' + board.state);
 		this.link.setAttribute('href', board.href);
 		for (const word of this.words) say(word, STATES[board.state]);
-		for (const [node, text, title = text] of [[this.name, board.shown], [this.why, board.sentence], [this.model, board.shortModel, board.model]]) {
+		for (const [node, text, title = text] of [[this.name, board.shown], [this.why, board.sentence || 'Nothing to report'], [this.model, board.shortModel, board.model]]) {
 			say(node, text);
 			node.title = title;
 		}
-		this.badges.replaceChildren(...board.badges.map(id => el('span', { title: BADGES[id] }, icon(id, 'badge'), el('span', BADGES[id].toLowerCase()))));
+		this.badges.replaceChildren(...board.badges.map(id => el('span', {title: BADGES[id]}, icon(id, 'badge'), el('span', BADGES[id].toLowerCase()))));
 		this.label();
 	}
 
 	/** The whole sentence for a screen reader: renewed on focus and on change of state, not every second. */
 	label() {
-		const { board } = this, { cpu, mem, temp, disk } = board.figures;
+		const {board} = this, {cpu, mem, temp, disk} = board.figures;
 		this.link.setAttribute('aria-label', [`${board.shown}, ${STATES[board.state]}${board.sentence && ': ' + board.sentence}`, board.model,
 			`CPU ${whole(cpu)} %, memory ${whole(mem)} %, ${temp === temp ? whole(temp) + ' °C' : 'no temperature'}, disk ${whole(disk)} %`, board.badges.map(id => BADGES[id]).join(', ')].filter(Boolean).join('. '));
 	}
 
-	/** Writes figures, age and the line of `metric`. */
 	paint(metric) {
 		this.write();
 		METRIC_KEYS.forEach((key, i) => figure(this.figs[i], METRICS[key], this.board.figures[key]));
@@ -59,7 +58,7 @@ export class Tile {
 
 	/** The last minute on the metric's fixed scale: tiles compare by eye. A gap is a gap. */
 	line(metric) {
-		const { board } = this, { scale } = METRICS[metric], start = now() - LINE_SECONDS, reach = Math.max(3, board.interval * 2.5 || 0);
+		const {board} = this, {scale} = METRICS[metric], start = now() - LINE_SECONDS, reach = Math.max(3, board.interval * 2.5 || 0);
 		let path = '', before = NaN, x = 0, y = 0, value = NaN;
 		for (let i = 0; i < LINE_SAMPLES && board.state !== 'lost'; i++) {
 			const at = (board.next + i) % LINE_SAMPLES, time = board.times[at];
@@ -84,18 +83,18 @@ export class Tile {
 		this.figs = METRIC_KEYS.map(key => newFigure(METRICS[key]));
 		this.path = svg('path');
 		this.end = svg('path');
-		this.link = el('a', { tabindex: -1 },
-			el('span.head', svg('svg.shape', { viewBox: '0 0 16 16', 'aria-hidden': true }, this.shape), this.name, this.words[0]), this.why,
+		this.link = el('a', {tabindex: -1},
+			el('span.head', svg('svg.shape', {viewBox: '0 0 16 16', 'aria-hidden': true}, this.shape), this.name, this.words[0]), this.why,
 			el('span.line', this.words[1], this.badges, this.model), this.heard, el('span.figs', this.figs.map(fig => fig.node)),
-			svg('svg.spark', { viewBox: '0 0 60 100', preserveAspectRatio: 'none', 'aria-hidden': true }, this.path, this.end));
+			spark(this.path, this.end));
 		this.node.append(this.link);
 	}
 }
 
-function newFigure({ short, scale, limit }) {
+function newFigure({short, scale, limit}) {
 	const value = el('b'), bar = el('u'), node = el('span.fig', value, el('i', short), short === '°C' && el('em', '°'), el('s', bar));
 	if (limit) node.style.setProperty('--limit', place(scale, limit) * 100 + '%');
-	return { node, value, bar };
+	return {node, value, bar};
 }
 
 function figure(fig, metric, value) {

@@ -1,18 +1,17 @@
 // The wall: every board as a tile, trouble large and first. Order is put right at most every 5 s and never under
 // the pointer or the focus; only tiles in view are painted, a few milliseconds a frame.
 
-import { BADGES, METRICS } from './metrics.js';
-import { boards, now } from './model.js';
-import { ORDERS, choice, chosen, nextIn, showAll } from './choice.js';
-import { plural } from './format.js';
-import { el, group, icon, press, say } from './dom.js';
-import { Tile } from './tile.js';
+import {BADGES, METRICS} from './metrics.js';
+import {boards, now} from './model.js';
+import {ORDERS, choice, chosen, nextIn, showAll} from './choice.js';
+import {plural} from './format.js';
+import {el, group, icon, press, say} from './dom.js';
+import {Tile} from './tile.js';
 import * as add from './add.js';
 
 const LARGE_MAX = 21;
 const REORDER_SECONDS = 5;
 const SLICE_MS = 4;
-/** The tags of most boards have a button each. */
 const TAGS_MAX = 12;
 
 let main, first, list, tileOf, seen, due, later, held, unordered, ordered, painting, observer, find, orders, badges, tags, large, small, nothing;
@@ -27,12 +26,12 @@ export function start(place) {
 	later = []; // tiles out of view, to be written when idle
 	held = unordered = false;
 	observer = new IntersectionObserver(entries => {
-		for (const { target: { tile }, isIntersecting } of entries) {
+		for (const {target: {tile}, isIntersecting} of entries) {
 			if (isIntersecting) due.add(tile);
 			seen[isIntersecting ? 'add' : 'delete'](tile);
 		}
 		paint();
-	}, { rootMargin: '80px' });
+	}, {rootMargin: '80px'});
 	build();
 	layout();
 }
@@ -49,21 +48,21 @@ function isFirstRun() {
 }
 
 function build() {
-	find = el('input', { type: 'search', id: 'find', placeholder: 'Find a board', 'aria-label': 'Find a board', autocomplete: 'off', spellcheck: 'false', oninput: () => choose('text', find.value.trim(), true) });
+	find = el('input', {type: 'search', id: 'find', placeholder: 'Find a board', 'aria-label': 'Find a board', autocomplete: 'off', spellcheck: 'false', oninput: () => choose('text', find.value.trim(), true)});
 	orders = group('Order', ORDERS, id => choose('order', id, true));
-	orders.prepend(el('span', { 'aria-hidden': true }, 'Order'));
-	const chips = name => el('div.chips', { role: 'group', 'aria-label': name });
+	orders.prepend(el('span', {'aria-hidden': true}, 'Order'));
+	const chips = name => el('div.chips', {role: 'group', 'aria-label': name});
 	badges = chips('Show only boards with');
-	badges.append(...Object.entries(BADGES).map(([id, text]) => el('button.chip', { 'data-value': id, onclick: () => choose('badge', id) }, icon(id, 'badge'), text + ' ', el('b'))));
+	badges.append(...Object.entries(BADGES).map(([id, text]) => el('button.chip', {'data-value': id, onclick: () => choose('badge', id)}, icon(id, 'badge'), text + ' ', el('b'))));
 	tags = chips('Tags');
 	[large, small] = ['large', 'small'].map(size => {
-		const part = { title: el('h2'), count: el('span'), legend: el('span.legend'), tiles: [] };
+		const part = {title: el('h2'), count: el('span'), legend: el('span.legend'), tiles: []};
 		part.grid = el('ul.grid.' + size, { role: 'list', onfocusin: focused, onpointerenter: () => { held = true; }, onpointerleave: () => { held = false; hint(); } });
 		part.node = el('section', el('div.sec', part.title, part.count, part.legend), part.grid);
 		return part;
 	});
 	nothing = el('p.nothing', 'No board matches. Escape shows all boards.');
-	main.replaceChildren(el('h1.hidden', 'All boards'), el('div.tools', el('div.find', find, el('kbd', { 'aria-hidden': true }, '/')), orders, badges, tags), large.node, small.node, nothing);
+	main.replaceChildren(el('h1.hidden', 'All boards'), el('div.tools', el('div.find', find, el('kbd', {'aria-hidden': true}, '/')), orders, badges, tags), large.node, small.node, nothing);
 }
 
 /** Takes one choice; the same again lets it go, unless it always has a value. */
@@ -113,7 +112,7 @@ function put(part, list) {
 }
 
 function heads(bad) {
-	const { name, scale, unit } = METRICS[choice.order] ?? METRICS.cpu, word = name === 'CPU' ? name : name.toLowerCase();
+	const {name, scale, unit} = METRICS[choice.order] ?? METRICS.cpu, word = name === 'CPU' ? name : name.toLowerCase();
 	say(large.title, 'Needs a look');
 	say(small.title, METRICS[choice.order] ? `All, highest ${word} first` : choice.order === 'name' ? 'All, by name' : bad === LARGE_MAX ? 'All others' : 'Well');
 	say(small.legend, `In each tile: cpu %, memory %, temperature °C, fullest disk %. Line: ${word}, last 60 s, ${scale.join(' to ')} ${unit}.`);
@@ -129,7 +128,7 @@ function controls() {
 	const count = {}, tag = new Map();
 	for (const board of boards.values()) {
 		for (const id of board.badges) count[id] = (count[id] ?? 0) + 1;
-		for (const one of board.tags) tag.set(one.id, { ...one, boards: (tag.get(one.id)?.boards ?? 0) + 1 });
+		for (const one of board.tags) tag.set(one.id, {...one, boards: (tag.get(one.id)?.boards ?? 0) + 1});
 	}
 	if (find.value.trim() !== choice.text) find.value = choice.text;
 	for (const node of badges.children) {
@@ -137,8 +136,8 @@ function controls() {
 		say(node.lastChild, String(n));
 		node.disabled = !n && choice.badge !== node.dataset.value;
 	}
-	const shown = [...tag.values()].sort((a, b) => b.boards - a.boards).slice(0, TAGS_MAX).sort((a, b) => (a.text < b.text ? -1 : 1)), ids = shown.map(({ id }) => id).join('\n');
-	if (tags.ids !== ids) tags.replaceChildren(...shown.map(({ id, key, text }) => el('button.chip', { 'data-value': id, title: key + ': ' + text, onclick: () => choose('tag', id) }, el('bdi', '#' + text))));
+	const shown = [...tag.values()].sort((a, b) => b.boards - a.boards).slice(0, TAGS_MAX).sort((a, b) => (a.text < b.text ? -1 : 1)), ids = shown.map(({id}) => id).join('\n');
+	if (tags.ids !== ids) tags.replaceChildren(...shown.map(({id, key, text}) => el('button.chip', {'data-value': id, title: key + ': ' + text, onclick: () => choose('tag', id)}, el('bdi', '#' + text))));
 	tags.ids = ids;
 	press(orders, choice.order);
 	press(badges, choice.badge);
@@ -153,7 +152,7 @@ export function snapshot() {
 export function changes(what) {
 	if (first !== isFirstRun()) return snapshot();
 	if (first) return add.changes(what);
-	const { changed, moved, gone } = what;
+	const {changed, moved, gone} = what;
 	for (const board of changed) if (seen.has(tileOf.get(board))) due.add(tileOf.get(board));
 	for (const tile of moved.map(board => tileOf.get(board)).filter(Boolean)) {
 		if (!seen.has(tile)) later.push(tile);
@@ -199,13 +198,13 @@ function rove(board) {
 	return tile.link;
 }
 
-function focused({ target }) {
-	const { tile } = target.closest('.tile');
+function focused({target}) {
+	const {tile} = target.closest('.tile');
 	rove(tile.board);
 	tile.label();
 }
 
-export function key({ key, target }) {
+export function key({key, target}) {
 	if (first) return false;
 	if (key === 'Escape') {
 		if (target === find || target.closest?.('.grid')) target.blur();
@@ -214,7 +213,7 @@ export function key({ key, target }) {
 	} else if (key === 's') choose('order', nextIn(Object.keys(ORDERS), choice.order, 1), true);
 	else {
 		const i = list.indexOf(target.closest?.('.tile')?.tile.board), last = list.length - 1;
-		const to = i < 0 ? undefined : { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: last, ArrowDown: beside(i, 1), ArrowUp: beside(i, -1) }[key];
+		const to = i < 0 ? undefined : {ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: last, ArrowDown: beside(i, 1), ArrowUp: beside(i, -1)}[key];
 		if (to === undefined) return false;
 		rove(list[Math.max(0, Math.min(last, to))]).focus();
 	}
