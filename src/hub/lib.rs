@@ -7,6 +7,7 @@
 //! | `logger` | the log, on standard error |
 //! | `listeners` | listening sockets, and their options |
 //! | `descriptors` | the limit of open files |
+//! | [`history`] | what every board said, on disk: minutes for two weeks, quarters of an hour for a year |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //!
 //! The main thread has a runtime of tokio, and so has the relay's. They share nothing: a room of this program is
@@ -25,6 +26,7 @@
 
 pub mod cli;
 mod descriptors;
+pub mod history;
 mod listeners;
 mod logger;
 pub mod relay;
