@@ -75,7 +75,7 @@ fn damaged_files_are_set_aside_and_it_runs_on() {
     let now_ms = build(whole.path());
     let mut aside = 0;
     let damage = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..8_u8, any::<bool>());
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(200));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(100));
     let mut names: Vec<_> =
         fs::read_dir(whole.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     names.sort();

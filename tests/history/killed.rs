@@ -32,7 +32,7 @@ fn child_that_commits() {
     let Some(folder) = folder_of_child() else { return };
     let first: i64 = std::env::var("HISTORY_FIRST").unwrap().parse().unwrap();
     let (mut history, _) = open(&folder, START_MS + first * MINUTE_MS);
-    for n in first.. {
+    for n in first..=i64::MAX {
         commit(&mut history, n);
         println!("\ndurable {n}");
         std::io::stdout().flush().unwrap();

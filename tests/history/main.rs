@@ -16,36 +16,36 @@ use std::process::Command;
 
 use psistats_hub::history::{History, Limits, Report};
 
-/// The hour in which everything begins.
-pub const START_MS: i64 = 1_782_864_000_000;
-pub const MINUTE_MS: i64 = 60_000;
-pub const HOUR_MS: i64 = 60 * MINUTE_MS;
-pub const DAY_MS: i64 = 24 * HOUR_MS;
+// The hour in which everything begins.
+const START_MS: i64 = 1_782_864_000_000;
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
-pub fn report(board: &str, time_ms: i64, id: &str, samples: &[(&str, f64)]) -> Report {
+fn report(board: &str, time_ms: i64, id: &str, samples: &[(&str, f64)]) -> Report {
     let samples = samples.iter().map(|(series, value)| ((*series).into(), *value)).collect();
     Report { board: board.into(), time_ms, id: id.into(), samples }
 }
 
 /// Opens with the limits that a hub has, and returns what the journal had.
-pub fn open(folder: &Path, now_ms: i64) -> (History, Vec<Report>) {
+fn open(folder: &Path, now_ms: i64) -> (History, Vec<Report>) {
     open_within(folder, Limits::default(), now_ms)
 }
 
-pub fn open_within(folder: &Path, limits: Limits, now_ms: i64) -> (History, Vec<Report>) {
+fn open_within(folder: &Path, limits: Limits, now_ms: i64) -> (History, Vec<Report>) {
     let mut reports = Vec::new();
     let history = History::open(folder, limits, now_ms, |report| reports.push(report)).unwrap();
     (history, reports)
 }
 
 /// This program again, as a process that does what the test called `name` does where `folder` is set.
-pub fn again(name: &str, folder: &Path) -> Command {
+fn again(name: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env("HISTORY_FOLDER", folder);
     command
 }
 
 /// The folder, in such a process.
-pub fn folder_of_child() -> Option<std::path::PathBuf> {
+fn folder_of_child() -> Option<std::path::PathBuf> {
     std::env::var_os("HISTORY_FOLDER").map(Into::into)
 }

@@ -84,7 +84,7 @@ fn compare(history: &mut History, samples: &Samples, now_ms: i64, tier: Tier, wi
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn every_answer_is_that_of_a_map_of_all_samples(steps in steps()) {
@@ -110,7 +110,7 @@ proptest! {
                     }
                 }
                 Step::Commit => drop(history.commit(now_ms).unwrap()),
-                Step::Tend(steps) => (0..steps).for_each(|_| drop(history.tend(now_ms))),
+                Step::Tend(steps) => (0..steps).for_each(|_| _ = history.tend(now_ms)),
                 Step::Reopen => {
                     history.commit(now_ms).unwrap();
                     drop(history);
@@ -176,7 +176,7 @@ fn what_has_no_place_is_counted() {
 #[test]
 fn beyond_its_limit_the_oldest_quarter_goes() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = Limits { bytes: 40_000, ..Limits::default() };
+    let limits = Limits { bytes: 20_000, ..Limits::default() };
     let (mut history, _) = open_within(folder.path(), limits, START_MS);
     let mut now_ms = START_MS;
     for hour in 0..13 * 24 {

@@ -1,6 +1,7 @@
 //! The journal: each commit's reports, appended to a file and synced, until the blocks have them.
 //!
-//! redb would take some ten pages for a commit a second, whatever is in it; this takes the one that is appended to.
+//! A commit of redb writes seven pages at least, 29 KB for the 400 bytes of ten boards; this writes the one that is
+//! appended to.
 //! A segment is a file `journal-COMMIT.log`, named by the number of its first commit: a mark, and records of length,
 //! CRC-32, and payload, which is the number of the commit and its reports. Room for records is reserved ahead and
 //! reads as zeros; a record of no length is the end. After an error, what was to be written goes to a new segment:

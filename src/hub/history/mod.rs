@@ -9,6 +9,7 @@
 //! | `block` | the slots of one board as bytes: columns of pco, and a checksum |
 //! | `store`, `pages` | blocks and names in a file of redb, whose pages have checksums |
 //! | `range` | questions: a series from then to then, in so many points |
+//! | `names`, `bytes`, `lock`, `trouble` | numbers for names; numbers as bytes; one process a folder; one message an outage |
 //!
 //! A report is in the journal, durable, when [`History::commit`] returns, and in memory in the slots of its hour. An
 //! hour that is over becomes blocks in one transaction, which notes how far the journal is folded; so after a kill the
@@ -247,6 +248,12 @@ impl History {
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Bytes of all blocks in the store.
+    #[must_use]
+    pub const fn stored(&self) -> u64 {
+        self.store.stored()
     }
 
     /// Names of all boards that have, or had, a history.

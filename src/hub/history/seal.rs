@@ -17,7 +17,7 @@ const GRACE_MS: i64 = 2 * MINUTE_MS;
 /// The journal keeps this much, and what comes late is sealed this often.
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// After a failure of the store, the next attempt.
-const RETRY_MS: i64 = 10_000;
+const RETRY_MS: i64 = MINUTE_MS;
 /// How many blocks a step makes, so that it takes some milliseconds.
 const BLOCKS_A_STEP: usize = 32;
 /// How many boards' days a step joins: each is one block that is compressed, and one that is merged.
