@@ -12,6 +12,7 @@
 //! | `descriptors` | the limit of open files |
 //! | `intake` | where reports come from |
 //! | [`fleet`] | the state of all boards |
+//! | [`history`] | what every board said, on disk: minutes for two weeks, quarters of an hour for a year |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
 //!
@@ -34,6 +35,7 @@ mod clock;
 mod descriptors;
 pub mod fleet;
 mod intake;
+pub mod history;
 mod listeners;
 mod logger;
 pub mod relay;

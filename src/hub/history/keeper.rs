@@ -1,0 +1,154 @@
+//! The thread that a history runs on.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::{Full, History, Report};
+
+/// Commits are this far apart.
+const COMMIT: Duration = Duration::from_secs(1);
+
+/// What is done with the history on its thread, between commits.
+pub type Question = Box<dyn FnOnce(&mut History, i64) + Send>;
+
+enum Message {
+    Keep(Vec<Report>, u64),
+    Ask(Question),
+}
+
+/// Sends reports and questions to the thread of a history. The thread ends, after a last commit, with this.
+#[derive(Debug)]
+pub struct Keeper {
+    messages: Option<SyncSender<Message>>,
+    thread: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    next: u64,
+}
+
+impl Keeper {
+    /// Starts the thread. `kept` is called on it after each commit with the last batch that is durable, and all
+    /// before it are too. At most `room` messages wait.
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub fn start(history: History, room: usize, kept: impl FnMut(u64) + Send + 'static) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(room);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = stop.clone();
+        let thread = thread::Builder::new().name("history".to_owned()).spawn(move || {
+            Worker { history, receiver, kept, stopping, taken: 0, told: 0 }.run();
+        })?;
+        Ok(Self { messages: Some(sender), thread: Some(thread), stop, next: 1 })
+    }
+
+    /// Hands on reports, and returns the number of their batch, which `kept` will be told. Does not wait.
+    ///
+    /// # Errors
+    /// The reports, where there is no room: the disk is slow, or full. They are not to be confirmed.
+    pub fn keep(&mut self, reports: Vec<Report>) -> Result<u64, Vec<Report>> {
+        let number = self.next;
+        match self.send(Message::Keep(reports, number)) {
+            Ok(()) => {
+                self.next += 1;
+                Ok(number)
+            }
+            Err(Message::Keep(reports, _)) => Err(reports),
+            Err(Message::Ask(_)) => Ok(number),
+        }
+    }
+
+    /// Has `question` done with the history and the time, Unix milliseconds. Does not wait; the question sends its
+    /// answer itself.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn ask(&self, question: Question) -> Result<(), Full> {
+        self.send(Message::Ask(question)).map_err(|_| Full)
+    }
+
+    fn send(&self, message: Message) -> Result<(), Message> {
+        let Some(messages) = &self.messages else { return Err(message) };
+        messages.try_send(message).map_err(|error| match error {
+            TrySendError::Full(message) | TrySendError::Disconnected(message) => message,
+        })
+    }
+
+    /// Commits what was handed on, and waits for the thread's end. On a full disk it does not wait for room.
+    pub fn stop(mut self) {
+        self.messages = None;
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker<F> {
+    history: History,
+    receiver: Receiver<Message>,
+    kept: F,
+    stopping: Arc<AtomicBool>,
+    /// The last batch that the history took, and the last that `kept` was told.
+    taken: u64,
+    told: u64,
+}
+
+impl<F: FnMut(u64)> Worker<F> {
+    fn run(mut self) {
+        let mut due = Instant::now() + COMMIT;
+        loop {
+            let message = self.receiver.recv_timeout(due.saturating_duration_since(Instant::now()));
+            match message {
+                Ok(Message::Ask(question)) => question(&mut self.history, now_ms()),
+                Ok(Message::Keep(reports, number)) => {
+                    if !self.take(&reports, number) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if Instant::now() >= due {
+                self.commit();
+                due = Instant::now() + COMMIT;
+                // A slice of the second is for what else there is to do.
+                let end = Instant::now() + COMMIT / 4;
+                while self.history.tend(now_ms()) && Instant::now() < end {}
+            }
+        }
+        self.commit();
+    }
+
+    /// Takes a batch; where there is no room, waits until there is some: whoever sends finds the channel full. False
+    /// where it is to stop first: then nothing of the batch, nor after it, is told to be kept.
+    fn take(&mut self, reports: &[Report], number: u64) -> bool {
+        for report in reports {
+            while self.history.record(report, now_ms()) == Err(Full) {
+                if self.stopping.load(Ordering::Acquire) {
+                    return false;
+                }
+                self.commit();
+                while self.history.tend(now_ms()) {}
+                thread::sleep(COMMIT / 4);
+            }
+        }
+        self.taken = number;
+        true
+    }
+
+    fn commit(&mut self) {
+        if self.history.commit(now_ms()).is_ok() && self.taken > self.told {
+            self.told = self.taken;
+            (self.kept)(self.told);
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
