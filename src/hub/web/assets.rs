@@ -8,39 +8,54 @@ use sha2::{Digest as _, Sha256};
 use super::reply::{self, Body};
 
 const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Path, kind and content of each file.
-const FILES: &[(&str, &str, &[u8])] = &[
-    ("/", HTML, include_bytes!("page/index.html")),
-    ("/add.js", JAVASCRIPT, include_bytes!("page/add.js")),
-    ("/alerts.js", JAVASCRIPT, include_bytes!("page/alerts.js")),
-    ("/app.js", JAVASCRIPT, include_bytes!("page/app.js")),
-    ("/board.js", JAVASCRIPT, include_bytes!("page/board.js")),
-    ("/chart.js", JAVASCRIPT, include_bytes!("page/chart.js")),
-    ("/charts.js", JAVASCRIPT, include_bytes!("page/charts.js")),
-    ("/choice.js", JAVASCRIPT, include_bytes!("page/choice.js")),
-    ("/components.css", CSS, include_bytes!("page/components.css")),
-    ("/data.js", JAVASCRIPT, include_bytes!("page/data.js")),
-    ("/dom.js", JAVASCRIPT, include_bytes!("page/dom.js")),
-    ("/facts.js", JAVASCRIPT, include_bytes!("page/facts.js")),
-    ("/figure.js", JAVASCRIPT, include_bytes!("page/figure.js")),
-    ("/format.js", JAVASCRIPT, include_bytes!("page/format.js")),
-    ("/head.js", JAVASCRIPT, include_bytes!("page/head.js")),
-    ("/keys.js", JAVASCRIPT, include_bytes!("page/keys.js")),
-    ("/layout.css", CSS, include_bytes!("page/layout.css")),
-    ("/marks.js", JAVASCRIPT, include_bytes!("page/marks.js")),
-    ("/metrics.js", JAVASCRIPT, include_bytes!("page/metrics.js")),
-    ("/model.js", JAVASCRIPT, include_bytes!("page/model.js")),
-    ("/spread.js", JAVASCRIPT, include_bytes!("page/spread.js")),
-    ("/theme.js", JAVASCRIPT, include_bytes!("page/theme.js")),
-    ("/tile.js", JAVASCRIPT, include_bytes!("page/tile.js")),
-    ("/tokens.css", CSS, include_bytes!("page/tokens.css")),
-    ("/views.css", CSS, include_bytes!("page/views.css")),
-    ("/wall.js", JAVASCRIPT, include_bytes!("page/wall.js")),
-    ("/api/v1/openapi.json", "application/json", include_bytes!("openapi.json")),
+const FILES: &[(&str, &str, &str)] = &[
+    ("/", HTML, include_str!("page/index.html")),
+    ("/add.js", JAVASCRIPT, include_str!("page/add.js")),
+    ("/alerts.js", JAVASCRIPT, include_str!("page/alerts.js")),
+    ("/app.js", JAVASCRIPT, include_str!("page/app.js")),
+    ("/board.js", JAVASCRIPT, include_str!("page/board.js")),
+    ("/chart.js", JAVASCRIPT, include_str!("page/chart.js")),
+    ("/charts.js", JAVASCRIPT, include_str!("page/charts.js")),
+    ("/choice.js", JAVASCRIPT, include_str!("page/choice.js")),
+    ("/components.css", CSS, include_str!("page/components.css")),
+    ("/data.js", JAVASCRIPT, include_str!("page/data.js")),
+    ("/dom.js", JAVASCRIPT, include_str!("page/dom.js")),
+    ("/facts.js", JAVASCRIPT, include_str!("page/facts.js")),
+    ("/figure.js", JAVASCRIPT, include_str!("page/figure.js")),
+    ("/format.js", JAVASCRIPT, include_str!("page/format.js")),
+    ("/head.js", JAVASCRIPT, include_str!("page/head.js")),
+    ("/keys.js", JAVASCRIPT, include_str!("page/keys.js")),
+    ("/layout.css", CSS, include_str!("page/layout.css")),
+    ("/marks.js", JAVASCRIPT, include_str!("page/marks.js")),
+    ("/metrics.js", JAVASCRIPT, include_str!("page/metrics.js")),
+    ("/model.js", JAVASCRIPT, include_str!("page/model.js")),
+    ("/spread.js", JAVASCRIPT, include_str!("page/spread.js")),
+    ("/theme.js", JAVASCRIPT, include_str!("page/theme.js")),
+    ("/tile.js", JAVASCRIPT, include_str!("page/tile.js")),
+    ("/tokens.css", CSS, include_str!("page/tokens.css")),
+    ("/views.css", CSS, include_str!("page/views.css")),
+    ("/wall.js", JAVASCRIPT, include_str!("page/wall.js")),
+    ("/api/v1/openapi.json", JSON, include_str!("openapi.json")),
 ];
+
+/// A file of the page as it is served: without indentation, and without comments that have lines of their own.
+fn squeeze(text: &str) -> String {
+    let (mut squeezed, mut in_comment) = (String::with_capacity(text.len()), false);
+    for line in text.lines().map(str::trim) {
+        let is_comment = in_comment || line.starts_with("/*");
+        if !is_comment && !line.is_empty() && !line.starts_with("//") {
+            squeezed.push_str(line);
+            squeezed.push('\n');
+        }
+        in_comment = is_comment && !line.contains("*/");
+    }
+    squeezed
+}
 
 /// A file, and the hash of its content, by which a browser knows whether it has this one.
 struct Asset {
@@ -55,13 +70,14 @@ pub struct Assets(Vec<Asset>);
 
 impl Assets {
     pub fn new() -> Self {
-        let assets = FILES.iter().map(|(path, kind, bytes)| {
+        let assets = FILES.iter().map(|(path, kind, text)| {
+            let bytes = if *kind == JSON { (*text).to_owned() } else { squeeze(text) };
             let hash: String =
-                Sha256::digest(bytes).iter().take(12).map(|octet| format!("{octet:02x}")).collect();
+                Sha256::digest(&bytes).iter().take(12).map(|octet| format!("{octet:02x}")).collect();
             Asset {
                 path,
                 kind: HeaderValue::from_static(kind),
-                bytes: Bytes::from_static(bytes),
+                bytes: bytes.into(),
                 tag: format!("\"{hash}\""),
             }
         });
@@ -92,5 +108,18 @@ impl Asset {
         let lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
         let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
         tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_served_is_below_100_kb_and_has_neither_indentation_nor_lines_of_comments() {
+        let page = FILES.iter().filter(|(_, kind, _)| *kind != JSON).map(|(.., text)| squeeze(text));
+        let bytes: usize = page.map(|text| text.len()).sum();
+        assert!((10_000..100_000).contains(&bytes), "{bytes} bytes");
+        assert_eq!(squeeze("a\n\n  /* b\n c */\n  // d\n  e\n"), "a\ne\n");
     }
 }
