@@ -4,6 +4,7 @@
 #![allow(clippy::cast_possible_truncation)]
 
 mod bounds;
+#[cfg(not(debug_assertions))] // it measures
 mod cost;
 #[allow(dead_code)]
 #[path = "../steady_state/counting.rs"]
