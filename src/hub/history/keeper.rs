@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::{Full, History, Report};
+use crate::clock::unix_ms;
 
 /// Commits are this far apart.
 const COMMIT: Duration = Duration::from_secs(1);
@@ -103,7 +104,7 @@ impl<F: FnMut(u64)> Worker<F> {
         loop {
             let message = self.receiver.recv_timeout(due.saturating_duration_since(Instant::now()));
             match message {
-                Ok(Message::Ask(question)) => question(&mut self.history, now_ms()),
+                Ok(Message::Ask(question)) => question(&mut self.history, unix_ms()),
                 Ok(Message::Keep(reports, number)) => {
                     if !self.take(&reports, number) {
                         return;
@@ -117,7 +118,7 @@ impl<F: FnMut(u64)> Worker<F> {
                 due = Instant::now() + COMMIT;
                 // A slice of the second is for what else there is to do.
                 let end = Instant::now() + COMMIT / 4;
-                while self.history.tend(now_ms()) && Instant::now() < end {}
+                while self.history.tend(unix_ms()) && Instant::now() < end {}
             }
         }
         self.commit();
@@ -127,12 +128,12 @@ impl<F: FnMut(u64)> Worker<F> {
     /// where it is to stop first: then nothing of the batch, nor after it, is told to be kept.
     fn take(&mut self, reports: &[Report], number: u64) -> bool {
         for report in reports {
-            while self.history.record(report, now_ms()) == Err(Full) {
+            while self.history.record(report, unix_ms()) == Err(Full) {
                 if self.stopping.load(Ordering::Acquire) {
                     return false;
                 }
                 self.commit();
-                while self.history.tend(now_ms()) {}
+                while self.history.tend(unix_ms()) {}
                 thread::sleep(COMMIT / 4);
             }
         }
@@ -141,14 +142,9 @@ impl<F: FnMut(u64)> Worker<F> {
     }
 
     fn commit(&mut self) {
-        if self.history.commit(now_ms()).is_ok() && self.taken > self.told {
+        if self.history.commit(unix_ms()).is_ok() && self.taken > self.told {
             self.told = self.taken;
             (self.kept)(self.told);
         }
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

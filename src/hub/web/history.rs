@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 
 use super::query;
+use crate::clock::unix_ms;
 
 /// Points of a history without `points=`.
 const POINTS: usize = 600;
@@ -86,7 +86,7 @@ pub enum NotFound {
 pub fn asked(query: Option<&str>) -> Result<(Cow<'_, str>, Span), String> {
     let [series, from, to, points] = query::parse(query, ["series", "from", "to", "points"])?;
     let series = series.filter(|name| !name.is_empty()).ok_or("expected series=NAME")?;
-    let to_ms = to.map_or_else(|| Ok(now_ms()), |text| ms(&text, "to"))?;
+    let to_ms = to.map_or_else(|| Ok(unix_ms()), |text| ms(&text, "to"))?;
     let from_ms = from.map_or_else(|| Ok((to_ms - LENGTH_MS).max(0)), |text| ms(&text, "from"))?;
     if from_ms >= to_ms {
         return Err("expected from to be before to".into());
@@ -95,11 +95,6 @@ pub fn asked(query: Option<&str>) -> Result<(Cow<'_, str>, Span), String> {
         points.map_or(Some(POINTS), |text| text.parse().ok().filter(|n| (1..=MOST_POINTS).contains(n)));
     let points = points.ok_or_else(|| format!("points: expected a number from 1 to {MOST_POINTS}"))?;
     Ok((series, Span { from_ms, to_ms, points }))
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The milliseconds of a time in seconds.
