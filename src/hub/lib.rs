@@ -6,7 +6,7 @@
 //! | `serve` | the hub: starts every room, and joins them |
 //! | `run` | chasar's master node alone |
 //! | `settings` | what the configuration says |
-//! | `signals`, `clock` | what their names say |
+//! | `signals`, `clock`, `complaints` | what their names say |
 //! | `logger` | the log, on standard error |
 //! | `listeners` | listening sockets, and their options |
 //! | `descriptors` | the limit of open files |
@@ -32,6 +32,7 @@
 
 pub mod cli;
 mod clock;
+mod complaints;
 mod descriptors;
 pub mod fleet;
 mod intake;

@@ -14,13 +14,14 @@ use tokio::task::spawn_local;
 use tokio::time;
 
 use crate::clock::Clock;
+use crate::complaints::Complaints;
 use crate::fleet::{Heard, MessageId, Source};
 use crate::intake::Take;
 use psistats_core::amqp::server::{Login, Message};
 use psistats_core::amqp::{Server, ServerBuffers, ServerEvent, ServerOptions};
 use psistats_core::limits;
 use psistats_core::link::Link;
-use psistats_core::time::{Instant, Quota};
+use psistats_core::time::Instant;
 use psistats_host::conf::secret::Secret;
 
 const OPTIONS: ServerOptions<'static> = ServerOptions {
@@ -76,14 +77,14 @@ pub struct Intake {
     clock: Clock,
     room: usize,
     connections: Cell<usize>,
-    lines: Cell<Quota>,
+    complaints: Complaints,
 }
 
 impl Intake {
     /// For at most `room` connections.
     pub fn new(take: Rc<Take>, users: Users, room: usize) -> Rc<Self> {
         let (clock, connections) = (Clock::start(), Cell::default());
-        Rc::new(Self { take, users, clock, room, connections, lines: Cell::default() })
+        Rc::new(Self { take, users, clock, room, connections, complaints: Complaints::default() })
     }
 
     /// Connections now.
@@ -117,15 +118,7 @@ impl Intake {
 
     /// Writes a line about a board's connection to the log, but not more than a few a second.
     fn complain(&self, peer: SocketAddr, text: &str) {
-        let mut lines = self.lines.get();
-        if lines.take(self.clock.now()) {
-            let suppressed = lines.take_suppressed();
-            if suppressed > 0 {
-                warn!("{suppressed} more lines like these were suppressed");
-            }
-            warn!("board at {peer}: {text}");
-        }
-        self.lines.set(lines);
+        self.complaints.say(self.clock.now(), format_args!("board at {peer}: {text}"));
     }
 
     /// Serves one connection until it ends.

@@ -1,21 +1,20 @@
 //! What all connections of the relay share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use log::warn;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::complaints::Complaints;
 use crate::relay::connection::TURN;
 use crate::relay::counters::{Counters, Snapshot};
 use crate::relay::fanout::Fanout;
 use crate::relay::guests::Guests;
 use crate::relay::moderation::Moderation;
-use psistats_core::time::Quota;
 use psistats_host::conf::chasar::Chasar;
 
 /// Is shown the address of a client node and the body of each valid message that it sends, and gives whether it took
@@ -43,7 +42,7 @@ pub struct Shared {
     pub guests: Rc<Guests>,
     /// Is shown each valid message.
     pub observer: Observer,
-    complaints: Cell<Quota>,
+    complaints: Complaints,
 }
 
 impl Shared {
@@ -59,22 +58,14 @@ impl Shared {
             moderation,
             guests: Rc::new(Guests::new(room, settings.message_bytes)),
             observer,
-            complaints: Cell::default(),
+            complaints: Complaints::default(),
             settings,
         }
     }
 
     /// Logs a line about a peer, unless there were a few in this second already.
     pub fn complain(&self, text: fmt::Arguments<'_>) {
-        let mut complaints = self.complaints.get();
-        if complaints.take(self.clock.now()) {
-            let suppressed = complaints.take_suppressed();
-            if suppressed > 0 {
-                warn!("{suppressed} more lines like these were suppressed");
-            }
-            warn!("{text}");
-        }
-        self.complaints.set(complaints);
+        self.complaints.say(self.clock.now(), text);
     }
 
     /// Connections and counters as they are now.
