@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use crate::{ARCHITECTURES, VERSION, package, root, text};
+use crate::{ARCHITECTURES, VERSION, lintian, package, root, text};
 
 /// Mode, owner and what it is: all that is installed.
 const FILES: [&str; 11] = [
@@ -99,9 +99,7 @@ fn the_control_file_names_the_architecture_whose_binary_is_in_it() {
 #[test]
 #[ignore = "needs boards/package and lintian: tests/run"]
 fn lintian_finds_nothing_but_what_is_overridden_with_a_reason() {
-    let mut lintian = Command::new("lintian");
-    lintian.args(["--allow-root", "--display-info", "--fail-on", "error,warning,info"]);
-    assert_eq!(text(lintian.args(ARCHITECTURES.map(package))), "");
+    assert_eq!(text(lintian().args(ARCHITECTURES.map(package))), "");
 
     let overrides = fs::read_to_string(root("boards/debian/lintian-overrides")).unwrap();
     let lines: Vec<_> = overrides.lines().collect();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::life::installed;
-use crate::{VERSION, root, text};
+use crate::{VERSION, lintian, root, text};
 
 /// All that is installed.
 const FILES: [&str; 7] = [
@@ -32,9 +32,7 @@ fn it_has_its_files_and_lintian_finds_nothing_but_what_is_overridden_with_a_reas
     let files = listing.lines().filter(|line| !line.starts_with('d'));
     assert!(files.clone().all(|line| line.starts_with("-rw-r--r-- root/root") || line.contains("/usr/bin/")));
     assert_eq!(files.map(|line| &line[line.find("./").unwrap()..]).collect::<Vec<_>>(), FILES);
-    let mut lintian = Command::new("lintian");
-    lintian.args(["--allow-root", "--display-info", "--fail-on", "error,warning,info"]);
-    assert_eq!(text(lintian.arg(package())), "");
+    assert_eq!(text(lintian().arg(package())), "");
 }
 
 #[test]

@@ -31,6 +31,15 @@ fn package(architecture: &str) -> PathBuf {
     path
 }
 
+/// lintian's command line, by which whatever it finds is a failure.
+fn lintian() -> Command {
+    let mut lintian = Command::new("lintian");
+    lintian.args(["--allow-root", "--display-info", "--fail-on", "error,warning,info"]);
+    // A binary's texts stand side by side without a space: which words that makes is up to the compiler.
+    lintian.args(["--suppress-tags", "spelling-error-in-binary"]);
+    lintian
+}
+
 /// What a command, which must succeed, prints.
 #[track_caller]
 fn text(command: &mut Command) -> String {
