@@ -137,7 +137,8 @@ fn hub(config: Option<PathBuf>) -> Result<(), String> {
     };
     logger::install();
     warnings.iter().for_each(|warning| log::warn!("{warning}"));
-    serve::run(settings).map_err(|error| error.to_string())
+    let data = settings.hub.data.folder()?;
+    serve::run(settings, data.as_deref()).map_err(|error| error.to_string())
 }
 
 fn master_node(invocation: Invocation) -> Result<(), String> {

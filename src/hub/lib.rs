@@ -30,6 +30,7 @@
 )]
 #![forbid(unsafe_code)]
 
+mod answers;
 pub mod cli;
 mod clock;
 mod complaints;

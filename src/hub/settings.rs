@@ -1,9 +1,10 @@
 //! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, and `[chasar]`, which the agent reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
-use std::fs;
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
@@ -32,6 +33,8 @@ pub struct Hub {
     pub chasar: Option<Addresses>,
     /// `self`: whether this machine is a board, too.
     pub own: bool,
+    /// `data`
+    pub data: Data,
     /// `user`; none: boards of this machine alone, as guest.
     pub user: Option<String>,
     /// `pass`
@@ -46,9 +49,57 @@ impl Default for Hub {
             amqp: Some(local(5672)),
             chasar: Some(local(5555)),
             own: true,
+            data: Data::Usual,
             user: None,
             pass: Secret::new(String::new()),
         }
+    }
+}
+
+/// `data`: where the history is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// The service's state directory, or else a folder of the user's.
+    Usual,
+    /// This folder.
+    Folder(PathBuf),
+    /// `no`: nothing is kept beyond the last hour in memory.
+    None,
+}
+
+impl Data {
+    /// The folder; None where nothing is kept.
+    ///
+    /// # Errors
+    /// There is no usual folder.
+    pub fn folder(&self) -> Result<Option<PathBuf>, String> {
+        match self {
+            Self::None => Ok(None),
+            Self::Folder(folder) => Ok(Some(folder.clone())),
+            Self::Usual => usual_folder(|name| env::var_os(name)).map(Some).ok_or_else(|| {
+                "nowhere to keep the history: expected $STATE_DIRECTORY, $XDG_DATA_HOME or $HOME to be an absolute \
+                 path; set [hub] data=FOLDER, or data=no to keep nothing"
+                    .to_owned()
+            }),
+        }
+    }
+}
+
+/// systemd's state directory of the service (systemd.exec(5)), or else that of the XDG Base Directory Specification.
+fn usual_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("STATE_DIRECTORY").or_else(|| {
+        let home = absolute("HOME").map(|home| home.join(".local/share"));
+        Some(absolute("XDG_DATA_HOME").or(home)?.join("psistats-hub"))
+    })
+}
+
+/// An absolute path, or `no`.
+fn data(text: &str) -> Result<Data, Expected> {
+    match boolean(text) {
+        Ok(false) => Ok(Data::None),
+        _ if Path::new(text).is_absolute() => Ok(Data::Folder(text.into())),
+        _ => Err("a folder's absolute path, or no".into()),
     }
 }
 
@@ -113,6 +164,7 @@ fn read(r: &mut Reading<'_>, hub: &mut Hub) {
     r.set(NAME, "amqp", &mut hub.amqp, addresses_or_none);
     r.set(NAME, "chasar", &mut hub.chasar, addresses_or_none);
     r.set(NAME, "self", &mut hub.own, boolean);
+    r.set(NAME, "data", &mut hub.data, data);
     r.set(NAME, "user", &mut hub.user, |value| text(&(1..=limits::SHORTSTR))(value).map(Some));
     r.set(NAME, "pass", &mut hub.pass, secret);
 }
@@ -149,17 +201,44 @@ mod tests {
 
     #[test]
     fn an_intake_has_an_address_or_is_off() {
-        let text = "[hub]\nlisten=*:80\namqp=[::1]:5672\nchasar=no\nself=no\nuser=boards\npass=secret\n";
+        let text = "[hub]\nlisten=*:80\namqp=[::1]:5672\nchasar=no\nself=no\ndata=/srv/hub\nuser=boards\npass=secret\n";
         let (settings, warnings) = load_text(text).unwrap();
-        let Hub { listen, amqp, chasar, own, user, pass } = settings.hub;
+        let Hub { listen, amqp, chasar, own, data, user, pass } = settings.hub;
         assert_eq!((listen.ips.len(), listen.port, listen.are_loopback()), (2, 80, false));
         assert_eq!(amqp, Some(Addresses { ips: vec![Ipv6Addr::LOCALHOST.into()], port: 5672 }));
         assert_eq!((chasar, own, user.as_deref(), pass.reveal()), (None, false, Some("boards"), "secret"));
-        assert_eq!(warnings, vec![]);
-        for wrong in ["listen=no", "listen=localhost", "amqp=5672", "amqp=1.2.3.4", "self=perhaps", "user="] {
+        assert_eq!((data, warnings), (Data::Folder("/srv/hub".into()), vec![]));
+        for wrong in [
+            "data=history",
+            "data=yes",
+            "listen=no",
+            "listen=localhost",
+            "amqp=5672",
+            "amqp=1.2.3.4",
+            "self=perhaps",
+            "user=",
+        ] {
             let problems = load_text(&format!("[hub]\n{wrong}\n")).unwrap_err().to_string();
             assert!(problems.contains("expected"), "{problems}");
         }
+    }
+
+    #[test]
+    fn the_history_is_where_systemd_or_the_users_environment_says() {
+        let found = |variables: &[(&str, &str)]| {
+            let value =
+                |name: &str| variables.iter().find(|(has, _)| *has == name).map(|(_, value)| value.into());
+            usual_folder(value).map(|path| path.to_str().unwrap().to_owned())
+        };
+        let [home, data] = [("HOME", "/home/a"), ("XDG_DATA_HOME", "/data")];
+        let state = ("STATE_DIRECTORY", "/var/lib/psistats-hub");
+        assert_eq!(found(&[home, data, state]).as_deref(), Some("/var/lib/psistats-hub"));
+        assert_eq!(found(&[home, data]).as_deref(), Some("/data/psistats-hub"));
+        assert_eq!(
+            found(&[home, ("XDG_DATA_HOME", "")]).as_deref(),
+            Some("/home/a/.local/share/psistats-hub")
+        );
+        assert_eq!(found(&[("HOME", "a")]), None);
     }
 
     #[test]

@@ -136,15 +136,13 @@ fn beyond_the_bytes_the_hour_is_shorter_and_the_newest_samples_are_there() {
 fn a_restarted_hub_is_filled_within_the_bounds() {
     let mut fleet = Fleet::new(SMALL);
     for name in ["a", "b", "c", "d"] {
-        fleet.restore(name, Source::Amqp, psistats_hub::fleet::Roster::default(), START, START);
         for n in 0..100 {
             let paths: Vec<_> = (0..9).map(|m| format!("{name}{m}")).collect();
-            let samples: Vec<_> = paths.iter().map(|path| (&**path, f64::from(n))).collect();
-            fleet.refill(name, START + i64::from(n) * 1_000, &samples);
+            let samples = paths.iter().map(|path| (&**path, f64::from(n)));
+            fleet.recall(name, None, START + i64::from(n) * 1_000, samples);
             holds(&fleet, SMALL);
         }
     }
     let history = fleet.history("a", "a0", START, START + 100_000, 600).unwrap();
     assert_eq!((history.t.len(), history.max[99]), (100, Some(99.0)));
-    fleet.refill("nobody", START, &[("cpu", 1.0)]);
 }

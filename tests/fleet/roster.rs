@@ -66,9 +66,11 @@ fn it_is_the_same_after_it_was_written_and_read_again() {
 fn a_confirmed_report_that_comes_again_after_a_restart_of_the_hub_is_a_duplicate() {
     let mut before = fleet();
     take(&mut before, &numbered(1, 1, 7, START), START);
-    let roster = before.board("pi-1").unwrap().roster.clone();
     let mut after = fleet();
-    after.restore("pi-1", psistats_hub::fleet::Source::Amqp, roster, START, START);
+    for (name, note) in before.notes(START, 10, true) {
+        assert!(after.restore(&name, &note));
+    }
+    after.open(START + 9_000);
     assert_eq!(take(&mut after, &numbered(1, 1, 7, START), START + 9_000), Turn::Duplicate);
     assert_eq!(take(&mut after, &numbered(1, 1, 8, START + 1_000), START + 9_000), Turn::New);
 }

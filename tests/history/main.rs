@@ -14,7 +14,7 @@ mod processes;
 use std::path::Path;
 use std::process::Command;
 
-use psistats_hub::history::{History, Limits, Report};
+use psistats_hub::history::{Found, History, Limits, Report};
 
 // The hour in which everything begins.
 const START_MS: i64 = 1_782_864_000_000;
@@ -34,7 +34,12 @@ fn open(folder: &Path, now_ms: i64) -> (History, Vec<Report>) {
 
 fn open_within(folder: &Path, limits: Limits, now_ms: i64) -> (History, Vec<Report>) {
     let mut reports = Vec::new();
-    let history = History::open(folder, limits, now_ms, |report| reports.push(report)).unwrap();
+    let history = History::open(folder, limits, now_ms, |found| {
+        if let Found::Report(report) = found {
+            reports.push(report);
+        }
+    })
+    .unwrap();
     (history, reports)
 }
 

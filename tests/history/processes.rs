@@ -25,7 +25,7 @@ fn a_folder_in_use_is_refused_with_the_pid_that_has_it() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "held"));
-    let refused = History::open(folder.path(), Limits::default(), START_MS, drop).unwrap_err();
+    let refused = History::open(folder.path(), Limits::default(), START_MS, |_| ()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ResourceBusy);
     let message = format!("{} is in use by process {}", folder.path().display(), child.id());
     assert_eq!(refused.to_string(), message);

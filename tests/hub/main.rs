@@ -7,6 +7,8 @@
 mod command_line;
 mod crowds;
 mod hostile;
+mod hub;
+mod kept;
 mod libzmq;
 mod log;
 mod master;

@@ -1,14 +1,10 @@
 //! The hub as a process: boards publish to it, and the API shows them.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
-use std::time::Instant;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
-use tempfile::TempDir;
 
+use crate::hub::{Hub, own_name};
 use crate::master::free_port;
 use support::PATIENCE;
 use support::agent::{Agent, Config};
@@ -16,71 +12,6 @@ use support::master::python;
 use support::process::Process;
 use support::project::program;
 use support::refusing::Refusing;
-
-/// A hub with ports of its own, and `more` in its section.
-struct Hub {
-    process: Process,
-    page: u16,
-    amqp: u16,
-    chasar: u16,
-    _folder: TempDir,
-}
-
-impl Hub {
-    fn start(more: &str) -> Self {
-        let [page, amqp, chasar, publish] = [(); 4].map(|()| free_port());
-        Self::at(page, amqp, chasar, publish, more)
-    }
-
-    fn at(page: u16, amqp: u16, chasar: u16, publish: u16, more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("psistats-hub.conf");
-        let text = format!(
-            "[hub]\nlisten=127.0.0.1:{page}\namqp=127.0.0.1:{amqp}\nchasar=127.0.0.1:{chasar}\n{more}\n\
-             [chasar]\npublish_port={publish}\n"
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
-        let process = Process::start(command.arg("--config").arg(config));
-        process.wait_for_line(&format!("http://127.0.0.1:{page}"), PATIENCE);
-        Self { process, page, amqp, chasar, _folder: folder }
-    }
-
-    /// The status and the body of a GET.
-    fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.page)).unwrap();
-        let port = self.page;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-
-    fn json(&self, path: &str) -> Value {
-        let (status, body) = self.get(path);
-        assert_eq!(status, 200, "{path}: {body}");
-        serde_json::from_str(&body).unwrap()
-    }
-
-    /// What the API says of a board, once that is so.
-    fn wait_for(&self, board: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let (status, body) = self.get(&format!("/api/v1/hosts/{board}"));
-            let board = serde_json::from_str(&body).unwrap();
-            if status == 200 && is_so(&board) {
-                return board;
-            }
-            assert!(Instant::now() < deadline, "{body} {:?}", self.process.lines());
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-    }
-}
-
-fn own_name() -> String {
-    nix::unistd::gethostname().unwrap().into_string().unwrap()
-}
 
 #[test]
 fn this_machine_is_the_first_board_and_its_history_grows() {

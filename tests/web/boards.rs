@@ -1,7 +1,7 @@
 //! A view of boards that are made up.
 
 use bytes::Bytes;
-use psistats_hub::web::{Columns, NotFound, Span, Tier, View};
+use psistats_hub::web::{Asked, Columns, Missing, Span, Tier, View};
 use serde_json::{Value, json};
 
 /// Two boards; a larger fleet, where `padding` says so.
@@ -25,7 +25,7 @@ fn detail(name: &str) -> Value {
     let mut detail = host(name);
     let more = json!({
         "address": "192.0.2.1", "first_heard": 1_699_000_000.0, "interval": 1.0, "reports": 86_400, "lost": 0,
-        "duplicates": 1, "late": 2, "boots": [{"at": 1_699_990_000.5}], "restarts": [], "addresses": ["192.0.2.1"],
+        "duplicates": 1, "late": 2, "boots": [{"at": 1_699_990_000.5}], "restarts": [], "filled": [], "addresses": ["192.0.2.1"],
         "conflict": {"addresses": ["192.0.2.1", "192.0.2.2"]},
     });
     detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -49,18 +49,14 @@ impl View for Boards {
         ["pi-1", "a b/ü"].contains(&name).then(|| bytes(&detail(name)))
     }
 
-    fn history(&self, name: &str, series: &str, span: Span) -> Result<Columns, NotFound> {
-        match (name, series) {
-            ("pi-1" | "a b/ü", "cpu" | "disk./a b+c.percent") => {}
-            ("pi-1" | "a b/ü", _) => return Err(NotFound::Series),
-            _ => return Err(NotFound::Host),
-        }
-        let step_ms = ((span.to_ms - span.from_ms) / span.points as i64).max(1);
-        let t_ms: Vec<i64> = (0..span.points as i64).map(|n| span.from_ms + n * step_ms).collect();
-        let avg: Vec<_> = (0..t_ms.len()).map(|n| (n != 1).then_some(n as f64 / 8.0)).collect();
-        let mut max = avg.clone();
-        max[0] = Some(f64::NAN);
-        Ok(Columns { tier: Tier::Minute, step_ms, min: avg.clone(), t_ms, avg, max })
+    fn history(&self, name: &str, series: &str, span: Span) -> Asked<Result<Columns, Missing>> {
+        let columns = match (name, series) {
+            ("pi-1" | "a b/ü", "cpu" | "disk./a b+c.percent") => Ok(columns(span)),
+            ("pi-1" | "a b/ü", "busy") => Err(Missing::Busy),
+            ("pi-1" | "a b/ü", _) => Err(Missing::Series),
+            _ => Err(Missing::Host),
+        };
+        Box::pin(async { columns })
     }
 
     fn series_json(&self, series: &str) -> Option<Bytes> {
@@ -76,4 +72,13 @@ impl View for Boards {
             "confirmed": 86_400, "refused": 0, "clients": 1, "bytes_kept": 12,
         }))
     }
+}
+
+fn columns(span: Span) -> Columns {
+    let step_ms = ((span.to_ms - span.from_ms) / span.points as i64).max(1);
+    let t_ms: Vec<i64> = (0..span.points as i64).map(|n| span.from_ms + n * step_ms).collect();
+    let avg: Vec<_> = (0..t_ms.len()).map(|n| (n != 1).then_some(n as f64 / 8.0)).collect();
+    let mut max = avg.clone();
+    max[0] = Some(f64::NAN);
+    Columns { tier: Tier::Minute, step_ms, min: avg.clone(), t_ms, avg, max }
 }

@@ -66,8 +66,10 @@ pub struct Board {
     pub touched: u64,
     /// See `born`.
     pub turned: u64,
+    /// When it was noted last.
+    pub(super) noted_ms: i64,
     /// Of the report that came last, when it was sampled.
-    last_ms: i64,
+    pub(super) last_ms: i64,
     /// The number of the newest report.
     number: Option<u64>,
     difference: Option<u16>,
@@ -93,6 +95,7 @@ impl Board {
             born: generation,
             touched: generation,
             turned: generation,
+            noted_ms: now_ms,
             last_ms: i64::MIN,
             number: None,
             difference: None,
@@ -118,6 +121,10 @@ impl Board {
             self.roster.late += 1;
         }
         self.last_ms = at_ms;
+        if told_ms.is_some() {
+            let ahead_ms = self.ahead_ms().unwrap_or(0);
+            self.roster.note_delay(at_ms, now_ms.saturating_sub(at_ms).saturating_add(ahead_ms));
+        }
         let numbers = reader.readings().filter_map(|(slot, reading)| Some((slot, reading.number()?)));
         desk.samples.extend(numbers);
         if turn == Turn::New {
@@ -155,6 +162,13 @@ impl Board {
         let reports = number.zip(before).and_then(|(number, before)| number.checked_sub(before));
         let reports = reports.and_then(|reports| i64::try_from(reports).ok()).unwrap_or(1).max(1);
         self.interval.note(at_ms.saturating_sub(self.sampled_ms) / reports);
+    }
+
+    /// By how much the board's clock is before the hub's, where that is known.
+    #[expect(clippy::cast_possible_truncation, reason = "of a difference of two times in milliseconds")]
+    fn ahead_ms(&self) -> Option<i64> {
+        let seconds = self.cells.value(self.difference?)?.number()?;
+        Some((seconds * 1000.0) as i64)
     }
 
     /// Tenths of a second: a network makes the rest.

@@ -67,6 +67,23 @@ impl MessageId {
         }
         Some(Self { boot, start: u128::from_str_radix(start, 16).ok()?, number: number.parse().ok()? })
     }
+
+    /// As the history keeps it: what changes least comes first.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(40);
+        bytes.extend(self.boot.to_be_bytes());
+        bytes.extend(self.start.to_be_bytes());
+        bytes.extend(self.number.to_be_bytes());
+        bytes
+    }
+
+    /// What [`Self::to_bytes`] wrote; None of anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (boot, rest) = bytes.split_first_chunk()?;
+        let (start, rest) = rest.split_first_chunk()?;
+        let number = u64::from_be_bytes(rest.try_into().ok()?);
+        Some(Self { boot: u128::from_be_bytes(*boot), start: u128::from_be_bytes(*start), number })
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +102,9 @@ mod tests {
                 number: 17
             })
         );
+        assert_eq!(MessageId::from_bytes(&id.unwrap().to_bytes()), id);
+        assert_eq!(MessageId::from_bytes(b""), None);
+        assert_eq!(MessageId::from_bytes(&[0; 41]), None);
         let after_fifty_days = MessageId::parse(&format!("{boot}-123456789abcdef01-1"));
         assert_eq!(after_fifty_days.map(|id| id.start), Some(0x1_2345_6789_abcd_ef01));
         assert_eq!(MessageId::parse("no-boot-id-1f-2").map(|id| (id.boot, id.start)), Some((0, 0x1f)));

@@ -10,9 +10,11 @@
 //! | [`recent`] | the samples of the last hour, compressed by [`series`]; [`points`] of a chart from them |
 //! | [`presence`] | well, warning, critical, lost |
 //! | [`board`] | all that, of one board |
+//! | [`note`] | what is kept of a board over a restart of the hub |
 //! | [`view`] | JSON for the API, whole and what changed |
 //!
 //! ```text
+//! at the start:     restore(note) for each board; recall(report) for each of the last hour; open(now)
 //! for each report:  take(heard, now)         its samples are for the store
 //! once a second:    tick(now); close()       then changes(since, now) is a frame
 //! ```
@@ -32,6 +34,7 @@ pub mod series;
 pub mod points;
 pub mod presence;
 pub mod board;
+pub mod note;
 pub mod view;
 
 pub use board::Board;
@@ -154,6 +157,8 @@ pub struct Fleet {
     /// That which is open: what changes now, changes in it.
     generation: u64,
     gone: VecDeque<(u64, Arc<str>)>,
+    /// When it was opened: Unix milliseconds.
+    opened_ms: i64,
     /// The newest generation of which some board that went is no longer in `gone`.
     forgotten: u64,
 }
@@ -174,6 +179,7 @@ impl Fleet {
             counters: Counters::default(),
             generation: 1,
             gone: VecDeque::new(),
+            opened_ms: i64::MIN,
             forgotten: 0,
         }
     }
@@ -262,7 +268,8 @@ impl Fleet {
     /// Notes who is not heard any more.
     pub fn tick(&mut self, now_ms: i64) {
         for board in &mut self.boards {
-            if board.state != State::Lost && presence::is_lost(board.heard_ms, now_ms, 0) {
+            let heard_ms = board.heard_ms.max(self.opened_ms);
+            if board.state != State::Lost && presence::is_lost(heard_ms, now_ms, board.interval.ms()) {
                 board.judge(now_ms, self.generation);
             }
         }
@@ -288,46 +295,6 @@ impl Fleet {
             self.forgotten = generation;
         }
         true
-    }
-
-    /// Takes over what is known of a board from before a restart of the hub. Nothing where the board was heard since.
-    pub fn restore(
-        &mut self,
-        name: &str,
-        source: Source,
-        roster: Roster,
-        first_heard_ms: i64,
-        heard_ms: i64,
-    ) {
-        if self.index.contains_key(name) || self.boards.len() >= self.bounds.boards {
-            return;
-        }
-        let mut board = Board::new(name, source, heard_ms, self.generation);
-        (board.roster, board.first_heard_ms) = (roster, first_heard_ms);
-        self.add(board);
-    }
-
-    /// Takes over samples of a board from before a restart of the hub, in the order of their times. They do not
-    /// become what the board says now.
-    pub fn refill(&mut self, name: &str, at_ms: i64, samples: &[(&str, f64)]) {
-        let Some(board) = self.index.get(name).and_then(|index| self.boards.get_mut(*index)) else { return };
-        let before = board.recent.bytes();
-        self.samples.clear();
-        for (path, value) in samples.iter().filter(|(path, _)| path.len() <= report::PATH) {
-            let known = board.cells.cells.len();
-            let is_full = known + 1 >= self.bounds.series_a_board || self.series >= self.bounds.series;
-            let slot = match board.cells.slot(path, &self.paths) {
-                None if !is_full => board.cells.add(path, path.contains('.'), &mut self.paths),
-                slot => slot,
-            };
-            board.cells.settle(known);
-            self.series += board.cells.cells.len() - known;
-            self.samples.extend(slot.map(|slot| (slot, *value)));
-        }
-        if self.bytes < self.bounds.bytes {
-            board.recent.push(at_ms, &self.samples, at_ms.max(board.sampled_ms));
-        }
-        self.bytes = self.bytes + board.recent.bytes() - before;
     }
 
     /// The board of a name.

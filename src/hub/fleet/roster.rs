@@ -17,6 +17,11 @@ pub const RUNS: usize = 4;
 /// The most reboots and restarts whose times are known.
 pub const EVENTS: usize = 16;
 
+/// A report that came so much later than it was sampled was kept by the board meanwhile.
+const LATE_MS: i64 = 10_000;
+/// Such reports that are no further apart are of one stretch.
+const APART_MS: i64 = 120_000;
+
 /// How long two boards of one name are a conflict after both were heard.
 const CONFLICT_MS: i64 = 120_000;
 /// So often both have to be heard in turn: more than by one report from before a reboot.
@@ -105,6 +110,15 @@ impl Run {
     }
 }
 
+/// Reports that the board kept while it could not send them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// When the first of them was sampled: Unix milliseconds.
+    pub from_ms: i64,
+    /// When the last of them was.
+    pub to_ms: i64,
+}
+
 /// Two boards of one name, heard in turn.
 #[derive(Clone, Copy, Debug)]
 struct Alternation {
@@ -130,6 +144,8 @@ pub struct Roster {
     pub boots: VecDeque<i64>,
     /// When the agent started again without the board.
     pub restarts: VecDeque<i64>,
+    /// What was filled in after an outage.
+    pub filled: VecDeque<Stretch>,
     #[serde(skip)]
     alternation: Option<Alternation>,
 }
@@ -169,6 +185,26 @@ impl Roster {
         let place = if turn == Turn::New { self.runs.len() } else { place };
         self.runs.insert(place, run);
         turn
+    }
+
+    /// Notes that a report, sampled at `at_ms`, took `late_ms` to come.
+    pub fn note_delay(&mut self, at_ms: i64, late_ms: i64) {
+        if late_ms < LATE_MS {
+            return;
+        }
+        let near = |stretch: &&mut Stretch| {
+            (stretch.from_ms.saturating_sub(APART_MS)..=stretch.to_ms.saturating_add(APART_MS))
+                .contains(&at_ms)
+        };
+        if let Some(stretch) = self.filled.iter_mut().rev().find(near) {
+            stretch.from_ms = stretch.from_ms.min(at_ms);
+            stretch.to_ms = stretch.to_ms.max(at_ms);
+            return;
+        }
+        self.filled.push_back(Stretch { from_ms: at_ms, to_ms: at_ms });
+        if self.filled.len() > EVENTS {
+            self.filled.pop_front();
+        }
     }
 
     /// The addresses of two boards that both have this name, as of `now_ms`.
@@ -239,7 +275,7 @@ fn add(count: u64, change: i128) -> u64 {
 }
 
 /// The time between two reports: the median of the last ones, so that an outage or a burst does not change it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Interval {
     steps: [u32; 9],
     count: usize,

@@ -5,6 +5,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use crate::fleet::board::Board;
 use crate::fleet::cells::{Cell, Value};
 use crate::fleet::presence::State;
+use crate::fleet::roster::Stretch;
 use crate::fleet::{Fleet, Points};
 
 /// A number: an integer without decimals.
@@ -213,6 +214,12 @@ struct At {
     at: Seconds,
 }
 
+#[derive(serde::Serialize)]
+struct FromTo {
+    from: Seconds,
+    to: Seconds,
+}
+
 impl Serialize for Detail<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { fleet, board, now_ms } = *self;
@@ -228,6 +235,9 @@ impl Serialize for Detail<'_> {
         map.serialize_entry("late", &roster.late)?;
         map.serialize_entry("boots", &Each(|| roster.boots.iter().map(|at| At { at: Seconds(*at) })))?;
         map.serialize_entry("restarts", &Each(|| roster.restarts.iter().map(|at| At { at: Seconds(*at) })))?;
+        let stretch =
+            |stretch: &Stretch| FromTo { from: Seconds(stretch.from_ms), to: Seconds(stretch.to_ms) };
+        map.serialize_entry("filled", &Each(|| roster.filled.iter().map(stretch)))?;
         let conflict = roster.conflict(now_ms);
         let conflict = conflict.map(|addresses| std::collections::BTreeMap::from([("addresses", addresses)]));
         map.serialize_entry("conflict", &conflict)?;

@@ -7,11 +7,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{Full, History, Report};
+use super::{Full, History, Note, Report};
 use crate::clock::unix_ms;
 
-/// Commits are this far apart.
-const COMMIT: Duration = Duration::from_secs(1);
+/// Commits are at least this far apart. An agent that stops waits 0.9 seconds for what is not confirmed yet.
+const COMMIT: Duration = Duration::from_millis(500);
+/// So often there may be something to do without a commit.
+const TEND: Duration = Duration::from_secs(1);
 
 /// What is done with the history on its thread, between commits.
 pub type Question = Box<dyn FnOnce(&mut History, i64) + Send>;
@@ -44,6 +46,20 @@ impl Keeper {
             Worker { history, receiver, kept, stopping, taken: 0, told: 0 }.run();
         })?;
         Ok(Self { messages: Some(sender), thread: Some(thread), stop, next: 1 })
+    }
+
+    /// The number that the next batch gets.
+    #[must_use]
+    pub const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Has notes written about boards. Does not wait.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn note(&self, notes: Vec<Note>) -> Result<(), Full> {
+        self.ask(Box::new(move |history, now_ms| history.note(&notes, now_ms)))
     }
 
     /// Hands on reports, and returns the number of their batch, which `kept` will be told. Does not wait.
@@ -79,7 +95,7 @@ impl Keeper {
     }
 
     /// Commits what was handed on, and waits for the thread's end. On a full disk it does not wait for room.
-    pub fn stop(mut self) {
+    pub fn stop(&mut self) {
         self.messages = None;
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
@@ -100,28 +116,45 @@ struct Worker<F> {
 
 impl<F: FnMut(u64)> Worker<F> {
     fn run(mut self) {
-        let mut due = Instant::now() + COMMIT;
+        let (mut commit, mut tend) = (Instant::now(), Instant::now() + TEND);
         loop {
-            let message = self.receiver.recv_timeout(due.saturating_duration_since(Instant::now()));
-            match message {
-                Ok(Message::Ask(question)) => question(&mut self.history, unix_ms()),
-                Ok(Message::Keep(reports, number)) => {
-                    if !self.take(&reports, number) {
+            let due = if self.taken > self.told { commit.min(tend) } else { tend };
+            match self.receiver.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(message) => {
+                    if !self.handle(message) {
                         return;
+                    }
+                    // What has come together is committed together.
+                    if Instant::now() < commit + COMMIT {
+                        continue;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if Instant::now() >= due {
+            if self.taken > self.told && Instant::now() >= commit {
                 self.commit();
-                due = Instant::now() + COMMIT;
+                commit = Instant::now() + COMMIT;
+            }
+            if Instant::now() >= tend {
                 // A slice of the second is for what else there is to do.
-                let end = Instant::now() + COMMIT / 4;
+                let end = Instant::now() + TEND / 4;
                 while self.history.tend(unix_ms()) && Instant::now() < end {}
+                tend = Instant::now() + TEND;
             }
         }
         self.commit();
+    }
+
+    /// False where it is to stop at once.
+    fn handle(&mut self, message: Message) -> bool {
+        match message {
+            Message::Ask(question) => {
+                question(&mut self.history, unix_ms());
+                true
+            }
+            Message::Keep(reports, number) => self.take(&reports, number),
+        }
     }
 
     /// Takes a batch; where there is no room, waits until there is some: whoever sends finds the channel full. False

@@ -16,7 +16,7 @@
 //! journal gives back exactly the slots that no block has. The journal keeps the last hour in any case, for whoever
 //! holds each sample of that in memory. What comes late takes the same way and is merged into the blocks that exist.
 //!
-//! The disk sees one append a second, a transaction an hour, and a few more after midnight (UTC).
+//! The disk sees two appends a second, a transaction an hour, and a few more after midnight (UTC).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -74,6 +74,18 @@ pub struct Report {
     /// Series' paths and values, each series once.
     pub samples: Vec<(Arc<str>, f64)>,
 }
+
+/// What [`History::open`] finds.
+#[derive(Debug)]
+pub enum Found<'h> {
+    /// The newest note about the board of this name.
+    Note(&'h str, &'h [u8]),
+    /// A report.
+    Report(Report),
+}
+
+/// What is to be noted about the board of a name.
+pub type Note = (Arc<str>, Vec<u8>);
 
 /// Bounds of memory and disk.
 #[derive(Debug, Clone, Copy)]
@@ -137,8 +149,8 @@ pub struct History {
 }
 
 impl History {
-    /// Opens the history in `folder`, or begins one, and gives `each` report of the journal in the order of its
-    /// commits: those of the last hour at least, with their identities, also where they came late.
+    /// Opens the history in `folder`, or begins one, and gives `each` note, and then each report of the journal in the
+    /// order of its commits: those of the last hour at least, with their identities, also where they came late.
     ///
     /// # Errors
     /// The folder is in use by another process (`ResourceBusy`), or the disk does not work. Damage is no error.
@@ -146,12 +158,18 @@ impl History {
         folder: &Path,
         limits: Limits,
         now_ms: i64,
-        mut each: impl FnMut(Report),
+        mut each: impl FnMut(Found<'_>),
     ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let lock = lock::take(folder)?;
         let (mut boards, mut series) = (Names::new(limits.boards), Names::new(limits.series));
-        let (store, folded) = Store::open(folder, now_ms, &mut boards, &mut series)?;
+        let (mut store, folded) = Store::open(folder, now_ms, &mut boards, &mut series)?;
+        // Where the store is unavailable at once after it was opened, it has told that.
+        let _ = store.notes(now_ms, |board, note| {
+            if let Some(board) = boards.name(board) {
+                each(Found::Note(board, note));
+            }
+        });
         let mut open = Hours::new();
         let mut open_slots = 0;
         let visit = |commit, entry: Entry, boards: &Names, series: &Names| {
@@ -159,7 +177,7 @@ impl History {
                 open_slots += fold(&mut open, &entry);
             }
             if let Some(report) = report(entry, boards, series) {
-                each(report);
+                each(Found::Report(report));
             }
         };
         let mut journal = Journal::open(folder, now_ms, &mut boards, &mut series, visit)?;
@@ -221,7 +239,7 @@ impl History {
         Ok(())
     }
 
-    /// Makes all reports that were taken durable, and says how many those are. Once a second is often enough.
+    /// Makes all reports that were taken durable, and says how many those are.
     ///
     /// # Errors
     /// The disk's, which is logged once. The reports wait for the next attempt.
@@ -242,6 +260,14 @@ impl History {
         self.waiting.clear();
         self.waiting_samples = 0;
         Ok(count)
+    }
+
+    /// Notes what the caller wants to know about boards when the history is opened again, in the place of what was
+    /// noted before. Does not wait for a commit. What cannot be written is lost, which is told once.
+    pub fn note(&mut self, notes: &[Note], now_ms: i64) {
+        let known = |(board, note): &Note| Some((self.boards.number(board)?, note.clone()));
+        let notes: Vec<_> = notes.iter().filter_map(known).collect();
+        let _ = self.store.note(&notes, &self.boards, &self.series, now_ms);
     }
 
     /// What was not kept so far.

@@ -24,6 +24,8 @@ const BLOCKS: TableDefinition<'_, (u8, u32, u32, u16), &[u8]> = TableDefinition:
 const BOARDS: TableDefinition<'_, u32, &str> = TableDefinition::new("boards");
 const SERIES: TableDefinition<'_, u32, &str> = TableDefinition::new("series");
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+/// By the board's number: see [`super::History::note`].
+const NOTES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("notes");
 /// What a leaf page of redb has room for beside its header, one key, and one length.
 const PIECE: usize = 4096 - 4 - 4 - 11;
 /// Enough for the branches of a file of some gigabytes.
@@ -244,6 +246,42 @@ impl Store {
         })
     }
 
+    /// Gives `each` note, with the number of its board.
+    pub fn notes(&mut self, now_ms: i64, mut each: impl FnMut(u32, &[u8])) -> Result<(), Unavailable> {
+        self.with(now_ms, |database, _, _| {
+            let Some(table) = existing(database.begin_read()?.open_table(NOTES))? else { return Ok(()) };
+            for entry in table.iter()? {
+                let (board, note) = entry?;
+                each(board.value(), note.value());
+            }
+            Ok(())
+        })
+    }
+
+    /// Puts `notes` in the place of those that the boards had.
+    pub fn note(
+        &mut self,
+        notes: &[(u32, Vec<u8>)],
+        boards: &Names,
+        series: &Names,
+        now_ms: i64,
+    ) -> Result<(), Unavailable> {
+        self.with(now_ms, |database, saved, _| {
+            let mut write = database.begin_write()?;
+            write.set_quick_repair(true);
+            save_names(&write, boards, series, *saved)?;
+            {
+                let mut table = write.open_table(NOTES)?;
+                for (board, note) in notes {
+                    table.insert(board, note.as_slice())?;
+                }
+            }
+            write.commit()?;
+            *saved = (boards.len(), series.len());
+            Ok(())
+        })
+    }
+
     /// Makes `change`, and saves new names with it: all of it, or nothing.
     pub fn apply(
         &mut self,
@@ -257,12 +295,7 @@ impl Store {
             // The checksums of pages want it (two phases), and it opens at once after a kill.
             write.set_quick_repair(true);
             let new_stored = change_blocks(&write, change, *stored)?;
-            for (definition, names, saved) in [(BOARDS, boards, saved.0), (SERIES, series, saved.1)] {
-                let mut table = write.open_table(definition)?;
-                for (number, name) in names.since(saved) {
-                    table.insert(number, name)?;
-                }
-            }
+            save_names(&write, boards, series, *saved)?;
             {
                 let mut numbers = write.open_table(NUMBERS)?;
                 numbers.insert("stored", new_stored)?;
@@ -277,6 +310,22 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// Saves the names that came after the first `saved` of boards and of series.
+fn save_names(
+    write: &WriteTransaction,
+    boards: &Names,
+    series: &Names,
+    saved: (usize, usize),
+) -> Result<(), redb::Error> {
+    for (definition, names, saved) in [(BOARDS, boards, saved.0), (SERIES, series, saved.1)] {
+        let mut table = write.open_table(definition)?;
+        for (number, name) in names.since(saved) {
+            table.insert(number, name)?;
+        }
+    }
+    Ok(())
 }
 
 type Blocks<'a> = Table<'a, (u8, u32, u32, u16), &'static [u8]>;

@@ -1,9 +1,13 @@
 //! Boards that publish to the hub as if it were a broker: their psistats.conf needs `host=` and nothing else.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,8 +20,9 @@ use tokio::time;
 use crate::clock::Clock;
 use crate::complaints::Complaints;
 use crate::fleet::{Heard, MessageId, Source};
-use crate::intake::Take;
-use psistats_core::amqp::server::{Login, Message};
+use crate::intake::Door;
+use crate::intake::door::{Full, Standing, Ticket};
+use psistats_core::amqp::server::{Login, Message, Tag};
 use psistats_core::amqp::{Server, ServerBuffers, ServerEvent, ServerOptions};
 use psistats_core::limits;
 use psistats_core::link::Link;
@@ -37,6 +42,9 @@ const CHANNELS: u16 = 2;
 
 /// Bytes of a message and its properties: the agent's reports have 6 KiB at most, others may be larger.
 const MESSAGE: usize = 16 * 1024;
+
+/// RESOURCE_ERROR of AMQP 0-9-1.
+const RESOURCE_ERROR: u16 = 506;
 
 /// Bytes that wait for a client.
 const SEND: usize = 4 * 1024;
@@ -72,7 +80,7 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 
 /// What all connections share.
 pub struct Intake {
-    take: Rc<Take>,
+    door: Rc<Door>,
     users: Users,
     clock: Clock,
     room: usize,
@@ -82,9 +90,9 @@ pub struct Intake {
 
 impl Intake {
     /// For at most `room` connections.
-    pub fn new(take: Rc<Take>, users: Users, room: usize) -> Rc<Self> {
+    pub fn new(door: Rc<Door>, users: Users, room: usize) -> Rc<Self> {
         let (clock, connections) = (Clock::start(), Cell::default());
-        Rc::new(Self { take, users, clock, room, connections, complaints: Complaints::default() })
+        Rc::new(Self { door, users, clock, room, connections, complaints: Complaints::default() })
     }
 
     /// Connections now.
@@ -129,23 +137,33 @@ impl Intake {
         let mut messages = vec![0; usize::from(CHANNELS) * MESSAGE];
         let buffers = ServerBuffers { receive: &mut receive, send: &mut send, messages: &mut messages };
         let mut server = Server::new(OPTIONS, buffers, self.clock.now());
+        let mut publisher = Publisher { unconfirmed: VecDeque::new(), is_blocked: false, is_open: false };
+        let mut standing = self.door.standing();
         loop {
             let now = self.clock.now();
             if server.deadline().is_some_and(|at| at <= now) {
                 server.timed_out(now);
             }
-            let ended = self.drain(&mut server, peer, now);
+            publisher.tell(&mut standing, &mut server, now);
+            let ended = self.drain(&mut server, &mut publisher, peer, now);
             write(&mut server, stream, now);
             if let Some(ended) = ended {
                 return ended;
             }
-            self.wait(&server, stream).await;
+            let changed = standing.changed(!publisher.unconfirmed.is_empty());
+            self.wait(&server, stream, changed).await;
             read(&mut server, stream, self.clock.now());
         }
     }
 
     /// Takes what has come. The end, once it has come, and why.
-    fn drain(&self, server: &mut Server<'_>, peer: SocketAddr, now: Instant) -> Option<Result<(), String>> {
+    fn drain(
+        &self,
+        server: &mut Server<'_>,
+        publisher: &mut Publisher,
+        peer: SocketAddr,
+        now: Instant,
+    ) -> Option<Result<(), String>> {
         while let Some(event) = server.poll_event(now) {
             match event {
                 ServerEvent::Login => {
@@ -161,13 +179,22 @@ impl Intake {
                         server.refuse(now);
                     }
                 }
-                ServerEvent::Opened { .. } => info!("board at {peer}: connected"),
+                ServerEvent::Opened { .. } => {
+                    publisher.is_open = true;
+                    info!("board at {peer}: connected");
+                }
                 ServerEvent::Publish(tag) => {
-                    if let Some(message) = server.message() {
-                        (self.take)(&heard(&message, peer));
+                    let taken = server.message().map(|message| self.door.take(&heard(&message, peer)));
+                    match taken {
+                        Some(Ok(ticket)) => publisher.took(ticket, tag),
+                        // To confirm a later one would confirm this one.
+                        Some(Err(Full)) => {
+                            let text = "the hub's disk does not keep up: publish again later";
+                            server.close(RESOURCE_ERROR, text, now);
+                            return Some(Err(text.into()));
+                        }
+                        None => {}
                     }
-                    // Also what the fleet refuses, which would be refused again.
-                    server.confirm(tag);
                 }
                 ServerEvent::TooLarge { size, .. } => {
                     self.complain(peer, &format!("a message of {size} bytes, where {MESSAGE} are the most"));
@@ -180,17 +207,57 @@ impl Intake {
         None
     }
 
-    /// Until there is something to read or to write, or the time has come for something.
-    async fn wait(&self, server: &Server<'_>, stream: &TcpStream) {
+    /// Until there is something to read or to write, the time has come for something, or the disk's standing has `changed`.
+    async fn wait(&self, server: &Server<'_>, stream: &TcpStream, changed: impl Future<Output = ()>) {
         let writes = !server.outgoing().is_empty();
         let interest = if writes { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        let ready = stream.ready(interest);
+        // An error of the socket is told when it is read.
+        let (mut ready, mut changed) = (pin!(stream.ready(interest)), pin!(changed));
+        let either = poll_fn(|cx| {
+            let is_over = ready.as_mut().poll(cx).is_ready() || changed.as_mut().poll(cx).is_ready();
+            if is_over { Poll::Ready(()) } else { Poll::Pending }
+        });
         match server.deadline() {
-            Some(at) => {
-                // An error of the socket is told when it is read.
-                let _ = time::timeout_at(self.clock.instant(at), ready).await;
+            Some(at) => drop(time::timeout_at(self.clock.instant(at), either).await),
+            None => either.await,
+        }
+    }
+}
+
+/// What a connection's publisher waits for.
+struct Publisher {
+    /// Of each batch on each channel the last message that is not confirmed.
+    unconfirmed: VecDeque<(Ticket, Tag)>,
+    /// It was asked to wait.
+    is_blocked: bool,
+    is_open: bool,
+}
+
+impl Publisher {
+    fn took(&mut self, ticket: Ticket, tag: Tag) {
+        let same = |(of, last): &&mut (Ticket, Tag)| *of == ticket && last.channel() == tag.channel();
+        match self.unconfirmed.iter_mut().rev().take(usize::from(CHANNELS)).find(same) {
+            Some((_, last)) => *last = tag,
+            None => self.unconfirmed.push_back((ticket, tag)),
+        }
+    }
+
+    /// Tells the publisher how the disk stands.
+    fn tell(&mut self, standing: &mut Standing, server: &mut Server<'_>, now: Instant) {
+        while let Some((ticket, tag)) = self.unconfirmed.front().copied()
+            && standing.keeps(ticket)
+        {
+            server.confirm(tag);
+            self.unconfirmed.pop_front();
+        }
+        let is_full = standing.is_full();
+        if self.is_open && self.is_blocked != is_full {
+            self.is_blocked = is_full;
+            if is_full {
+                server.block("the hub's disk does not keep up", now);
+            } else {
+                server.unblock(now);
             }
-            None => drop(ready.await),
         }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::fleet::{Heard, Source};
-use crate::intake::Take;
+use crate::intake::Door;
 use crate::relay::Observer;
 
 /// Messages that wait for the fleet. Beyond, the relay goes on without it and counts them.
@@ -24,8 +24,14 @@ pub fn channel() -> (Observer, Messages) {
 }
 
 /// Takes messages until the relay has ended.
-pub async fn run(mut messages: Messages, take: &Take) {
+pub async fn run(mut messages: Messages, door: &Door) {
     while let Some((peer, body)) = messages.0.recv().await {
-        take(&Heard { source: Source::Chasar, peer: Some(peer), id: None, sampled_ms: None, body });
+        door.take_unconfirmed(&Heard {
+            source: Source::Chasar,
+            peer: Some(peer),
+            id: None,
+            sampled_ms: None,
+            body,
+        });
     }
 }

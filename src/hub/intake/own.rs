@@ -8,7 +8,7 @@ use tokio::time::{self, MissedTickBehavior};
 
 use crate::clock::{Clock, unix_ms};
 use crate::fleet::{Heard, Source};
-use crate::intake::Take;
+use crate::intake::Door;
 use psistats_host::conf::reports::{self, Reports};
 use psistats_host::conf::{Reading, ini};
 use psistats_host::figures::Tick;
@@ -25,7 +25,7 @@ const FIGURES: &str = "\
 [uptime]\ninterval=1\n[ipaddr]\ninterval=60\n";
 
 /// Reports of this machine, one a second, without end.
-pub async fn run(take: &Take) {
+pub async fn run(door: &Door) {
     let clock = Clock::start();
     let mut machine = Machine::open(Path::new("/"));
     let mut sampler = Sampler::open(&machine, &settings());
@@ -39,7 +39,13 @@ pub async fn run(take: &Take) {
         let wanted = sampler.begin(tick);
         let report = sampler.report(tick, &mut machine.read(wanted, now));
         let body = Bytes::copy_from_slice(report);
-        take(&Heard { source: Source::Own, peer: None, id: None, sampled_ms: Some(unix_ms), body });
+        door.take_unconfirmed(&Heard {
+            source: Source::Own,
+            peer: None,
+            id: None,
+            sampled_ms: Some(unix_ms),
+            body,
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 
 use super::Shared;
 use super::auth::Scope;
-use super::history::{self, NotFound};
+use super::history::{self, Missing};
 use super::query;
 use super::reply::{self, Body, CSV, TEXT};
 
@@ -62,18 +62,18 @@ impl<'a> Endpoint<'a> {
 }
 
 /// The answer to a GET or HEAD that the guard let pass.
-pub fn answer(shared: &Shared, head: &Parts) -> Response<Body> {
-    try_answer(shared, head).unwrap_or_else(|(status, why)| reply::error(status, &why))
+pub async fn answer(shared: &Shared, head: &Parts) -> Response<Body> {
+    try_answer(shared, head).await.unwrap_or_else(|(status, why)| reply::error(status, &why))
 }
 
 /// A refusal: its status, and what was expected.
 type Refusal = (StatusCode, String);
 
-fn try_answer(shared: &Shared, head: &Parts) -> Result<Response<Body>, Refusal> {
+async fn try_answer(shared: &Shared, head: &Parts) -> Result<Response<Body>, Refusal> {
     let (path, query) = (head.uri.path(), head.uri.query());
     let endpoint = Endpoint::of(path).map_err(|why| bad(why.into()))?;
     if let Some(Endpoint::History(name)) = endpoint {
-        return history(shared, head, &name);
+        return history(shared, head, &name).await;
     }
     let unknown = || not_found("there is nothing here: /api/v1/openapi.json describes what there is".into());
     let asset = shared.assets.response(path, &head.headers);
@@ -95,11 +95,14 @@ fn try_answer(shared: &Shared, head: &Parts) -> Result<Response<Body>, Refusal> 
     Ok(answered)
 }
 
-fn history(shared: &Shared, head: &Parts, name: &str) -> Result<Response<Body>, Refusal> {
+async fn history(shared: &Shared, head: &Parts, name: &str) -> Result<Response<Body>, Refusal> {
     let (series, span) = history::asked(head.uri.query()).map_err(bad)?;
-    let columns = shared.view.history(name, &series, span).map_err(|missing| match missing {
-        NotFound::Host => no_board(name),
-        NotFound::Series => not_found(format!("{} has no series called {}", cut(name), cut(&series))),
+    let columns = shared.view.history(name, &series, span).await.map_err(|missing| match missing {
+        Missing::Host => no_board(name),
+        Missing::Series => not_found(format!("{} has no series called {}", cut(name), cut(&series))),
+        Missing::Busy => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the disk is busy: ask again in some seconds".into())
+        }
     })?;
     let accept = head.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let mut response = if accept.is_some_and(history::is_csv) {

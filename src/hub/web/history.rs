@@ -70,13 +70,15 @@ pub struct Columns {
     pub max: Vec<Option<f64>>,
 }
 
-/// What is not there.
+/// Why there is no history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotFound {
+pub enum Missing {
     /// No board has that name.
     Host,
     /// The board has no such series.
     Series,
+    /// The disk has no time for it now.
+    Busy,
 }
 
 /// The series and the stretch that a query names. Without `to=` it ends now, without `from=` it is an hour.

@@ -185,7 +185,10 @@ async fn answer(shared: &Shared, request: Request<Incoming>, ends: Ends) -> Resp
     shared.requests.update(|n| n + 1);
     let read = timeout(shared.limits.request_time, is_read(&mut body)).await;
     let mut response = match read {
-        Ok(true) => guard::check(shared, &head, ends).unwrap_or_else(|| api::answer(shared, &head)),
+        Ok(true) => match guard::check(shared, &head, ends) {
+            Some(refusal) => refusal,
+            None => api::answer(shared, &head).await,
+        },
         Ok(false) => reply::error(
             StatusCode::PAYLOAD_TOO_LARGE,
             &format!("expected no body, or one of at most {BODY} bytes"),

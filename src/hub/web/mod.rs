@@ -14,7 +14,7 @@
 //! | `reply` | responses, and the headers that all have |
 //!
 //! Everything runs in tasks of one current-thread runtime ([`tokio::task::LocalSet`]). What is served comes from a
-//! [`View`], whose methods neither wait nor do I/O that could block for long.
+//! [`View`], whose methods do not block; that which may have to wait for the disk gives a future.
 
 mod api;
 mod assets;
@@ -29,6 +29,7 @@ mod reply;
 
 use std::cell::{Cell, RefCell};
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -38,8 +39,11 @@ use bytes::Bytes;
 use self::assets::Assets;
 use self::auth::Tokens;
 use self::events::Events;
-pub use self::history::{Columns, NotFound, Span, Tier};
+pub use self::history::{Columns, Missing, Span, Tier};
 use self::listener::Places;
+
+/// An answer that may take its time.
+pub type Asked<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// What the API serves. The JSON is as src/hub/web/openapi.json describes it.
 pub trait View {
@@ -53,8 +57,8 @@ pub trait View {
     /// `GET /api/v1/hosts/NAME/history`: at most [`Span::points`] times, ascending.
     ///
     /// # Errors
-    /// There is no such board, or it never sent this series.
-    fn history(&self, name: &str, series: &str, span: Span) -> Result<Columns, NotFound>;
+    /// There is no such board, it never sent this series, or the disk is busy.
+    fn history(&self, name: &str, series: &str, span: Span) -> Asked<Result<Columns, Missing>>;
 
     /// `GET /api/v1/series/NAME`; `None` where no board has such a series.
     fn series_json(&self, series: &str) -> Option<Bytes>;

@@ -1,0 +1,124 @@
+//! What the page and the API are answered with, from the fleet and the history.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::clock::unix_ms;
+use crate::fleet::Points;
+use crate::fleet::recent::HOUR_MS;
+use crate::history::{self, Range};
+use crate::intake::Door;
+use crate::intake::amqp::Intake;
+use crate::web::{self, Asked, Columns, Missing, Span, Tier, View};
+
+/// The last hour may begin so much earlier: "the last hour" of a question is no longer that of its answer.
+const SLACK_MS: i64 = 60_000;
+
+/// What the API asks.
+pub struct Answers {
+    door: Rc<Door>,
+    intake: Option<Rc<Intake>>,
+    counted: Rc<Cell<web::Counters>>,
+    started_ms: i64,
+}
+
+impl Answers {
+    /// Answers of a hub that starts now.
+    pub fn new(door: Rc<Door>, intake: Option<Rc<Intake>>, counted: Rc<Cell<web::Counters>>) -> Self {
+        Self { door, intake, counted, started_ms: unix_ms() }
+    }
+
+    /// The samples of the last hour.
+    fn recent(&self, name: &str, series: &str, span: Span) -> Result<Columns, Missing> {
+        let fleet = self.door.fleet().borrow();
+        fleet.board(name).ok_or(Missing::Host)?;
+        let points = fleet.history(name, series, span.from_ms, span.to_ms, span.points);
+        points.map(of_points).ok_or(Missing::Series)
+    }
+}
+
+impl View for Answers {
+    fn hosts_json(&self) -> Bytes {
+        json(&self.door.fleet().borrow().hosts(unix_ms()))
+    }
+
+    fn host_json(&self, name: &str) -> Option<Bytes> {
+        self.door.fleet().borrow().detail(name, unix_ms()).map(|detail| json(&detail))
+    }
+
+    fn history(&self, name: &str, series: &str, span: Span) -> Asked<Result<Columns, Missing>> {
+        let recent = self.recent(name, series, span);
+        let is_recent = span.from_ms >= unix_ms() - HOUR_MS - SLACK_MS;
+        if recent.is_err() || is_recent || !self.door.has_history() {
+            return Box::pin(async { recent });
+        }
+        let (answer, answered) = oneshot::channel();
+        let (name, series) = (name.to_owned(), series.to_owned());
+        self.door.ask(Box::new(move |history, now_ms| {
+            let Span { from_ms, to_ms, points } = span;
+            // Who asked may be gone.
+            let _ = answer.send(history.range(&name, &series, from_ms, to_ms, points, now_ms));
+        }));
+        Box::pin(async { answered.await.map(of_range).map_err(|_| Missing::Busy) })
+    }
+
+    fn series_json(&self, series: &str) -> Option<Bytes> {
+        self.door.fleet().borrow().figure(series).map(|figure| json(&figure))
+    }
+
+    fn hub_json(&self) -> Bytes {
+        let (fleet, web) = (self.door.fleet().borrow(), self.counted.get());
+        let counters = fleet.counters();
+        json(&serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "started": self.started_ms as f64 / 1000.0,
+            "boards": fleet.boards().len(),
+            "series": fleet.series(),
+            "recent_bytes": fleet.bytes(),
+            "connections": self.intake.as_ref().map_or(0, |intake| intake.connections()),
+            "reports": counters.reports,
+            "late": counters.late,
+            "duplicates": counters.duplicates,
+            "malformed": counters.malformed,
+            "refused_boards": counters.refused_boards,
+            "refused_series": counters.refused_series,
+            "event_clients": web.event_clients,
+            "requests": web.requests,
+        }))
+    }
+}
+
+fn of_points(points: Points) -> Columns {
+    Columns {
+        tier: Tier::Recent,
+        step_ms: points.step_ms,
+        t_ms: points.t,
+        avg: points.avg,
+        min: points.min,
+        max: points.max,
+    }
+}
+
+fn of_range(range: Range) -> Columns {
+    let starts = (0_i64..).map(|n| range.start_ms + n * range.step_ms);
+    Columns {
+        tier: match range.tier {
+            history::Tier::Minute => Tier::Minute,
+            history::Tier::Quarter => Tier::Quarter,
+        },
+        step_ms: range.step_ms,
+        t_ms: starts.take(range.average.len()).collect(),
+        avg: range.average,
+        min: range.min,
+        max: range.max,
+    }
+}
+
+/// What cannot be JSON is nothing: every key here is a text.
+pub fn json(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).unwrap_or_default().into()
+}

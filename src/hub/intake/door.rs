@@ -1,0 +1,260 @@
+//! The door that every report comes through, whatever its way: into the fleet, and into the history.
+//!
+//! A report is taken once, and gets a [`Ticket`]. It may be confirmed to its sender once the ticket is one that [`Standing::keeps`]:
+//! then it is on the disk. Where there is no history, that is at once.
+//!
+//! ```text
+//!  take() --> fleet
+//!    |
+//!    +--> batch --every 50 ms--> Keeper's thread --commit, twice a second--> Standing
+//! ```
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::path::Path;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+use std::{io, mem};
+
+use log::{info, warn};
+use tokio::sync::{Notify, watch};
+use tokio::time;
+
+use crate::clock::unix_ms;
+use crate::fleet::{Bounds, Fleet, Heard, MessageId, Turn};
+use crate::history::{Found, History, Keeper, Limits, Question, Report};
+
+/// From a batch's first report to the moment when it goes to the disk's thread.
+const GATHER: Duration = Duration::from_millis(50);
+/// Batches that wait for the disk's thread. It takes them at once but for the time of a commit.
+const WAITING: usize = 64;
+/// Reports that wait where the disk takes nothing. Beyond, none is taken.
+const MOST: usize = 20_000;
+/// Notes that are written in one go.
+const NOTES: usize = 64;
+
+/// Names the moment from which on a report is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// How the disk stands, for one who waits for it.
+#[derive(Debug)]
+pub struct Standing {
+    kept: watch::Receiver<u64>,
+    full: watch::Receiver<bool>,
+}
+
+impl Standing {
+    /// Whether the report with this ticket is on the disk.
+    pub fn keeps(&mut self, ticket: Ticket) -> bool {
+        ticket.0 <= *self.kept.borrow_and_update()
+    }
+
+    /// Whether the disk does not keep up: whoever can should send nothing until that is over.
+    pub fn is_full(&mut self) -> bool {
+        *self.full.borrow_and_update()
+    }
+
+    /// Waits until [`Self::is_full`] says something else, or, where `tickets` are waited for, [`Self::keeps`] does.
+    pub async fn changed(&mut self, tickets: bool) {
+        let Self { kept, full } = self;
+        // Where the door is gone, so is the process.
+        let (mut kept, mut full) = (pin!(kept.changed()), pin!(full.changed()));
+        poll_fn(|cx| {
+            let is_changed =
+                full.as_mut().poll(cx).is_ready() || tickets && kept.as_mut().poll(cx).is_ready();
+            if is_changed { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// There is no room for the report: it was not taken, and is not to be confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// The door. One owner of the fleet and of the history.
+pub struct Door {
+    fleet: RefCell<Fleet>,
+    archive: Option<RefCell<Archive>>,
+    /// The last batch that is on the disk.
+    kept: watch::Sender<u64>,
+    full: watch::Sender<bool>,
+    filled: Notify,
+}
+
+struct Archive {
+    keeper: Keeper,
+    batch: Vec<Report>,
+}
+
+impl Door {
+    /// A door to a fleet that is forgotten with this process.
+    pub fn without_history() -> Rc<Self> {
+        Self::new(Fleet::new(Bounds::default()), None, watch::Sender::default())
+    }
+
+    /// A door to the fleet whose history is in `folder`, with what is known of it.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or another process does.
+    pub fn open(folder: &Path) -> io::Result<Rc<Self>> {
+        let begin = time::Instant::now();
+        let mut fleet = Fleet::new(Bounds::default());
+        let mut reports = 0;
+        let history = History::open(folder, Limits::default(), unix_ms(), |found| match found {
+            Found::Note(name, note) => {
+                if !fleet.restore(name, note) {
+                    warn!("what was noted about {name} cannot be read: it begins anew");
+                }
+            }
+            Found::Report(Report { board, time_ms, id, samples }) => {
+                reports += 1;
+                let samples = samples.iter().map(|(path, value)| (&**path, *value));
+                fleet.recall(&board, MessageId::from_bytes(&id), time_ms, samples);
+            }
+        });
+        let history = history.map_err(|error| {
+            let folder = folder.display();
+            io::Error::new(
+                error.kind(),
+                format!("the history in {folder} cannot be opened: {error}; another folder: [hub] data="),
+            )
+        })?;
+        fleet.open(unix_ms());
+        info!(
+            "history in {}: {} boards, {} MB; {reports} reports of the last hour read in {} ms",
+            folder.display(),
+            history.boards().count(),
+            history.stored() / 1_000_000,
+            begin.elapsed().as_millis()
+        );
+        let kept = watch::Sender::default();
+        let last = kept.clone();
+        let keeper = Keeper::start(history, WAITING, move |batch| {
+            last.send_replace(batch);
+        })?;
+        Ok(Self::new(fleet, Some(RefCell::new(Archive { keeper, batch: Vec::new() })), kept))
+    }
+
+    fn new(fleet: Fleet, archive: Option<RefCell<Archive>>, kept: watch::Sender<u64>) -> Rc<Self> {
+        let full = watch::Sender::default();
+        Rc::new(Self { fleet: RefCell::new(fleet), archive, kept, full, filled: Notify::new() })
+    }
+
+    /// The fleet. It is not to be borrowed while anything waits.
+    pub const fn fleet(&self) -> &RefCell<Fleet> {
+        &self.fleet
+    }
+
+    /// Whether anything outlives this process.
+    pub const fn has_history(&self) -> bool {
+        self.archive.is_some()
+    }
+
+    /// How the disk stands, now and whenever that changes.
+    pub fn standing(&self) -> Standing {
+        Standing { kept: self.kept.subscribe(), full: self.full.subscribe() }
+    }
+
+    /// Takes a report. What the fleet refuses is counted there, and done with: its ticket is as good as any.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn take(&self, heard: &Heard) -> Result<Ticket, Full> {
+        let Some(archive) = &self.archive else {
+            let _ = self.fleet.borrow_mut().take(heard, unix_ms());
+            return Ok(Ticket(0));
+        };
+        let mut archive = archive.borrow_mut();
+        if archive.batch.len() >= MOST {
+            return Err(Full);
+        }
+        let mut fleet = self.fleet.borrow_mut();
+        if let Ok(taken) = fleet.take(heard, unix_ms())
+            && taken.turn != Turn::Duplicate
+        {
+            archive.batch.push(Report {
+                board: taken.name.clone(),
+                time_ms: taken.at_ms,
+                id: heard.id.map(MessageId::to_bytes).unwrap_or_default(),
+                samples: taken.samples().map(|(_, path, value)| (path.clone(), value)).collect(),
+            });
+            if archive.batch.len() == 1 {
+                self.filled.notify_one();
+            }
+        }
+        // Where the batch is empty, this one, or that which it repeats, is in the batch before.
+        Ok(Ticket(archive.keeper.next() - u64::from(archive.batch.is_empty())))
+    }
+
+    /// Takes a report whose sender waits for no answer. Where there is no room, it is shown, and not kept.
+    pub fn take_unconfirmed(&self, heard: &Heard) {
+        if self.take(heard) == Err(Full) {
+            let _ = self.fleet.borrow_mut().take(heard, unix_ms());
+        }
+    }
+
+    /// Hands what was taken to the disk's thread, without end.
+    pub async fn run(&self) {
+        loop {
+            self.filled.notified().await;
+            time::sleep(GATHER).await;
+            while !self.flush() {
+                self.tell_full(true);
+                time::sleep(GATHER).await;
+            }
+            self.tell_full(false);
+        }
+    }
+
+    fn flush(&self) -> bool {
+        let Some(archive) = &self.archive else { return true };
+        let Archive { keeper, batch } = &mut *archive.borrow_mut();
+        if batch.is_empty() {
+            return true;
+        }
+        let kept = keeper.keep(mem::take(batch));
+        kept.map_err(|reports| *batch = reports).is_ok()
+    }
+
+    fn tell_full(&self, is_full: bool) {
+        let changed = self.full.send_if_modified(|before| mem::replace(before, is_full) != is_full);
+        if changed && is_full {
+            warn!("the disk does not keep up with the reports: boards are asked to wait, and keep theirs");
+        } else if changed {
+            info!("the disk keeps up with the reports again");
+        }
+    }
+
+    /// Has notes about boards written, where they are due: to be called every second.
+    pub fn note(&self) {
+        let Some(archive) = &self.archive else { return };
+        let notes = self.fleet.borrow_mut().notes(unix_ms(), NOTES, false);
+        if !notes.is_empty() {
+            // Where there is no room the boards are noted again in half an hour.
+            let _ = archive.borrow().keeper.note(notes);
+        }
+    }
+
+    /// Has a question answered by the history. The answer is dropped where there is none, or no room for questions.
+    pub fn ask(&self, question: Question) {
+        if let Some(archive) = &self.archive {
+            let _ = archive.borrow().keeper.ask(question);
+        }
+    }
+
+    /// Writes everything to the disk, and ends. Nothing is taken any more.
+    pub fn close(&self) {
+        self.flush();
+        let notes = self.fleet.borrow_mut().notes(unix_ms(), usize::MAX, true);
+        if let Some(archive) = &self.archive {
+            let Archive { keeper, .. } = &mut *archive.borrow_mut();
+            // No room is where the disk does not work.
+            let _ = keeper.note(notes);
+            keeper.stop();
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `psistats-hub` as a process, and what its API says.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::master::free_port;
+use support::PATIENCE;
+use support::process::Process;
+
+fn run(config: &Path) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+    Process::start(command.arg("--config").arg(config))
+}
+
+/// A hub with ports and a folder of its own.
+pub struct Hub {
+    pub process: Process,
+    pub page: u16,
+    pub amqp: u16,
+    pub chasar: u16,
+    folder: TempDir,
+}
+
+impl Hub {
+    /// With `more` in its section.
+    pub fn start(more: &str) -> Self {
+        let [page, amqp, chasar, publish] = [(); 4].map(|()| free_port());
+        Self::at(page, amqp, chasar, publish, more)
+    }
+
+    pub fn at(page: u16, amqp: u16, chasar: u16, publish: u16, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[hub]\nlisten=127.0.0.1:{page}\namqp=127.0.0.1:{amqp}\nchasar=127.0.0.1:{chasar}\ndata={}\n{more}\n\
+             [chasar]\npublish_port={publish}\n",
+            folder.path().join("data").display()
+        );
+        std::fs::write(folder.path().join("psistats-hub.conf"), text).unwrap();
+        let process = run(&folder.path().join("psistats-hub.conf"));
+        process.wait_for_line(&format!("http://127.0.0.1:{page}"), PATIENCE);
+        Self { process, page, amqp, chasar, folder }
+    }
+
+    /// A second one with the same folder for its history.
+    pub fn beside(&self) -> Process {
+        let config = self.folder.path().join("second.conf");
+        let data = self.data();
+        let text = format!("[hub]\nlisten=127.0.0.1:0\namqp=no\nchasar=no\ndata={}\n", data.display());
+        std::fs::write(&config, text).unwrap();
+        run(&config)
+    }
+
+    /// Waits until that is so.
+    pub fn wait_until(&self, is_so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "{:?}", self.process.lines());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Where its history is.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.signal(Signal::SIGKILL);
+        self.process.wait(PATIENCE);
+    }
+
+    /// SIGTERM, at which it ends well.
+    pub fn stop(&mut self) {
+        self.process.signal(Signal::SIGTERM);
+        assert_eq!(self.process.wait(PATIENCE).code(), Some(0), "{:?}", self.process.lines());
+    }
+
+    /// The same again, once it has ended.
+    pub fn start_again(&mut self) {
+        self.process = run(&self.folder.path().join("psistats-hub.conf"));
+        self.process.wait_for_line(&format!("http://127.0.0.1:{}", self.page), PATIENCE);
+    }
+
+    /// The status and the body of a GET.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.page)).unwrap();
+        let port = self.page;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    pub fn json(&self, path: &str) -> Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// What the API says of a board, once that is so.
+    pub fn wait_for(&self, board: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (status, body) = self.get(&format!("/api/v1/hosts/{board}"));
+            let board = serde_json::from_str(&body).unwrap();
+            if status == 200 && is_so(&board) {
+                return board;
+            }
+            assert!(Instant::now() < deadline, "{body} {:?}", self.process.lines());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+pub fn own_name() -> String {
+    nix::unistd::gethostname().unwrap().into_string().unwrap()
+}

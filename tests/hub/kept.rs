@@ -1,0 +1,194 @@
+//! What the hub confirms outlives it: a stop, a kill, and an outage during which boards keep their reports.
+
+use std::collections::{BTreeMap, HashSet};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::sys::signal::Signal;
+use psistats_hub::fleet::MessageId;
+use psistats_hub::history::{Found, History, Limits};
+use serde_json::Value;
+
+use crate::hub::{Hub, own_name};
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::master::python;
+use support::process::Process;
+use support::project::program;
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
+}
+
+/// Publishes reports of `board` by pika, each once the one before is confirmed: number, age in seconds, cpu.
+fn publish(hub: &Hub, board: &str, reports: &[(u32, i64, f64)]) -> Process {
+    let reports: Vec<_> = reports
+        .iter()
+        .map(|(number, age, cpu)| format!("({number}, {}, {cpu})", now_ms() / 1000 - age))
+        .collect();
+    let process = python(&format!(
+        "import pika
+p = pika.ConnectionParameters('127.0.0.1', {}, credentials=pika.PlainCredentials('guest', 'guest'))
+c = pika.BlockingConnection(p).channel()
+c.confirm_delivery()
+for number, at, cpu in [{}]:
+    body = json.dumps({{'hostname': '{board}', 'cpu': cpu, 'board': {{'model': 'Pi'}}}})
+    c.basic_publish('', 'x', body, pika.BasicProperties(message_id='no-boot-id-1f-%d' % number, timestamp=at))
+print('confirmed')",
+        hub.amqp,
+        reports.join(", ")
+    ));
+    process.wait_for_line("confirmed", PATIENCE);
+    process
+}
+
+fn column<'v>(history: &'v Value, name: &str) -> Vec<&'v Value> {
+    history[name].as_array().unwrap().iter().collect()
+}
+
+#[test]
+#[ignore = "needs python3-pika: tests/run"]
+fn what_was_confirmed_is_there_after_a_kill_and_comes_no_second_time() {
+    let mut hub = Hub::start("self=no");
+    publish(&hub, "pi", &[(1, 30, 1.0), (2, 29, 2.0), (4, 27, 4.0)]);
+    hub.kill();
+    hub.start_again();
+    let board = hub.json("/api/v1/hosts/pi");
+    assert_eq!((&board["reports"], &board["lost"]), (&3.into(), &1.into()), "{board}");
+    let history = hub.json("/api/v1/hosts/pi/history?series=cpu");
+    assert_eq!(column(&history, "avg").into_iter().filter(|avg| avg.is_number()).count(), 3, "{history}");
+    publish(&hub, "pi", &[(4, 27, 4.0), (3, 28, 3.0), (5, 26, 5.0)]);
+    let board = hub.json("/api/v1/hosts/pi");
+    assert_eq!((&board["reports"], &board["lost"], &board["duplicates"]), (&5.into(), &0.into(), &1.into()));
+    assert_eq!(board["values"]["cpu"], 5.0);
+}
+
+#[test]
+#[ignore = "needs python3-pika: tests/run"]
+fn a_board_that_is_not_heard_any_more_is_still_shown_after_a_restart_with_what_it_said_last() {
+    let mut hub = Hub::start("self=no");
+    publish(&hub, "pi", &[(1, 0, 50.0)]);
+    let before = hub.json("/api/v1/hosts/pi");
+    hub.stop();
+    hub.start_again();
+    let after = hub.json("/api/v1/hosts/pi");
+    for key in ["values", "model", "heard", "first_heard", "reports", "source", "address", "state"] {
+        assert_eq!(after[key], before[key], "{key}");
+    }
+    assert_eq!((&after["values"]["cpu"], &after["model"]), (&50.into(), &"Pi".into()));
+    let lost = hub.wait_for("pi", |board| board["state"] == "lost");
+    assert_eq!((&lost["since"], &lost["why"]), (&before["heard"], &"not heard".into()));
+}
+
+#[test]
+#[ignore = "needs python3-pika: tests/run"]
+fn a_history_of_more_than_an_hour_is_of_minutes() {
+    let hub = Hub::start("self=no");
+    publish(&hub, "pi", &[(1, 7_200, 10.0), (2, 7_195, 20.0), (3, 0, 5.0)]);
+    let from = now_ms() / 1000 - 7_500;
+    let history = hub.json(&format!("/api/v1/hosts/pi/history?series=cpu&from={from}&points=2000"));
+    assert_eq!((&history["tier"], &history["step"]), (&"minute".into(), &60.into()));
+    let known = column(&history, "avg").into_iter().filter(|avg| avg.is_number());
+    let known: Vec<_> = known.map(|avg| avg.as_f64().unwrap()).collect();
+    // Two minutes, where a minute began between the first two.
+    assert!(known == [15.0, 5.0] || known == [10.0, 20.0, 5.0], "{known:?}");
+    let board = hub.json("/api/v1/hosts/pi");
+    let filled = &board["filled"].as_array().unwrap()[0];
+    assert_eq!(filled["to"].as_f64().unwrap() - filled["from"].as_f64().unwrap(), 5.0, "{board}");
+}
+
+#[test]
+fn an_outage_of_the_hub_is_filled_by_what_the_boards_kept() {
+    let mut hub = Hub::start("self=no");
+    let _agent = Agent::start(&Config::new(hub.amqp, "/").set("app", "primary_timer", "1"), &[]);
+    hub.wait_for(&own_name(), |board| board["reports"].as_u64() >= Some(4));
+    hub.kill();
+    // Reports that come later than ten seconds are told as filled in.
+    std::thread::sleep(Duration::from_secs(12));
+    hub.start_again();
+    let is_filled = |board: &Value| {
+        !board["filled"].as_array().unwrap().is_empty() && board["reports"].as_u64() >= Some(17)
+    };
+    let board = hub.wait_for(&own_name(), is_filled);
+    assert_eq!((&board["lost"], &board["duplicates"]), (&0.into(), &0.into()), "{board}");
+    let history = hub.json(&format!("/api/v1/hosts/{}/history?series=cpu&points=2000", own_name()));
+    assert!(column(&history, "avg").iter().all(|avg| avg.is_number()), "{history}");
+    let t: Vec<_> = column(&history, "t").into_iter().map(|t| t.as_f64().unwrap()).collect();
+    assert!(t.len() >= 16 && t.windows(2).all(|pair| pair[1] - pair[0] < 2.5), "{t:?}");
+}
+
+#[test]
+fn a_folder_is_for_one_hub_alone() {
+    let hub = Hub::start("");
+    let mut second = hub.beside();
+    second.wait_for_line("is in use by process", PATIENCE);
+    assert_eq!(second.wait(PATIENCE).code(), Some(1));
+}
+
+/// So often the hub is killed, and so many agents publish: `PSISTATS_TEST_KILLS=100 PSISTATS_TEST_AGENTS=50` is what the
+/// README tells of.
+fn number(name: &str, usual: u32) -> u32 {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
+}
+
+#[test]
+fn however_often_the_hub_is_killed_each_report_is_in_its_history_once() {
+    let mut hub = Hub::start("self=no\nchasar=no");
+    let (kills, count) = (number("PSISTATS_TEST_KILLS", 6), number("PSISTATS_TEST_AGENTS", 8));
+    let mut agents: Vec<_> = (0..count)
+        .map(|n| {
+            let named = format!("hostname pi-{n} && exec \"$0\" \"$@\"");
+            let mut command = Command::new("unshare");
+            command.args(["--uts", "sh", "-c", &named]).arg(program("psistats"));
+            Agent::start_by(
+                &mut command,
+                &Config::new(hub.amqp, "/").set("app", "primary_timer", "0.25"),
+                &[],
+            )
+        })
+        .collect();
+    let reports = |hub: &Hub| hub.json("/api/v1/hub")["reports"].as_u64().unwrap();
+    for _ in 0..kills {
+        // New ones, and some of them confirmed.
+        hub.wait_until(|hub| reports(hub) >= u64::from(count) * 4);
+        hub.kill();
+        hub.start_again();
+    }
+    hub.wait_until(|hub| hub.json("/api/v1/hosts")["hosts"].as_array().unwrap().len() == count as usize);
+    hub.wait_until(|hub| reports(hub) >= u64::from(count) * 4);
+    // At its end an agent waits for what is not confirmed.
+    agents.iter().for_each(|agent| agent.signal(Signal::SIGTERM));
+    for agent in &mut agents {
+        assert_eq!(agent.wait(PATIENCE).code(), Some(0));
+        let lines = agent.lines();
+        assert!(!lines.iter().any(|line| line.contains("are lost")), "{lines:#?}");
+    }
+    hub.stop();
+
+    let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut runs = HashSet::new();
+    let begin_ms = now_ms();
+    let opening = std::time::Instant::now();
+    let found = |found: Found<'_>| {
+        if let Found::Report(report) = found {
+            let id = MessageId::from_bytes(&report.id).unwrap();
+            runs.insert((report.board.to_string(), id.start));
+            numbers.entry(report.board.to_string()).or_default().push(id.number);
+        }
+    };
+    let mut history = History::open(&hub.data(), Limits::default(), begin_ms, found).unwrap();
+    println!("{kills} kills, {count} agents: the history opens in {:?}", opening.elapsed());
+    assert_eq!((numbers.len(), runs.len()), (count as usize, count as usize));
+    for (board, mut numbers) in numbers {
+        numbers.sort_unstable();
+        let expected: Vec<_> = (1..=numbers.len() as u64).collect();
+        assert_eq!(numbers, expected, "{board}");
+        let range = history.range(&board, "cpu", begin_ms - HOUR_MS, begin_ms + HOUR_MS, 200, begin_ms);
+        let samples: u32 = range.samples.iter().sum();
+        // The first report has no cpu yet where the agent has just started.
+        let missing = numbers.len() as u32 - samples;
+        assert!(missing <= 1, "{board}: {samples} samples of {} reports", numbers.len());
+    }
+}
