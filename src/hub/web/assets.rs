@@ -7,6 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::reply::{self, Body};
 
+/// The path of the document that describes the API.
+pub const DOCUMENT: &str = "/api/v1/openapi.json";
+
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const CSS: &str = "text/css; charset=utf-8";
@@ -40,7 +43,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/tokens.css", CSS, include_str!("page/tokens.css")),
     ("/views.css", CSS, include_str!("page/views.css")),
     ("/wall.js", JAVASCRIPT, include_str!("page/wall.js")),
-    ("/api/v1/openapi.json", JSON, include_str!("openapi.json")),
+    (DOCUMENT, JSON, include_str!("openapi.json")),
 ];
 
 /// A file of the page as it is served: without indentation, and without comments that have lines of their own.
