@@ -203,7 +203,7 @@ fn a_request_from_another_sites_page_is_refused() {
         }
     }
     let error = from("POST", "http://evil.example").error();
-    assert_eq!(error, "requests from another site's pages are refused");
+    assert!(error.starts_with("requests from another site's pages are refused"), "{error}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ export function drawHead() {
 
 export function drawSecond() {
 	say($('clock'), hub.heard ? clock(now(), true) : '');
-	say($('live'), hub.lost !== null ? 'not live' : hub.heard ? plural(boards.size, 'board') + ', live' : '');
+	say($('live'), hub.login ? 'not logged in' : hub.lost !== null ? 'not live' : hub.heard ? plural(boards.size, 'board') + ', live' : '');
 }
 
 /** New states, said once and politely. */
@@ -51,7 +51,7 @@ export function sentence(board, link) {
 }
 
 function drawBanner() {
-	const lost = hub.lost !== null, banner = $('hublost'), text = hub.heard ? `Hub not reached since ${clock(hub.lost, true)}. Figures are as of then; trying again.` : 'Hub not reached. Nothing is known of the boards yet; trying again.';
+	const lost = hub.lost !== null && !hub.login, banner = $('hublost'), text = hub.heard ? `Hub not reached since ${clock(hub.lost, true)}. Figures are as of then; trying again.` : 'Hub not reached. Nothing is known of the boards yet; trying again.';
 	document.documentElement.classList.toggle('gone', lost);
 	if (!lost) banner.replaceChildren();
 	else if (banner.children[1]?.textContent !== text) banner.replaceChildren(icon('lost'), el('span', text), el('button.btn', {onclick: tryNow}, 'Try now'));

@@ -5,8 +5,9 @@ import {capital, moment, visible} from './format.js';
 
 export const boards = new Map();
 
-/** The hub's clock at the last frame, when that came, and since when it is not reached (Unix seconds; null: reached). */
-export const hub = {now: 0, at: 0, lost: null, heard: false};
+/** The hub's clock at the last frame, when that came, and since when it is not reached (Unix seconds; null: reached);
+    how to log in, where it asks for that; and whether it has shown less than it would after a login. */
+export const hub = {now: 0, at: 0, lost: null, heard: false, login: null, limited: false};
 
 export const LINE_SAMPLES = 64;
 export const LINE_SECONDS = 60;
@@ -120,7 +121,7 @@ export function takeChanges({now, hosts = [], gone = []}) {
 }
 
 function touch(time) {
-	Object.assign(hub, {now: time, at: performance.now(), lost: null, heard: true});
+	Object.assign(hub, {now: time, at: performance.now(), lost: null, heard: true, login: null});
 }
 
 export function counts() {
