@@ -379,3 +379,27 @@ fn two_commands_at_once_do_not_lose_a_token() {
     let text = std::fs::read_to_string(folder.path().join("tokens")).unwrap();
     assert!(done >= 1 && text.lines().count() == done, "{done} of\n{text}");
 }
+
+#[test]
+#[ignore = "needs chromium and python3-websocket: tests/run"]
+fn a_browser_says_how_to_log_in_and_does_so_by_a_link() {
+    let hub = Hub::start("");
+    hub.write("self=yes", "");
+    let Hub { mut process, folder } = hub;
+    process.signal(Signal::SIGTERM);
+    process.wait(PATIENCE);
+    let hub = Hub { process, folder }.started(&[]);
+    let token = hub.command(&["token"]);
+    let mut browser = Command::new("/usr/bin/python3");
+    browser.args([
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/page/login.py"),
+        &format!("http://{BEYOND}"),
+    ]);
+    let mut browser = Process::start(browser.arg(token.get_program()).args(token.get_args()));
+    let status = browser.wait(PATIENCE * 4);
+    assert!(
+        status.success() && browser.lines().iter().any(|line| line == "a link that is used up says so"),
+        "{:#?}",
+        browser.lines()
+    );
+}

@@ -3,7 +3,7 @@
 import { $, el, readColours } from './dom.js';
 import {hub} from './model.js';
 import {listen} from './data.js';
-import {logIn} from './login.js';
+import * as login from './login.js';
 import {choice} from './choice.js';
 import {announce, drawHead, drawSecond, startHead} from './head.js';
 import * as keys from './keys.js';
@@ -17,8 +17,8 @@ import * as add from './add.js';
     second(), resize(), theme(), and key(event), which tells whether it took the key. */
 const VIEWS = {'': wall, board, figure, alerts, keys, add};
 
-/** Before the first snapshot nothing is known, and nothing is claimed; without a login nothing is shown. */
-const waiting = {start: () => main.replaceChildren(el('h1.hidden', 'psistats'), el('p.nothing', hub.login ?? 'Asking the hub for its boards.')), snapshot: show};
+/** Before the first snapshot nothing is known, and nothing is claimed. */
+const waiting = {start: () => hub.login ? login.start(main) : main.replaceChildren(el('h1.hidden', 'psistats'), el('p.nothing', 'Asking the hub for its boards.')), snapshot: show};
 
 const main = $('main');
 let view = null, route = '';
@@ -36,7 +36,7 @@ function show() {
 	const [name, argument] = parse();
 	view?.stop?.();
 	route = name;
-	view = hub.heard && !hub.login ? VIEWS[name] : waiting;
+	view = hub.heard ? VIEWS[name] : waiting;
 	scrollTo(0, 0);
 	view.start(main, argument);
 	for (const link of document.querySelectorAll('nav a')) {
@@ -65,7 +65,7 @@ function retheme() {
 	view.theme?.();
 }
 
-await logIn();
+await login.logIn();
 readColours();
 startHead(chooseState);
 keys.startKeys({chooseState, switchTheme, view: () => view, route: () => route});
@@ -78,7 +78,7 @@ listen({
 		if (what.moved.length || what.gone.length) { drawHead(); announce(what.moved); }
 	},
 	lost() { drawHead(); drawSecond(); },
-	refused: show,
+	refused() { show(); drawSecond(); },
 });
 setInterval(() => {
 	drawSecond();

@@ -4,7 +4,7 @@ import {STATES} from './metrics.js';
 import {boards, byName, hub, now} from './model.js';
 import {RANGES, choice, nextIn} from './choice.js';
 import {ask, history} from './data.js';
-import {HOW} from './login.js';
+import {COMMAND} from './login.js';
 import {at, draw as drawChart, series} from './chart.js';
 import {CORES_STEP, barsOf, chartsOf} from './charts.js';
 import {drawMarks, marksOf} from './marks.js';
@@ -65,7 +65,7 @@ function head() {
 	parts.following.href = nextIn(names, board, 1).href;
 	parts.notices.replaceChildren(...[
 		lost && notice('lost', 'Lost. ', `Last heard ${moment(board.heard, now(), true)}, ${age(now() - board.heard)} ago. What follows is the last that is known. If the board kept its reports, they are filled in when it returns.`),
-		hub.limited && notice('warning', 'Charts and addresses are shown after a login. ', HOW),
+		hub.limited && notice('warning', 'Charts are shown after a login: ', COMMAND),
 		addresses && notice('warning', 'Two boards have this name. ', `Reports come from ${addresses.join(' and ')}. Give one of them another name.`),
 	].filter(Boolean));
 	drawFacts(parts.facts, board, host);
