@@ -11,6 +11,7 @@ mod hub;
 mod kept;
 mod libzmq;
 mod log;
+mod login;
 mod master;
 mod relay;
 mod seed;
