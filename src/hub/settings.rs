@@ -1,5 +1,8 @@
-//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, and `[chasar]`, which the agent reads too.
+//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[rabbitmq]`, and `[chasar]`, which the agent
+//! reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
+
+mod rabbitmq;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,6 +16,8 @@ use psistats_host::conf::secret::{Password, Secret, password};
 use psistats_host::conf::values::{boolean, text};
 use psistats_host::conf::{Expected, Problem, Problems, Reading, ini, near};
 
+pub use rabbitmq::Rabbitmq;
+
 /// What the configuration says to the hub.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Settings {
@@ -20,6 +25,8 @@ pub struct Settings {
     pub hub: Hub,
     /// `[chasar]`
     pub chasar: Chasar,
+    /// `[rabbitmq]`, where there is one.
+    pub rabbitmq: Option<Rabbitmq>,
 }
 
 /// `[hub]`: where it listens, and who may publish.
@@ -151,6 +158,7 @@ pub fn load(explicit: Option<&Path>) -> Result<(Settings, Vec<Problem>), Problem
         let mut reading = Reading::new(&ini, &found.path);
         read(&mut reading, &mut settings.hub);
         chasar::read(&mut reading, &mut settings.chasar);
+        settings.rabbitmq = rabbitmq::read(&mut reading);
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))
@@ -184,7 +192,7 @@ fn secret(text: &str) -> Result<Secret, Expected> {
 
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
-    near(section, [NAME, chasar::NAME].into_iter()).is_some()
+    near(section, [NAME, chasar::NAME, rabbitmq::NAME].into_iter()).is_some()
 }
 
 #[cfg(test)]
