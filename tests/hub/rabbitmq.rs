@@ -246,22 +246,24 @@ fn no_message_of_a_publisher_ends_the_hub_or_keeps_others_from_it() {
     let vhost = broker.vhost();
     let hub = hub(broker.port, &vhost, "");
     hub.process.wait_for_line("consuming from queue", PATIENCE);
-    // As deep as a frame allows: a tag and a length of five octets a level.
-    publish(
-        broker.port,
-        &vhost,
-        "def table(fields):
+    let table = "def table(fields):
     def encode(pieces, _):
         pieces.append(struct.pack('>I', len(fields)) + fields)
         return 4 + len(fields)
     pika.data.encode_table = encode
-    return {'a': 1}
+    return {'a': 1}";
+    // As deep as a frame allows: a tag and a length of five octets a level.
+    let deep = "
 deep = b'V'
 for _ in range(26000): deep = b'A' + struct.pack('>I', len(deep)) + deep
-report(1, headers=table(b'\\x01a' + deep))
+report(1, headers=table(b'\\x01a' + deep))";
+    publish(broker.port, &vhost, &[table, deep].concat());
+    hub.wait_for("pi", |board| board["values"]["cpu"] == 1.0);
+    hub.wait_until(|_| waiting(&broker, &vhost) == 0);
+    let unreadable = "
 report(2)
 c.basic_publish('', 'psistats-hub', 'x' * 20000, P())
-report(3, headers=table(b'\\x01aL' + bytes(8)))
+report(3, headers=table(b'\\x01aS' + struct.pack('>I', 2) + b'\\xff\\xfe'))
 report(4)
 usual = pika.data.encode_short_string
 def short(pieces, text):
@@ -269,8 +271,8 @@ def short(pieces, text):
     pieces.append(b'\\x02\\xff\\xfe')
     return 3
 pika.data.encode_short_string = short
-report(5, message_id='no UTF-8')",
-    );
+report(5, message_id='no UTF-8')";
+    publish(broker.port, &vhost, &[table, unreadable].concat());
     hub.process.wait_for_line("a message of 20000 bytes was dropped, where 16384 are the most", PATIENCE);
     let removed = |hub: &Hub| {
         let lines = hub.process.lines();

@@ -64,10 +64,11 @@ pub fn run(settings: &Rabbitmq, sessions: &mpsc::Sender<Session>, mut stopping: 
             complaints: &complaints,
             silent,
             acknowledged: 0,
+            has_removed: false,
         };
         let begin = Instant::now();
         let ended = runtime.block_on(attempt.connect(&mut outage, &mut stopping));
-        let acknowledged = attempt.acknowledged;
+        let Attempt { acknowledged, has_removed, .. } = attempt;
         give_up(runtime);
         let Err(failure) = ended else { return };
         let is_long = begin.elapsed() >= LONG;
@@ -75,7 +76,7 @@ pub fn run(settings: &Rabbitmq, sessions: &mpsc::Sender<Session>, mut stopping: 
             outage.worked();
         }
         silent = match silent {
-            _ if !failure.is_silent || is_long => 0,
+            _ if !failure.is_silent || is_long || has_removed => 0,
             // At one message at a time it is the next one.
             SUSPICIOUS.. if acknowledged > 0 => SUSPICIOUS,
             n => n + 1,
@@ -109,6 +110,8 @@ struct Attempt<'a> {
     silent: u32,
     /// The last tag.
     acknowledged: u64,
+    /// The message that could not be read is gone.
+    has_removed: bool,
 }
 
 impl Attempt<'_> {
@@ -196,11 +199,12 @@ impl Attempt<'_> {
     /// Has the broker forget the message at which the connections ended: amqprs reads neither a text that is not UTF-8
     /// nor every type of header, ends the connection, and names no message that could be refused. One that it reads after
     /// all is given.
-    async fn remove_first(&self, channel: &Channel) -> Option<Delivery> {
+    async fn remove_first(&mut self, channel: &Channel) -> Option<Delivery> {
         let queue = &self.settings.queue;
         match channel.basic_get(BasicGetArguments::new(queue).no_ack(true).finish()).await {
             Ok(message) => message.map(|(_, properties, body)| (0, Some(heard(&properties, body)))),
             Err(_) => {
+                self.has_removed = true;
                 error!(
                     "RabbitMQ at {}: the first message of queue \"{queue}\" cannot be read, and was removed: its \
                      properties have a text that is not UTF-8, or a header of a type that is not supported",

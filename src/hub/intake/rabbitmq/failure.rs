@@ -45,7 +45,7 @@ pub struct Failure {
     pub text: String,
     /// The same attempt would get the same answer.
     pub needs_operator: bool,
-    /// The connection ended without a word, while the hub consumed.
+    /// The connection ended without a word, when messages came.
     pub is_silent: bool,
 }
 
@@ -109,7 +109,10 @@ impl Failure {
     pub fn at(step: Step, closed: Option<&Closed>, settings: &Rabbitmq) -> Self {
         let Some(Closed { code, text }) = closed else {
             let text = format!("the connection ended while {step}, without a reason");
-            return Self { is_silent: step == Step::Consuming, ..Self::passing(text) };
+            return Self {
+                is_silent: matches!(step, Step::Consume | Step::Consuming),
+                ..Self::passing(text)
+            };
         };
         let Rabbitmq { vhost, user, queue, exchange, .. } = settings;
         let advice = match (code, step) {
