@@ -77,7 +77,7 @@ pub fn run(settings: &Rabbitmq, sessions: &mpsc::Sender<Session>, mut stopping: 
         }
         silent = match silent {
             _ if !failure.is_silent || is_long || has_removed => 0,
-            // At one message at a time it is the next one.
+            // One at a time, those before it were taken: the next time it is the first.
             SUSPICIOUS.. if acknowledged > 0 => SUSPICIOUS,
             n => n + 1,
         };
@@ -196,9 +196,9 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Has the broker forget the message at which the connections ended: amqprs reads neither a text that is not UTF-8
-    /// nor every type of header, ends the connection, and names no message that could be refused. One that it reads after
-    /// all is given.
+    /// Has the broker forget the message at which the connections ended, which is the first by now: amqprs reads neither a
+    /// text that is not UTF-8 nor every type of header, ends the connection, and names no message that could be refused.
+    /// One that it reads after all is given.
     async fn remove_first(&mut self, channel: &Channel) -> Option<Delivery> {
         let queue = &self.settings.queue;
         match channel.basic_get(BasicGetArguments::new(queue).no_ack(true).finish()).await {
@@ -234,16 +234,20 @@ impl Attempt<'_> {
             return Ok(());
         }
         if let Some(first) = first {
-            // It has no tag, and waits for no acknowledgement.
+            // The broker has forgotten it already.
             let _ = to_door.send(first).await;
         }
         let mut is_stopping = false;
         loop {
             tokio::select! {
                 biased;
-                _ = kept.changed() => {
+                changed = kept.changed() => {
                     let tag = *kept.borrow_and_update();
-                    if channel.basic_ack(BasicAckArguments::new(tag, true)).await.is_err() {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    // Of tag 0 the broker would acknowledge everything.
+                    if tag > self.acknowledged && channel.basic_ack(BasicAckArguments::new(tag, true)).await.is_err() {
                         return Err(gone(&closed));
                     }
                     self.acknowledged = tag;

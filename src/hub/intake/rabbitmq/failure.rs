@@ -81,14 +81,15 @@ impl Failure {
         if let Error::ConnectionOpenError(_) = error
             && !quoted.is_empty()
         {
-            let advice = if quoted.contains("NOT_ALLOWED") {
+            let is_refused = quoted.contains("NOT_ALLOWED");
+            let advice = if is_refused {
                 format!(
                     "; the virtual host \"{vhost}\" in [rabbitmq] url must exist, and user \"{user}\" have access to it"
                 )
             } else {
                 String::new()
             };
-            return Self { needs_operator: true, ..Self::passing(format!("{quoted}{advice}")) };
+            return Self { needs_operator: is_refused, ..Self::passing(format!("{quoted}{advice}")) };
         }
         // RabbitMQ tells the reason of a refused login only to clients that ask for it, which amqprs does not.
         if text.contains("peer shutdown") || text.contains("Connection reset") || text.contains("interrupted")
