@@ -40,7 +40,7 @@ pub struct Rabbitmq {
     pub exchange_durable: bool,
     /// `key`: of each binding. At least one.
     pub keys: Vec<String>,
-    /// `prefetch`: reports on their way to the disk.
+    /// `prefetch`: reports on their way to the disk. It commits twice a second, which limits the rate to twice as many.
     pub prefetch: u16,
 }
 
