@@ -13,6 +13,7 @@ mod libzmq;
 mod log;
 mod login;
 mod master;
+mod rabbitmq;
 mod relay;
 mod seed;
 mod serve;
