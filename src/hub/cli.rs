@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use crate::logger;
-use crate::{run, serve, settings};
+use crate::{run, serve, settings, top};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
@@ -20,6 +20,7 @@ const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
 const USAGE: &str = "\
 Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
+       psistats-hub top [URL]
        psistats-hub --help | --version";
 
 const HELP: &str = "\
@@ -32,6 +33,8 @@ Commands:
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
                     Chasar-Client. The configuration can change these; the command line takes precedence.
+  top               Show the boards of the hub at URL (default http://127.0.0.1:8666) in this terminal; ? shows the keys.
+                    For a hub on another machine PSISTATS_HUB_TOKEN has the token.
 
 Options, before or after the command:
   --config FILE  Read the sections [hub] and [chasar] of this file. Default: /etc/psistats-hub.conf, where it exists;
@@ -55,6 +58,7 @@ const CONFIGURATION: &str = "/etc/psistats-hub.conf";
 enum Command {
     Hub { config: Option<PathBuf> },
     MasterNode(Invocation),
+    Top { url: Option<String> },
     Help,
     Version,
 }
@@ -79,6 +83,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let ended = match command {
         Command::Hub { config } => hub(config),
         Command::MasterNode(invocation) => master_node(invocation),
+        Command::Top { url } => top::run(url.as_deref()),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
     };
@@ -105,6 +110,9 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (address, port) = match words[..] {
         [] => return Ok(Command::Hub { config }),
+        ["top"] => return Ok(Command::Top { url: None }),
+        ["top", url] => return Ok(Command::Top { url: Some(url.to_owned()) }),
+        ["top", _, word, ..] => return Err(format!("expected no more than a URL, got {word}").into()),
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
         ["masternode", "start", word] if is_number(word) => (None, Some(port(word)?)),
@@ -113,7 +121,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, or no command".into()),
+        _ => return Err("expected masternode start, top, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }

@@ -1,0 +1,294 @@
+//! What the hub says of boards, as JSON: what is not known of it is passed over, what is missing is empty.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::text::{self, Name, Text};
+
+/// Most file systems, and most cores, that are kept of a board.
+const MOST: usize = 256;
+
+/// Most tags that are kept of a board.
+const TAGS: usize = 32;
+
+/// How a board is, the worst first, as the page has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(from = "Text")]
+pub enum State {
+    Critical,
+    Lost,
+    #[default]
+    Warning,
+    Well,
+}
+
+impl From<Text> for State {
+    /// A word that only a later hub knows is a warning.
+    fn from(word: Text) -> Self {
+        Self::ALL.into_iter().find(|state| state.word() == &*word).unwrap_or_default()
+    }
+}
+
+impl State {
+    /// From the worst on.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::Lost, Self::Warning, Self::Well];
+
+    /// Its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Lost => "lost",
+            Self::Warning => "warning",
+            Self::Well => "well",
+        }
+    }
+}
+
+/// A value of a series.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    Number(f64),
+    Truth(bool),
+    Text(Text),
+    Other(IgnoredAny),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(value) => f.write_str(&text::number(*value)),
+            Self::Truth(true) => f.write_str("yes"),
+            Self::Truth(false) => f.write_str("no"),
+            Self::Text(text) => f.write_str(text),
+            Self::Other(_) => f.write_str(text::NONE),
+        }
+    }
+}
+
+/// The figures of a table's row. What chasar's clients report under another key counts, too, as on the page.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    cpu: Option<f64>,
+    pub mem: Option<f64>,
+    pub temp: Option<f64>,
+    pub load: Option<f64>,
+    pub uptime: Option<f64>,
+    cores: BTreeMap<Box<str>, Option<f64>>,
+    disks: BTreeMap<Box<str>, Option<f64>>,
+}
+
+impl Figures {
+    /// That of all cores.
+    pub fn cpu(&self) -> Option<f64> {
+        let cores = || self.cores.values().flatten();
+        self.cpu
+            .or_else(|| Some(cores().sum::<f64>() / cores().count() as f64).filter(|mean| mean.is_finite()))
+    }
+
+    /// That of the fullest file system.
+    pub fn disk(&self) -> Option<f64> {
+        self.disks.values().flatten().copied().reduce(f64::max)
+    }
+
+    fn set(&mut self, key: &str, value: Option<f64>) {
+        match key {
+            "cpu" => self.cpu = value,
+            "mem" | "memory.percent_used" => self.mem = value,
+            "cpu_temp" => self.temp = value,
+            "load.0" => self.load = value,
+            "uptime" => self.uptime = value,
+            _ if is_core(key) => put(&mut self.cores, key, value),
+            _ if is_disk(key) => put(&mut self.disks, key, value),
+            _ => {}
+        }
+    }
+}
+
+/// Whether [`Figures::set`] has a place for it.
+fn is_shown(key: &str) -> bool {
+    ["cpu", "mem", "memory.percent_used", "cpu_temp", "load.0", "uptime"].contains(&key)
+        || is_core(key)
+        || is_disk(key)
+}
+
+fn is_core(key: &str) -> bool {
+    let core = key.strip_prefix("percpu.").or_else(|| key.strip_prefix("cpu.percent_used."));
+    core.is_some_and(|core| core.bytes().all(|octet| octet.is_ascii_digit()))
+}
+
+fn is_disk(key: &str) -> bool {
+    let of = key.strip_prefix("disk.");
+    of.is_some_and(|of| of == "percent_used" || of.ends_with(".percent"))
+}
+
+fn put(map: &mut BTreeMap<Box<str>, Option<f64>>, key: &str, value: Option<f64>) {
+    if let Some(known) = map.get_mut(key) {
+        *known = value;
+    } else if map.len() < MOST {
+        map.insert(key.into(), value);
+    }
+}
+
+/// Changed values: those of a row, by key.
+#[derive(Clone, Debug, Default)]
+struct Changed(Vec<(Box<str>, Option<f64>)>);
+
+impl<'de> Deserialize<'de> for Changed {
+    /// A fleet has sixty figures a board, and the table shows seven: the rest is not kept for a moment.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Changed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("values by their keys")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Changed, A::Error> {
+                let mut changed = Vec::new();
+                while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+                    if !is_shown(&key) {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    let value = map.next_value::<Value>()?;
+                    changed.push((
+                        key.into(),
+                        if let Value::Number(value) = value { Some(value) } else { None },
+                    ));
+                }
+                Ok(Changed(changed))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// Tags, as `#site=garage`.
+#[derive(Clone, Debug, Default)]
+pub struct Tags(pub Vec<Text>);
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let tags = BTreeMap::<Text, Text>::deserialize(deserializer)?;
+        let tags = tags.iter().take(TAGS);
+        Ok(Self(tags.map(|(key, value)| Text::of(&format!("#{}={}", &**key, &**value))).collect()))
+    }
+}
+
+/// All of a board, or what has changed.
+#[derive(Debug, Deserialize)]
+pub struct Host {
+    pub name: Name,
+    state: Option<State>,
+    since: Option<f64>,
+    why: Option<Text>,
+    heard: Option<f64>,
+    #[serde(default, deserialize_with = "present")]
+    model: Option<Option<Text>>,
+    tags: Option<Tags>,
+    #[serde(default)]
+    values: Changed,
+}
+
+/// Tells null from nothing.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Text>>, D::Error> {
+    Option::<Text>::deserialize(deserializer).map(Some)
+}
+
+/// `{"now":t,"hosts":[...],"gone":[names]}`
+#[derive(Debug, Deserialize)]
+pub struct Hosts {
+    /// The hub's clock, in Unix seconds.
+    pub now: f64,
+    #[serde(default)]
+    pub hosts: Vec<Host>,
+    #[serde(default)]
+    pub gone: Vec<Box<str>>,
+}
+
+/// A board, as the table has it. Times are Unix seconds of the hub's clock.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    pub state: State,
+    pub since: Option<f64>,
+    pub why: Text,
+    pub heard: Option<f64>,
+    pub model: Text,
+    pub tags: Tags,
+    pub figures: Figures,
+}
+
+impl Board {
+    /// Takes over what a frame says of it.
+    pub fn take(&mut self, host: Host) {
+        let Host { name: _, state, since, why, heard, model, tags, values } = host;
+        self.state = state.unwrap_or(self.state);
+        self.since = since.or(self.since);
+        self.heard = heard.or(self.heard);
+        if let Some(why) = why {
+            self.why = why;
+        }
+        if let Some(model) = model {
+            self.model = model.unwrap_or_default();
+        }
+        if let Some(tags) = tags {
+            self.tags = tags;
+        }
+        for (key, value) in values.0 {
+            self.figures.set(&key, value);
+        }
+    }
+
+    /// `critical for 3 min: Power: under-voltage`
+    pub fn sentence(&self, now: f64) -> String {
+        let Self { state, since, why, .. } = self;
+        let since = since.map(|since| format!(" for {}", text::age(now - since))).unwrap_or_default();
+        let why = if why.is_empty() { String::new() } else { format!(": {}", &**why) };
+        format!("{}{since}{why}", state.word())
+    }
+}
+
+/// A moment, in Unix seconds.
+#[derive(Debug, Deserialize)]
+pub struct Mark {
+    pub at: f64,
+}
+
+/// Two boards have one name.
+#[derive(Debug, Deserialize)]
+pub struct Conflict {
+    pub addresses: Vec<Text>,
+}
+
+/// A board in every detail.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    pub source: Text,
+    pub values: BTreeMap<Name, Value>,
+    pub address: Option<Text>,
+    pub addresses: Vec<Text>,
+    pub first_heard: Option<f64>,
+    pub interval: Option<f64>,
+    pub reports: u64,
+    pub lost: u64,
+    pub duplicates: u64,
+    pub late: u64,
+    pub boots: Vec<Mark>,
+    pub restarts: Vec<Mark>,
+    pub conflict: Option<Conflict>,
+}
+
+/// A series of the last hour. The columns have one length; None is a gap.
+#[derive(Debug, Default, Deserialize)]
+pub struct History {
+    pub t: Vec<f64>,
+    pub avg: Vec<Option<f64>>,
+    pub min: Vec<Option<f64>>,
+    pub max: Vec<Option<f64>>,
+}
