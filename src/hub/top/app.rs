@@ -130,17 +130,24 @@ impl App {
     }
 
     fn press(&mut self, key: KeyEvent) -> Option<Demand> {
+        // A terminal sends the same for Alt and a key as for Escape and that key soon after.
+        if key.modifiers.contains(KeyModifiers::ALT) {
+            let _ = self.press(KeyCode::Esc.into());
+            return self.press(KeyEvent { modifiers: key.modifiers - KeyModifiers::ALT, ..key });
+        }
         if self.list().is_typing && keys::control(key).is_none() {
             self.edit(key);
             return None;
         }
-        let action = keys::action(key)?;
-        match action {
+        let action = keys::action(key);
+        if self.is_help && !matches!(action, Some(Action::Quit | Action::Suspend)) {
+            self.is_help = false;
+            return None;
+        }
+        match action? {
             Action::Quit => return Some(Demand::Quit),
             Action::Suspend => return Some(Demand::Suspend),
-            Action::Help => self.is_help = !self.is_help,
-            // Any other key leaves the help.
-            _ if self.is_help => self.is_help = false,
+            Action::Help => self.is_help = true,
             Action::Step(step) => self.step(step),
             Action::Open => self.open(),
             Action::Back => self.back(),

@@ -176,7 +176,7 @@ impl<'de> Deserialize<'de> for Tags {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let tags = BTreeMap::<Text, Text>::deserialize(deserializer)?;
         let tags = tags.iter().take(TAGS);
-        Ok(Self(tags.map(|(key, value)| Text::of(&format!("#{}={}", &**key, &**value))).collect()))
+        Ok(Self(tags.map(|(key, value)| Text::of(&format!("#{key}={value}"))).collect()))
     }
 }
 
@@ -248,7 +248,7 @@ impl Board {
     pub fn sentence(&self, now: f64) -> String {
         let Self { state, since, why, .. } = self;
         let since = since.map(|since| format!(" for {}", text::age(now - since))).unwrap_or_default();
-        let why = if why.is_empty() { String::new() } else { format!(": {}", &**why) };
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         format!("{}{since}{why}", state.word())
     }
 }

@@ -57,7 +57,7 @@ impl Address {
         if url.contains('@') || url.contains('?') {
             return Err(format!("expected no login in the URL: a token is read from ${TOKEN}"));
         }
-        let wrong = || format!("expected a hub as {DEFAULT}, got {}", &*Text::of(url));
+        let wrong = || format!("expected a hub as {DEFAULT}, got {}", Text::of(url));
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let usual = match uri.scheme_str() {
             Some("http") => 80,
@@ -131,7 +131,7 @@ impl fmt::Display for Trouble {
                 "the hub does not know the token in {TOKEN}: make one there with psistats-hub token add NAME --scope read"
             ),
             Self::Unknown => f.write_str("not found: is this the URL of a psistats-hub?"),
-            Self::Refused(status, why) => write!(f, "the hub answered {}: {}", status.as_u16(), &**why),
+            Self::Refused(status, why) => write!(f, "the hub answered {}: {why}", status.as_u16()),
             Self::Strange(what) => write!(f, "{what}: is this the URL of a psistats-hub?"),
         }
     }

@@ -99,29 +99,35 @@ fn facts<'f>(fleet: &'f Fleet, open: &'f Open, style: Style) -> Vec<Line<'f>> {
 
 /// `192.0.2.7 by amqp; its own 10.0.0.5, fe80::1`
 fn addresses(detail: &Detail) -> String {
-    let from = detail.address.as_ref().map(|address| format!("{} ", &**address)).unwrap_or_default();
+    let from = detail.address.as_ref().map(|address| format!("{address} ")).unwrap_or_default();
     let own = detail.addresses.iter().map(|address| &**address).collect::<Vec<_>>().join(", ");
     let own = if own.is_empty() { own } else { format!("; its own {own}") };
-    format!("{from}by {}{own}", &*detail.source)
+    format!("{from}by {}{own}", detail.source)
 }
 
-/// `5 d; 2 boots seen, the last 5 d ago; 1 restart of the agent`
+/// `5 d; 2 reboots seen, the last 5 d ago; no restart of the agent seen`
 fn uptime(board: &Board, detail: &Detail, now: f64) -> String {
     let up = board.figures.uptime.zip(board.heard);
     let up = up.map_or_else(|| "unknown".to_owned(), |(uptime, heard)| age(uptime + now - heard));
-    let seen = |marks: &[Mark], word| {
-        let last =
-            marks.last().map(|mark| format!(", the last {} ago", age(now - mark.at))).unwrap_or_default();
-        format!("{}{last}", plural(marks.len() as u64, word))
+    let seen = |marks: &[Mark], what, of| match marks.last() {
+        None => format!("no {what}{of} seen"),
+        Some(last) => {
+            format!("{}{of} seen, the last {} ago", plural(marks.len() as u64, what), age(now - last.at))
+        }
     };
-    format!("{up}; {}; {} of the agent", seen(&detail.boots, "boot"), seen(&detail.restarts, "restart"))
+    format!(
+        "{up}; {}; {}",
+        seen(&detail.boots, "reboot", ""),
+        seen(&detail.restarts, "restart", " of the agent")
+    )
 }
 
 /// `1234, every 1 s; 0 lost, 0 duplicates, 0 late`
 fn reports(detail: &Detail) -> String {
     let Detail { reports, lost, duplicates, late, interval, .. } = detail;
-    let every =
-        interval.filter(|interval| *interval > 0.0).map(|interval| format!(", every {} s", number(interval)));
+    let every = interval
+        .filter(|interval| *interval > 0.0)
+        .map(|interval| format!(", every {} s", number((interval * 10.0).round() / 10.0)));
     format!("{reports}{}; {lost} lost, {duplicates} duplicate, {late} late", every.unwrap_or_default())
 }
 
@@ -141,12 +147,12 @@ fn draw_line(
 ) {
     let columns = history.map(|history| columns(history, now, area.width)).unwrap_or_default();
     let Some((low, high)) = history.and_then(range) else {
-        let text = format!("{}: {value}", &*name.shown);
+        let text = format!("{}: {value}", name.shown);
         frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
         return;
     };
     let [title, line] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
-    let text = format!("{}, last hour: {} to {}", &*name.shown, number(low), number(high));
+    let text = format!("{}, last hour: {} to {}", name.shown, number(low), number(high));
     frame.render_widget(Line::styled(text, style.faint()), title);
     let levels = u64::from(line.height) * 8;
     let data = columns.into_iter().map(|mean| mean.map(|mean| level(mean, low, high, levels)));

@@ -74,21 +74,21 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, app: &App, style: Style) {
         left.push(Span::raw(", more are not shown"));
     }
     let live = if app.fleet.lost.is_some() { "not live" } else { "live" };
-    ends(frame, area, left.into(), Line::from(format!("{}  {live}", &*app.hub)));
+    ends(frame, area, left.into(), Line::from(format!("{}  {live}", app.hub)));
 }
 
 /// Says that the hub is not heard, where it is so.
 fn banner(app: &App) -> Line<'static> {
     let Some(lost) = &app.fleet.lost else { return Line::default() };
     let ago = age(lost.since.elapsed().as_secs_f64());
-    Line::raw(format!("HUB LOST {ago} ago; trying again. Figures are as of then. {}", &*lost.why))
+    Line::raw(format!("HUB LOST {ago} ago; trying again. Figures are as of then. {}", lost.why))
 }
 
 /// The foot of a list: its keys, or the filter that is typed.
 fn draw_foot(frame: &mut Frame<'_>, area: Rect, list: &List, keys: &str, rows: &str, right: &str) {
     let filter = Text::of(&list.filter);
     if list.is_typing {
-        let left = Line::from(format!("/{}", &*filter));
+        let left = Line::from(format!("/{filter}"));
         let x = area
             .x
             .saturating_add(u16::try_from(left.width()).unwrap_or(area.width))
@@ -98,6 +98,6 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, list: &List, keys: &str, rows: &
     } else if filter.is_empty() {
         ends(frame, area, keys.into(), format!("{rows} {right}").into());
     } else {
-        ends(frame, area, format!("/{}  (Esc shows all)", &*filter).into(), format!("{rows} {right}").into());
+        ends(frame, area, format!("/{filter}  (Esc shows all)").into(), format!("{rows} {right}").into());
     }
 }

@@ -2,7 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
-use ratatui::text::{Line, Text};
+use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, Wrap};
 
 use super::{Style, draw_foot};
@@ -32,7 +32,10 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, foot: Rect, app: &mut App, style:
     widths.extend(has_why.then_some(Constraint::Fill(3)));
     let lines = shown.iter().enumerate().map(|(n, (name, board))| {
         let cells = columns.iter().map(|column| cell(column, name, board, fleet, style));
-        let why = has_why.then(|| Cell::from(format!(" {}", about(board, fleet.now()))));
+        let why = has_why.then(|| {
+            let sentence = board.sentence(fleet.now());
+            Cell::from(format!(" {}", about(if board.state == State::Well { "" } else { &sentence }, board)))
+        });
         let row = Row::new(cells.chain(why));
         if window.start + n == place { row.style(style.chosen()) } else { row }
     });
@@ -44,8 +47,12 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, foot: Rect, app: &mut App, style:
     frame.render_widget(drawn, table);
 
     if let Some((name, board)) = rows.get(place) {
-        let text = format!("{}: {}", &*name.shown, about(board, fleet.now()));
-        frame.render_widget(Line::styled(text, style.state(board.state)), sentence);
+        let line = vec![
+            Span::raw(format!("{}: ", name.shown)),
+            Span::styled(board.sentence(fleet.now()), style.state(board.state)),
+            Span::raw(format!("  {}", about("", board))),
+        ];
+        frame.render_widget(Line::from(line), sentence);
     } else {
         draw_nothing(frame, table, fleet, &wall.filter);
     }
@@ -67,10 +74,9 @@ fn draw_nothing(frame: &mut Frame<'_>, table: Rect, fleet: &Fleet, filter: &str)
 }
 
 /// `critical for 3 min: Power: under-voltage  Raspberry Pi 3 Model B  #site=garage`
-fn about(board: &Board, now: f64) -> String {
+fn about(sentence: &str, board: &Board) -> String {
     let tags = board.tags.0.iter().map(|tag| &**tag);
-    let sentence = board.sentence(now);
-    let parts = [&*sentence, &board.model].into_iter().chain(tags);
+    let parts = [sentence, &board.model].into_iter().chain(tags);
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
@@ -78,9 +84,8 @@ const fn width(column: &Column, has_why: bool) -> Constraint {
     match column.kind {
         Kind::Name if has_why => Constraint::Fill(2),
         Kind::Name => Constraint::Fill(1),
-        // One cell from column to column; figures have theirs in their width.
-        Kind::State => Constraint::Length(column.width + 1),
-        Kind::Figure { .. } => Constraint::Length(column.width + 1),
+        // A cell more, for what separates columns, or for the sign behind a figure.
+        Kind::State | Kind::Figure { .. } => Constraint::Length(column.width + 1),
     }
 }
 
