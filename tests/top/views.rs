@@ -137,14 +137,11 @@ fn enter_shows_a_board_with_all_of_its_series_by_name_and_escape_the_wall() {
     terminal.wait_for(&format!("{} series", expected.len()));
     let mut seen: Vec<String> = Vec::new();
     for _ in 0..expected.len() {
-        let chosen = |painted: &str| {
-            let line = painted.lines().find(|line| line.contains("\x1b[7m") && !line.contains("HUB LOST"))?;
-            let text = line.split("\x1b[7m").nth(1)?;
-            text.split_whitespace().next().map(str::to_owned)
-        };
+        // The series that the reader is at is told of below the list.
+        let chosen = |screen: &str| screen.lines().nth(20)?.split([':', ',']).next().map(str::to_owned);
         let last = seen.last().cloned();
-        terminal.wait_until(|_| chosen(&terminal.painted()).is_some_and(|now| Some(now) != last));
-        seen.push(chosen(&terminal.painted()).unwrap());
+        let screen = terminal.wait_until(|screen| chosen(screen) != last);
+        seen.extend(chosen(&screen));
         terminal.press(&["Down"]);
     }
     assert!(seen.iter().eq(expected.iter().copied()), "{seen:?} {expected:?}");

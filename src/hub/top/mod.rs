@@ -121,6 +121,7 @@ fn suspend(terminal: &mut DefaultTerminal) -> io::Result<()> {
     terminal.show_cursor()?;
     ratatui::try_restore()?;
     raise(Signal::SIGTSTP)?;
+    // The alternate screen is empty, and so is what this terminal knows of it.
     *terminal = ratatui::try_init()?;
-    terminal.clear()
+    Ok(())
 }
