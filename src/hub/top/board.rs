@@ -2,17 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::text::{self, Name, Text};
 
+/// Most boards of one frame, and of the fleet. The hub has 10,000 at a report a second.
+pub const BOARDS: usize = 20_000;
+
 /// Most file systems, and most cores, that are kept of a board.
-const MOST: usize = 256;
+const MOST: usize = 64;
+
+/// Most values that are taken over of a board at once.
+const VALUES: usize = 512;
 
 /// Most tags that are kept of a board.
-const TAGS: usize = 32;
+const TAGS: usize = 8;
 
 /// How a board is, the worst first, as the page has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -77,8 +85,9 @@ pub struct Figures {
     pub temp: Option<f64>,
     pub load: Option<f64>,
     pub uptime: Option<f64>,
-    cores: BTreeMap<Box<str>, Option<f64>>,
-    disks: BTreeMap<Box<str>, Option<f64>>,
+    /// By the hash of their keys, which nobody is shown.
+    cores: BTreeMap<u64, Option<f64>>,
+    disks: BTreeMap<u64, Option<f64>>,
 }
 
 impl Figures {
@@ -125,46 +134,55 @@ fn is_disk(key: &str) -> bool {
     of.is_some_and(|of| of == "percent_used" || of.ends_with(".percent"))
 }
 
-fn put(map: &mut BTreeMap<Box<str>, Option<f64>>, key: &str, value: Option<f64>) {
-    if let Some(known) = map.get_mut(key) {
+fn put(map: &mut BTreeMap<u64, Option<f64>>, key: &str, value: Option<f64>) {
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+    if let Some(known) = map.get_mut(&hash) {
         *known = value;
     } else if map.len() < MOST {
-        map.insert(key.into(), value);
+        map.insert(hash, value);
     }
 }
 
-/// Changed values: those of a row, by key.
-#[derive(Clone, Debug, Default)]
-struct Changed(Vec<(Box<str>, Option<f64>)>);
+/// The first `most` entries whose keys are kept. The others are passed over as they come: a frame has all figures of
+/// all boards, and most are none of the table's.
+fn entries<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    most: usize,
+    is_kept: fn(&str) -> bool,
+) -> Result<Vec<(String, &'de RawValue)>, D::Error> {
+    struct Entries(usize, fn(&str) -> bool);
+
+    impl<'de> Visitor<'de> for Entries {
+        type Value = Vec<(String, &'de RawValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let (Self(most, is_kept), mut entries) = (self, Vec::new());
+            while let Some(key) = map.next_key::<String>()? {
+                if entries.len() < most && is_kept(&key) {
+                    entries.push((key, map.next_value()?));
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(entries)
+        }
+    }
+    deserializer.deserialize_map(Entries(most, is_kept))
+}
+
+/// Changed values of a row, by key.
+#[derive(Debug, Default)]
+struct Changed(Vec<(String, Option<f64>)>);
 
 impl<'de> Deserialize<'de> for Changed {
-    /// A fleet has sixty figures a board, and the table shows seven: the rest is not kept for a moment.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Changed;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("values by their keys")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Changed, A::Error> {
-                let mut changed = Vec::new();
-                while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-                    if !is_shown(&key) {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
-                    }
-                    let value = map.next_value::<Value>()?;
-                    changed.push((
-                        key.into(),
-                        if let Value::Number(value) = value { Some(value) } else { None },
-                    ));
-                }
-                Ok(Changed(changed))
-            }
-        }
-        deserializer.deserialize_map(Keys)
+        let entries = entries(deserializer, VALUES, is_shown)?.into_iter();
+        // Of all JSON, numbers alone are numbers.
+        Ok(Self(entries.map(|(key, value)| (key, value.get().parse().ok())).collect()))
     }
 }
 
@@ -174,9 +192,12 @@ pub struct Tags(pub Vec<Text>);
 
 impl<'de> Deserialize<'de> for Tags {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let tags = BTreeMap::<Text, Text>::deserialize(deserializer)?;
-        let tags = tags.iter().take(TAGS);
-        Ok(Self(tags.map(|(key, value)| Text::of(&format!("#{key}={value}"))).collect()))
+        let entries = entries(deserializer, TAGS, |_| true)?.into_iter();
+        let tag = |(key, value): (String, &RawValue)| {
+            let value: Text = serde_json::from_str(value.get()).unwrap_or_default();
+            Text::of(&format!("#{}={value}", Text::of(&key)))
+        };
+        Ok(Self(entries.map(tag).collect()))
     }
 }
 
@@ -200,14 +221,38 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T
     Option::<Text>::deserialize(deserializer).map(Some)
 }
 
+/// The first [`BOARDS`] of a list, and one more, by which it is seen that there are. The others are passed over as they
+/// come.
+fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct List<T>(Vec<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Vec<T>, A::Error> {
+            while self.0.len() <= BOARDS {
+                let Some(item) = seq.next_element()? else { return Ok(self.0) };
+                self.0.push(item);
+            }
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(self.0)
+        }
+    }
+    deserializer.deserialize_seq(List(Vec::new()))
+}
+
 /// `{"now":t,"hosts":[...],"gone":[names]}`
 #[derive(Debug, Deserialize)]
 pub struct Hosts {
     /// The hub's clock, in Unix seconds.
     pub now: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded")]
     pub hosts: Vec<Host>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded")]
     pub gone: Vec<Box<str>>,
 }
 

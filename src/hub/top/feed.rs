@@ -23,8 +23,8 @@ const RETRY_MS: [u64; 4] = [500, 1000, 2000, 4000];
 /// Time after which the last hour of a series is asked for again.
 const HISTORY: Duration = Duration::from_secs(10);
 
-/// Events that wait.
-const WAITING: usize = 16;
+/// Events that wait. Each may be as large as the hub makes it.
+const WAITING: usize = 4;
 
 /// One of what happens.
 #[derive(Debug)]

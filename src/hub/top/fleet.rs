@@ -4,12 +4,13 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::board::{Board, Hosts, State};
+use super::board::{BOARDS, Board, Hosts, State};
 use super::columns::Column;
 use super::text::{Name, Text};
 
-/// Most boards that are kept.
-const BOARDS: usize = 50_000;
+/// Most octets of a board's name; the hub has 255. A hub that sends nothing but the longest texts for the most boards
+/// takes some 200 MB.
+const NAME: usize = 1024;
 
 /// A hub that is not heard.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Fleet {
         for host in hosts.hosts {
             if let Some(board) = self.boards.get_mut(&host.name) {
                 board.take(host);
-            } else if self.boards.len() < BOARDS {
+            } else if self.boards.len() < BOARDS && host.name.raw.len() <= NAME {
                 self.boards.entry(host.name.clone()).or_default().take(host);
             } else {
                 self.is_full = true;
