@@ -337,3 +337,53 @@ pub struct History {
     pub min: Vec<Option<f64>>,
     pub max: Vec<Option<f64>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(json: &str) -> Board {
+        let mut board = Board::default();
+        board.take(serde_json::from_str(json).unwrap());
+        board
+    }
+
+    #[test]
+    fn a_row_has_the_figures_of_psistats_and_those_of_chasar() {
+        let board = board(
+            r#"{"name":"a","state":"well","values":{"cpu":1.5,"disk./.percent":45.2,"disk./srv.percent":61,
+            "disk./.free":1e9,"mem":null,"cpu_temp":"x","load.0":0.5,"coffee":{"cups":[3]}}}"#,
+        );
+        let Figures { mem, temp, load, .. } = board.figures;
+        assert_eq!((board.figures.cpu(), board.figures.disk()), (Some(1.5), Some(61.0)));
+        assert_eq!((mem, temp, load, board.state), (None, None, Some(0.5), State::Well));
+        let chasar =
+            r#"{"name":"a","values":{"percpu.0":10,"percpu.1":null,"percpu.2":20,"disk.percent_used":7}}"#;
+        let figures = self::board(chasar).figures;
+        assert_eq!((figures.cpu(), figures.disk()), (Some(15.0), Some(7.0)));
+    }
+
+    #[test]
+    fn what_a_change_does_not_say_stays_and_null_is_said() {
+        let mut board = board(r#"{"name":"a","state":"lost","model":"Pi","values":{"cpu":1,"mem":2}}"#);
+        board.take(serde_json::from_str(r#"{"name":"a","heard":5,"values":{"cpu":null}}"#).unwrap());
+        assert_eq!(
+            (board.state, &*board.model, board.figures.cpu(), board.figures.mem),
+            (State::Lost, "Pi", None, Some(2.0))
+        );
+        board.take(serde_json::from_str(r#"{"name":"a","model":null,"state":"melted"}"#).unwrap());
+        assert_eq!((board.state, &*board.model, board.heard), (State::Warning, "", Some(5.0)));
+    }
+
+    #[test]
+    fn more_than_is_kept_is_passed_over() {
+        let many = |item: &dyn Fn(usize) -> String| (0..BOARDS + 100).map(item).collect::<Vec<_>>().join(",");
+        let hosts = many(&|n| format!(r#"{{"name":"{n}"}}"#));
+        let hosts: Hosts = serde_json::from_str(&format!(r#"{{"now":1,"hosts":[{hosts}]}}"#)).unwrap();
+        assert_eq!(hosts.hosts.len(), BOARDS + 1);
+        let disks = many(&|n| format!(r#""disk.{n}.percent":{n}"#));
+        let tags = many(&|n| format!(r#""{n}":"x""#));
+        let board = board(&format!(r#"{{"name":"a","values":{{{disks}}},"tags":{{{tags}}}}}"#));
+        assert_eq!((board.figures.disks.len(), board.tags.0.len()), (MOST, TAGS));
+    }
+}
