@@ -10,7 +10,7 @@ use super::Style;
 use crate::top::keys::KEYS;
 
 const NOTES: &str = "A figure with ! has reached its limit. A board that the hub has not heard for 15 seconds, or for \
-    five of its intervals, is lost; its figures are the last ones. - is unknown.";
+    five of its intervals, is lost; its figures are the last ones. A dash stands for what is unknown.";
 
 pub fn draw(frame: &mut Frame<'_>, area: Rect, style: Style) {
     let mut lines = vec![Line::default()];

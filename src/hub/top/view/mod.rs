@@ -81,7 +81,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, app: &App, style: Style) {
 fn banner(app: &App) -> Line<'static> {
     let Some(lost) = &app.fleet.lost else { return Line::default() };
     let ago = age(lost.since.elapsed().as_secs_f64());
-    Line::raw(format!("HUB LOST {ago} ago; trying again. Figures are as of then. {}", lost.why))
+    Line::raw(format!("HUB LOST {ago} ago; trying again, figures are as of then: {}", lost.why))
 }
 
 /// The foot of a list: its keys, or the filter that is typed.
