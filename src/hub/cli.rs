@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use crate::settings::Needs;
-use crate::{logger, run, serve, settings};
+use crate::{logger, run, serve, settings, top};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
@@ -24,6 +24,7 @@ Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] token add NAME [--scope read|metrics|admin]
        psistats-hub [--config FILE] token link NAME | list | remove NAME
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
+       psistats-hub top [URL]
        psistats-hub --help | --version";
 
 const HELP: &str = "\
@@ -41,6 +42,8 @@ Commands:
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
                     Chasar-Client. The configuration can change these; the command line takes precedence.
+  top               Show the boards of the hub at URL (default http://127.0.0.1:8666) in this terminal; ? shows the keys.
+                    For a hub on another machine PSISTATS_HUB_TOKEN has the token.
 
 Options, before or after the command:
   --config FILE  Read the sections [hub], [rabbitmq] and [chasar] of this file. Default: /etc/psistats-hub.conf, where
@@ -64,6 +67,7 @@ enum Command {
     Hub { config: Option<PathBuf> },
     MasterNode(Invocation),
     Token { command: token::Command, config: Option<PathBuf> },
+    Top { url: Option<String> },
     Help,
     Version,
 }
@@ -89,6 +93,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Hub { config } => hub(config),
         Command::MasterNode(invocation) => master_node(invocation),
         Command::Token { command, config } => token::run(command, config.as_deref()),
+        Command::Top { url } => top::run(url.as_deref()),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
     };
@@ -123,6 +128,9 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     }
     let (address, port) = match words[..] {
         [] => return Ok(Command::Hub { config }),
+        ["top"] => return Ok(Command::Top { url: None }),
+        ["top", url] => return Ok(Command::Top { url: Some(url.to_owned()) }),
+        ["top", _, word, ..] => return Err(format!("expected no more than a URL, got {word}").into()),
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
         ["masternode", "start", word] if is_number(word) => (None, Some(port(word)?)),
@@ -131,7 +139,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, token, or no command".into()),
+        _ => return Err("expected masternode start, token, top, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }

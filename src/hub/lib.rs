@@ -16,6 +16,7 @@
 //! | [`history`] | what every board said, on disk: minutes for two weeks, quarters of an hour for a year |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
+//! | `top` | the wall in a terminal, which asks a hub's API |
 //!
 //! The main thread has a runtime of tokio, and so has the relay's. They share nothing: a room of this program is
 //! told messages, answers with snapshots, and holds no lock while anything waits.
@@ -47,4 +48,5 @@ mod run;
 mod serve;
 mod settings;
 mod signals;
+mod top;
 pub mod web;
