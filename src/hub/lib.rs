@@ -5,7 +5,7 @@
 //! | [`cli`] | the command line, help, and exit codes |
 //! | `serve` | the hub: starts every room, and joins them |
 //! | `run` | chasar's master node alone |
-//! | `settings` | what the configuration says |
+//! | [`settings`] | what the configuration says |
 //! | `signals`, `clock`, `complaints` | what their names say |
 //! | `logger` | the log, on standard error |
 //! | `listeners` | listening sockets, and their options |
@@ -43,6 +43,6 @@ mod logger;
 pub mod relay;
 mod run;
 mod serve;
-mod settings;
+pub mod settings;
 mod signals;
 pub mod web;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use crate::listeners::addresses_of;
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::find;
@@ -29,8 +30,8 @@ pub struct Hub {
     pub listen: Addresses,
     /// `amqp`: boards that publish; `no`: none.
     pub amqp: Option<Addresses>,
-    /// `chasar`: chasar's client nodes; `no`: none. Subscribers are at `[chasar] publish_port` of the same address.
-    pub chasar: Option<Addresses>,
+    /// `chasar`: chasar's client nodes. Subscribers are at `[chasar] publish_port` of the same address.
+    pub chasar: Clients,
     /// `self`: whether this machine is a board, too.
     pub own: bool,
     /// `data`
@@ -47,7 +48,7 @@ impl Default for Hub {
         Self {
             listen: local(8666),
             amqp: Some(local(5672)),
-            chasar: Some(local(5555)),
+            chasar: Clients::Usual,
             own: true,
             data: Data::Usual,
             user: None,
@@ -103,6 +104,34 @@ fn data(text: &str) -> Result<Data, Expected> {
     }
 }
 
+/// `chasar`: where chasar's client nodes connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// Where they connect to the master node alone: at `[chasar] bind` and `port`.
+    Usual,
+    /// Here.
+    At(Addresses),
+    /// `no`: nowhere.
+    None,
+}
+
+impl Clients {
+    /// The addresses; None where there are none.
+    ///
+    /// # Errors
+    /// `[chasar] bind` is a name that cannot be resolved.
+    pub fn addresses(&self, chasar: &Chasar) -> Result<Option<Addresses>, String> {
+        match self {
+            Self::None => Ok(None),
+            Self::At(addresses) => Ok(Some(addresses.clone())),
+            Self::Usual => {
+                let ips = addresses_of(&chasar.bind)?.into_iter().collect();
+                Ok(Some(Addresses { ips, port: chasar.port }))
+            }
+        }
+    }
+}
+
 /// Addresses of this machine, at one port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
@@ -138,6 +167,11 @@ fn addresses_or_none(text: &str) -> Result<Option<Addresses>, Expected> {
     }
 }
 
+/// The same for client nodes.
+fn clients(text: &str) -> Result<Clients, Expected> {
+    addresses_or_none(text).map(|addresses| addresses.map_or(Clients::None, Clients::At))
+}
+
 /// Reads `explicit` (`--config`), or else the first file of the usual places, or else gives the defaults; with what
 /// the operator should know and nothing stops at.
 ///
@@ -162,23 +196,31 @@ const NAME: &str = "hub";
 fn read(r: &mut Reading<'_>, hub: &mut Hub) {
     r.set(NAME, "listen", &mut hub.listen, addresses);
     r.set(NAME, "amqp", &mut hub.amqp, addresses_or_none);
-    r.set(NAME, "chasar", &mut hub.chasar, addresses_or_none);
+    r.set(NAME, "chasar", &mut hub.chasar, clients);
     r.set(NAME, "self", &mut hub.own, boolean);
     r.set(NAME, "data", &mut hub.data, data);
     r.set(NAME, "user", &mut hub.user, |value| text(&(1..=limits::SHORTSTR))(value).map(Some));
     r.set(NAME, "pass", &mut hub.pass, secret);
 }
 
-/// The password that `pass` is, or that the file has which it names.
+/// The password that `pass` is, or that the file or credential has which it names.
 fn secret(text: &str) -> Result<Secret, Expected> {
     match password(text)? {
         Password::Itself(secret) => Ok(secret),
-        Password::File(path) => match fs::read_to_string(path) {
-            Ok(text) if text.len() <= limits::SHORTSTR => Ok(Secret::new(text.trim_end().to_owned())),
-            Ok(_) => Err("a file of at most 255 bytes behind @file:".into()),
-            Err(error) => Err(format!("a file that can be read behind @file: ({})", error.kind()).into()),
+        Password::File(path) => secret_of(path),
+        // systemd.exec(5), LoadCredential=
+        Password::Credential(name) => match env::var_os("CREDENTIALS_DIRECTORY") {
+            Some(folder) => secret_of(&Path::new(&folder).join(name)),
+            None => Err("the service's unit to have LoadCredential= for what is behind @credential:".into()),
         },
-        Password::Credential(_) => Err("the password, or @file:PATH".into()),
+    }
+}
+
+fn secret_of(file: &Path) -> Result<Secret, Expected> {
+    match fs::read_to_string(file) {
+        Ok(text) if text.len() <= limits::SHORTSTR => Ok(Secret::new(text.trim_end().to_owned())),
+        Ok(_) => Err(format!("at most 255 bytes in {}", file.display()).into()),
+        Err(error) => Err(format!("a file that can be read: {}: {}", file.display(), error.kind()).into()),
     }
 }
 
@@ -206,7 +248,10 @@ mod tests {
         let Hub { listen, amqp, chasar, own, data, user, pass } = settings.hub;
         assert_eq!((listen.ips.len(), listen.port, listen.are_loopback()), (2, 80, false));
         assert_eq!(amqp, Some(Addresses { ips: vec![Ipv6Addr::LOCALHOST.into()], port: 5672 }));
-        assert_eq!((chasar, own, user.as_deref(), pass.reveal()), (None, false, Some("boards"), "secret"));
+        assert_eq!(
+            (chasar, own, user.as_deref(), pass.reveal()),
+            (Clients::None, false, Some("boards"), "secret")
+        );
         assert_eq!((data, warnings), (Data::Folder("/srv/hub".into()), vec![]));
         for wrong in [
             "data=history",
@@ -221,6 +266,18 @@ mod tests {
             let problems = load_text(&format!("[hub]\n{wrong}\n")).unwrap_err().to_string();
             assert!(problems.contains("expected"), "{problems}");
         }
+    }
+
+    #[test]
+    fn client_nodes_connect_where_they_did_before_the_hub_unless_it_says_otherwise() {
+        let at = |text: &str| {
+            let (Settings { hub, chasar }, _) = load_text(text).unwrap();
+            hub.chasar.addresses(&chasar).unwrap().map(|at| (at.ips.len(), at.are_loopback(), at.port))
+        };
+        assert_eq!(at(""), Some((1, true, 5555)));
+        assert_eq!(at("[chasar]\nbind=*\nport=5556\n"), Some((2, false, 5556)));
+        assert_eq!(at("[hub]\nchasar=127.0.0.1:1\n[chasar]\nbind=*\n"), Some((1, true, 1)));
+        assert_eq!(at("[hub]\nchasar=no\n[chasar]\nbind=*\n"), None);
     }
 
     #[test]

@@ -6,12 +6,14 @@
 
 mod command_line;
 mod crowds;
+mod documents;
 mod hostile;
 mod hub;
 mod kept;
 mod libzmq;
 mod log;
 mod master;
+mod proxied;
 mod relay;
 mod seed;
 mod serve;
