@@ -13,7 +13,7 @@ use crate::fleet::recent::HOUR_MS;
 use crate::history::{self, Range};
 use crate::intake::Door;
 use crate::intake::amqp::Intake;
-use crate::web::{self, Asked, Columns, Missing, Span, Tier, View};
+use crate::web::{self, Asked, Audience, Columns, Missing, Span, Tier, View};
 
 /// The last hour may begin so much earlier: "the last hour" of a question is no longer that of its answer.
 const SLACK_MS: i64 = 60_000;
@@ -42,8 +42,8 @@ impl Answers {
 }
 
 impl View for Answers {
-    fn hosts_json(&self) -> Bytes {
-        json(&self.door.fleet().borrow().hosts(unix_ms()))
+    fn hosts_json(&self, audience: Audience) -> Bytes {
+        json(&self.door.fleet().borrow().hosts(unix_ms()).to(audience))
     }
 
     fn host_json(&self, name: &str) -> Option<Bytes> {

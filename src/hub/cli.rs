@@ -9,14 +9,19 @@ use std::process::ExitCode;
 use lexopt::Arg::{Long, Short, Value};
 
 use crate::listeners::addresses_of;
+use crate::settings::Needs;
 use crate::{logger, run, serve, settings};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
+
+mod token;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
 
 const USAGE: &str = "\
 Usage: psistats-hub [--config FILE]
+       psistats-hub [--config FILE] token add NAME [--scope read|metrics|admin]
+       psistats-hub [--config FILE] token link NAME | list | remove NAME
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub --help | --version";
 
@@ -26,6 +31,11 @@ http://127.0.0.1:8666 unless [hub] listen says otherwise. This machine is the fi
 to a RabbitMQ, with [server] host= in their psistats.conf; see psistats-hub(1) for addresses beyond this machine.
 
 Commands:
+  token add NAME    Make a token, print it once, and keep its hash in the data folder. Who has it may read the API from
+                    other machines (--scope read, the default), its metrics alone (metrics), or all (admin).
+  token link NAME   Print a link that lets one browser in: it works once, for 10 minutes.
+  token list, token remove NAME
+                    Show what there is; end all of NAME's tokens, links and browsers' logins.
   masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
@@ -40,19 +50,18 @@ Options, before or after the command:
 
 Signals:
   SIGTERM, SIGINT  Stop.
-  SIGHUP           Log that nothing is reloaded: restart to read the configuration again.
+  SIGHUP           Read the configuration again: tokens, [hub] user, pass, names and public are taken over; other
+                   keys take effect at the next start, and are named. A wrong file changes nothing.
   SIGUSR1          Write the counters to the log.
 
 Exit codes:
   0  done          1  failed          2  wrong command line";
 
-/// What the hub reads where no other file is named.
-const CONFIGURATION: &str = "/etc/psistats-hub.conf";
-
 #[derive(Debug)]
 enum Command {
     Hub { config: Option<PathBuf> },
     MasterNode(Invocation),
+    Token { command: token::Command, config: Option<PathBuf> },
     Help,
     Version,
 }
@@ -77,6 +86,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let ended = match command {
         Command::Hub { config } => hub(config),
         Command::MasterNode(invocation) => master_node(invocation),
+        Command::Token { command, config } => token::run(command, config.as_deref()),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
     };
@@ -90,17 +100,25 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
-    let (mut words, mut config) = (Vec::new(), None);
+    let (mut words, mut config, mut scope) = (Vec::new(), None, None);
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
             Long("config") => config = Some(parser.value()?.into()),
+            Long("scope") => scope = Some(parser.value()?.to_string_lossy().into_owned()),
             Value(word) => words.push(word.to_string_lossy().into_owned()),
             other => return Err(other.unexpected()),
         }
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["token", words @ ..] = &words[..] {
+        let command = token::parse(words, scope.as_deref())?;
+        return Ok(Command::Token { command, config });
+    }
+    if scope.is_some() {
+        return Err("--scope is for token add alone".into());
+    }
     let (address, port) = match words[..] {
         [] => return Ok(Command::Hub { config }),
         ["masternode", "start"] => (None, None),
@@ -111,25 +129,23 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, or no command".into()),
+        _ => return Err("expected masternode start, token, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }
 
 fn hub(config: Option<PathBuf>) -> Result<(), String> {
-    let config = config.or_else(|| Some(PathBuf::from(CONFIGURATION)).filter(|file| file.exists()));
-    let (settings, warnings) = match config {
-        Some(file) => settings::load(Some(&file)).map_err(|problems| problems.to_string())?,
-        None => Default::default(),
-    };
+    let (settings, warnings) =
+        settings::of_hub(config.as_deref(), Needs::Password).map_err(|problems| problems.to_string())?;
     logger::install();
     warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let data = settings.hub.data.folder()?;
-    serve::run(settings, data.as_deref()).map_err(|error| error.to_string())
+    serve::run(settings, config, data.as_deref()).map_err(|error| error.to_string())
 }
 
 fn master_node(invocation: Invocation) -> Result<(), String> {
-    let loaded = settings::load(invocation.config.as_deref()).map_err(|problems| problems.to_string())?;
+    let loaded = settings::load(invocation.config.as_deref(), Needs::NoPassword)
+        .map_err(|problems| problems.to_string())?;
     let (settings::Settings { chasar: settings, .. }, warnings) = loaded;
     let addresses = addresses_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
     let port = invocation.port.unwrap_or(settings.port);

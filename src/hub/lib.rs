@@ -6,6 +6,7 @@
 //! | `serve` | the hub: starts every room, and joins them |
 //! | `run` | chasar's master node alone |
 //! | [`settings`] | what the configuration says |
+//! | `reload` | what SIGHUP takes over of it |
 //! | `signals`, `clock`, `complaints` | what their names say |
 //! | `logger` | the log, on standard error |
 //! | `listeners` | listening sockets, and their options |
@@ -41,6 +42,7 @@ pub mod history;
 mod listeners;
 mod logger;
 pub mod relay;
+mod reload;
 mod run;
 mod serve;
 pub mod settings;

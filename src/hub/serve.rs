@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -29,6 +29,7 @@ use crate::intake::amqp::{Intake, Users};
 use crate::intake::{Door, chasar, own};
 use crate::listeners::{listen, local_addresses};
 use crate::relay::{Listeners, Relay};
+use crate::reload::Running;
 use crate::settings::{Addresses, Hub, Settings};
 use crate::signals::{self, Asked, Signals};
 use crate::web::{self, Web};
@@ -40,16 +41,18 @@ const FRAME: Duration = Duration::from_secs(1);
 /// Descriptors that boards do not get: of browsers, listeners and files.
 const RESERVED: usize = 1100;
 
-/// Runs until SIGTERM or SIGINT, with its history in `data`, or without one.
+/// Runs until SIGTERM or SIGINT, with its history in `data`, or without one. `config` is `--config`, which SIGHUP reads
+/// again.
 ///
 /// # Errors
 /// What keeps it from running at all: nothing can be listened at for the page, or the history cannot be opened.
-pub fn run(settings: Settings, data: Option<&Path>) -> io::Result<()> {
+pub fn run(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, hub(settings, data))
+    LocalSet::new().block_on(&runtime, hub(settings, config, data))
 }
 
-async fn hub(settings: Settings, data: Option<&Path>) -> io::Result<()> {
+async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
+    let mut running = Running::new(settings.clone(), config, data);
     let Settings { hub, chasar } = settings;
     let (room, _) = descriptors::raise()?;
     let mut signals = Signals::new()?;
@@ -73,14 +76,10 @@ async fn hub(settings: Settings, data: Option<&Path>) -> io::Result<()> {
     }
 
     let counted = Rc::new(Cell::new(web::Counters::default()));
-    let view = Rc::new(Answers::new(door.clone(), intake, counted.clone()));
-    let web = Web::new(view, web::Settings::default());
+    let view = Rc::new(Answers::new(door.clone(), intake.clone(), counted.clone()));
+    let settings = web::Settings { access: running.access(), store: running.store(), ..Default::default() };
+    let web = Web::new(view, settings);
     info!("psistats-hub {}: http://{}", env!("CARGO_PKG_VERSION"), local_addresses(&pages)?);
-    if !hub.listen.are_loopback() {
-        warn!(
-            "the page is for this machine alone so far: from elsewhere, use ssh -L 8666:127.0.0.1:8666 HUB"
-        );
-    }
     for listener in pages {
         let web = web.clone();
         spawn_local(async move {
@@ -101,9 +100,7 @@ async fn hub(settings: Settings, data: Option<&Path>) -> io::Result<()> {
         match asked(&mut signals, relay.as_mut()).await? {
             Asked::Stop => break,
             Asked::Count => info!("{}", standing(&door, &web)),
-            Asked::Reload => warn!(
-                "SIGHUP changes nothing: the configuration is read only at the start, so restart the service"
-            ),
+            Asked::Reload => running.reload(&web, intake.as_ref()),
         }
     }
     if let Some(relay) = relay {
@@ -205,17 +202,16 @@ async fn frames(door: Rc<Door>, web: Web, counted: Rc<Cell<web::Counters>>) {
         ticks.tick().await;
         counted.set(web.counters());
         let now_ms = unix_ms();
-        let frame = {
+        let closed = {
             let mut fleet = door.fleet().borrow_mut();
             fleet.tick(now_ms);
-            let closed = fleet.close();
-            let frame = fleet.changes(shown, now_ms).map(|changes| json(&changes));
-            shown = closed;
-            frame
+            fleet.close()
         };
-        if let Some(frame) = frame {
-            web.publish(&frame);
-        }
+        web.publish(|audience| {
+            let fleet = door.fleet().borrow();
+            fleet.changes(shown, now_ms).map(|changes| json(&changes.to(audience)))
+        });
+        shown = closed;
         door.note();
     }
 }

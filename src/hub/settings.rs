@@ -1,16 +1,19 @@
 //! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, and `[chasar]`, which the agent reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
+use std::env;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use crate::listeners::addresses_of;
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::find;
-use psistats_host::conf::secret::{Password, Secret, password};
+use psistats_host::conf::hosts::hosts;
+use psistats_host::conf::ini::{Entry, trim};
+use psistats_host::conf::obtain::obtain;
+use psistats_host::conf::secret::{Secret, is_doubtful};
 use psistats_host::conf::values::{boolean, text};
 use psistats_host::conf::{Expected, Problem, Problems, Reading, ini, near};
 
@@ -40,6 +43,24 @@ pub struct Hub {
     pub user: Option<String>,
     /// `pass`
     pub pass: Secret,
+    /// `names`: host names by which browsers and reverse proxies call the hub.
+    pub names: Vec<String>,
+    /// `public=wall`: the wall is for anybody. `no`: nothing is.
+    pub is_public: bool,
+}
+
+impl Hub {
+    /// The keys in which `other` differs, of those that take effect at the start alone.
+    pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
+        let keys = [
+            ("listen", self.listen == other.listen),
+            ("amqp", self.amqp == other.amqp),
+            ("chasar", self.chasar == other.chasar),
+            ("self", self.own == other.own),
+            ("data", self.data == other.data),
+        ];
+        keys.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
+    }
 }
 
 impl Default for Hub {
@@ -53,6 +74,8 @@ impl Default for Hub {
             data: Data::Usual,
             user: None,
             pass: Secret::new(String::new()),
+            names: Vec::new(),
+            is_public: false,
         }
     }
 }
@@ -172,18 +195,43 @@ fn clients(text: &str) -> Result<Clients, Expected> {
     addresses_or_none(text).map(|addresses| addresses.map_or(Clients::None, Clients::At))
 }
 
+/// The hub's file, where no other is named.
+const CONFIGURATION: &str = "/etc/psistats-hub.conf";
+
+/// Reads `explicit` (`--config`), or else psistats-hub.conf, or else gives the defaults; with what the operator should
+/// know and nothing stops at.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn of_hub(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Problem>), Problems> {
+    let usual = Path::new(CONFIGURATION);
+    match explicit.or_else(|| usual.exists().then_some(usual)) {
+        Some(file) => load(Some(file), needs),
+        None => Ok(Default::default()),
+    }
+}
+
+/// Whether the password of `[hub]` is needed: a credential is the service's alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Boards log in with it.
+    Password,
+    /// Nobody logs in.
+    NoPassword,
+}
+
 /// Reads `explicit` (`--config`), or else the first file of the usual places, or else gives the defaults; with what
 /// the operator should know and nothing stops at.
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn load(explicit: Option<&Path>) -> Result<(Settings, Vec<Problem>), Problems> {
+pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Problem>), Problems> {
     let mut settings = Settings::default();
     let (found, mut warnings) = find(explicit, true)?;
     if let Some(found) = found {
         let ini = ini::parse_sections(&found.bytes, &found.path, &is_for_the_hub)?;
         let mut reading = Reading::new(&ini, &found.path);
-        read(&mut reading, &mut settings.hub);
+        read(&mut reading, &mut settings.hub, needs);
         chasar::read(&mut reading, &mut settings.chasar);
         warnings.append(&mut reading.finish()?);
     }
@@ -193,34 +241,78 @@ pub fn load(explicit: Option<&Path>) -> Result<(Settings, Vec<Problem>), Problem
 /// The section.
 const NAME: &str = "hub";
 
-fn read(r: &mut Reading<'_>, hub: &mut Hub) {
+fn read(r: &mut Reading<'_>, hub: &mut Hub, needs: Needs) {
     r.set(NAME, "listen", &mut hub.listen, addresses);
     r.set(NAME, "amqp", &mut hub.amqp, addresses_or_none);
     r.set(NAME, "chasar", &mut hub.chasar, clients);
     r.set(NAME, "self", &mut hub.own, boolean);
     r.set(NAME, "data", &mut hub.data, data);
-    r.set(NAME, "user", &mut hub.user, |value| text(&(1..=limits::SHORTSTR))(value).map(Some));
-    r.set(NAME, "pass", &mut hub.pass, secret);
-}
-
-/// The password that `pass` is, or that the file or credential has which it names.
-fn secret(text: &str) -> Result<Secret, Expected> {
-    match password(text)? {
-        Password::Itself(secret) => Ok(secret),
-        Password::File(path) => secret_of(path),
-        // systemd.exec(5), LoadCredential=
-        Password::Credential(name) => match env::var_os("CREDENTIALS_DIRECTORY") {
-            Some(folder) => secret_of(&Path::new(&folder).join(name)),
-            None => Err("the service's unit to have LoadCredential= for what is behind @credential:".into()),
-        },
+    r.set(NAME, "user", &mut hub.user, user);
+    r.set(NAME, "names", &mut hub.names, names);
+    r.set(NAME, "public", &mut hub.is_public, public);
+    let pass = r.entry(NAME, "pass");
+    if needs == Needs::Password {
+        read_password(r, pass, hub);
     }
 }
 
-fn secret_of(file: &Path) -> Result<Secret, Expected> {
-    match fs::read_to_string(file) {
-        Ok(text) if text.len() <= limits::SHORTSTR => Ok(Secret::new(text.trim_end().to_owned())),
-        Ok(_) => Err(format!("at most 255 bytes in {}", file.display()).into()),
-        Err(error) => Err(format!("a file that can be read: {}: {}", file.display(), error.kind()).into()),
+/// `pass`, which stands there, or in the file or credential that it names.
+fn read_password(r: &mut Reading<'_>, pass: Option<&Entry>, hub: &mut Hub) {
+    let user = r.entry(NAME, "user");
+    let Some(entry) = pass else {
+        if let Some(user) = user {
+            r.error(user.line, format_args!("[{NAME}] user: expected pass, too: there is none"));
+        }
+        return;
+    };
+    match obtain(trim(&entry.value)) {
+        Ok(obtained) if user.is_some() && obtained.secret.reveal().is_empty() => {
+            r.error(entry.line, format_args!("[{NAME}] pass: expected a password for user, found none"));
+        }
+        Ok(obtained) => {
+            hub.pass = obtained.secret;
+            if let Some(file) = obtained.exposed.map(|file| file.display().to_string()) {
+                let text = format_args!("everyone on this machine can read this password: chmod 640 {file}");
+                r.warn(entry.line, text);
+            }
+        }
+        Err(expected) => r.error(entry.line, format_args!("[{NAME}] pass: expected {expected}")),
+    }
+    if is_doubtful(trim(&entry.value)) {
+        let text = "is taken as it stands; only @file:PATH and @credential:NAME name a file";
+        r.warn(entry.line, format_args!("[{NAME}] pass: {text}"));
+    }
+}
+
+/// Who may publish from other machines.
+fn user(value: &str) -> Result<Option<String>, Expected> {
+    if value == "guest" {
+        return Err("another name: guest may log in from this machine alone, and without it being set".into());
+    }
+    text(&(1..=limits::SHORTSTR))(value).map(Some)
+}
+
+/// Host names and addresses between commas, without ports; perhaps none.
+fn names(text: &str) -> Result<Vec<String>, Expected> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let expected = "host names or addresses between commas, each without http:// and without a port";
+    let names = hosts(text, 0).map_err(|_| expected)?;
+    // A name that has a port is none.
+    if names.iter().any(|host| host.port != 0) {
+        Err(expected.into())
+    } else {
+        Ok(names.into_iter().map(|host| host.name).collect())
+    }
+}
+
+/// What anybody may see.
+fn public(text: &str) -> Result<bool, Expected> {
+    match (text, boolean(text)) {
+        ("wall", _) => Ok(true),
+        (_, Ok(false)) => Ok(false),
+        _ => Err("wall or no".into()),
     }
 }
 
@@ -231,6 +323,8 @@ fn is_for_the_hub(section: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// The outcome of loading a file with this text.
@@ -238,14 +332,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("f");
         fs::write(&file, text).unwrap();
-        load(Some(&file))
+        load(Some(&file), Needs::Password)
     }
 
     #[test]
     fn an_intake_has_an_address_or_is_off() {
-        let text = "[hub]\nlisten=*:80\namqp=[::1]:5672\nchasar=no\nself=no\ndata=/srv/hub\nuser=boards\npass=secret\n";
+        let text = "[hub]\nlisten=*:80\namqp=[::1]:5672\nchasar=no\nself=no\ndata=/srv/hub\nuser=boards\npass=secret\n\
+                    names=hub.example, 192.0.2.7,[2001:db8::1]\npublic=wall\n";
         let (settings, warnings) = load_text(text).unwrap();
-        let Hub { listen, amqp, chasar, own, data, user, pass } = settings.hub;
+        let Hub { listen, amqp, chasar, own, data, user, pass, names, is_public } = settings.hub;
         assert_eq!((listen.ips.len(), listen.port, listen.are_loopback()), (2, 80, false));
         assert_eq!(amqp, Some(Addresses { ips: vec![Ipv6Addr::LOCALHOST.into()], port: 5672 }));
         assert_eq!(
@@ -253,6 +348,10 @@ mod tests {
             (Clients::None, false, Some("boards"), "secret")
         );
         assert_eq!((data, warnings), (Data::Folder("/srv/hub".into()), vec![]));
+        assert_eq!(
+            (names, is_public),
+            (["hub.example", "192.0.2.7", "2001:db8::1"].map(String::from).into(), true)
+        );
         for wrong in [
             "data=history",
             "data=yes",
@@ -262,6 +361,15 @@ mod tests {
             "amqp=1.2.3.4",
             "self=perhaps",
             "user=",
+            "user=guest\npass=x",
+            "user=boards",
+            "user=boards\npass=",
+            "pass=@credential:hub",
+            "pass=@file:/nowhere/pass",
+            "names=http://hub",
+            "names=hub:80",
+            "names=a,,b",
+            "public=yes",
         ] {
             let problems = load_text(&format!("[hub]\n{wrong}\n")).unwrap_err().to_string();
             assert!(problems.contains("expected"), "{problems}");

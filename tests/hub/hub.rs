@@ -71,6 +71,15 @@ impl Hub {
         self.folder.path().join("data")
     }
 
+    /// A new token, which it takes over soon.
+    pub fn token(&self, name: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+        command.arg("--config").arg(self.folder.path().join("psistats-hub.conf"));
+        let output = command.args(["token", "add", name]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.process.signal(Signal::SIGKILL);

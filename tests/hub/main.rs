@@ -12,6 +12,7 @@ mod hub;
 mod kept;
 mod libzmq;
 mod log;
+mod login;
 mod master;
 mod proxied;
 mod relay;

@@ -12,20 +12,17 @@ use support::process::Process;
 
 #[test]
 #[ignore = "needs nginx and curl: tests/run"]
-fn behind_nginx_whoever_logs_in_sees_the_page_and_each_event_as_it_happens() {
-    let hub = Hub::start("amqp=no\nchasar=no");
+fn behind_nginx_whoever_has_a_token_sees_the_boards_and_each_event_as_it_happens() {
+    let hub = Hub::start("amqp=no\nchasar=no\nnames=hub.example.org");
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let server = examples().into_iter().find(|example| example.starts_with("server {")).unwrap();
-    let users = folder.path().join("users");
-    fs::write(&users, "viewer:{PLAIN}secret\n").unwrap();
     // A port of the test's own, and no certificate.
     let lines = server.lines().filter(|line| !line.trim().starts_with("ssl_certificate"));
     let server = lines.collect::<Vec<_>>().join("\n");
     let server = server
         .replace("443 ssl", &format!("127.0.0.1:{port}"))
-        .replace("127.0.0.1:8666", &format!("127.0.0.1:{}", hub.page))
-        .replace("/etc/nginx/hub.users", users.to_str().unwrap());
+        .replace("127.0.0.1:8666", &format!("127.0.0.1:{}", hub.page));
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {}/{kind};\n", folder.path().display()))
         .concat();
@@ -54,13 +51,13 @@ fn behind_nginx_whoever_logs_in_sees_the_page_and_each_event_as_it_happens() {
         let output = curl(arguments).args(["-o", "/dev/null", "-w", "%{http_code}"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    assert_eq!(status(&[&url("/")]), "401");
-    let login = ["-u", "viewer:secret"];
-    for path in ["/", "/app.js", "/api/v1/hosts"] {
-        assert_eq!(status(&[login[0], login[1], &url(path)]), "200", "{path}");
-    }
+    // The page itself has nothing to hide.
+    assert_eq!(status(&[&url("/")]), "200");
+    assert_eq!(status(&[&url("/api/v1/hosts")]), "401");
+    let login = format!("Authorization: Bearer {}", hub.token("viewer"));
+    hub.wait_until(|_| status(&["-H", &login, &url("/api/v1/hosts")]) == "200");
     let mut events =
-        curl(&["-N", login[0], login[1], &url("/api/v1/events")]).stdout(Stdio::piped()).spawn().unwrap();
+        curl(&["-N", "-H", &login, &url("/api/v1/events")]).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(events.stdout.take().unwrap()).lines().map(Result::unwrap);
     let names: Vec<String> = lines.filter(|line| line.starts_with("event: ")).take(3).collect();
     assert_eq!(names, ["event: snapshot", "event: changes", "event: changes"]);

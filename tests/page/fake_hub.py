@@ -22,14 +22,14 @@ TIERS = [("recent", 1, 3600), ("minute", 60, 14 * 86400), ("quarter", 900, 400 *
 
 
 def squeeze(text):
-    """A file of the page as it is served: without indentation and without comments that have lines of their own."""
+    """A file of the page as it is served: without indentation, comments that have lines of their own, and line breaks that mean nothing."""
     lines, comment = [], False
     for line in map(str.strip, text.split("\n")):
         start = comment or line.startswith("/*")
         if line and not start and not line.startswith("//"):
             lines.append(line)
         comment = start and "*/" not in line
-    return "\n".join(lines) + "\n"
+    return "".join(line if line[-1] in "{;," and "//" not in line else line + "\n" for line in lines)
 
 
 class Hub:

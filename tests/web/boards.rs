@@ -1,7 +1,7 @@
 //! A view of boards that are made up.
 
 use bytes::Bytes;
-use psistats_hub::web::{Asked, Columns, Missing, Span, Tier, View};
+use psistats_hub::web::{Asked, Audience, Columns, Missing, Span, Tier, View};
 use serde_json::{Value, json};
 
 /// Two boards; a larger fleet, where `padding` says so.
@@ -37,7 +37,10 @@ fn bytes(value: &Value) -> Bytes {
 }
 
 impl View for Boards {
-    fn hosts_json(&self) -> Bytes {
+    fn hosts_json(&self, audience: Audience) -> Bytes {
+        if audience == Audience::Public {
+            return bytes(&json!({"now": 1_700_000_000.5, "hosts": [host("public")]}));
+        }
         let mut hosts = vec![host("pi-1"), host("a b/ü")];
         if self.padding > 0 {
             hosts[0]["why"] = "x".repeat(self.padding).into();

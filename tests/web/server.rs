@@ -7,15 +7,19 @@ use std::sync::mpsc as answers;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use psistats_hub::web::{Counters, Settings, Web};
+use bytes::Bytes;
+use psistats_hub::web::{Access, Audience, Counters, Settings, Web};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::boards::Boards;
 use support::PATIENCE;
 
+type Changes = Box<dyn Fn(Audience) -> Option<Bytes> + Send>;
+
 enum Command {
-    Publish(String),
+    Publish(Changes),
+    Allow(Access),
     Count(answers::Sender<Counters>),
 }
 
@@ -55,7 +59,17 @@ impl Server {
 
     /// Sends a frame of changes.
     pub fn publish(&self, changes: impl Into<String>) {
-        self.send(Command::Publish(changes.into()));
+        let changes = Bytes::from(changes.into());
+        self.publish_to(move |_| Some(changes.clone()));
+    }
+
+    /// Sends a frame of changes for each audience.
+    pub fn publish_to(&self, changes: impl Fn(Audience) -> Option<Bytes> + Send + 'static) {
+        self.send(Command::Publish(Box::new(changes)));
+    }
+
+    pub fn set_access(&self, access: Access) {
+        self.send(Command::Allow(access));
     }
 
     /// What it has counted.
@@ -106,7 +120,8 @@ async fn serve(
     tokio::task::spawn_local(async move { beating.send_heartbeats().await });
     while let Some(order) = orders.recv().await {
         match order {
-            Command::Publish(changes) => web.publish(changes.as_bytes()),
+            Command::Publish(changes) => web.publish(changes),
+            Command::Allow(access) => web.set_access(access),
             Command::Count(sender) => sender.send(web.counters()).unwrap(),
         }
     }

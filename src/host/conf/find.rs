@@ -1,4 +1,5 @@
-//! Finds psistats.conf and reads its bytes. Nothing else in [`crate::conf`] opens a file or asks the environment.
+//! Finds psistats.conf and reads its bytes. Beside it only [`crate::conf::obtain`] opens a file or asks
+//! the environment.
 
 use std::env;
 use std::fs::{self, File};

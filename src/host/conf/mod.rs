@@ -5,8 +5,8 @@
 //! ```
 //!
 //! An unknown key is a warning, a wrong value an error; with any error there are no settings. Which sections count
-//! is for a program to say: of the others, nothing is looked at. But for [`find`], nothing here knows a file or the
-//! environment. No error and no warning shows the value of `pass` or `url`.
+//! is for a program to say: of the others, nothing is looked at. But for [`find`] and [`obtain`], nothing here knows a file or
+//! the environment. No error and no warning shows the value of `pass` or `url`.
 
 pub mod chasar;
 pub mod external;
@@ -17,6 +17,7 @@ pub mod ini;
 mod literal;
 pub mod loggers;
 pub mod logging;
+pub mod obtain;
 mod percent;
 mod problem;
 mod reading;

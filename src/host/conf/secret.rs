@@ -1,4 +1,4 @@
-//! Secrets, and the places where a password is to be had. Nothing is opened here.
+//! Secrets, and the places where a password is to be had. [`crate::conf::obtain`] opens them.
 //!
 //! `pass` is the password itself, or names the place: `@file:PATH` is any file, `@credential:NAME` one of those
 //! that systemd hands to a service (systemd.exec(5), `LoadCredential=`). Every other text is the password, also

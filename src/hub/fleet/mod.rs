@@ -11,6 +11,7 @@
 //! | [`presence`] | well, warning, critical, lost |
 //! | [`board`] | all that, of one board |
 //! | [`note`] | what is kept of a board over a restart of the hub |
+//! | [`public`] | what of it identifies a board |
 //! | [`view`] | JSON for the API, whole and what changed |
 //!
 //! ```text
@@ -35,6 +36,7 @@ pub mod points;
 pub mod presence;
 pub mod board;
 pub mod note;
+pub mod public;
 pub mod view;
 
 pub use board::Board;
@@ -44,6 +46,7 @@ pub use cells::Value;
 pub use heard::{Heard, MessageId, Source};
 pub use points::Points;
 pub use presence::State;
+pub use public::Audience;
 use report::Reader;
 pub use roster::{Roster, Turn};
 

@@ -5,6 +5,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use crate::fleet::board::Board;
 use crate::fleet::cells::{Cell, Value};
 use crate::fleet::presence::State;
+use crate::fleet::public::{self, Audience};
 use crate::fleet::roster::Stretch;
 use crate::fleet::{Fleet, Points};
 
@@ -44,6 +45,7 @@ impl Serialize for Value {
 }
 
 const TAGS: &str = "tags.";
+const MODEL: &str = "board.model";
 
 /// The series that changed after a generation, without the tags, which have their own place; or the tags alone.
 #[derive(Clone, Copy)]
@@ -51,17 +53,18 @@ struct Values<'f> {
     board: &'f Board,
     since: u64,
     tags: bool,
+    audience: Audience,
 }
 
 impl<'f> Values<'f> {
     fn cells(&self) -> impl Iterator<Item = (&'f str, &'f Cell)> {
-        let (tags, since) = (self.tags, self.since);
+        let Self { tags, since, audience, .. } = *self;
         let cells = self.board.cells.paths.iter().zip(&self.board.cells.cells);
         cells.filter_map(move |(path, cell)| {
             let tag = path.strip_prefix(TAGS);
             let name = if tags { tag? } else { path };
             let is_shown = tag.is_some() == tags && cell.changed > since && cell.value != Value::Unsaid;
-            is_shown.then_some((name, cell))
+            (is_shown && public::is_shown(path, &cell.value, audience)).then_some((name, cell))
         })
     }
 }
@@ -76,30 +79,31 @@ impl Serialize for Values<'_> {
 struct Host<'f> {
     fleet: &'f Fleet,
     board: &'f Board,
+    audience: Audience,
 }
 
 impl Host<'_> {
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let Self { fleet, board } = self;
+        let Self { fleet, board, audience } = *self;
         map.serialize_entry("name", &*board.name)?;
-        state(board, map)?;
+        state(board, audience, map)?;
         map.serialize_entry("heard", &Seconds(board.heard_ms))?;
         map.serialize_entry("source", &board.source)?;
-        map.serialize_entry("model", &model(fleet, board))?;
-        map.serialize_entry("tags", &Values { board, since: 0, tags: true })?;
-        map.serialize_entry("values", &Values { board, since: 0, tags: false })
+        map.serialize_entry("model", &model(fleet, board, audience))?;
+        map.serialize_entry("tags", &Values { board, since: 0, tags: true, audience })?;
+        map.serialize_entry("values", &Values { board, since: 0, tags: false, audience })
     }
 }
 
-fn state<M: SerializeMap>(board: &Board, map: &mut M) -> Result<(), M::Error> {
+fn state<M: SerializeMap>(board: &Board, audience: Audience, map: &mut M) -> Result<(), M::Error> {
     map.serialize_entry("state", &board.state)?;
     map.serialize_entry("since", &Seconds(board.since_ms))?;
-    map.serialize_entry("why", &board.why)
+    map.serialize_entry("why", public::sentence(&board.why, audience))
 }
 
-fn model<'f>(fleet: &'f Fleet, board: &'f Board) -> Option<&'f str> {
-    match board.value("board.model", &fleet.paths)? {
-        Value::Text(text) => Some(text),
+fn model<'f>(fleet: &'f Fleet, board: &'f Board, audience: Audience) -> Option<&'f str> {
+    match board.value(MODEL, &fleet.paths)? {
+        value @ Value::Text(text) if public::is_shown(MODEL, value, audience) => Some(text),
         _ => None,
     }
 }
@@ -120,7 +124,7 @@ struct Change<'f> {
 
 impl Serialize for Change<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { host: host @ Host { fleet, board }, since } = self;
+        let Self { host: host @ Host { fleet, board, audience }, since } = self;
         if board.born > *since {
             return host.serialize(serializer);
         }
@@ -128,17 +132,17 @@ impl Serialize for Change<'_> {
         map.serialize_entry("name", &*board.name)?;
         map.serialize_entry("heard", &Seconds(board.heard_ms))?;
         if board.turned > *since {
-            state(board, &mut map)?;
+            state(board, *audience, &mut map)?;
         }
-        let values = Values { board, since: *since, tags: false };
-        if values.cells().any(|(path, _)| path == "board.model") {
-            map.serialize_entry("model", &model(fleet, board))?;
+        let values = Values { board, since: *since, tags: false, audience: *audience };
+        if values.cells().any(|(path, _)| path == MODEL) {
+            map.serialize_entry("model", &model(fleet, board, *audience))?;
         }
         if values.cells().next().is_some() {
             map.serialize_entry("values", &values)?;
         }
         if (Values { tags: true, ..values }).cells().next().is_some() {
-            map.serialize_entry("tags", &Values { board, since: 0, tags: true })?;
+            map.serialize_entry("tags", &Values { since: 0, tags: true, ..values })?;
         }
         map.end()
     }
@@ -162,14 +166,16 @@ impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
 pub struct Hosts<'f> {
     fleet: &'f Fleet,
     now_ms: i64,
+    audience: Audience,
 }
 
 impl Serialize for Hosts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fleet = self.fleet;
+        let Self { fleet, now_ms, audience } = *self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("now", &Seconds(self.now_ms))?;
-        map.serialize_entry("hosts", &Each(|| fleet.boards.iter().map(|board| Host { fleet, board })))?;
+        map.serialize_entry("now", &Seconds(now_ms))?;
+        let hosts = || fleet.boards.iter().map(|board| Host { fleet, board, audience });
+        map.serialize_entry("hosts", &Each(hosts))?;
         map.end()
     }
 }
@@ -180,16 +186,17 @@ pub struct Changes<'f> {
     fleet: &'f Fleet,
     since: u64,
     now_ms: i64,
+    audience: Audience,
 }
 
 impl Serialize for Changes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { fleet, since, now_ms } = *self;
+        let Self { fleet, since, now_ms, audience } = *self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("now", &Seconds(now_ms))?;
         let changed = || {
             let boards = fleet.boards.iter().filter(|board| board.touched > since);
-            boards.map(|board| Change { host: Host { fleet, board }, since })
+            boards.map(|board| Change { host: Host { fleet, board, audience }, since })
         };
         map.serialize_entry("hosts", &Each(changed))?;
         let gone = || {
@@ -198,6 +205,20 @@ impl Serialize for Changes<'_> {
         };
         map.serialize_entry("gone", &Each(gone))?;
         map.end()
+    }
+}
+
+impl Hosts<'_> {
+    /// The same for others.
+    pub fn to(self, audience: Audience) -> Self {
+        Self { audience, ..self }
+    }
+}
+
+impl Changes<'_> {
+    /// The same for others.
+    pub fn to(self, audience: Audience) -> Self {
+        Self { audience, ..self }
     }
 }
 
@@ -225,7 +246,7 @@ impl Serialize for Detail<'_> {
         let Self { fleet, board, now_ms } = *self;
         let roster = &board.roster;
         let mut map = serializer.serialize_map(None)?;
-        Host { fleet, board }.entries(&mut map)?;
+        Host { fleet, board, audience: Audience::Known }.entries(&mut map)?;
         map.serialize_entry("address", &board.address)?;
         map.serialize_entry("first_heard", &Seconds(board.first_heard_ms))?;
         map.serialize_entry("interval", &Seconds(board.interval.ms()))?;
@@ -299,13 +320,14 @@ impl Serialize for Points {
 impl Fleet {
     /// All boards, whole.
     pub fn hosts(&self, now_ms: i64) -> Hosts<'_> {
-        Hosts { fleet: self, now_ms }
+        Hosts { fleet: self, now_ms, audience: Audience::Known }
     }
 
     /// What changed after the generation `since`. None where boards went that are no longer known: then
     /// [`Self::hosts`] has to be asked.
     pub fn changes(&self, since: u64, now_ms: i64) -> Option<Changes<'_>> {
-        (since >= self.forgotten).then_some(Changes { fleet: self, since, now_ms })
+        let audience = Audience::Known;
+        (since >= self.forgotten).then_some(Changes { fleet: self, since, now_ms, audience })
     }
 
     /// A board in every detail.

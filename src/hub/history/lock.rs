@@ -10,6 +10,16 @@ use std::time::Duration;
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The process that has `folder`, where one has.
+pub fn holder(folder: &Path) -> Option<i32> {
+    let file = File::open(folder.join("lock")).ok()?;
+    // Taken for a moment, where nobody has it: who starts in that moment tries again.
+    let Err(TryLockError::WouldBlock) = file.try_lock_shared() else { return None };
+    let mut pid = String::new();
+    file.take(20).read_to_string(&mut pid).ok()?;
+    pid.trim_end().parse().ok().filter(|pid| *pid > 0)
+}
+
 /// Locks `folder` as long as the file that it returns is open. The kernel gives it up when a process ends, however.
 ///
 /// # Errors

@@ -41,6 +41,7 @@ mod store;
 mod trouble;
 
 pub use keeper::{Keeper, Question};
+pub use lock::holder;
 pub use range::{MAX_POINTS, Range, Tier};
 
 use journal::Journal;

@@ -1,6 +1,6 @@
 //! Boards that publish to the hub as if it were a broker: their psistats.conf needs `host=` and nothing else.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
@@ -66,7 +66,7 @@ impl Users {
     fn allow(&self, login: &Login<'_>, peer: IpAddr) -> bool {
         let expected = match &self.user {
             Some(user) if user == login.user => Some(self.pass.reveal()),
-            _ if login.user == "guest" && peer.is_loopback() => Some("guest"),
+            _ if login.user == "guest" && peer.to_canonical().is_loopback() => Some("guest"),
             _ => None,
         };
         expected.is_some_and(|expected| is_same(expected.as_bytes(), login.password))
@@ -81,7 +81,7 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 /// What all connections share.
 pub struct Intake {
     door: Rc<Door>,
-    users: Users,
+    users: RefCell<Users>,
     clock: Clock,
     room: usize,
     connections: Cell<usize>,
@@ -91,8 +91,13 @@ pub struct Intake {
 impl Intake {
     /// For at most `room` connections.
     pub fn new(door: Rc<Door>, users: Users, room: usize) -> Rc<Self> {
-        let (clock, connections) = (Clock::start(), Cell::default());
+        let (clock, users, connections) = (Clock::start(), RefCell::new(users), Cell::default());
         Rc::new(Self { door, users, clock, room, connections, complaints: Complaints::default() })
+    }
+
+    /// Takes over who may log in from now on.
+    pub fn set_users(&self, users: Users) {
+        self.users.replace(users);
     }
 
     /// Connections now.
@@ -167,7 +172,8 @@ impl Intake {
         while let Some(event) = server.poll_event(now) {
             match event {
                 ServerEvent::Login => {
-                    let allowed = server.login().is_some_and(|login| self.users.allow(&login, peer.ip()));
+                    let allowed =
+                        server.login().is_some_and(|login| self.users.borrow().allow(&login, peer.ip()));
                     if allowed {
                         server.accept(now);
                     } else {

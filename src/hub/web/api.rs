@@ -7,18 +7,27 @@ use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
-use super::Shared;
 use super::auth::Scope;
 use super::history::{self, Missing};
-use super::query;
 use super::reply::{self, Body, CSV, TEXT};
+use super::{Audience, Shared, assets, login, query};
 
 /// Characters of a name that an answer repeats.
 const REPEATED: usize = 160;
 
-/// What a token has to be for, to read that path; `None` where none is asked for.
+/// Where a link is exchanged.
+pub const LOGIN: &str = "/api/v1/login";
+
+/// What a token has to be for, to read that path; `None` where none is asked for. The page's files are the same for
+/// everybody, and it is they that say how to log in.
 pub fn scope(path: &str) -> Option<Scope> {
-    (path != "/healthz").then_some(Scope::Read)
+    let is_free = path == LOGIN || path == assets::DOCUMENT || !path.starts_with("/api/");
+    (!is_free).then_some(Scope::Read)
+}
+
+/// Whether the wall is made of it.
+pub fn is_public(path: &str) -> bool {
+    ["/api/v1/hosts", "/api/v1/events"].contains(&path)
 }
 
 /// What a path names, with names in plain text.
@@ -30,6 +39,7 @@ enum Endpoint<'a> {
     History(Cow<'a, str>),
     Series(Cow<'a, str>),
     Events,
+    Login,
 }
 
 impl<'a> Endpoint<'a> {
@@ -49,6 +59,7 @@ impl<'a> Endpoint<'a> {
             ("hub", None) if rest == room => Self::Hub,
             ("hosts", None) if rest == room => Self::Hosts,
             ("events", None) if rest == room => Self::Events,
+            ("login", None) if rest == room => Self::Login,
             // A series' name may have slashes, encoded or not.
             ("series", Some(name)) => Self::Series(query::decode(name)?),
             ("hosts", Some(name)) => match name.split_once('/') {
@@ -61,27 +72,32 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-/// The answer to a GET or HEAD that the guard let pass.
-pub async fn answer(shared: &Shared, head: &Parts) -> Response<Body> {
-    try_answer(shared, head).await.unwrap_or_else(|(status, why)| reply::error(status, &why))
+/// The answer to a request that the guard let pass.
+pub async fn answer(shared: &Shared, head: &Parts, audience: Audience) -> Response<Body> {
+    try_answer(shared, head, audience).await.unwrap_or_else(|(status, why)| reply::error(status, &why))
 }
 
 /// A refusal: its status, and what was expected.
 type Refusal = (StatusCode, String);
 
-async fn try_answer(shared: &Shared, head: &Parts) -> Result<Response<Body>, Refusal> {
+async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result<Response<Body>, Refusal> {
     let (path, query) = (head.uri.path(), head.uri.query());
     let endpoint = Endpoint::of(path).map_err(|why| bad(why.into()))?;
-    if let Some(Endpoint::History(name)) = endpoint {
-        return history(shared, head, &name).await;
+    match endpoint {
+        Some(Endpoint::History(name)) => return history(shared, head, &name).await,
+        Some(Endpoint::Login) => {
+            query::parse(query, []).map_err(bad)?;
+            return Ok(login::answer(shared, head).await);
+        }
+        _ => {}
     }
     let unknown = || not_found("there is nothing here: /api/v1/openapi.json describes what there is".into());
     let asset = shared.assets.response(path, &head.headers);
     let answered = match endpoint {
-        None | Some(Endpoint::History(_)) => asset.ok_or_else(unknown)?,
+        None | Some(Endpoint::History(_) | Endpoint::Login) => asset.ok_or_else(unknown)?,
         Some(Endpoint::Health) => reply::whole(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
         Some(Endpoint::Hub) => reply::json(shared.view.hub_json()),
-        Some(Endpoint::Hosts) => reply::json(shared.events.hosts_json()),
+        Some(Endpoint::Hosts) => reply::json(shared.events(audience).hosts_json()),
         Some(Endpoint::Host(name)) => {
             reply::json(shared.view.host_json(&name).ok_or_else(|| no_board(&name))?)
         }
@@ -89,7 +105,7 @@ async fn try_answer(shared: &Shared, head: &Parts) -> Result<Response<Body>, Ref
             let none = || not_found(format!("no board has a series called {}", cut(&name)));
             reply::json(shared.view.series_json(&name).ok_or_else(none)?)
         }
-        Some(Endpoint::Events) => events(shared),
+        Some(Endpoint::Events) => events(shared, audience),
     };
     query::parse(query, []).map_err(bad)?;
     Ok(answered)
@@ -115,8 +131,8 @@ async fn history(shared: &Shared, head: &Parts, name: &str) -> Result<Response<B
 }
 
 /// The stream of events. A HEAD takes its place, too, for as long as it is answered.
-fn events(shared: &Shared) -> Response<Body> {
-    let Some(stream) = shared.events.stream() else {
+fn events(shared: &Shared, audience: Audience) -> Response<Body> {
+    let Some(stream) = shared.events(audience).stream() else {
         let why = format!("too many clients of events: at most {} at a time", shared.limits.event_clients);
         let mut response = reply::error(StatusCode::SERVICE_UNAVAILABLE, &why);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

@@ -7,6 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::reply::{self, Body};
 
+/// The path of the document that describes the API.
+pub const DOCUMENT: &str = "/api/v1/openapi.json";
+
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const CSS: &str = "text/css; charset=utf-8";
@@ -31,6 +34,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/head.js", JAVASCRIPT, include_str!("page/head.js")),
     ("/keys.js", JAVASCRIPT, include_str!("page/keys.js")),
     ("/layout.css", CSS, include_str!("page/layout.css")),
+    ("/login.js", JAVASCRIPT, include_str!("page/login.js")),
     ("/marks.js", JAVASCRIPT, include_str!("page/marks.js")),
     ("/metrics.js", JAVASCRIPT, include_str!("page/metrics.js")),
     ("/model.js", JAVASCRIPT, include_str!("page/model.js")),
@@ -40,17 +44,22 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/tokens.css", CSS, include_str!("page/tokens.css")),
     ("/views.css", CSS, include_str!("page/views.css")),
     ("/wall.js", JAVASCRIPT, include_str!("page/wall.js")),
-    ("/api/v1/openapi.json", JSON, include_str!("openapi.json")),
+    (DOCUMENT, JSON, include_str!("openapi.json")),
 ];
 
-/// A file of the page as it is served: without indentation, and without comments that have lines of their own.
+/// A file of the page as it is served: without indentation, without comments that have lines of their own, and without
+/// line breaks that mean nothing.
 fn squeeze(text: &str) -> String {
     let (mut squeezed, mut in_comment) = (String::with_capacity(text.len()), false);
     for line in text.lines().map(str::trim) {
         let is_comment = in_comment || line.starts_with("/*");
         if !is_comment && !line.is_empty() && !line.starts_with("//") {
             squeezed.push_str(line);
-            squeezed.push('\n');
+            // CSS needs no line breaks; JavaScript ends a statement by one, but not behind these.
+            let goes_on = line.ends_with(['{', ';', ',']) && !line.contains("//");
+            if !goes_on {
+                squeezed.push('\n');
+            }
         }
         in_comment = is_comment && !line.contains("*/");
     }
@@ -120,6 +129,9 @@ mod tests {
         let page = FILES.iter().filter(|(_, kind, _)| *kind != JSON).map(|(.., text)| squeeze(text));
         let bytes: usize = page.map(|text| text.len()).sum();
         assert!((10_000..100_000).contains(&bytes), "{bytes} bytes");
-        assert_eq!(squeeze("a\n\n  /* b\n c */\n  // d\n  e\n"), "a\ne\n");
+        assert_eq!(
+            squeeze("a\n\n  /* b\n c */\n  // d\n  e {\n f;\n}\n g; // h;\n"),
+            "a\ne {f;}\ng; // h;\n"
+        );
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::View;
+use super::{Audience, View};
 
 /// A snapshot is encoded again after so long, or after the next frame.
 const SNAPSHOT: Duration = Duration::from_secs(1);
@@ -37,23 +37,28 @@ struct Snapshot {
 /// The frames, and who gets them.
 pub struct Events {
     view: Rc<dyn View>,
+    audience: Audience,
     newest: watch::Sender<Numbered>,
     snapshot: RefCell<Option<Snapshot>>,
     most: usize,
     clients: Cell<usize>,
     resyncs: Cell<u64>,
+    /// Streams of an earlier epoch are to end.
+    epoch: Cell<u64>,
 }
 
 impl Events {
-    pub fn new(view: Rc<dyn View>, most: usize) -> Rc<Self> {
-        let (clients, resyncs) = (Cell::new(0), Cell::new(0));
+    pub fn new(view: Rc<dyn View>, audience: Audience, most: usize) -> Rc<Self> {
+        let (clients, resyncs, epoch) = (Cell::new(0), Cell::new(0), Cell::new(0));
         Rc::new(Self {
             view,
+            audience,
             newest: watch::Sender::default(),
             snapshot: RefCell::default(),
             most,
             clients,
             resyncs,
+            epoch,
         })
     }
 
@@ -65,9 +70,20 @@ impl Events {
         self.resyncs.get()
     }
 
-    /// Sends changes to all clients.
-    pub fn publish(&self, changes: &[u8]) {
-        self.send(event("changes", changes));
+    /// Sends changes to all clients. They are not asked for where there are none; None is a new snapshot.
+    pub fn publish(&self, changes: impl Fn(Audience) -> Option<Bytes>) {
+        let changes = if self.clients.get() > 0 { changes(self.audience) } else { None };
+        match changes {
+            Some(changes) => self.send(event("changes", &changes)),
+            // As if every client had missed a frame. The snapshot that there may be is too old for the next.
+            None => self.newest.send_modify(|newest| newest.number += 2),
+        }
+    }
+
+    /// Ends all streams that there are.
+    pub fn end(&self) {
+        self.epoch.update(|epoch| epoch + 1);
+        self.send(Bytes::new());
     }
 
     fn send(&self, frame: Bytes) {
@@ -97,7 +113,7 @@ impl Events {
         let kept = match kept.take().filter(|kept| kept.number == number && kept.made.elapsed() < SNAPSHOT) {
             Some(current) => kept.insert(current),
             None => {
-                let json = self.view.hosts_json();
+                let json = self.view.hosts_json(self.audience);
                 let frame = event("snapshot", &json);
                 kept.insert(Snapshot { number, made: Instant::now(), json, frame })
             }
@@ -111,7 +127,7 @@ impl Events {
             return None;
         }
         self.clients.update(|n| n + 1);
-        Some(Stream { events: self.clone(), seen: None })
+        Some(Stream { events: self.clone(), epoch: self.epoch.get(), seen: None })
     }
 }
 
@@ -131,6 +147,7 @@ type Wait = Pin<Box<dyn Future<Output = watch::Receiver<Numbered>>>>;
 /// The events for one client.
 pub struct Stream {
     events: Rc<Events>,
+    epoch: u64,
     /// The number of the last frame or snapshot, and the wait for the next; `None` before the first.
     seen: Option<(u64, Wait)>,
 }
@@ -142,6 +159,9 @@ impl Stream {
             return Poll::Ready(Some(self.resync(self.events.newest.subscribe())));
         };
         let mut newest = ready!(wait.as_mut().poll(cx));
+        if self.epoch != self.events.epoch.get() {
+            return Poll::Ready(None);
+        }
         let Numbered { number, frame } = newest.borrow_and_update().clone();
         if number == *seen + 1 {
             *seen = number;

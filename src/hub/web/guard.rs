@@ -10,37 +10,46 @@ use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
-use super::auth::{Login, Scope, credentials};
+use super::auth::{Login, Scope, bearer};
 use super::listener::Ends;
 use super::query;
 use super::reply::{self, Body};
-use super::{Shared, api};
+use super::store::now_s;
+use super::{Access, Audience, Shared, api};
 
 /// Parameters by which clients of other programs send a token.
 const TOKENS: [&str; 6] = ["token", "access_token", "auth", "api_key", "apikey", "bearer"];
 
-/// The refusal of a request; `None` where it may be answered.
-pub fn check(shared: &Shared, head: &Parts, ends: Ends) -> Option<Response<Body>> {
-    let refusal = |status, why: &str| Some(reply::error(status, why));
+/// What a reverse proxy adds to a request: it is another's, whose address this machine has not seen.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
+/// For whom a request may be answered.
+///
+/// # Errors
+/// It may not: the refusal.
+pub fn check(shared: &Shared, head: &Parts, ends: Ends) -> Result<Audience, Response<Body>> {
+    let refusal = |status, why: &str| Err(reply::error(status, why));
+    let access = shared.access.borrow();
     let host = match host(head) {
         Ok(host) => host,
         Err(why) => return refusal(StatusCode::BAD_REQUEST, why),
     };
-    if !is_ours(&shared.names, ends.local, host) {
+    if !is_ours(&access.names, ends.local, host) {
         return refusal(
             StatusCode::MISDIRECTED_REQUEST,
-            "this name is not known as the hub's: use its address, or add the name to the hub's configuration",
+            "this name is not known as the hub's: use its address, or add the name to [hub] names= of \
+             psistats-hub.conf",
         );
     }
     let mut origins = head.headers.get_all(header::ORIGIN).iter();
     if origins.any(|origin| origin.to_str().ok().and_then(authority_of).is_none_or(|of| !is_same(of, host))) {
-        return refusal(StatusCode::FORBIDDEN, "requests from another site's pages are refused");
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "requests from another site's pages are refused; a reverse proxy has to pass the Host header on as it is",
+        );
     }
-    if ![Method::GET, Method::HEAD].contains(&head.method) {
-        let mut refusal =
-            reply::error(StatusCode::METHOD_NOT_ALLOWED, "expected GET or HEAD: this API only reads");
-        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Some(refusal);
+    if let Some(refusal) = method(head) {
+        return Err(refusal);
     }
     if query::keys(head.uri.query()).any(|key| TOKENS.iter().any(|name| key.eq_ignore_ascii_case(name))) {
         return refusal(
@@ -49,30 +58,54 @@ pub fn check(shared: &Shared, head: &Parts, ends: Ends) -> Option<Response<Body>
         );
     }
     match api::scope(head.uri.path()) {
-        Some(scope) if !ends.local.is_loopback() => login(shared, head, scope),
-        _ => None,
+        Some(scope) if !is_from_here(head, ends, host) => login(&access, head, scope),
+        _ => Ok(Audience::Known),
     }
 }
 
-/// The refusal of a request whose login does not suffice.
-fn login(shared: &Shared, head: &Parts, scope: Scope) -> Option<Response<Body>> {
-    match shared.tokens.borrow().check(credentials(&head.headers), scope) {
-        Login::Granted => None,
-        Login::OtherScope => Some(reply::error(
+/// The refusal of another method than the path has.
+fn method(head: &Parts) -> Option<Response<Body>> {
+    let (methods, allowed, expected): (&[Method], _, _) = if head.uri.path() == api::LOGIN {
+        (&[Method::POST], "POST", "expected POST")
+    } else {
+        (&[Method::GET, Method::HEAD], "GET, HEAD", "expected GET or HEAD: this API only reads")
+    };
+    if methods.contains(&head.method) {
+        return None;
+    }
+    let mut refusal = reply::error(StatusCode::METHOD_NOT_ALLOWED, expected);
+    refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    Some(refusal)
+}
+
+/// Whether somebody on this machine asks: to a loopback address, by its name, and not through a reverse proxy, as far
+/// as that can be seen.
+fn is_from_here(head: &Parts, ends: Ends, host: &str) -> bool {
+    ends.local.is_loopback()
+        && is_ours(&[], ends.local, host)
+        && !FORWARDED.iter().any(|name| head.headers.contains_key(*name))
+}
+
+/// For whom a request is answered that may be from anywhere.
+fn login(access: &Access, head: &Parts, scope: Scope) -> Result<Audience, Response<Body>> {
+    match access.tokens.check_request(&head.headers, scope, now_s()) {
+        Login::Granted => Ok(Audience::Known),
+        // A token that is not known is not meant to be nobody's.
+        Login::Unknown
+            if access.is_public && api::is_public(head.uri.path()) && bearer(&head.headers).is_none() =>
+        {
+            Ok(Audience::Public)
+        }
+        Login::OtherScope => Err(reply::error(
             StatusCode::FORBIDDEN,
             &format!(
                 "this token lacks the scope {scope}: psistats-hub token add NAME --scope {scope} makes another"
             ),
         )),
-        Login::Unknown => {
-            let mut refusal = reply::error(
-                StatusCode::UNAUTHORIZED,
-                "expected a login: Authorization: Bearer TOKEN, or the page's cookie",
-            );
-            let challenge = HeaderValue::from_static("Bearer realm=\"psistats-hub\"");
-            refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            Some(refusal)
-        }
+        Login::Unknown => Err(reply::unauthorized(
+            "expected a login: Authorization: Bearer TOKEN (psistats-hub token add NAME makes one), or the page's \
+             cookie (psistats-hub token link NAME)",
+        )),
     }
 }
 

@@ -186,8 +186,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>, ends: Ends) -> Resp
     let read = timeout(shared.limits.request_time, is_read(&mut body)).await;
     let mut response = match read {
         Ok(true) => match guard::check(shared, &head, ends) {
-            Some(refusal) => refusal,
-            None => api::answer(shared, &head).await,
+            Ok(audience) => api::answer(shared, &head, audience).await,
+            Err(refusal) => refusal,
         },
         Ok(false) => reply::error(
             StatusCode::PAYLOAD_TOO_LARGE,

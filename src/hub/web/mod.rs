@@ -1,4 +1,4 @@
-//! The hub's page and API over HTTP/1.1: it reads, and changes nothing.
+//! The hub's page and API over HTTP/1.1: it reads, and changes nothing but who is logged in.
 //!
 //! | where | what |
 //! |---|---|
@@ -6,6 +6,8 @@
 //! | `paced` | a socket with a time limit for what is written, and an orderly close |
 //! | `guard` | refuses requests that a foreign web page may have sent, and those without a login |
 //! | [`auth`] | the tokens that the hub knows, as hashes |
+//! | [`store`] | the file that has them |
+//! | `login` | a one-time link becomes a browser's cookie |
 //! | `api` | from a path and a query to an answer |
 //! | `query` | percent-encoding, and parameters with their bounds |
 //! | `history` | a history as JSON or CSV |
@@ -23,13 +25,16 @@ mod events;
 mod guard;
 mod history;
 mod listener;
+mod login;
 mod paced;
 mod query;
 mod reply;
+pub mod store;
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::TcpListener;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -41,6 +46,8 @@ use self::auth::Tokens;
 use self::events::Events;
 pub use self::history::{Columns, Missing, Span, Tier};
 use self::listener::Places;
+use self::store::Store;
+pub use crate::fleet::Audience;
 
 /// An answer that may take its time.
 pub type Asked<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -49,7 +56,7 @@ pub type Asked<T> = Pin<Box<dyn Future<Output = T>>>;
 pub trait View {
     /// `GET /api/v1/hosts`: all boards. It is called at most once for each second and published frame, and clients
     /// share the bytes.
-    fn hosts_json(&self) -> Bytes;
+    fn hosts_json(&self, audience: Audience) -> Bytes;
 
     /// `GET /api/v1/hosts/NAME`; `None` where no board has that name.
     fn host_json(&self, name: &str) -> Option<Bytes>;
@@ -99,15 +106,25 @@ impl Default for Limits {
     }
 }
 
+/// Who may read what. By default nobody beyond this machine reads anything.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Host names, besides localhost and the addresses listened at, by which clients may call the hub. A reverse
+    /// proxy's name belongs here. Whoever calls the hub by one of them needs a token, also at a loopback address.
+    pub names: Vec<String>,
+    /// Who may read from beyond this machine.
+    pub tokens: Tokens,
+    /// Whether the wall is for anybody, as [`Audience::Public`].
+    pub is_public: bool,
+}
+
 /// How the page and the API are served.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// Host names, besides localhost and the addresses listened at, by which clients may call the hub. A reverse
-    /// proxy's name belongs here.
-    pub names: Vec<String>,
-    /// Who may read from beyond this machine. A connection to a loopback address needs no token: a reverse proxy on
-    /// this machine has to ask for a login itself.
-    pub tokens: Tokens,
+    /// Who may read what.
+    pub access: Access,
+    /// Where logins by a link are kept; None: there are none.
+    pub store: Option<Store>,
     /// What bounds the clients.
     pub limits: Limits,
 }
@@ -135,11 +152,12 @@ pub struct Web(Rc<Shared>);
 
 struct Shared {
     view: Rc<dyn View>,
-    names: Vec<String>,
     limits: Limits,
-    tokens: RefCell<Tokens>,
+    access: RefCell<Access>,
+    store: Option<Store>,
     assets: Assets,
     events: Rc<Events>,
+    public_events: Rc<Events>,
     places: Rc<Places>,
     requests: Cell<u64>,
     requests_refused: Cell<u64>,
@@ -148,12 +166,14 @@ struct Shared {
 impl Web {
     /// Serves nobody yet.
     pub fn new(view: Rc<dyn View>, settings: Settings) -> Self {
-        let Settings { names, tokens, limits } = settings;
+        let Settings { access, store, limits } = settings;
+        let events = |audience| Events::new(view.clone(), audience, limits.event_clients);
         Self(Rc::new(Shared {
-            events: Events::new(view.clone(), limits.event_clients),
+            events: events(Audience::Known),
+            public_events: events(Audience::Public),
             view,
-            names,
-            tokens: RefCell::new(tokens),
+            access: RefCell::new(access),
+            store,
             assets: Assets::new(),
             places: Places::new(limits.connections, limits.connections_of_peer),
             limits,
@@ -173,20 +193,32 @@ impl Web {
 
     /// Sends heartbeats to the clients of `/api/v1/events` until the future is dropped.
     pub async fn send_heartbeats(&self) {
-        self.0.events.send_heartbeats(self.0.limits.heartbeat).await;
+        let [known, public] = [&self.0.events, &self.0.public_events]
+            .map(|events| events.send_heartbeats(self.0.limits.heartbeat));
+        let (mut known, mut public) = (pin!(known), pin!(public));
+        // Neither ends.
+        poll_fn(|cx| {
+            let _ = known.as_mut().poll(cx);
+            public.as_mut().poll(cx)
+        })
+        .await;
     }
 
-    /// Sends one frame of changes to all clients of `/api/v1/events`: a JSON object, once a second.
+    /// Sends one frame of changes to all clients of `/api/v1/events`: a JSON object, once a second. It is asked for
+    /// once for each audience that has clients, and all of these share the bytes. None: what changed is not known, and
+    /// they get a snapshot.
     ///
     /// The frame has what changed since the previous one. A client begins with [`View::hosts_json`], which may
     /// already have some of it.
-    pub fn publish(&self, changes: &[u8]) {
-        self.0.events.publish(changes);
+    pub fn publish(&self, changes: impl Fn(Audience) -> Option<Bytes>) {
+        self.0.events.publish(&changes);
+        self.0.public_events.publish(&changes);
     }
 
-    /// Takes over other tokens, for requests from now on. A stream of events that has begun goes on.
-    pub fn set_tokens(&self, tokens: Tokens) {
-        self.0.tokens.replace(tokens);
+    /// Takes over who may read what, for requests from now on. Where less is allowed than before, streams of events
+    /// end: clients connect again, as far as they still may.
+    pub fn set_access(&self, access: Access) {
+        self.0.set_access(access);
     }
 
     /// What was counted.
@@ -194,11 +226,31 @@ impl Web {
         let shared = &self.0;
         Counters {
             connections: shared.places.taken(),
-            event_clients: shared.events.clients(),
+            event_clients: shared.events.clients() + shared.public_events.clients(),
             connections_refused: shared.places.refused(),
             requests: shared.requests.get(),
             requests_refused: shared.requests_refused.get(),
-            resyncs: shared.events.resyncs(),
+            resyncs: shared.events.resyncs() + shared.public_events.resyncs(),
+        }
+    }
+}
+
+impl Shared {
+    fn events(&self, audience: Audience) -> &Rc<Events> {
+        match audience {
+            Audience::Known => &self.events,
+            Audience::Public => &self.public_events,
+        }
+    }
+
+    fn set_access(&self, access: Access) {
+        let before = self.access.replace(access);
+        let now = self.access.borrow();
+        if !before.tokens.are_within(&now.tokens) || before.names != now.names {
+            self.events.end();
+        }
+        if before.is_public && !now.is_public {
+            self.public_events.end();
         }
     }
 }

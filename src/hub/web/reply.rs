@@ -79,6 +79,13 @@ impl HyperBody for Body {
     }
 }
 
+/// Nothing but a cookie.
+pub fn cookie(cookie: HeaderValue) -> Response<Body> {
+    let mut response = whole(StatusCode::OK, JSON, Bytes::from_static(b"{}\n"));
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    response
+}
+
 /// A response that nobody keeps. Its length is said here, since the body of an answer to HEAD is taken away.
 pub fn whole(status: StatusCode, kind: HeaderValue, bytes: Bytes) -> Response<Body> {
     let length = HeaderValue::from(bytes.len());
@@ -97,6 +104,14 @@ pub fn error(status: StatusCode, why: &str) -> Response<Body> {
     // A text always has its JSON.
     let why = serde_json::to_string(why).unwrap_or_default();
     whole(status, JSON, format!("{{\"error\":{why}}}\n").into())
+}
+
+/// `{"error": WHY}`, and how to log in.
+pub fn unauthorized(why: &str) -> Response<Body> {
+    let mut refusal = error(StatusCode::UNAUTHORIZED, why);
+    let challenge = HeaderValue::from_static("Bearer realm=\"psistats-hub\"");
+    refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    refusal
 }
 
 /// Server-sent events.

@@ -3,6 +3,7 @@
 import { $, el, readColours } from './dom.js';
 import {hub} from './model.js';
 import {listen} from './data.js';
+import * as login from './login.js';
 import {choice} from './choice.js';
 import {announce, drawHead, drawSecond, startHead} from './head.js';
 import * as keys from './keys.js';
@@ -17,7 +18,7 @@ import * as add from './add.js';
 const VIEWS = {'': wall, board, figure, alerts, keys, add};
 
 /** Before the first snapshot nothing is known, and nothing is claimed. */
-const waiting = {start: () => main.replaceChildren(el('h1.hidden', 'psistats'), el('p.nothing', 'Asking the hub for its boards.')), snapshot: show};
+const waiting = {start: () => hub.login ? login.start(main) : main.replaceChildren(el('h1.hidden', 'psistats'), el('p.nothing', 'Asking the hub for its boards.')), snapshot: show};
 
 const main = $('main');
 let view = null, route = '';
@@ -64,6 +65,7 @@ function retheme() {
 	view.theme?.();
 }
 
+await login.logIn();
 readColours();
 startHead(chooseState);
 keys.startKeys({chooseState, switchTheme, view: () => view, route: () => route});
@@ -76,13 +78,18 @@ listen({
 		if (what.moved.length || what.gone.length) { drawHead(); announce(what.moved); }
 	},
 	lost() { drawHead(); drawSecond(); },
+	refused() { show(); drawSecond(); },
 });
 setInterval(() => {
 	drawSecond();
 	if (hub.heard && hub.lost === null && !document.hidden) view.second?.();
 }, 1000);
 
-addEventListener('hashchange', () => { show(); main.focus({preventScroll: true}); });
+addEventListener('hashchange', () => {
+	if (location.hash.startsWith('#/login/')) return location.reload();
+	show();
+	main.focus({preventScroll: true});
+});
 addEventListener('resize', () => { drawHead(); view.resize?.(); });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', retheme);
 $('theme').addEventListener('click', switchTheme);

@@ -4,6 +4,7 @@ import {STATES} from './metrics.js';
 import {boards, byName, hub, now} from './model.js';
 import {RANGES, choice, nextIn} from './choice.js';
 import {ask, history} from './data.js';
+import {COMMAND} from './login.js';
 import {at, draw as drawChart, series} from './chart.js';
 import {CORES_STEP, barsOf, chartsOf} from './charts.js';
 import {drawMarks, marksOf} from './marks.js';
@@ -64,6 +65,7 @@ function head() {
 	parts.following.href = nextIn(names, board, 1).href;
 	parts.notices.replaceChildren(...[
 		lost && notice('lost', 'Lost. ', `Last heard ${moment(board.heard, now(), true)}, ${age(now() - board.heard)} ago. What follows is the last that is known. If the board kept its reports, they are filled in when it returns.`),
+		hub.limited && notice('warning', 'Charts are shown after a login: ', COMMAND),
 		addresses && notice('warning', 'Two boards have this name. ', `Reports come from ${addresses.join(' and ')}. Give one of them another name.`),
 	].filter(Boolean));
 	drawFacts(parts.facts, board, host);
@@ -88,7 +90,8 @@ async function load() {
 		[host, charts] = [newest, wanted];
 		data = {all, from, to, primary: primary.length ? primary : some([...all.values()]), bars: bars.map(([key, text, crit]) => ({text, crit, s: all.get(key)}))};
 	} catch {
-		return; // another range was chosen, or the hub is lost: its banner says so, and the next snapshot asks again
+		// Another range was chosen; or the hub is lost, as its banner says, and the next snapshot asks again; or nobody is logged in.
+		return head();
 	}
 	layout();
 	head();

@@ -1,5 +1,6 @@
 // The hub: its stream of events, and questions to its API. Lost, it is tried again until it answers.
 
+import {isRefused} from './login.js';
 import {hub, takeChanges, takeSnapshot} from './model.js';
 
 /** The hub sends a frame a second; silence of so long means that it is lost. */
@@ -8,7 +9,7 @@ const RETRY_MS = [500, 1000, 2000, 4000];
 
 let listener = null, stream = null, watch = 0, retry = 0, attempts = 0;
 
-/** Listens. `on` has `snapshot()`, `changes({changed, moved, gone})` and `lost()`. */
+/** Listens. `on` has `snapshot()`, `changes({changed, moved, gone})`, `lost()`, and `refused()`. */
 export function listen(on) {
 	listener = on;
 	connect();
@@ -22,6 +23,7 @@ export function tryNow() {
 export async function ask(path, signal) {
 	const answer = await fetch('api/v1/' + path, {signal, headers: {Accept: 'application/json'}});
 	if (answer.status === 404) return null;
+	hub.limited = answer.status === 401;
 	if (!answer.ok) throw new Error(`${path}: the hub answered ${answer.status}`);
 	return answer.json();
 }
@@ -45,7 +47,12 @@ function connect() {
 		// Changes without the snapshot that they change say nothing.
 		if (hub.lost === null && hub.heard) listener.changes(takeChanges(JSON.parse(event.data)));
 	});
-	stream.addEventListener('error', lose);
+	stream.addEventListener('error', ({target}) => {
+		// Closed by itself: the hub answered, and with something else than events.
+		const refused = target.readyState === EventSource.CLOSED;
+		lose();
+		if (refused) isRefused().then(is => is && listener.refused());
+	});
 	wait();
 }
 

@@ -17,7 +17,7 @@ export function drawHead() {
 	const count = counts(), bad = trouble();
 	for (const button of $('counts').children) {
 		const {state} = button.dataset;
-		say(button.children[1], String(count[state]));
+		say(button.children[1], hub.heard ? String(count[state]) : '–');
 		button.classList.toggle('none', !count[state]);
 		button.setAttribute('aria-label', `${count[state]} ${state}`);
 		button.setAttribute('aria-pressed', choice.state === state);
@@ -26,12 +26,12 @@ export function drawHead() {
 	say($('trouble'), bad.length ? String(bad.length) : '');
 	document.title = (count.critical + count.lost ? `${count.critical} critical, ${count.lost} lost: ` : '') + 'psistats';
 	drawBanner();
-	if (hub.lost === null) drawStrip(bad);
+	if (hub.lost === null || !hub.heard) drawStrip(bad);
 }
 
 export function drawSecond() {
 	say($('clock'), hub.heard ? clock(now(), true) : '');
-	say($('live'), hub.lost !== null ? 'not live' : hub.heard ? plural(boards.size, 'board') + ', live' : '');
+	say($('live'), hub.login ? 'not logged in' : hub.lost !== null ? 'not live' : hub.heard ? plural(boards.size, 'board') + ', live' : '');
 }
 
 /** New states, said once and politely. */
@@ -51,7 +51,7 @@ export function sentence(board, link) {
 }
 
 function drawBanner() {
-	const lost = hub.lost !== null, banner = $('hublost'), text = hub.heard ? `Hub not reached since ${clock(hub.lost, true)}. Figures are as of then; trying again.` : 'Hub not reached. Nothing is known of the boards yet; trying again.';
+	const lost = hub.lost !== null && !hub.login, banner = $('hublost'), text = hub.heard ? `Hub not reached since ${clock(hub.lost, true)}. Figures are as of then; trying again.` : 'Hub not reached. Nothing is known of the boards yet; trying again.';
 	document.documentElement.classList.toggle('gone', lost);
 	if (!lost) banner.replaceChildren();
 	else if (banner.children[1]?.textContent !== text) banner.replaceChildren(icon('lost'), el('span', text), el('button.btn', {onclick: tryNow}, 'Try now'));
@@ -59,7 +59,8 @@ function drawBanner() {
 
 function drawStrip(bad) {
 	const strip = $('strip'), small = innerWidth <= 600;
-	if (!bad.length) strip.replaceChildren(el('span.dim', 'No active alerts.' + (boards.size > 1 ? ' All boards are well.' : '')));
+	if (!hub.heard) strip.replaceChildren();
+	else if (!bad.length) strip.replaceChildren(el('span.dim', 'No active alerts.' + (boards.size > 1 ? ' All boards are well.' : '')));
 	for (let room = small ? 1 : STRIP_MAX; bad.length && room > 0; room--) {
 		strip.replaceChildren(...bad.slice(0, room).map(board => el('a', {'data-state': board.state, href: board.href}, icon(board.state), el('span', sentence(board), board.sinceText))),
 			...(bad.length > room ? [el('a.more', {href: '#/alerts'}, `${bad.length - room} more`)] : []));

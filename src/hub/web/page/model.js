@@ -5,8 +5,9 @@ import {capital, moment, visible} from './format.js';
 
 export const boards = new Map();
 
-/** The hub's clock at the last frame, when that came, and since when it is not reached (Unix seconds; null: reached). */
-export const hub = {now: 0, at: 0, lost: null, heard: false};
+/** The hub's clock at the last frame, when that came, and since when it is not reached (Unix seconds; null: reached);
+    why it asks for a login, where it does; and whether it has shown less than it would after a login. */
+export const hub = {now: 0, at: 0, lost: null, heard: false, login: null, limited: false};
 
 export const LINE_SAMPLES = 64;
 export const LINE_SECONDS = 60;
@@ -119,8 +120,14 @@ export function takeChanges({now, hosts = [], gone = []}) {
 	return {changed, moved, gone: gone.filter(name => boards.delete(name))};
 }
 
+/** Nothing is known any more until there is a login. */
+export function forget(why) {
+	boards.clear();
+	Object.assign(hub, {heard: false, login: why});
+}
+
 function touch(time) {
-	Object.assign(hub, {now: time, at: performance.now(), lost: null, heard: true});
+	Object.assign(hub, {now: time, at: performance.now(), lost: null, heard: true, login: null});
 }
 
 export function counts() {
