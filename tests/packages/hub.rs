@@ -82,9 +82,14 @@ fn machine() -> Tree {
 
 /// The line of the shell that prints the body of a GET: there is no curl, and there is bash.
 fn get(path: &str) -> String {
+    get_with("", path)
+}
+
+/// The same with further headers, each with its end of line.
+fn get_with(headers: &str, path: &str) -> String {
     format!(
         "bash -c 'exec 3<>/dev/tcp/127.0.0.1/8666
-        printf \"GET {path} HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nConnection: close\\r\\n\\r\\n\" >&3
+        printf \"GET {path} HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n{headers}Connection: close\\r\\n\\r\\n\" >&3
         sed \"1,/^\\r*\\$/d\" <&3'"
     )
 }
@@ -146,8 +151,15 @@ fn under_systemd_the_hub_serves_its_page_the_agent_beside_it_and_client_nodes_an
 
     let pid = tree.does("systemctl show -P MainPID psistats-hub");
     tree.does("systemctl reload psistats-hub");
-    tree.until("journalctl -u psistats-hub | grep SIGHUP");
+    tree.until("journalctl -u psistats-hub | grep 'configuration was reloaded'");
     assert_eq!(tree.does("systemctl show -P MainPID psistats-hub"), pid);
+
+    // What root adds is for the service's own user to read.
+    let token = tree.does("psistats-hub token add viewer 2>/dev/null");
+    let forwarded = "X-Forwarded-For: 192.0.2.1\\r\\n";
+    assert!(tree.does(&get_with(forwarded, "/api/v1/hosts")).contains("expected a login"));
+    let login = format!("{forwarded}Authorization: Bearer {}\\r\\n", token.trim());
+    tree.until(&format!("{} | grep '\"hosts\":'", get_with(&login, "/api/v1/hosts")));
 
     let oldest = |tree: &Tree| json(tree, &format!("{own}/history?series=mem"))["t"][0].as_f64().unwrap();
     let (first_heard, before) = (json(&tree, &own)["first_heard"].clone(), oldest(&tree));
@@ -196,4 +208,25 @@ fn whoever_had_the_package_for_chasars_master_node_keeps_it_by_upgrade_and_can_h
     tree.ends(&get("/"), 1);
     let counters = "systemctl kill -s USR1 psistats-hub; journalctl -u psistats-hub | grep 'messages=[1-9]'";
     client_node_is_served(&tree, 5557, counters);
+}
+
+#[test]
+#[ignore = "needs boards/package --hub and tests/packages/tree: tests/run"]
+fn boards_log_in_with_a_password_that_root_alone_can_read() {
+    let tree = machine();
+    tree.does("dpkg -i /root/newer.deb");
+    // As the comments in the configuration say.
+    tree.does(&format!(
+        "(umask 077 && echo secret >/etc/psistats-hub.password)
+        mkdir -p {DROP_INS}
+        sed -n '/^#   .Service/,/^#   Load/s/^#   //p' /etc/psistats-hub.conf >{DROP_INS}/password.conf
+        sed -i 's/^#user=/user=/; s/^#pass=/pass=/; s/^#self=yes/self=no/' /etc/psistats-hub.conf
+        systemctl daemon-reload && systemctl restart psistats-hub
+        systemctl reload psistats-hub
+        sed -i 's/^host=.*/host=127.0.0.1/; s/^user=.*/user=boards/; s/^pass=.*/pass=secret/' /etc/psistats.conf
+        systemctl restart psistats"
+    ));
+    tree.until("psistats status | grep '^connected to'");
+    tree.until(&format!("{} | grep '\"source\":\"amqp\"'", get(&own_board(&tree))));
+    tree.does("! journalctl -u psistats-hub | grep secret");
 }
