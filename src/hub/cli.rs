@@ -51,7 +51,8 @@ Options, before or after the command:
 Signals:
   SIGTERM, SIGINT  Stop.
   SIGHUP           Read the configuration again: tokens, [hub] user, pass, names and public are taken over; other
-                   keys take effect at the next start, and are named. A wrong file changes nothing.
+                   keys take effect at the next start, and are named. A wrong file changes nothing. A master node
+                   takes nothing over.
   SIGUSR1          Write the counters to the log.
 
 Exit codes:

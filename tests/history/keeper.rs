@@ -2,10 +2,14 @@
 
 use std::sync::mpsc::channel;
 
-use psistats_hub::history::Keeper;
+use psistats_hub::history::{Batch, Keeper, Report};
 use support::PATIENCE;
 
 use super::{open, report};
+
+fn batch(report: Report) -> Batch {
+    Batch { reports: vec![report], is_awaited: true }
+}
 
 #[test]
 fn a_batch_is_told_to_be_kept_and_questions_are_answered() {
@@ -15,8 +19,8 @@ fn a_batch_is_told_to_be_kept_and_questions_are_answered() {
     let (kept, is_kept) = channel();
     let (history, _) = open(folder.path(), now_ms);
     let mut keeper = Keeper::start(history, 8, move |batch| _ = kept.send(batch)).unwrap();
-    let first = keeper.keep(vec![report("pi-1", now_ms, "1", &[("cpu", 5.0)])]).unwrap();
-    let second = keeper.keep(vec![report("pi-1", now_ms, "2", &[("cpu", 7.0)])]).unwrap();
+    let first = keeper.keep(batch(report("pi-1", now_ms, "1", &[("cpu", 5.0)]))).unwrap();
+    let second = keeper.keep(batch(report("pi-1", now_ms, "2", &[("cpu", 7.0)]))).unwrap();
     assert!(first < second);
     assert_eq!(is_kept.recv_timeout(PATIENCE).unwrap(), second);
     let (answer, answered) = channel();
@@ -26,7 +30,7 @@ fn a_batch_is_told_to_be_kept_and_questions_are_answered() {
     keeper.ask(Box::new(question)).unwrap();
     let range = answered.recv_timeout(PATIENCE).unwrap();
     assert_eq!(range.samples.iter().sum::<u32>(), 2);
-    let last = keeper.keep(vec![report("pi-1", now_ms, "3", &[("cpu", 9.0)])]).unwrap();
+    let last = keeper.keep(batch(report("pi-1", now_ms, "3", &[("cpu", 9.0)]))).unwrap();
     keeper.stop();
     assert_eq!(is_kept.try_iter().last(), Some(last));
     let (_, reports) = open(folder.path(), now_ms);

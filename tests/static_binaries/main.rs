@@ -8,7 +8,6 @@
 )]
 
 mod kernel;
-mod masters;
 mod memory;
 mod panics;
 mod processors;
@@ -31,20 +30,11 @@ const X86_64: &str = "x86_64-unknown-linux-musl";
 
 /// The agent that `boards/build` has built for `target`.
 fn binary(target: &str) -> PathBuf {
-    made(target, "psistats", "")
-}
-
-/// The hub that `boards/build --hub` has built for `target`.
-fn hub(target: &str) -> PathBuf {
-    made(target, "psistats-hub", "--hub ")
-}
-
-fn made(target: &str, program: &str, option: &str) -> PathBuf {
     // tests/cross has built the binaries with another tool.
     let folder = std::env::var("PSISTATS_TEST_BINARIES");
     let folder = folder.unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/boards").to_owned());
-    let path: PathBuf = [&folder, target, program].iter().collect();
-    assert!(path.is_file(), "{} is missing: boards/build {option}{target}", path.display());
+    let path: PathBuf = [&folder, target, "psistats"].iter().collect();
+    assert!(path.is_file(), "{} is missing: boards/build {target}", path.display());
     path
 }
 

@@ -1,7 +1,6 @@
 //! The boards' processors, emulated by qemu's user mode.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -9,20 +8,7 @@ use nix::sys::signal::Signal;
 use crate::{ARM64, ARMV6, ARMV7, binary, libzmq_gets_messages_of, pika_reads_reports_of};
 use support::PATIENCE;
 use support::process::{Process, Stream};
-
-/// The processor of the Pi 1 and the Pi Zero.
-pub const ARM1176: [&str; 3] = ["qemu-arm-static", "-cpu", "arm1176"];
-/// The processor of the Pi 2.
-const CORTEX_A7: [&str; 3] = ["qemu-arm-static", "-cpu", "cortex-a7"];
-/// The processor of the Pi 3.
-pub const CORTEX_A53: [&str; 3] = ["qemu-aarch64-static", "-cpu", "cortex-a53"];
-
-/// The command that runs `program` on `processor`.
-pub fn on(processor: [&str; 3], program: &Path) -> Command {
-    let mut command = Command::new(processor[0]);
-    command.args(&processor[1..]).arg(program);
-    command
-}
+use support::processors::{ARM1176, CORTEX_A7, CORTEX_A53, on};
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]

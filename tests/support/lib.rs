@@ -9,6 +9,7 @@ pub mod memory;
 pub mod namespace;
 pub mod peer;
 pub mod process;
+pub mod processors;
 pub mod project;
 pub mod proxy;
 pub mod python;

@@ -87,12 +87,15 @@ fn publish(
     let mut message_id = String::<{ limits::SHORTSTR }>::new();
     // Too long a run would lose the number, not the message.
     let _ = write!(message_id, "{}-{}", envelope.run, record.sequence);
-    // Nothing is lost silently: from the first loss on, every message says how many there were.
-    let lost = [("dropped", dropped)];
+    // Nothing is lost silently: from the first loss on, every message says how many there were. `timestamp` has no
+    // fractions; this is the header that RabbitMQ itself adds where it is told to.
+    let sampled_ms = u64::try_from(record.sampled_ms);
+    let headers = [("timestamp_in_ms", sampled_ms.unwrap_or(0)), ("dropped", dropped)];
+    let headers = headers.get(usize::from(sampled_ms.is_err())..1 + usize::from(dropped > 0));
     let properties = Properties {
         content_type: "application/json",
         content_encoding: "utf-8",
-        headers: if dropped > 0 { &lost } else { &[] },
+        headers: headers.unwrap_or_default(),
         persistent: envelope.persistent,
         message_id: &message_id,
         timestamp: record.unix_seconds(),

@@ -165,7 +165,10 @@ fn tell(folder: &Path) -> String {
 /// How a browser probably reaches the page.
 fn base(hub: &Hub) -> String {
     let port = hub.listen.port;
-    match (hub.names.first(), hub.listen.ips.first()) {
+    // An IPv6 address stands in brackets.
+    let name =
+        hub.names.first().map(|name| if name.contains(':') { format!("[{name}]") } else { name.clone() });
+    match (name, hub.listen.ips.first()) {
         // A name for the page of this machine alone is a reverse proxy's.
         (Some(name), _) if hub.listen.are_loopback() => format!("https://{name}"),
         (Some(name), _) => format!("http://{name}:{port}"),
@@ -182,4 +185,27 @@ fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Addresses;
+
+    #[test]
+    fn a_link_begins_as_a_browser_probably_reaches_the_page() {
+        let base = |ip: &str, names: &[&str]| {
+            let listen = Addresses { ips: vec![ip.parse().unwrap()], port: 8666 };
+            base(&Hub {
+                listen,
+                names: names.iter().map(|name| (*name).to_owned()).collect(),
+                ..Hub::default()
+            })
+        };
+        assert_eq!(base("127.0.0.1", &[]), "http://127.0.0.1:8666");
+        assert_eq!(base("2001:db8::1", &[]), "http://[2001:db8::1]:8666");
+        assert_eq!(base("127.0.0.1", &["hub.example", "b"]), "https://hub.example");
+        assert_eq!(base("0.0.0.0", &["hub.example"]), "http://hub.example:8666");
+        assert_eq!(base("0.0.0.0", &["2001:db8::1"]), "http://[2001:db8::1]:8666");
+    }
 }

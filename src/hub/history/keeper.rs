@@ -12,14 +12,25 @@ use crate::clock::unix_ms;
 
 /// Commits are at least this far apart. An agent that stops waits 0.9 seconds for what is not confirmed yet.
 const COMMIT: Duration = Duration::from_millis(500);
+/// The same where nobody waits for a commit: each is at least a page of an SD card.
+const UNHURRIED: Duration = Duration::from_secs(10);
 /// So often there may be something to do without a commit.
 const TEND: Duration = Duration::from_secs(1);
 
 /// What is done with the history on its thread, between commits.
 pub type Question = Box<dyn FnOnce(&mut History, i64) + Send>;
 
+/// Reports that are kept together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// In the order in which they came.
+    pub reports: Vec<Report>,
+    /// Somebody waits for them to be kept.
+    pub is_awaited: bool,
+}
+
 enum Message {
-    Keep(Vec<Report>, u64),
+    Keep(Batch, u64),
     Ask(Question),
 }
 
@@ -43,7 +54,7 @@ impl Keeper {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
         let thread = thread::Builder::new().name("history".to_owned()).spawn(move || {
-            Worker { history, receiver, kept, stopping, taken: 0, told: 0 }.run();
+            Worker { history, receiver, kept, stopping, taken: 0, told: 0, due: None }.run();
         })?;
         Ok(Self { messages: Some(sender), thread: Some(thread), stop, next: 1 })
     }
@@ -65,15 +76,15 @@ impl Keeper {
     /// Hands on reports, and returns the number of their batch, which `kept` will be told. Does not wait.
     ///
     /// # Errors
-    /// The reports, where there is no room: the disk is slow, or full. They are not to be confirmed.
-    pub fn keep(&mut self, reports: Vec<Report>) -> Result<u64, Vec<Report>> {
+    /// The batch, where there is no room: the disk is slow, or full. It is not to be confirmed.
+    pub fn keep(&mut self, batch: Batch) -> Result<u64, Batch> {
         let number = self.next;
-        match self.send(Message::Keep(reports, number)) {
+        match self.send(Message::Keep(batch, number)) {
             Ok(()) => {
                 self.next += 1;
                 Ok(number)
             }
-            Err(Message::Keep(reports, _)) => Err(reports),
+            Err(Message::Keep(batch, _)) => Err(batch),
             Err(Message::Ask(_)) => Ok(number),
         }
     }
@@ -112,29 +123,34 @@ struct Worker<F> {
     /// The last batch that the history took, and the last that `kept` was told.
     taken: u64,
     told: u64,
+    /// When what was taken since is to be committed.
+    due: Option<Instant>,
 }
 
 impl<F: FnMut(u64)> Worker<F> {
     fn run(mut self) {
-        let (mut commit, mut tend) = (Instant::now(), Instant::now() + TEND);
+        let (mut committed, mut tend) = (None::<Instant>, Instant::now() + TEND);
         loop {
-            let due = if self.taken > self.told { commit.min(tend) } else { tend };
+            // Never at once after the one before.
+            let earliest = committed.map_or(Instant::now(), |at| at + COMMIT);
+            let commit = self.due.map(|due| due.max(earliest));
+            let due = commit.map_or(tend, |commit| commit.min(tend));
             match self.receiver.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(message) => {
                     if !self.handle(message) {
                         return;
                     }
                     // What has come together is committed together.
-                    if Instant::now() < commit + COMMIT {
+                    if commit.is_none_or(|commit| Instant::now() < commit + COMMIT) {
                         continue;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.taken > self.told && Instant::now() >= commit {
+            if commit.is_some_and(|commit| Instant::now() >= commit) {
                 self.commit();
-                commit = Instant::now() + COMMIT;
+                committed = Some(Instant::now());
             }
             if Instant::now() >= tend {
                 // A slice of the second is for what else there is to do.
@@ -153,7 +169,12 @@ impl<F: FnMut(u64)> Worker<F> {
                 question(&mut self.history, unix_ms());
                 true
             }
-            Message::Keep(reports, number) => self.take(&reports, number),
+            Message::Keep(batch, number) => {
+                let is_taken = self.take(&batch.reports, number);
+                let due = Instant::now() + if batch.is_awaited { Duration::ZERO } else { UNHURRIED };
+                self.due = Some(self.due.map_or(due, |before| before.min(due)));
+                is_taken
+            }
         }
     }
 
@@ -176,6 +197,7 @@ impl<F: FnMut(u64)> Worker<F> {
 
     fn commit(&mut self) {
         if self.history.commit(unix_ms()).is_ok() && self.taken > self.told {
+            self.due = None;
             self.told = self.taken;
             (self.kept)(self.told);
         }

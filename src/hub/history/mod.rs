@@ -40,7 +40,7 @@ mod slots;
 mod store;
 mod trouble;
 
-pub use keeper::{Keeper, Question};
+pub use keeper::{Batch, Keeper, Question};
 pub use lock::holder;
 pub use range::{MAX_POINTS, Range, Tier};
 

@@ -23,7 +23,7 @@ use crate::fleet::{Heard, MessageId, Source};
 use crate::intake::Door;
 use crate::intake::door::{Full, Standing, Ticket};
 use psistats_core::amqp::server::{Login, Message, Tag};
-use psistats_core::amqp::{Server, ServerBuffers, ServerEvent, ServerOptions};
+use psistats_core::amqp::{Server, ServerBuffers, ServerEvent, ServerOptions, Value};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
@@ -271,11 +271,16 @@ impl Publisher {
 fn heard(message: &Message<'_>, peer: SocketAddr) -> Heard {
     let properties = &message.properties;
     let seconds = properties.timestamp.and_then(|seconds| i64::try_from(seconds).ok());
+    let of_seconds = seconds.and_then(|seconds| seconds.checked_mul(1000));
+    let exact = match properties.headers.get("timestamp_in_ms") {
+        Some(Value::Int(ms)) => Some(ms),
+        _ => None,
+    };
     Heard {
         source: Source::Amqp,
         peer: Some(peer),
         id: MessageId::parse(properties.message_id),
-        sampled_ms: seconds.and_then(|seconds| seconds.checked_mul(1000)),
+        sampled_ms: exact.or(of_seconds),
         body: Bytes::copy_from_slice(message.body),
     }
 }

@@ -6,7 +6,7 @@
 //! ```text
 //!  take() --> fleet
 //!    |
-//!    +--> batch --every 50 ms--> Keeper's thread --commit, twice a second--> Standing
+//!    +--> batch --every 50 ms--> Keeper's thread --commit, at most twice a second--> Standing
 //! ```
 
 use std::cell::RefCell;
@@ -24,7 +24,7 @@ use tokio::time;
 
 use crate::clock::unix_ms;
 use crate::fleet::{Bounds, Fleet, Heard, MessageId, Turn};
-use crate::history::{Found, History, Keeper, Limits, Question, Report};
+use crate::history::{Batch, Found, History, Keeper, Limits, Question, Report};
 
 /// From a batch's first report to the moment when it goes to the disk's thread.
 const GATHER: Duration = Duration::from_millis(50);
@@ -87,7 +87,7 @@ pub struct Door {
 
 struct Archive {
     keeper: Keeper,
-    batch: Vec<Report>,
+    batch: Batch,
 }
 
 impl Door {
@@ -136,7 +136,7 @@ impl Door {
         let keeper = Keeper::start(history, WAITING, move |batch| {
             last.send_replace(batch);
         })?;
-        Ok(Self::new(fleet, Some(RefCell::new(Archive { keeper, batch: Vec::new() })), kept))
+        Ok(Self::new(fleet, Some(RefCell::new(Archive { keeper, batch: Batch::default() })), kept))
     }
 
     fn new(fleet: Fleet, archive: Option<RefCell<Archive>>, kept: watch::Sender<u64>) -> Rc<Self> {
@@ -164,37 +164,42 @@ impl Door {
     /// # Errors
     /// There is no room for it.
     pub fn take(&self, heard: &Heard) -> Result<Ticket, Full> {
+        self.admit(heard, true)
+    }
+
+    /// Takes a report whose sender waits for no answer. Where there is no room, it is shown, and not kept.
+    pub fn take_unconfirmed(&self, heard: &Heard) {
+        if self.admit(heard, false) == Err(Full) {
+            let _ = self.fleet.borrow_mut().take(heard, unix_ms());
+        }
+    }
+
+    fn admit(&self, heard: &Heard, is_awaited: bool) -> Result<Ticket, Full> {
         let Some(archive) = &self.archive else {
             let _ = self.fleet.borrow_mut().take(heard, unix_ms());
             return Ok(Ticket(0));
         };
         let mut archive = archive.borrow_mut();
-        if archive.batch.len() >= MOST {
+        if archive.batch.reports.len() >= MOST {
             return Err(Full);
         }
         let mut fleet = self.fleet.borrow_mut();
         if let Ok(taken) = fleet.take(heard, unix_ms())
             && taken.turn != Turn::Duplicate
         {
-            archive.batch.push(Report {
+            archive.batch.is_awaited |= is_awaited;
+            archive.batch.reports.push(Report {
                 board: taken.name.clone(),
                 time_ms: taken.at_ms,
                 id: heard.id.map(MessageId::to_bytes).unwrap_or_default(),
                 samples: taken.samples().map(|(_, path, value)| (path.clone(), value)).collect(),
             });
-            if archive.batch.len() == 1 {
+            if archive.batch.reports.len() == 1 {
                 self.filled.notify_one();
             }
         }
         // Where the batch is empty, this one, or that which it repeats, is in the batch before.
-        Ok(Ticket(archive.keeper.next() - u64::from(archive.batch.is_empty())))
-    }
-
-    /// Takes a report whose sender waits for no answer. Where there is no room, it is shown, and not kept.
-    pub fn take_unconfirmed(&self, heard: &Heard) {
-        if self.take(heard) == Err(Full) {
-            let _ = self.fleet.borrow_mut().take(heard, unix_ms());
-        }
+        Ok(Ticket(archive.keeper.next() - u64::from(archive.batch.reports.is_empty())))
     }
 
     /// Hands what was taken to the disk's thread, without end.
@@ -213,11 +218,11 @@ impl Door {
     fn flush(&self) -> bool {
         let Some(archive) = &self.archive else { return true };
         let Archive { keeper, batch } = &mut *archive.borrow_mut();
-        if batch.is_empty() {
+        if batch.reports.is_empty() {
             return true;
         }
         let kept = keeper.keep(mem::take(batch));
-        kept.map_err(|reports| *batch = reports).is_ok()
+        kept.map_err(|refused| *batch = refused).is_ok()
     }
 
     fn tell_full(&self, is_full: bool) {
