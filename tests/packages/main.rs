@@ -10,6 +10,7 @@
 mod contents;
 mod documents;
 mod hub;
+mod hub_contents;
 mod life;
 mod systemd;
 mod tree;
@@ -18,12 +19,6 @@ use std::path::PathBuf;
 use std::process::Command;
 
 const ARCHITECTURES: [&str; 3] = ["armhf", "arm64", "amd64"];
-/// The Rust target whose binary a package has.
-const TARGETS: [(&str, &str); 3] = [
-    ("armhf", "arm-unknown-linux-musleabihf"),
-    ("arm64", "aarch64-unknown-linux-musl"),
-    ("amd64", "x86_64-unknown-linux-musl"),
-];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn root(path: &str) -> PathBuf {
