@@ -42,8 +42,8 @@ Commands:
                     Chasar-Client. The configuration can change these; the command line takes precedence.
 
 Options, before or after the command:
-  --config FILE  Read the sections [hub] and [chasar] of this file. Default: /etc/psistats-hub.conf, where it exists;
-                 for masternode the first that exists of ./psistats.conf, ~/.psistats/psistats.conf,
+  --config FILE  Read the sections [hub], [rabbitmq] and [chasar] of this file. Default: /etc/psistats-hub.conf, where
+                 it exists; for masternode the first that exists of ./psistats.conf, ~/.psistats/psistats.conf,
                  /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.
   -V, --version  Print the version.

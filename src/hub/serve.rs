@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  boards --AMQP-->  intake::amqp  ----------+             +--> fleet --> web --> browsers
-//!  client nodes -->  relay, intake::chasar --+--> door --> +
+//!  a broker <-AMQP-  intake::rabbitmq -------+--> door --> +
+//!  client nodes -->  relay, intake::chasar --+             |
 //!  this machine -->  intake::own   ----------+             +--> history, on its own thread
 //! ```
 //!
@@ -26,7 +27,7 @@ use crate::answers::{Answers, json};
 use crate::clock::unix_ms;
 use crate::descriptors;
 use crate::intake::amqp::{Intake, Users};
-use crate::intake::{Door, chasar, own};
+use crate::intake::{Door, chasar, own, rabbitmq};
 use crate::listeners::{listen, local_addresses};
 use crate::relay::{Listeners, Relay};
 use crate::reload::Running;
@@ -53,7 +54,7 @@ pub fn run(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> 
 
 async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
     let mut running = Running::new(settings.clone(), config, data);
-    let Settings { hub, chasar } = settings;
+    let Settings { hub, chasar, rabbitmq } = settings;
     let (room, _) = descriptors::raise()?;
     let mut signals = Signals::new()?;
     let pages = bind(&hub.listen)?;
@@ -70,6 +71,7 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     let room = (room.saturating_sub(RESERVED) / 2).max(64);
     let intake = boards(&hub, door.clone(), room);
     let mut relay = relay(&hub, chasar, door.clone(), room);
+    let rabbitmq = rabbitmq.map(|settings| rabbitmq::Intake::start(settings, door.clone())).transpose()?;
     if hub.own {
         let door = door.clone();
         spawn_local(async move { own::run(&door).await });
@@ -105,6 +107,9 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     }
     if let Some(relay) = relay {
         relay.stop().await?;
+    }
+    if let Some(rabbitmq) = rabbitmq {
+        rabbitmq.stop().await;
     }
     door.close();
     info!("stopping; {}", standing(&door, &web));

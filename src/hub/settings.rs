@@ -1,5 +1,8 @@
-//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, and `[chasar]`, which the agent reads too.
+//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[rabbitmq]`, and `[chasar]`, which the agent
+//! reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
+
+mod rabbitmq;
 
 use std::env;
 use std::ffi::OsString;
@@ -17,6 +20,8 @@ use psistats_host::conf::secret::{Secret, is_doubtful};
 use psistats_host::conf::values::{boolean, text};
 use psistats_host::conf::{Expected, Problem, Problems, Reading, ini, near};
 
+pub use rabbitmq::Rabbitmq;
+
 /// What the configuration says to the hub.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Settings {
@@ -24,6 +29,8 @@ pub struct Settings {
     pub hub: Hub,
     /// `[chasar]`
     pub chasar: Chasar,
+    /// `[rabbitmq]`, where there is one.
+    pub rabbitmq: Option<Rabbitmq>,
 }
 
 /// `[hub]`: where it listens, and who may publish.
@@ -233,6 +240,7 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         let mut reading = Reading::new(&ini, &found.path);
         read(&mut reading, &mut settings.hub, needs);
         chasar::read(&mut reading, &mut settings.chasar);
+        settings.rabbitmq = rabbitmq::read(&mut reading, needs);
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))
@@ -265,22 +273,32 @@ fn read_password(r: &mut Reading<'_>, pass: Option<&Entry>, hub: &mut Hub) {
         }
         return;
     };
-    match obtain(trim(&entry.value)) {
-        Ok(obtained) if user.is_some() && obtained.secret.reveal().is_empty() => {
+    match secret(r, NAME, entry) {
+        Some(secret) if user.is_some() && secret.reveal().is_empty() => {
             r.error(entry.line, format_args!("[{NAME}] pass: expected a password for user, found none"));
         }
+        secret => hub.pass = secret.unwrap_or_else(|| hub.pass.clone()),
+    }
+}
+
+/// The password that the key `pass` of a section is, or names. None where there is none, which is told.
+fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<Secret> {
+    if is_doubtful(trim(&entry.value)) {
+        let text = "is taken as it stands; only @file:PATH and @credential:NAME name a file";
+        r.warn(entry.line, format_args!("[{section}] pass: {text}"));
+    }
+    match obtain(trim(&entry.value)) {
         Ok(obtained) => {
-            hub.pass = obtained.secret;
             if let Some(file) = obtained.exposed.map(|file| file.display().to_string()) {
                 let text = format_args!("everyone on this machine can read this password: chmod 640 {file}");
                 r.warn(entry.line, text);
             }
+            Some(obtained.secret)
         }
-        Err(expected) => r.error(entry.line, format_args!("[{NAME}] pass: expected {expected}")),
-    }
-    if is_doubtful(trim(&entry.value)) {
-        let text = "is taken as it stands; only @file:PATH and @credential:NAME name a file";
-        r.warn(entry.line, format_args!("[{NAME}] pass: {text}"));
+        Err(expected) => {
+            r.error(entry.line, format_args!("[{section}] pass: expected {expected}"));
+            None
+        }
     }
 }
 
@@ -318,7 +336,7 @@ fn public(text: &str) -> Result<bool, Expected> {
 
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
-    near(section, [NAME, chasar::NAME].into_iter()).is_some()
+    near(section, [NAME, chasar::NAME, rabbitmq::NAME].into_iter()).is_some()
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn is_key(line: &str) -> bool {
 fn of_the_installed() -> Vec<Default> {
     let (mut section, mut keys) = (String::new(), Vec::new());
     for line in debian("psistats-hub.conf").lines() {
-        if let Some(name) = line.strip_prefix('[') {
+        if let Some(name) = line.trim_start_matches('#').strip_prefix('[') {
             section = name.trim_end_matches(']').to_owned();
         } else if let Some((key, value)) = line.split_once('=').filter(|_| is_key(line)) {
             keys.push((section.clone(), key[1..].to_owned(), value.to_owned()));
@@ -79,13 +79,17 @@ fn the_manual_page_and_the_installed_configuration_have_the_same_keys_and_the_de
     for (section, key, value) in page.iter().filter(|(.., value)| !value.is_empty()) {
         let installed = installed.iter().find(|(of, name, _)| (of, name) == (section, key)).unwrap();
         assert_eq!(value, &installed.2, "[{section}] {key}");
-        assert_eq!(settings(&format!("[{section}]\n{key}={value}\n")), settings(""), "[{section}] {key}");
+        // There is no [rabbitmq] without its url.
+        let url = if section == "rabbitmq" { "[rabbitmq]\nurl=amqp://hub@localhost\n" } else { "" };
+        let text = format!("[{section}]\n{key}={value}\n");
+        assert_eq!(settings(&text.replace("[rabbitmq]\n", url)), settings(url), "[{section}] {key}");
     }
     // As it is installed, it says nothing; with all of its keys it has the defaults, and the examples.
     let text = debian("psistats-hub.conf");
     assert_eq!(settings(&text), settings(""));
-    let text = text.replace("@credential:boards", "secret");
-    let keys = text.lines().map(|line| if is_key(line) { &line[1..] } else { line });
+    let text = text.replace("@credential:", "");
+    let is_said = |line: &str| is_key(line) || line.starts_with("#[");
+    let keys = text.lines().map(|line| if is_said(line) { &line[1..] } else { line });
     let (with_all, _, warnings) = settings(&keys.collect::<Vec<_>>().join("\n"));
     assert_eq!((with_all.hub.user.as_deref(), warnings), (Some("boards"), vec![]));
 }
@@ -98,7 +102,12 @@ fn the_manual_page_has_every_key_that_the_program_asks_for() {
         keys.push(("chasar".into(), key.into(), String::new()));
     }
     let mut asked = BTreeSet::new();
-    for (section, source) in [("hub", "src/hub/settings.rs"), ("chasar", "src/host/conf/chasar.rs")] {
+    let sources = [
+        ("hub", "src/hub/settings.rs"),
+        ("rabbitmq", "src/hub/settings/rabbitmq.rs"),
+        ("chasar", "src/host/conf/chasar.rs"),
+    ];
+    for (section, source) in sources {
         let source = fs::read_to_string(path(source)).unwrap();
         // r.set(NAME, "key", ...) and r.entry(NAME, "key").
         for call in source.split("NAME,").skip(1) {
@@ -124,11 +133,11 @@ fn the_examples_of_the_manual_page_are_ones_that_the_program_accepts_without_a_w
     let configurations = examples().into_iter().filter(|example| example.starts_with("[hub]\n"));
     let mut tried = 0;
     for example in configurations {
-        let (_, _, warnings) = settings(&example.replace("@credential:boards", "secret"));
+        let (_, _, warnings) = settings(&example.replace("@credential:", ""));
         assert_eq!(warnings, [""; 0], "{example}");
         tried += 1;
     }
-    assert_eq!(tried, 4);
+    assert_eq!(tried, 5);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod log;
 mod login;
 mod master;
 mod proxied;
+mod rabbitmq;
 mod relay;
 mod seed;
 mod serve;

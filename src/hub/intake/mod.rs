@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`door`] | what they all hand their reports to |
 //! | [`amqp`] | boards that connect to the hub as if it were a broker |
+//! | [`rabbitmq`] | a queue of a RabbitMQ that boards publish to |
 //! | [`chasar`] | chasar's client nodes, whose messages the relay publishes, too |
 //! | [`own`] | the machine that the hub runs on |
 
@@ -11,5 +12,6 @@ pub mod amqp;
 pub mod chasar;
 pub mod door;
 pub mod own;
+pub mod rabbitmq;
 
 pub use door::Door;
