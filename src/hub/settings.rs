@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn client_nodes_connect_where_they_did_before_the_hub_unless_it_says_otherwise() {
         let at = |text: &str| {
-            let (Settings { hub, chasar }, _) = load_text(text).unwrap();
+            let (Settings { hub, chasar, .. }, _) = load_text(text).unwrap();
             hub.chasar.addresses(&chasar).unwrap().map(|at| (at.ips.len(), at.are_loopback(), at.port))
         };
         assert_eq!(at(""), Some((1, true, 5555)));
