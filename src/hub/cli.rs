@@ -1,15 +1,14 @@
 //! The command line of `psistats-hub`.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short, Value};
 
+use crate::listeners::addresses_of;
 use crate::settings::Needs;
 use crate::{logger, run, serve, settings, top};
 use psistats_host::conf::chasar::{bind, is_number, port};
@@ -142,17 +141,6 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         _ => return Err("expected masternode start, token, top, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
-}
-
-/// The addresses that an address, a name or `*` stands for.
-fn addresses_of(word: &str) -> Result<BTreeSet<IpAddr>, String> {
-    if word == "*" {
-        return Ok(BTreeSet::from([Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]));
-    }
-    let wrong = |why: &dyn Display| format!("expected an address of this machine, or *, got {word}: {why}");
-    let addresses = (word, 0).to_socket_addrs().map_err(|error| wrong(&error))?;
-    let addresses: BTreeSet<IpAddr> = addresses.map(|address| address.ip()).collect();
-    if addresses.is_empty() { Err(wrong(&"the name has no address")) } else { Ok(addresses) }
 }
 
 fn hub(config: Option<PathBuf>) -> Result<(), String> {

@@ -5,7 +5,7 @@
 //! | [`cli`] | the command line, help, and exit codes |
 //! | `serve` | the hub: starts every room, and joins them |
 //! | `run` | chasar's master node alone |
-//! | `settings` | what the configuration says |
+//! | [`settings`] | what the configuration says |
 //! | `reload` | what SIGHUP takes over of it |
 //! | `signals`, `clock`, `complaints` | what their names say |
 //! | `logger` | the log, on standard error |
@@ -46,7 +46,7 @@ pub mod relay;
 mod reload;
 mod run;
 mod serve;
-mod settings;
+pub mod settings;
 mod signals;
 mod top;
 pub mod web;

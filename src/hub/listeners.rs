@@ -1,8 +1,9 @@
 //! Listening sockets, and their options.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -18,6 +19,20 @@ const RECEIVE: u32 = 128 * 1024;
 
 /// After so much silence TCP sends a keepalive probe.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// The addresses that an address, a name or `*` stands for.
+///
+/// # Errors
+/// It is none, or a name that cannot be resolved.
+pub fn addresses_of(word: &str) -> Result<BTreeSet<IpAddr>, String> {
+    if word == "*" {
+        return Ok(BTreeSet::from([Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]));
+    }
+    let wrong = |why: &dyn Display| format!("expected an address of this machine, or *, got {word}: {why}");
+    let addresses = (word, 0).to_socket_addrs().map_err(|error| wrong(&error))?;
+    let addresses: BTreeSet<IpAddr> = addresses.map(|address| address.ip()).collect();
+    if addresses.is_empty() { Err(wrong(&"the name has no address")) } else { Ok(addresses) }
+}
 
 /// Listens at `port` of those of `addresses` that this machine has: it may have no IPv6.
 ///

@@ -11,7 +11,7 @@ use log::{info, warn};
 use crate::descriptors;
 use crate::listeners::{listen, local_addresses};
 use crate::relay::{Listeners, Relay};
-use crate::signals::{Asked, Signals};
+use crate::signals::{self, Asked, Signals};
 use psistats_host::conf::chasar::Chasar;
 
 /// Runs until SIGTERM or SIGINT, with client nodes at `port` of those of `addresses` that this machine has, and
@@ -47,6 +47,7 @@ async fn master_node(addresses: &BTreeSet<IpAddr>, port: u16, settings: Chasar) 
     }
     let observer = Box::new(|_, _: &[u8]| true);
     let mut relay = Relay::start(settings, room, Listeners { clients, subscribers }, observer)?;
+    signals::ready();
     loop {
         match poll_fn(|cx| poll_event(&mut signals, &mut relay, cx)).await {
             Event::Asked(Asked::Stop) => break,

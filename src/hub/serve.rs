@@ -32,7 +32,7 @@ use crate::listeners::{listen, local_addresses};
 use crate::relay::{Listeners, Relay};
 use crate::reload::Running;
 use crate::settings::{Addresses, Hub, Settings};
-use crate::signals::{Asked, Signals};
+use crate::signals::{self, Asked, Signals};
 use crate::web::{self, Web};
 use psistats_host::conf::chasar::Chasar;
 
@@ -96,6 +96,7 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         async move { web.send_heartbeats().await }
     });
     spawn_local(frames(door.clone(), web.clone(), counted));
+    signals::ready();
 
     loop {
         match asked(&mut signals, relay.as_mut()).await? {
@@ -168,10 +169,16 @@ fn boards(hub: &Hub, door: Rc<Door>, room: usize) -> Option<Rc<Intake>> {
 
 /// Starts chasar's relay. None where it is off, or its ports are taken: the rest runs.
 fn relay(hub: &Hub, chasar: Chasar, door: Rc<Door>, most: usize) -> Option<Relay> {
-    let clients = hub.chasar.as_ref()?;
+    let clients = match hub.chasar.addresses(&chasar) {
+        Ok(clients) => clients?,
+        Err(error) => {
+            warn!("chasar's client nodes cannot connect: [chasar] bind: {error}");
+            return None;
+        }
+    };
     let subscribers = Addresses { ips: clients.ips.clone(), port: chasar.publish_port };
     let (observer, messages) = chasar::channel();
-    let started = bind(clients).and_then(|clients| {
+    let started = bind(&clients).and_then(|clients| {
         let listeners = Listeners { clients, subscribers: bind(&subscribers)? };
         let addresses = (local_addresses(&listeners.clients)?, local_addresses(&listeners.subscribers)?);
         let room = usize::try_from(chasar.connections).ok().filter(|wanted| *wanted > 0);

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::listeners::addresses_of;
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::find;
@@ -39,8 +40,8 @@ pub struct Hub {
     pub listen: Addresses,
     /// `amqp`: boards that publish; `no`: none.
     pub amqp: Option<Addresses>,
-    /// `chasar`: chasar's client nodes; `no`: none. Subscribers are at `[chasar] publish_port` of the same address.
-    pub chasar: Option<Addresses>,
+    /// `chasar`: chasar's client nodes. Subscribers are at `[chasar] publish_port` of the same address.
+    pub chasar: Clients,
     /// `self`: whether this machine is a board, too.
     pub own: bool,
     /// `data`
@@ -75,7 +76,7 @@ impl Default for Hub {
         Self {
             listen: local(8666),
             amqp: Some(local(5672)),
-            chasar: Some(local(5555)),
+            chasar: Clients::Usual,
             own: true,
             data: Data::Usual,
             user: None,
@@ -133,6 +134,34 @@ fn data(text: &str) -> Result<Data, Expected> {
     }
 }
 
+/// `chasar`: where chasar's client nodes connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// Where they connect to the master node alone: at `[chasar] bind` and `port`.
+    Usual,
+    /// Here.
+    At(Addresses),
+    /// `no`: nowhere.
+    None,
+}
+
+impl Clients {
+    /// The addresses; None where there are none.
+    ///
+    /// # Errors
+    /// `[chasar] bind` is a name that cannot be resolved.
+    pub fn addresses(&self, chasar: &Chasar) -> Result<Option<Addresses>, String> {
+        match self {
+            Self::None => Ok(None),
+            Self::At(addresses) => Ok(Some(addresses.clone())),
+            Self::Usual => {
+                let ips = addresses_of(&chasar.bind)?.into_iter().collect();
+                Ok(Some(Addresses { ips, port: chasar.port }))
+            }
+        }
+    }
+}
+
 /// Addresses of this machine, at one port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
@@ -166,6 +195,11 @@ fn addresses_or_none(text: &str) -> Result<Option<Addresses>, Expected> {
         Ok(false) => Ok(None),
         _ => addresses(text).map(Some).map_err(|expected| format!("{expected}; or no").into()),
     }
+}
+
+/// The same for client nodes.
+fn clients(text: &str) -> Result<Clients, Expected> {
+    addresses_or_none(text).map(|addresses| addresses.map_or(Clients::None, Clients::At))
 }
 
 /// The hub's file, where no other is named.
@@ -218,7 +252,7 @@ const NAME: &str = "hub";
 fn read(r: &mut Reading<'_>, hub: &mut Hub, needs: Needs) {
     r.set(NAME, "listen", &mut hub.listen, addresses);
     r.set(NAME, "amqp", &mut hub.amqp, addresses_or_none);
-    r.set(NAME, "chasar", &mut hub.chasar, addresses_or_none);
+    r.set(NAME, "chasar", &mut hub.chasar, clients);
     r.set(NAME, "self", &mut hub.own, boolean);
     r.set(NAME, "data", &mut hub.data, data);
     r.set(NAME, "user", &mut hub.user, user);
@@ -327,7 +361,10 @@ mod tests {
         let Hub { listen, amqp, chasar, own, data, user, pass, names, is_public } = settings.hub;
         assert_eq!((listen.ips.len(), listen.port, listen.are_loopback()), (2, 80, false));
         assert_eq!(amqp, Some(Addresses { ips: vec![Ipv6Addr::LOCALHOST.into()], port: 5672 }));
-        assert_eq!((chasar, own, user.as_deref(), pass.reveal()), (None, false, Some("boards"), "secret"));
+        assert_eq!(
+            (chasar, own, user.as_deref(), pass.reveal()),
+            (Clients::None, false, Some("boards"), "secret")
+        );
         assert_eq!((data, warnings), (Data::Folder("/srv/hub".into()), vec![]));
         assert_eq!(
             (names, is_public),
@@ -355,6 +392,18 @@ mod tests {
             let problems = load_text(&format!("[hub]\n{wrong}\n")).unwrap_err().to_string();
             assert!(problems.contains("expected"), "{problems}");
         }
+    }
+
+    #[test]
+    fn client_nodes_connect_where_they_did_before_the_hub_unless_it_says_otherwise() {
+        let at = |text: &str| {
+            let (Settings { hub, chasar, .. }, _) = load_text(text).unwrap();
+            hub.chasar.addresses(&chasar).unwrap().map(|at| (at.ips.len(), at.are_loopback(), at.port))
+        };
+        assert_eq!(at(""), Some((1, true, 5555)));
+        assert_eq!(at("[chasar]\nbind=*\nport=5556\n"), Some((2, false, 5556)));
+        assert_eq!(at("[hub]\nchasar=127.0.0.1:1\n[chasar]\nbind=*\n"), Some((1, true, 1)));
+        assert_eq!(at("[hub]\nchasar=no\n[chasar]\nbind=*\n"), None);
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! The signals that this program handles.
+//! The signals that this program handles, and the one that it gives.
 
 use std::io;
 use std::task::{Context, Poll};
 
+use log::warn;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for.
@@ -49,5 +51,12 @@ impl Signals {
         } else {
             Poll::Pending
         }
+    }
+}
+
+/// Tells the service manager, where there is one (`$NOTIFY_SOCKET`), that whoever connects is served.
+pub fn ready() {
+    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+        warn!("cannot notify the service manager at $NOTIFY_SOCKET: {error}");
     }
 }

@@ -1,18 +1,23 @@
 //! `psistats-hub` as a process, and what its API says.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
+use psistats_hub::fleet::MessageId;
+use psistats_hub::history::{Found, History, Limits};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::master::free_port;
 use support::PATIENCE;
+use support::agent::Agent;
 use support::process::Process;
+use support::reports::Counters;
 
 fn run(config: &Path) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
@@ -71,6 +76,15 @@ impl Hub {
         self.folder.path().join("data")
     }
 
+    /// A new token, which it takes over soon.
+    pub fn token(&self, name: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+        command.arg("--config").arg(self.folder.path().join("psistats-hub.conf"));
+        let output = command.args(["token", "add", name]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.process.signal(Signal::SIGKILL);
@@ -123,4 +137,50 @@ impl Hub {
 
 pub fn own_name() -> String {
     nix::unistd::gethostname().unwrap().into_string().unwrap()
+}
+
+/// Ends agents, and gives how many reports of each were confirmed. None was dropped.
+pub fn end(mut agents: Vec<Agent>) -> Vec<u64> {
+    let ended = agents.iter_mut().map(|agent| {
+        assert_eq!(agent.stop().code(), Some(0));
+        let counters = Counters::last(&agent.lines()).unwrap();
+        assert_eq!(counters.dropped, 0, "{counters:?}");
+        counters.confirmed
+    });
+    ended.collect()
+}
+
+/// The history of a hub that has ended has each report of every board once, numbered from 1 without a gap; as many as
+/// were confirmed, or some more whose confirm came too late for an agent's end.
+pub fn assert_complete(hub: &Hub, confirmed: &[u64]) {
+    const HOUR_MS: i64 = 3_600_000;
+    let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    let opening = Instant::now();
+    let found = |found: Found<'_>| {
+        if let Found::Report(report) = found {
+            let id = MessageId::from_bytes(&report.id).unwrap();
+            numbers.entry(report.board.to_string()).or_default().push(id.number);
+        }
+    };
+    let mut history = History::open(&hub.data(), Limits::default(), now, found).unwrap();
+    let opened = opening.elapsed();
+    assert_eq!(numbers.len(), confirmed.len());
+    let mut sum = 0;
+    for (board, mut numbers) in numbers {
+        numbers.sort_unstable();
+        let expected: Vec<_> = (1..=numbers.len() as u64).collect();
+        assert_eq!(numbers, expected, "{board}");
+        let n: usize = board.strip_prefix("pi-").unwrap().parse().unwrap();
+        assert!(
+            expected.len() as u64 >= confirmed[n],
+            "{board}: {} confirmed, {} kept",
+            confirmed[n],
+            expected.len()
+        );
+        let range = history.range(&board, "mem", now - HOUR_MS, now + HOUR_MS, 200, now);
+        assert_eq!(range.samples.iter().sum::<u32>() as usize, expected.len(), "{board}");
+        sum += expected.len();
+    }
+    println!("{sum} reports of {} boards: none lost, none twice; opened in {opened:?}", confirmed.len());
 }

@@ -1,22 +1,16 @@
 //! What the hub confirms outlives it: a stop, a kill, and an outage during which boards keep their reports.
 
-use std::collections::{BTreeMap, HashSet};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::sys::signal::Signal;
-use psistats_hub::fleet::MessageId;
-use psistats_hub::history::{Found, History, Limits};
 use serde_json::Value;
 
-use crate::hub::{Hub, own_name};
+use crate::hub::{Hub, assert_complete, end, own_name};
 use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::master::python;
 use support::process::Process;
 use support::project::program;
-
-const HOUR_MS: i64 = 3_600_000;
 
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
@@ -139,7 +133,7 @@ fn number(name: &str, usual: u32) -> u32 {
 fn however_often_the_hub_is_killed_each_report_is_in_its_history_once() {
     let mut hub = Hub::start("self=no\nchasar=no");
     let (kills, count) = (number("PSISTATS_TEST_KILLS", 6), number("PSISTATS_TEST_AGENTS", 8));
-    let mut agents: Vec<_> = (0..count)
+    let agents: Vec<_> = (0..count)
         .map(|n| {
             let named = format!("hostname pi-{n} && exec \"$0\" \"$@\"");
             let mut command = Command::new("unshare");
@@ -160,37 +154,7 @@ fn however_often_the_hub_is_killed_each_report_is_in_its_history_once() {
     }
     hub.wait_until(|hub| hub.json("/api/v1/hosts")["hosts"].as_array().unwrap().len() == count as usize);
     hub.wait_until(|hub| reports(hub) >= u64::from(count) * 4);
-    // At its end an agent waits for what is not confirmed.
-    agents.iter().for_each(|agent| agent.signal(Signal::SIGTERM));
-    for agent in &mut agents {
-        assert_eq!(agent.wait(PATIENCE).code(), Some(0));
-        let lines = agent.lines();
-        assert!(!lines.iter().any(|line| line.contains("are lost")), "{lines:#?}");
-    }
+    let confirmed = end(agents);
     hub.stop();
-
-    let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    let mut runs = HashSet::new();
-    let begin_ms = now_ms();
-    let opening = std::time::Instant::now();
-    let found = |found: Found<'_>| {
-        if let Found::Report(report) = found {
-            let id = MessageId::from_bytes(&report.id).unwrap();
-            runs.insert((report.board.to_string(), id.start));
-            numbers.entry(report.board.to_string()).or_default().push(id.number);
-        }
-    };
-    let mut history = History::open(&hub.data(), Limits::default(), begin_ms, found).unwrap();
-    println!("{kills} kills, {count} agents: the history opens in {:?}", opening.elapsed());
-    assert_eq!((numbers.len(), runs.len()), (count as usize, count as usize));
-    for (board, mut numbers) in numbers {
-        numbers.sort_unstable();
-        let expected: Vec<_> = (1..=numbers.len() as u64).collect();
-        assert_eq!(numbers, expected, "{board}");
-        let range = history.range(&board, "cpu", begin_ms - HOUR_MS, begin_ms + HOUR_MS, 200, begin_ms);
-        let samples: u32 = range.samples.iter().sum();
-        // The first report has no cpu yet where the agent has just started.
-        let missing = numbers.len() as u32 - samples;
-        assert!(missing <= 1, "{board}: {samples} samples of {} reports", numbers.len());
-    }
+    assert_complete(&hub, &confirmed);
 }

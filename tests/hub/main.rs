@@ -6,6 +6,7 @@
 
 mod command_line;
 mod crowds;
+mod documents;
 mod hostile;
 mod hub;
 mod kept;
@@ -13,6 +14,7 @@ mod libzmq;
 mod log;
 mod login;
 mod master;
+mod proxied;
 mod rabbitmq;
 mod relay;
 mod seed;

@@ -1,14 +1,11 @@
 //! RabbitMQ as an intake: what a broker confirmed to its publishers is in the hub's history once, whoever of the two is stopped
 //! or killed.
 
-use std::collections::BTreeMap;
 use std::process::Command;
 
-use psistats_hub::fleet::MessageId;
-use psistats_hub::history::{Found, History, Limits};
 use serde_json::Value;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, assert_complete, end};
 use crate::master::free_port;
 use support::PATIENCE;
 use support::agent::{Agent, Config};
@@ -70,37 +67,12 @@ fn waiting(broker: &Broker, vhost: &str) -> u64 {
     queue.and_then(|queue| queue["messages"].as_u64()).unwrap()
 }
 
-/// Ends agents, each of which waits for what is not confirmed, and the hub once it has everything.
-fn stop(mut agents: Vec<Agent>, hub: &mut Hub, broker: &Broker, vhost: &str) {
-    for agent in &mut agents {
-        assert_eq!(agent.stop().code(), Some(0));
-        let lines = agent.lines();
-        assert!(!lines.iter().any(|line| line.contains("are lost")), "{lines:#?}");
-    }
+/// Ends agents, and the hub once it has everything, and asserts that it has.
+fn stop(agents: Vec<Agent>, hub: &mut Hub, broker: &Broker, vhost: &str) {
+    let confirmed = end(agents);
     hub.wait_until(|_| waiting(broker, vhost) == 0);
     hub.stop();
-}
-
-/// Every board's reports are numbered from 1 without a gap, and each is there once.
-fn assert_complete(hub: &Hub, boards: usize) {
-    let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let found = |found: Found<'_>| {
-        if let Found::Report(report) = found {
-            let id = MessageId::from_bytes(&report.id).unwrap();
-            numbers.entry(report.board.to_string()).or_default().push(id.number);
-        }
-    };
-    History::open(&hub.data(), Limits::default(), now.as_millis() as i64, found).unwrap();
-    assert_eq!(numbers.len(), boards);
-    let mut sum = 0;
-    for (board, mut numbers) in numbers {
-        numbers.sort_unstable();
-        let expected: Vec<_> = (1..=numbers.len() as u64).collect();
-        assert_eq!(numbers, expected, "{board}");
-        sum += numbers.len();
-    }
-    println!("{sum} reports of {boards} boards: none lost, none twice");
+    assert_complete(hub, &confirmed);
 }
 
 #[test]
@@ -121,7 +93,6 @@ fn reports_that_wait_in_the_queue_while_the_hub_is_stopped_are_all_there_afterwa
     // What was acknowledged at the stop did not come again.
     assert_eq!((&board["lost"], &board["duplicates"]), (&0.into(), &0.into()), "{board}");
     stop(agents, &mut hub, &broker, &vhost);
-    assert_complete(&hub, 3);
 }
 
 /// `PSISTATS_TEST_BROKER_KILLS=20` is what the README tells of.
@@ -149,7 +120,6 @@ fn however_often_the_broker_is_killed_what_it_confirmed_is_in_the_history_once()
     );
     assert_eq!(told("cannot be read"), 0, "{lines:#?}");
     stop(agents, &mut hub, &broker, "/");
-    assert_complete(&hub, 3);
 }
 
 #[test]
@@ -169,7 +139,6 @@ fn however_often_the_hub_is_killed_what_is_delivered_again_counts_once() {
     let before = reports(&hub);
     hub.wait_until(|hub| reports(hub) >= before + 30);
     stop(agents, &mut hub, &broker, &vhost);
-    assert_complete(&hub, 3);
 }
 
 #[test]

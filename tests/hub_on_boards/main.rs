@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "../packages/hub_contents.rs"]
+mod hub_contents;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, id};
@@ -17,6 +20,14 @@ use support::project;
 
 const ARMV6: &str = "arm-unknown-linux-musleabihf";
 const ARM64: &str = "aarch64-unknown-linux-musl";
+
+#[test]
+#[ignore = "needs boards/package --hub for armhf and arm64, and lintian: tests/run --only hub_on_boards"]
+fn the_packages_for_boards_have_every_file_and_the_binary_of_their_architecture() {
+    // One package serves every system of 32 bits.
+    hub_contents::is_whole("armhf", ARMV6);
+    hub_contents::is_whole("arm64", ARM64);
+}
 
 /// The hub that `boards/build --hub` has built for `target`.
 fn hub(target: &str) -> PathBuf {

@@ -10,6 +10,7 @@
 mod contents;
 mod documents;
 mod hub;
+mod hub_contents;
 mod life;
 mod systemd;
 mod tree;
