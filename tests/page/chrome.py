@@ -96,7 +96,7 @@ class Page:
             raise AssertionError(f"{script}: {result['exceptionDetails'].get('exception', {}).get('description')}")
         return result["result"].get("value")
 
-    def wait(self, script, seconds=10):
+    def wait(self, script, seconds=60):
         return wait(lambda: self.run(script), seconds, script)
 
     def key(self, key, shift=False):
