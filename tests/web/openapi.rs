@@ -65,8 +65,9 @@ fn every_answer_is_as_the_document_says() {
     let (head, event) = text.split_once("\r\n\r\nevent: snapshot\ndata: ").unwrap();
     assert!(head.contains("\r\ncontent-type: text/event-stream\r\n"));
     let mut change = host("pi-1");
-    ["source", "model", "tags"].iter().for_each(|key| drop(change.as_object_mut().unwrap().remove(*key)));
-    let changes = json!({"now": 1.5, "hosts": [change, host("pi-3")], "gone": ["pi-9"]});
+    change.as_object_mut().unwrap().remove("values");
+    let values = json!({"pi-1": {"cpu": 1.5}, "pi-2": {}});
+    let changes = json!({"now": 1.5, "hosts": [change, host("pi-3")], "values": values, "gone": ["pi-9"]});
     let values = [
         json!({"schema": "Hosts", "value": serde_json::from_str::<Value>(event).unwrap()}),
         json!({"schema": "Changes", "value": changes}),

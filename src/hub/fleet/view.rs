@@ -44,6 +44,7 @@ impl Serialize for Value {
 }
 
 const TAGS: &str = "tags.";
+const MODEL: &str = "board.model";
 
 /// The series that changed after a generation, without the tags, which have their own place; or the tags alone.
 #[derive(Clone, Copy)]
@@ -72,33 +73,33 @@ impl Serialize for Values<'_> {
     }
 }
 
-/// A board.
+/// A board; without its values, what of it changes seldom.
 struct Host<'f> {
     fleet: &'f Fleet,
     board: &'f Board,
+    has_values: bool,
 }
 
 impl Host<'_> {
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let Self { fleet, board } = self;
+        let Self { fleet, board, has_values } = self;
         map.serialize_entry("name", &*board.name)?;
-        state(board, map)?;
+        map.serialize_entry("state", &board.state)?;
+        map.serialize_entry("since", &Seconds(board.since_ms))?;
+        map.serialize_entry("why", &board.why)?;
         map.serialize_entry("heard", &Seconds(board.heard_ms))?;
         map.serialize_entry("source", &board.source)?;
         map.serialize_entry("model", &model(fleet, board))?;
         map.serialize_entry("tags", &Values { board, since: 0, tags: true })?;
-        map.serialize_entry("values", &Values { board, since: 0, tags: false })
+        if *has_values {
+            map.serialize_entry("values", &Values { board, since: 0, tags: false })?;
+        }
+        Ok(())
     }
 }
 
-fn state<M: SerializeMap>(board: &Board, map: &mut M) -> Result<(), M::Error> {
-    map.serialize_entry("state", &board.state)?;
-    map.serialize_entry("since", &Seconds(board.since_ms))?;
-    map.serialize_entry("why", &board.why)
-}
-
 fn model<'f>(fleet: &'f Fleet, board: &'f Board) -> Option<&'f str> {
-    match board.value("board.model", &fleet.paths)? {
+    match board.value(MODEL, &fleet.paths)? {
         Value::Text(text) => Some(text),
         _ => None,
     }
@@ -108,38 +109,6 @@ impl Serialize for Host<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         self.entries(&mut map)?;
-        map.end()
-    }
-}
-
-/// What changed of a board after a generation: what is not there is as it was. A board that came since is whole.
-struct Change<'f> {
-    host: Host<'f>,
-    since: u64,
-}
-
-impl Serialize for Change<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { host: host @ Host { fleet, board }, since } = self;
-        if board.born > *since {
-            return host.serialize(serializer);
-        }
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", &*board.name)?;
-        map.serialize_entry("heard", &Seconds(board.heard_ms))?;
-        if board.turned > *since {
-            state(board, &mut map)?;
-        }
-        let values = Values { board, since: *since, tags: false };
-        if values.cells().any(|(path, _)| path == "board.model") {
-            map.serialize_entry("model", &model(fleet, board))?;
-        }
-        if values.cells().next().is_some() {
-            map.serialize_entry("values", &values)?;
-        }
-        if (Values { tags: true, ..values }).cells().next().is_some() {
-            map.serialize_entry("tags", &Values { board, since: 0, tags: true })?;
-        }
         map.end()
     }
 }
@@ -157,6 +126,15 @@ impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
     }
 }
 
+/// The same, of what has names.
+struct Named<F>(F);
+
+impl<'f, F: Fn() -> I, I: Iterator<Item = (&'f str, V)>, V: Serialize> Serialize for Named<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0())
+    }
+}
+
 /// `{"now":t,"hosts":[HOST...]}`
 #[derive(Clone, Copy, Debug)]
 pub struct Hosts<'f> {
@@ -169,12 +147,15 @@ impl Serialize for Hosts<'_> {
         let fleet = self.fleet;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("now", &Seconds(self.now_ms))?;
-        map.serialize_entry("hosts", &Each(|| fleet.boards.iter().map(|board| Host { fleet, board })))?;
+        map.serialize_entry("hosts", &Each(|| fleet.boards.iter().map(|board| Host { fleet, board, has_values: true })))?;
         map.end()
     }
 }
 
-/// `{"now":t,"hosts":[...],"gone":[names]}`: first the names go, then the hosts come.
+/// `{"now":t,"hosts":[HOST...],"values":{name:{path:value}},"gone":[names]}`: first the names go, then the hosts come.
+///
+/// `hosts`: who is new; and, without values, whose state, model or tags are others. `values`: who else was heard,
+/// with what is another value than before.
 #[derive(Clone, Copy, Debug)]
 pub struct Changes<'f> {
     fleet: &'f Fleet,
@@ -182,16 +163,40 @@ pub struct Changes<'f> {
     now_ms: i64,
 }
 
+impl<'f> Changes<'f> {
+    fn touched(&self) -> impl Iterator<Item = &'f Board> {
+        let since = self.since;
+        self.fleet.boards.iter().filter(move |board| board.touched > since)
+    }
+
+    fn values(&self, board: &'f Board, tags: bool) -> Values<'f> {
+        Values { board, since: self.since, tags }
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = Host<'f>> {
+        self.touched().filter_map(|board| {
+            let is_new = board.born > self.since;
+            let is_other = board.turned > self.since
+                || self.values(board, true).cells().next().is_some()
+                || self.values(board, false).cells().any(|(path, _)| path == MODEL);
+            (is_new || is_other).then_some(Host { fleet: self.fleet, board, has_values: is_new })
+        })
+    }
+
+    fn heard(&self) -> impl Iterator<Item = (&'f str, Values<'f>)> {
+        // One that is lost was touched because it was not heard.
+        let heard = self.touched().filter(|board| board.born <= self.since && board.state != State::Lost);
+        heard.map(|board| (&*board.name, self.values(board, false)))
+    }
+}
+
 impl Serialize for Changes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { fleet, since, now_ms } = *self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("now", &Seconds(now_ms))?;
-        let changed = || {
-            let boards = fleet.boards.iter().filter(|board| board.touched > since);
-            boards.map(|board| Change { host: Host { fleet, board }, since })
-        };
-        map.serialize_entry("hosts", &Each(changed))?;
+        map.serialize_entry("hosts", &Each(|| self.hosts()))?;
+        map.serialize_entry("values", &Named(|| self.heard()))?;
         let gone = || {
             let gone = fleet.gone.iter().filter(|(generation, _)| *generation > since);
             gone.map(|(_, name)| &**name)
@@ -225,7 +230,7 @@ impl Serialize for Detail<'_> {
         let Self { fleet, board, now_ms } = *self;
         let roster = &board.roster;
         let mut map = serializer.serialize_map(None)?;
-        Host { fleet, board }.entries(&mut map)?;
+        Host { fleet, board, has_values: true }.entries(&mut map)?;
         map.serialize_entry("address", &board.address)?;
         map.serialize_entry("first_heard", &Seconds(board.first_heard_ms))?;
         map.serialize_entry("interval", &Seconds(board.interval.ms()))?;

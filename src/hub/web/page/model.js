@@ -105,10 +105,10 @@ export function takeSnapshot(snapshot) {
 	}
 }
 
-/** Cells that changed. Returns the boards that did, those of them in another state than before, and names that are gone. */
-export function takeChanges({now, hosts = [], gone = []}) {
+/** What changed. Returns the boards that did, those of them in another state than before, and names that are gone. */
+export function takeChanges({now, hosts, values, gone}) {
 	touch(now);
-	const changed = new Set(), moved = [];
+	const changed = new Set(), moved = [], left = gone.filter(name => boards.delete(name));
 	for (const host of hosts) {
 		const before = boards.get(host.name), board = before ?? new Board(host.name), state = before?.state;
 		boards.set(host.name, board);
@@ -116,7 +116,12 @@ export function takeChanges({now, hosts = [], gone = []}) {
 		changed.add(board);
 		if (board.state !== state) moved.push(board);
 	}
-	return {changed, moved, gone: gone.filter(name => boards.delete(name))};
+	for (const name of Object.keys(values)) {
+		const board = boards.get(name);
+		board?.take({heard: now, values: values[name]});
+		if (board) changed.add(board);
+	}
+	return {changed, moved, gone: left};
 }
 
 function touch(time) {

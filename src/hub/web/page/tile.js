@@ -92,17 +92,17 @@ export class Tile {
 }
 
 function newFigure({short, scale, limit}) {
-	const value = el('b'), bar = el('u'), node = el('span.fig', value, el('i', short), short === '°C' && el('em', '°'), el('s', bar));
+	const value = el('b'), bar = el('s'), node = el('span.fig', value, el('i', short), short === '°C' && el('em', '°'), bar);
 	if (limit) node.style.setProperty('--limit', place(scale, limit) * 100 + '%');
 	return {node, value, bar};
 }
 
 function figure(fig, metric, value) {
-	const text = whole(value), filled = place(metric.scale, value).toFixed(2);
+	const text = whole(value), filled = Math.round(place(metric.scale, value) * 100);
 	if (text !== fig.text) {
 		fig.value.textContent = fig.text = text;
 		fig.node.className = `fig${metric.limit ? ' limited' : ''}${value === value ? '' : ' none'}${isOver(metric, value) ? ' over' : ''}`;
 		fig.node.title = metric.name + (value === value ? '' : ': not known');
 	}
-	if (filled !== fig.filled) fig.bar.style.transform = `scaleX(${fig.filled = filled})`;
+	if (filled !== fig.filled) fig.bar.style.backgroundSize = `${fig.filled = filled}% 100%`;
 }
