@@ -11,7 +11,7 @@ import * as add from './add.js';
 
 const LARGE_MAX = 21;
 const REORDER_SECONDS = 5;
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 const TAGS_MAX = 12;
 
 let main, first, list, tileOf, seen, due, later, held, unordered, ordered, painting, observer, find, orders, badges, tags, large, small, nothing;
