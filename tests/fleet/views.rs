@@ -53,7 +53,8 @@ fn a_frame_has_what_changed_and_nothing_else() {
         for (key, value) in [("state", expected!(state)), ("why", expected!(why))] {
             host[key] = value;
         }
-        (host["since"], host["heard"], host["tags"]) = (number(since), number(heard), expected!({"site": site}));
+        (host["since"], host["heard"], host["tags"]) =
+            (number(since), number(heard), expected!({"site": site}));
         host
     };
     fleet.take(&heard(REPORT.replace("24.1", "25").replace(":40", ":95")), START + 2_000).unwrap();

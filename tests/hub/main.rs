@@ -12,6 +12,7 @@ mod kept;
 mod libzmq;
 mod log;
 mod master;
+mod openapi;
 mod relay;
 mod seed;
 mod serve;

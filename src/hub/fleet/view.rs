@@ -147,7 +147,10 @@ impl Serialize for Hosts<'_> {
         let fleet = self.fleet;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("now", &Seconds(self.now_ms))?;
-        map.serialize_entry("hosts", &Each(|| fleet.boards.iter().map(|board| Host { fleet, board, has_values: true })))?;
+        map.serialize_entry(
+            "hosts",
+            &Each(|| fleet.boards.iter().map(|board| Host { fleet, board, has_values: true })),
+        )?;
         map.end()
     }
 }
