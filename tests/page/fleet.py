@@ -88,7 +88,7 @@ class Board:
         if key == "cpu_temp":
             return None if "BeagleBone" in self.model else round(mean("cpu_temp") - 2 + 4 * noise(i + 1, t / 420) + noise(i + 6, t / 20), 1)
         if key.startswith("net."):
-            return round(1e3 * (30 + 260 * noise(i + 7, t / 90) ** 3 + 1900 * noise(i + 8 + len(key), t / 33) ** 14))
+            return round(1e3 * (30 + 260 * noise(i + 7, t / 90) ** 3 + 1900 * noise(i + sum(key.encode()), t / 33) ** 14))
         if key.startswith("diskio."):
             return round(1e3 * (4 + 1700 * noise(i + 11 + len(key), t / 40) ** 11))
         if key.startswith("pressure."):

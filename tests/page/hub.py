@@ -107,8 +107,9 @@ class Publisher:
         self.channel.basic_publish("", "psistats", json.dumps(body), properties)
 
     def settle(self):
-        """Waits until what was published is taken: the hub answers in order."""
-        self.channel.queue_declare("psistats")
+        """Waits until what was published is taken: that is done before the hub reads what follows an answer."""
+        for _ in range(2):
+            self.channel.queue_declare("psistats")
 
     def close(self):
         self.connection.close()

@@ -415,6 +415,15 @@ class Access(Case):
                     self.assertGreaterEqual(found["least"], 4.5)
                     self.assertLessEqual(page.run("document.documentElement.scrollWidth"), width, f"{view} is wider than {width}")
 
+    def test_the_head_fits_every_width(self):
+        page = self.open()
+        page.wait(f"{TILES} >= 100")
+        for width in [1920, 1440, 1401, 1280, 1141, 1024, 800, 601, 390]:
+            page.size(width, 800)
+            found = page.run("[...document.querySelectorAll('.top :is(nav a, button, time)')].filter(n => n.getClientRects().length).map(n => n.getBoundingClientRect()).filter(b => b.right > innerWidth || b.height > 60).length")
+            self.assertEqual(found, 0, f"at {width}")
+            self.assertLessEqual(page.run("document.documentElement.scrollWidth"), width)
+
     def test_text_tokens_have_contrast_on_every_ground(self):
         page = self.open()
         page.wait(f"{TILES} >= 100")
