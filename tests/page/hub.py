@@ -161,7 +161,7 @@ class Fleet:
         publisher.close()
 
     def say(self, name, **figures):
-        """Has a board report these figures, by paths with _ for dots, instead of its own."""
+        """Has a board report these figures, by paths with __ for dots, instead of its own."""
         with self.lock:
             self.boards[name].said = {path.replace("__", "."): value for path, value in figures.items()}
 

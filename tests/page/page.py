@@ -6,14 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from chrome import Chrome, wait
-from hub import PROGRAM, TOP, Fleet, Hub, Publisher
+from hub import PROGRAM, Fleet, Hub, Publisher
 
 SHOTS = os.environ.get("SHOTS") or os.path.join(os.path.dirname(PROGRAM), "../page-shots")
 DAY = 86400
@@ -54,6 +53,7 @@ class Case(unittest.TestCase):
         page = self.chrome.page(**options)
         self.addCleanup(page.close)
         self.addCleanup(lambda: self.quiet(page))
+        page.call("Storage.clearDataForOrigin", origin=self.hub.url, storageTypes="local_storage")  # the theme that another case chose
         page.open(self.hub.url + route)
         return page
 
@@ -408,6 +408,7 @@ class Access(Case):
             for width, height, phone in [(1920, 1080, False), (390, 844, True)]:
                 page = self.open(width=width, height=height, scheme=scheme, phone=phone)
                 page.wait(f"{TILES} >= 100")
+                self.assertEqual(page.run("getComputedStyle(document.body).backgroundColor"), GROUND[scheme])
                 for view, route, ready in VIEWS:
                     page.run(f"location.hash = '{route}'")
                     page.wait(ready)
@@ -452,6 +453,7 @@ class Access(Case):
         self.assertGreater(len(seen), 20)
 
 
+GROUND = {"dark": "rgb(14, 17, 19)", "light": "rgb(242, 241, 237)"}
 VIEWS = [
     ("wall", "#/", "document.querySelectorAll('.tile .name').length >= 100"),
     ("board", "#/board/pi-garage", "document.querySelectorAll('.chart').length >= 7 && document.querySelectorAll('.ylabels span').length > 10"),
@@ -468,6 +470,7 @@ class Shots(Case):
         for scheme in ["dark", "light"]:
             page = self.open(scheme=scheme)
             page.wait(f"{TILES} >= 100")
+            self.assertEqual(page.run("getComputedStyle(document.body).backgroundColor"), GROUND[scheme])
             time.sleep(12 if scheme == "dark" else 3)  # the lines of tiles grow
             for view, route, ready in VIEWS:
                 page.size(1440 if "board" in view or view in ("alerts", "add", "keys") else 1920, 1600 if "board" in view else 900 if view in ("alerts", "add", "keys") else 1080)
