@@ -88,7 +88,8 @@ async function load() {
 		[host, charts] = [newest, wanted];
 		data = {all, from, to, primary: primary.length ? primary : some([...all.values()]), bars: bars.map(([key, text, crit]) => ({text, crit, s: all.get(key)}))};
 	} catch {
-		return; // another range was chosen, or the hub is lost: its banner says so, and the next snapshot asks again
+		// Another range was chosen, or the hub is lost: its banner says so, and the next snapshot asks again.
+		return;
 	}
 	layout();
 	head();

@@ -43,7 +43,8 @@ export function drawMarks({stack, lane, over, list}, marks, from, to, width) {
 		return node;
 	};
 	for (const {kind, from, to, row} of marks) if (kind === 'bar') used[row].push([x(from), x(to)]);
-	for (const mark of marks.toReversed()) { // the newest have their names first
+	// The newest have their names first.
+	for (const mark of marks.toReversed()) {
 		const left = x(mark.from), right = x(mark.to), kind = mark.crit ? 'bar crit' : mark.kind, row = mark.row ?? rows, wide = mark.text.length * LETTER_PX + 8, fits = mark.kind === 'bar' && right - left > wide;
 		inOver.push(put(el('i', {class: kind}), left, right));
 		if (mark.kind === 'late' || mark.kind === 'bar') inLane.push(put(el('span', {class: kind}, fits && mark.text), left, right, row));

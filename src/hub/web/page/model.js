@@ -32,7 +32,8 @@ class Board {
 		this.values = new Map();
 		this.index = newIndex();
 		this.figures = {};
-		this.series = {}; // the key of each figure
+		// The key of each figure.
+		this.series = {};
 		// The last minute of each figure: rings.
 		this.times = new Float64Array(LINE_SAMPLES).fill(NaN);
 		this.lines = Object.fromEntries(METRIC_KEYS.map(key => [key, new Float32Array(LINE_SAMPLES)]));

@@ -21,9 +21,8 @@ export function start(place) {
 	first = isFirstRun();
 	if (first) return add.start(main);
 	tileOf = new Map();
-	seen = new Set(); // tiles in view
-	due = new Set(); // of these, those to be painted
-	later = []; // tiles out of view, to be written when idle
+	// Tiles in view; of these, those to be painted; tiles out of view, to be written when idle.
+	[seen, due, later] = [new Set(), new Set(), []];
 	held = unordered = false;
 	observer = new IntersectionObserver(entries => {
 		for (const {target: {tile}, isIntersecting} of entries) {
