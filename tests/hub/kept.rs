@@ -17,7 +17,7 @@ fn now_ms() -> i64 {
 }
 
 /// Publishes reports of `board` by pika, each once the one before is confirmed: number, age in seconds, cpu.
-fn publish(hub: &Hub, board: &str, reports: &[(u32, i64, f64)]) -> Process {
+pub fn publish(hub: &Hub, board: &str, reports: &[(u32, i64, f64)]) -> Process {
     let reports: Vec<_> = reports
         .iter()
         .map(|(number, age, cpu)| format!("({number}, {}, {cpu})", now_ms() / 1000 - age))

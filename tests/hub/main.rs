@@ -14,6 +14,7 @@ mod libzmq;
 mod log;
 mod login;
 mod master;
+mod openapi;
 mod proxied;
 mod rabbitmq;
 mod relay;

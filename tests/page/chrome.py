@@ -96,7 +96,7 @@ class Page:
             raise AssertionError(f"{script}: {result['exceptionDetails'].get('exception', {}).get('description')}")
         return result["result"].get("value")
 
-    def wait(self, script, seconds=10):
+    def wait(self, script, seconds=60):
         return wait(lambda: self.run(script), seconds, script)
 
     def key(self, key, shift=False):
@@ -118,7 +118,7 @@ class Page:
             file.write(base64.b64decode(data))
 
     def trace(self, seconds):
-        """Milliseconds of processor time of each script of a frame, of a second's changes, and of each task of the main thread."""
+        """Milliseconds of processor time of script and style of each frame, of each second's changes, and of each longer task."""
         self.call("Tracing.start", categories="devtools.timeline,disabled-by-default-devtools.timeline,toplevel", transferMode="ReportEvents")
         end, events = time.time() + seconds, []
         while time.time() < end:
@@ -129,11 +129,15 @@ class Page:
         while self.traced is not None:
             self.note(json.loads(self.socket.recv()))
         thread = next(e["tid"] for e in events if e["name"] == "FireAnimationFrame")
-        of = lambda wanted: [e.get("tdur", e.get("dur", 0)) / 1000 for e in events if e["tid"] == thread and e["ph"] == "X" and wanted(e)] or [0]
+        events = [e for e in events if e["tid"] == thread and e["ph"] == "X"]
+        ms = lambda e: e.get("tdur", e.get("dur", 0)) / 1000
+        of = lambda wanted: [ms(e) for e in events if wanted(e)] or [0]
+        tasks = [e for e in events if e["name"].endswith("RunTask") and e.get("dur", 0) > 1000]
+        within = lambda task: [e for e in events if e["name"] in ("FireAnimationFrame", "UpdateLayoutTree") and task["ts"] <= e["ts"] < task["ts"] + task["dur"]]
         return {
-            "script of a frame": of(lambda e: e["name"] == "FireAnimationFrame"),
+            "script and style of a frame": [sum(map(ms, within(task))) for task in tasks if within(task)],
             "script of a second's changes": of(lambda e: e["name"] == "FunctionCall" and e["args"]["data"].get("url", "").endswith("/data.js")),
-            "tasks": of(lambda e: e["name"] in ("RunTask", "ThreadControllerImpl::RunTask") and e.get("dur", 0) > 1000),
+            "tasks of the main thread over 1 ms": [ms(task) for task in tasks],
         }
 
     def close(self):

@@ -1,16 +1,21 @@
-"""The page in Debian's Chromium, over a hub and a fleet that do not exist."""
+"""The page in Debian's Chromium, over the real hub and a fleet that is simulated."""
+import atexit
 import os
 import re
+import signal
+import socket
+import subprocess
 import sys
-import tempfile
 import time
 import unittest
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from chrome import Chrome, wait
-from fake_hub import PAGE, Hub, squeeze
+from hub import PROGRAM, Fleet, Hub, Publisher
 
-SHOTS = os.environ.get("SHOTS") or tempfile.mkdtemp(prefix="psistats-page-")
+SHOTS = os.environ.get("SHOTS") or os.path.join(os.path.dirname(PROGRAM), "../page-shots")
+DAY = 86400
 TILES = "document.querySelectorAll('.tile a').length"
 NAMES = "[...document.querySelectorAll('.tile .name')].map(n => n.textContent)"
 FOCUSED = "document.activeElement.closest('.tile')?.querySelector('.name').textContent"
@@ -21,20 +26,25 @@ def tile(name):
 
 
 class Case(unittest.TestCase):
-    count = 100
-    chrome = None
+    """Without a fleet of its own, a case has that of 100 boards, which all share: they have lived through a day."""
+
+    count = None
+    chrome = shared = None
 
     @classmethod
     def setUpClass(cls):
-        Case.chrome = Case.chrome or Chrome()
-        cls.hub = Hub(cls.count)
-        cls.url = cls.hub.start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.hub.running = False
-        if cls.hub.server:
-            cls.hub.stop()
+        if cls.count is None:
+            if Case.shared is None:
+                hub = Hub(ahead=-DAY)
+                fleet = Fleet(hub, 100).live_through(DAY)
+                fleet.deliver("pi-garage")
+                Case.shared = hub, fleet.begin()
+                atexit.register(close, *Case.shared)
+            cls.hub, cls.fleet = Case.shared
+        else:
+            cls.hub = Hub()
+            cls.fleet = Fleet(cls.hub, cls.count).begin()
+            cls.addClassCleanup(close, cls.hub, cls.fleet)
 
     def setUp(self):
         self.noise = []  # parts of console messages that the case brings about itself
@@ -43,46 +53,46 @@ class Case(unittest.TestCase):
         page = self.chrome.page(**options)
         self.addCleanup(page.close)
         self.addCleanup(lambda: self.quiet(page))
-        page.open(self.url + route)
+        page.call("Storage.clearDataForOrigin", origin=self.hub.url, storageTypes="local_storage")  # the theme that another case chose
+        page.open(self.hub.url + route)
         return page
 
     def quiet(self, page):
         page.run("1")
         messages = [m for m in page.messages if not any(part in m for part in self.noise)]
         self.assertEqual(messages, [], "console")
-        self.assertEqual([r for r in page.requests if not r.startswith((self.url, "data:,"))], [], "requests elsewhere")
+        self.assertEqual([r for r in page.requests if not r.startswith((self.hub.url, "data:"))], [], "requests elsewhere")
+
+
+def close(hub, fleet):
+    fleet.close()
+    hub.close()
 
 
 class Wall(Case):
     def test_tiles_appear_and_figures_change_in_place(self):
-        began = time.time()
         page = self.open()
         page.wait(f"{TILES} >= 100")
-        print(f"\n    100 tiles after {time.time() - began:.2f} s")
         figures = "[...document.querySelectorAll('.fig b')].slice(0, 40).map(n => n.textContent).join()"
         before = page.run(figures)
-        page.wait(f"{figures} !== {before!r}", 5)
-        self.assertEqual(page.run(NAMES)[:3], ["pi-garage", "roof-cam-2", "greenhouse-3"])
+        page.wait(f"{figures} !== {before!r}")
+        page.wait(f"{NAMES}.slice(0, 3).join() === 'pi-garage,roof-cam-2,greenhouse-3'")
         self.assertEqual(page.run("[...document.querySelectorAll('.count b')].map(n => n.textContent)"), ["3", "2", "4", "91"])
         self.assertIn("Power: under-voltage on pi-garage since", page.run("document.getElementById('strip').textContent"))
         self.assertEqual(page.run(f"{tile('bbb-plc-1')}.querySelectorAll('.fig b')[2].textContent"), "–", "a missing sensor is not 0")
 
-    def test_a_board_that_is_lost_and_comes_back_and_one_that_is_new_and_gone(self):
+    def test_a_board_that_falls_silent_is_stale_then_lost_and_comes_back(self):
         page = self.open()
         page.wait(f"{TILES} >= 100")
-        self.hub.set("hifi-1", silent=True)
-        page.wait(f"{tile('hifi-1')}.classList.contains('stale')", 20)  # before the hub says so
-        self.hub.set("hifi-1", state="lost", why="not heard", since=time.time())
-        page.wait(f"{tile('hifi-1')}.dataset.state === 'lost'", 5)
+        page.wait("document.querySelectorAll('.count b')[1].textContent === '2'")
+        self.fleet.silence("hifi-1")
+        page.wait(f"{tile('hifi-1')}.classList.contains('stale') && {tile('hifi-1')}.dataset.state === 'well'")  # before the hub says so
+        page.wait(f"{tile('hifi-1')}.dataset.state === 'lost'")
         page.wait("document.querySelectorAll('.count b')[1].textContent === '3'")
         self.assertIn("hifi-1 is now lost", page.run("document.getElementById('say').textContent"))
-        page.wait(f"{tile('hifi-1')}.closest('.grid').classList.contains('large')", 12)  # order is put right
-        self.hub.set("hifi-1", silent=False, state="well", why="")
-        page.wait(f"{tile('hifi-1')}.dataset.state === 'well'", 5)
-        self.hub.add("new-board")
-        page.wait(f"!!({tile('new-board')})", 12)
-        self.hub.remove("new-board")
-        page.wait(f"!({tile('new-board')})", 12)
+        page.wait(f"{tile('hifi-1')}.closest('.grid').classList.contains('large')")  # order is put right
+        self.fleet.wake("hifi-1")
+        page.wait(f"{tile('hifi-1')}.dataset.state === 'well' && !{tile('hifi-1')}.classList.contains('stale')")
 
     def test_search_sort_and_filter(self):
         page = self.open()
@@ -122,7 +132,7 @@ class Wall(Case):
             page.key("s")
         page.wait(f"{NAMES}[0] === 'pi-garage'")
         page.run("document.querySelector('.grid a[tabindex=\"0\"]').focus()")
-        moves = [("ArrowRight", "roof-cam-2"), ("ArrowLeft", "pi-garage"), ("ArrowDown", "nas-attic"), ("ArrowUp", "pi-garage"), ("End", "weather-4"), ("Home", "pi-garage")]
+        moves = [("ArrowRight", "roof-cam-2"), ("ArrowLeft", "pi-garage"), ("ArrowDown", "pump-5"), ("ArrowUp", "pi-garage"), ("End", "weather-4"), ("Home", "pi-garage")]
         for key, name in moves:
             page.key(key)
             self.assertEqual(page.run(FOCUSED), name, key)
@@ -142,9 +152,9 @@ class Wall(Case):
         page.key("ArrowLeft", shift=True)
         place = "new DOMMatrix(document.querySelector('.cursor').style.transform).e / document.querySelector('.lane').clientWidth"
         self.assertTrue(page.run("document.querySelector('.cursor').classList.contains('on')"))
-        self.assertAlmostEqual(page.run(place), 1 - 21 / 600, delta=0.01)
+        moved = 1 - page.run(place)
         page.key("ArrowRight")
-        self.assertAlmostEqual(page.run(place), 1 - 20 / 600, delta=0.01)
+        self.assertAlmostEqual(1 - page.run(place), moved * 20 / 21, delta=0.01)
         page.key("Escape")
         self.assertFalse(page.run("document.querySelector('.cursor').classList.contains('on')"))
         for key, route in [("w", "#/"), ("f", "#/figure/temperature"), ("a", "#/alerts"), ("?", "#/keys")]:
@@ -163,13 +173,14 @@ class Wall(Case):
         page = self.open()
         page.wait(f"{TILES} >= 100")
         page.mouse(300, 700)
-        self.hub.set("dns-1", state="critical", why="Power: under-voltage", since=time.time())
-        page.wait("document.querySelector('.sec').textContent.includes('order held while you point at it')", 8)
+        self.fleet.say("dns-1", throttled__under_voltage=True)
+        page.wait("document.querySelector('.sec').textContent.includes('order held while you point at it')")
         time.sleep(6)
         self.assertFalse(page.run(f"{tile('dns-1')}.closest('.grid').classList.contains('large')"))
         page.mouse(300, 20)
-        page.wait(f"{tile('dns-1')}.closest('.grid').classList.contains('large')", 8)
-        self.hub.set("dns-1", state="well", why="")
+        page.wait(f"{tile('dns-1')}.closest('.grid').classList.contains('large')")
+        self.fleet.say("dns-1")
+        page.wait(f"{tile('dns-1')}.dataset.state === 'well'")
 
 
 class Boards(Case):
@@ -196,12 +207,10 @@ class Boards(Case):
         self.assertRegex(page.run("document.querySelector('.gut').textContent"), r"CPU[\d.]+ %.*[\d.]+ to [\d.]+")
 
     def test_what_arrives_late_fills_its_gap(self):
-        board = self.hub.boards["lab-01"]
-        board.gaps = [(time.time() - 900, time.time() - 600)]
         page = self.open("#/board/lab-01")
         page.wait("!!document.querySelector('.stack > .over .gap')")
-        board.filled, board.gaps = board.gaps, []
-        page.wait("!document.querySelector('.stack > .over .gap') && !!document.querySelector('.stack > .over .late')", 15)
+        self.fleet.deliver("lab-01")
+        page.wait("!document.querySelector('.stack > .over .gap') && !!document.querySelector('.stack > .over .late')")
 
     def test_any_figure_has_a_chart_and_an_unknown_board_is_said(self):
         page = self.open("#/board/hifi-1")
@@ -213,30 +222,32 @@ class Boards(Case):
 
     def test_one_figure_of_all_boards(self):
         page = self.open("#/figure/temperature")
-        page.wait("document.querySelectorAll('.rows .row').length === 97")
+        page.wait("document.querySelectorAll('.rows .row').length >= 97")
         self.assertIn("3 boards have no such figure", page.run("document.querySelector('.rank .nothing').textContent"))
         page.wait("document.querySelectorAll('.rows .row:nth-child(2) .spark path[d]').length === 1 && document.querySelectorAll('.rows .row .mid')[0].textContent !== ''")
         page.run("location.hash = '#/figure/net.eth0.rx'")
-        page.wait("document.querySelector('h1').textContent === 'net.eth0.rx, all boards' && document.querySelectorAll('.rows .row').length === 100")
+        page.wait("document.querySelector('h1').textContent === 'net.eth0.rx, all boards' && document.querySelectorAll('.rows .row').length >= 100")
 
     def test_alerts_list_boards_that_are_not_well(self):
         page = self.open("#/alerts")
-        page.wait("document.querySelectorAll('.alert').length === 9")
-        self.assertRegex(page.run("document.querySelector('.alert').textContent"), r"CriticalPower: under-voltage on pi-garage since \d\d:\d\d22 min")
-        self.hub.set("dns-2", state="warning", why="Heat: 81 °C", since=time.time())
-        page.wait("document.querySelectorAll('.alert').length === 10")
-        self.hub.set("dns-2", state="well", why="")
+        page.wait("document.querySelectorAll('.alert').length >= 9")
+        self.assertRegex(page.run("document.querySelector('.alert').textContent"), r"CriticalPower: under-voltage on pi-garage since (yesterday )?\d\d:\d\d\d\d min")
+        self.fleet.say("dns-2", cpu_temp=81)
+        page.wait("document.querySelector('.alert:last-child').textContent.includes('dns-2: CPU is at 81 °C') || [...document.querySelectorAll('.alert')].some(n => n.textContent.includes('dns-2'))")
+        self.fleet.say("dns-2")
+        page.wait("![...document.querySelectorAll('.alert')].some(n => n.textContent.includes('dns-2'))")
 
 
 class Hostile(Case):
     count = 3
-    NAMES = ['<img src=x onerror="document.title=1">', "a/b?c#d%e &amp;", "‮gnp.exe", "n" * 5000, "__proto__", "constructor", "é 漢字 🍓"]
+    NAMES = ['<img src=x onerror="document.title=1">', "a/b?c#d%e &amp;", "‮gnp.exe", "n" * 255, "__proto__", "constructor", "é 漢字 🍓"]
 
     def test_names_keys_and_values_are_text(self):
         script = "<script>alert(1)</script><img src=x onerror=alert(1)>"
         for name in self.NAMES:
-            self.hub.add(name, extra={script: script, "__proto__": 1, "constructor": 2, "toString": "x", "long": "v" * 4000, "rtl": "‮abc", "disk.__proto__.percent": 7.0,
-                                      "os": script, "javascript:alert(1)": 5}, state="warning", why=script, model=script, site=script)
+            self.fleet.add(name, model=script, site=script, said={
+                script: script, "__proto__": 1, "constructor": 2, "toString": "x", "long": "v" * 4000, "rtl": "‮abc", "disk.__proto__.percent": 7.0, "os": script,
+                "javascript:alert(1)": 5, f"disk.{script}.percent": 95})
         page = self.open()
         page.wait(f"{TILES} >= 10")
         self.check(page)
@@ -246,7 +257,7 @@ class Hostile(Case):
         self.assertTrue(all(len(name) <= 161 for name in names))
         for name in self.NAMES:
             page.run(f"location.hash = '#/board/' + encodeURIComponent({name!r})")
-            page.wait("document.querySelectorAll('.chart').length >= 5", 15)
+            page.wait("document.querySelectorAll('.chart').length >= 5")
             self.check(page)
             self.assertIn(script, page.run("[...document.querySelectorAll('.pairs dt')].map(n => n.textContent)"))
         for route in ["#/alerts", "#/figure/" + "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "#/board/%E0%A4%A", "#/__proto__", "#/add"]:
@@ -267,11 +278,11 @@ class Hostile(Case):
 class Lost(Case):
     count = 30
 
-    def test_a_hub_that_stops_is_said_and_comes_back_with_a_new_snapshot(self):
-        self.noise = ["ERR_CONNECTION", "ERR_EMPTY", "ERR_INCOMPLETE", "net::"]
+    def test_a_hub_that_is_killed_is_said_and_comes_back_with_a_new_snapshot(self):
+        self.noise = ["net::"]
         page = self.open()
         page.wait(f"{TILES} >= 30")
-        self.hub.stop()
+        self.hub.kill()
         banner = "document.getElementById('hublost').textContent"
         page.wait(f"{banner} !== ''")
         self.assertRegex(page.run(banner), r"^Hub not reached since \d\d:\d\d:\d\d\. Figures are as of then; trying again\.Try now$")
@@ -280,42 +291,91 @@ class Lost(Case):
         time.sleep(2.5)
         self.assertEqual(page.run("document.getElementById('clock').textContent"), clock, "figures and clock are as of then")
         self.assertEqual(page.run(TILES), 30)
-        self.hub.add("while-away")
+        self.fleet.add("while-away")
         self.hub.start()
         page.run("document.querySelector('#hublost .btn')?.click()")
-        page.wait(f"{banner} === '' && !!({tile('while-away')})", 8)
+        page.wait(f"{banner} === '' && !!({tile('while-away')})")
         page.wait("document.getElementById('live').textContent === '31 boards, live'")
-        self.hub.stop()
-        page.wait(f"{banner} !== ''")
-        self.hub.start()
-        page.wait(f"{banner} === ''", 12)  # by itself
-
-    def test_a_page_opened_before_the_hub_runs_on(self):
-        page = self.open("#/board/pi-garage")
+        self.fleet.add("new-board")
+        page.wait(f"!!({tile('new-board')})")
+        page.run("location.hash = '#/board/pi-garage'")
         page.wait("document.querySelectorAll('.chart').length >= 6")
-        self.hub.stop()
-        self.noise = ["net::"]
+        self.hub.kill()
         page.wait("document.documentElement.classList.contains('gone')")
-        self.assertIn("last known", page.run("document.querySelector('.readings').textContent") + page.run("'last known'"))
+        page.wait("document.querySelector('.readings').textContent.includes('last known')")
         self.hub.start()
-        page.wait("!document.documentElement.classList.contains('gone') && document.querySelectorAll('.chart').length >= 6", 12)
+        page.wait("!document.documentElement.classList.contains('gone') && document.querySelectorAll('.chart').length >= 6")  # by itself
+
+    def test_a_page_that_hears_nothing_of_a_hub_that_hangs_says_so(self):
+        page = self.open()
+        page.wait(f"{TILES} >= 30")
+        self.hub.process.send_signal(signal.SIGSTOP)
+        try:
+            page.wait("document.documentElement.classList.contains('gone')")
+        finally:
+            self.hub.process.send_signal(signal.SIGCONT)
+        page.wait("!document.documentElement.classList.contains('gone')")
+
+
+class Outage(Case):
+    count = 0
+
+    def test_what_a_board_kept_while_the_hub_was_away_leaves_no_gap(self):
+        self.noise = ["net::"]
+        config, name = os.path.join(self.hub.folder, "psistats.conf"), socket.gethostname()
+        with open(config, "w") as file:
+            file.write(f"[server]\nhost=127.0.0.1\nport={self.hub.amqp}\n[app]\nprimary_timer=1\nretry_timer=1\n")
+        agent = subprocess.Popen([os.path.join(os.path.dirname(PROGRAM), "psistats"), "start-local", "--config", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(agent.wait)
+        self.addCleanup(agent.terminate)
+        page = self.open("#/board/" + name)
+        page.wait("document.querySelectorAll('.chart').length >= 2")
+        page.key("[")  # 10 minutes
+        gap, late = "document.querySelector('.over .gap')", "document.querySelector('.over .late')"
+        wait(lambda: self.hub.host(name)["reports"] >= 5, 60, "five reports")
+        self.assertIsNone(page.run(late))
+        self.hub.kill()
+        page.wait("document.documentElement.classList.contains('gone')")
+        time.sleep(13)  # reports that come more than ten seconds late are told
+        self.hub.start()
+        page.wait(f"!document.documentElement.classList.contains('gone') && {late} !== null && {gap} === null")
+        marks = page.run("[...document.querySelectorAll('.marks li')].map(n => n.textContent)")
+        self.assertTrue(any(mark.startswith("arrived late, ") for mark in marks), marks)
+        self.assertEqual(self.hub.host(name)["lost"], 0)
+        t = self.hub.json(f"hosts/{name}/history?series=mem&points=2000")["t"]
+        self.assertLess(max(b - a for a, b in zip(t, t[1:])), 2.5, "a gap in the history")
 
 
 class FirstRun(Case):
-    count = 1
+    """From nothing: this machine is the first board."""
+
+    count = 0
+
+    @classmethod
+    def setUpClass(cls):
+        pass
 
     def test_it_says_how_to_add_a_board_until_there_is_one(self):
-        self.hub.set("pi-garage", source="own", state="well", why="")
-        page = self.open(width=1440, height=900, scheme="light")
-        page.wait("document.querySelector('h1')?.textContent === 'Listening.'")
+        page = self.chrome.page(width=1440, height=900, scheme="light")
+        self.addCleanup(page.close)
+        began = time.time()
+        self.hub = Hub(own=True)
+        self.addCleanup(self.hub.close)
+        page.open(self.hub.url)
+        page.wait("!!document.querySelector('.add .tile .name')")
+        print(f"from the start of the hub to the first tile: {time.time() - began:.2f} s ... ", end="", flush=True)
+        self.assertEqual(page.run("document.querySelector('h1').textContent"), "Listening.")
         self.assertEqual(page.run("document.querySelector('.code pre').textContent"), "[server]\nhost=THIS-HOST")
-        self.assertEqual(page.run("document.querySelector('.add .tile .name').textContent"), "pi-garage")
-        time.sleep(2)
+        self.assertEqual(page.run("document.querySelector('.add .tile .name').textContent"), socket.gethostname())
+        page.wait("document.querySelector('.add .tile .fig b').textContent !== '–'")
         page.shot(os.path.join(SHOTS, "first-run-light.png"))
         page.run("document.querySelector('.code .btn').click()")
         page.wait("/Copied|Selected/.test(document.querySelector('.code .btn').textContent)")
-        self.hub.add("second")
-        page.wait(f"!!({tile('second')})", 8)
+        publisher = Publisher(self.hub.amqp)
+        publisher.publish({"hostname": "second", "ts": time.time(), "cpu": 1}, "")
+        page.wait(f"!!({tile('second')})")
+        publisher.close()
+        self.quiet(page)
 
 
 AXE = r"""(() => {
@@ -347,15 +407,25 @@ class Access(Case):
         for scheme in ["dark", "light"]:
             for width, height, phone in [(1920, 1080, False), (390, 844, True)]:
                 page = self.open(width=width, height=height, scheme=scheme, phone=phone)
-                page.wait(f"{TILES} >= 100", 15)
+                page.wait(f"{TILES} >= 100")
+                self.assertEqual(page.run("getComputedStyle(document.body).backgroundColor"), GROUND[scheme])
                 for view, route, ready in VIEWS:
                     page.run(f"location.hash = '{route}'")
-                    page.wait(ready, 15)
+                    page.wait(ready)
                     time.sleep(0.4)
                     found = page.run(AXE)
                     self.assertEqual(found["wrong"], [], f"{view}, {scheme}, {width}")
                     self.assertGreaterEqual(found["least"], 4.5)
                     self.assertLessEqual(page.run("document.documentElement.scrollWidth"), width, f"{view} is wider than {width}")
+
+    def test_the_head_fits_every_width(self):
+        page = self.open()
+        page.wait(f"{TILES} >= 100")
+        for width in [1920, 1440, 1401, 1280, 1141, 1024, 800, 601, 390]:
+            page.size(width, 800)
+            found = page.run("[...document.querySelectorAll('.top :is(nav a, button, time)')].filter(n => n.getClientRects().length).map(n => n.getBoundingClientRect()).filter(b => b.right > innerWidth || b.height > 60).length")
+            self.assertEqual(found, 0, f"at {width}")
+            self.assertLessEqual(page.run("document.documentElement.scrollWidth"), width)
 
     def test_text_tokens_have_contrast_on_every_ground(self):
         page = self.open()
@@ -383,12 +453,13 @@ class Access(Case):
         self.assertGreater(len(seen), 20)
 
 
+GROUND = {"dark": "rgb(14, 17, 19)", "light": "rgb(242, 241, 237)"}
 VIEWS = [
     ("wall", "#/", "document.querySelectorAll('.tile .name').length >= 100"),
     ("board", "#/board/pi-garage", "document.querySelectorAll('.chart').length >= 7 && document.querySelectorAll('.ylabels span').length > 10"),
     ("board-lost", "#/board/barn-gw", "document.querySelectorAll('.chart').length >= 6 && document.querySelectorAll('.ylabels span').length > 10"),
     ("figure", "#/figure/temperature", "document.querySelectorAll('.rows .row').length >= 97"),
-    ("alerts", "#/alerts", "document.querySelectorAll('.alert').length === 9"),
+    ("alerts", "#/alerts", "document.querySelectorAll('.alert').length >= 9"),
     ("add", "#/add", "!!document.querySelector('.code')"),
     ("keys", "#/keys", "!!document.querySelector('.keys kbd')"),
 ]
@@ -398,12 +469,13 @@ class Shots(Case):
     def test_every_view_dark_light_and_on_a_phone(self):
         for scheme in ["dark", "light"]:
             page = self.open(scheme=scheme)
-            page.wait(f"{TILES} >= 100", 15)
-            time.sleep(30 if scheme == "dark" else 3)  # the lines of tiles grow
+            page.wait(f"{TILES} >= 100")
+            self.assertEqual(page.run("getComputedStyle(document.body).backgroundColor"), GROUND[scheme])
+            time.sleep(12 if scheme == "dark" else 3)  # the lines of tiles grow
             for view, route, ready in VIEWS:
                 page.size(1440 if "board" in view or view in ("alerts", "add", "keys") else 1920, 1600 if "board" in view else 900 if view in ("alerts", "add", "keys") else 1080)
                 page.run(f"location.hash = '{route}'")
-                page.wait(ready, 15)
+                page.wait(ready)
                 if view == "board":
                     page.mouse(1000, 700)
                 time.sleep(4 if view == "figure" else 1)
@@ -425,46 +497,56 @@ class Thousand(Case):
 
     def test_a_frame_of_1000_boards_is_under_16_ms(self):
         page = self.open()
-        page.wait(f"{NAMES}.length === 1000", 60)
+        page.wait(f"{NAMES}.length === 1000")
         time.sleep(12)
         # Of the main thread's tasks, the time on the processor: other programs on this machine do not count.
         tasks = page.trace(15)
         for what, times in tasks.items():
             print(f"\n    1,000 boards, {what}: {len(times)}, ms median {quantile(times, .5):.1f}, p95 {quantile(times, .95):.1f}, p99 {quantile(times, .99):.1f}, most {max(times):.1f}", end="")
-        print()
-        self.assertLess(quantile(tasks["script of a frame"], .99), 16)
+        print(f"\n    1,000 boards, a second's changes: {frame_bytes(self.hub) / 1000:.0f} bytes a board ... ", end="", flush=True)
+        self.assertLess(quantile(tasks["script and style of a frame"], .95), 16)
         self.assertLess(quantile(tasks["script of a second's changes"], .95), 16)
         page.run("document.querySelector('[data-value=temp]').click()")
         time.sleep(2)
         page.shot(os.path.join(SHOTS, "wall-1000-dark.png"))
 
 
+def frame_bytes(hub):
+    """The median size of an event of changes."""
+    with urllib.request.urlopen(hub.url + "api/v1/events", timeout=60) as events:
+        sizes = []
+        while len(sizes) < 5:
+            if events.readline() == b"event: changes\n":
+                sizes.append(len(events.readline()))
+    return quantile(sizes, .5)
+
+
 def quantile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-class Files(unittest.TestCase):
-    def test_sizes_and_rules_of_the_files(self):
-        total = served = 0
-        for name in sorted(os.listdir(PAGE)):
-            with open(os.path.join(PAGE, name), encoding="utf-8") as file:
-                text = file.read()
-            total += len(text.encode())
-            served += len(squeeze(text).encode())
-            self.assertLess(text.count("\n"), 300, name)
-            for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "setAttribute('style'", "http:", "https:"]:
-                if not (word == "http:" and "www.w3.org/2000/svg" in text):
-                    self.assertNotIn(word, text, name)
-            if name.endswith(".html"):
-                self.assertIsNone(re.search(r"\son\w+=|\sstyle=|<script>|<style", text), name)
-        print(f"\n    {total} bytes, as served {served}")
-        self.assertLess(served, 100_000)
+def main(names):
+    """Runs these tests. All of them: in two processes, since they wait most of their time; those with the shared fleet are one half."""
+    os.makedirs(SHOTS, exist_ok=True)
+    other = None
+    if not names:
+        cases = Case.__subclasses__()
+        names = [case.__name__ for case in cases if case.count is None]
+        others = [case.__name__ for case in cases if case.count is not None]
+        other = subprocess.Popen([sys.executable, __file__, *others], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    Case.chrome = Chrome()
+    result = unittest.main(argv=["page", *names], exit=False, verbosity=2).result
+    Case.chrome.close()
+    failed = len(result.failures) + len(result.errors)
+    passed = result.testsRun - failed
+    if other:
+        text = other.communicate()[0]
+        print(text)
+        sums = re.search(r"(\d+) passed; (\d+) failed", text) or ["", 0, 1]
+        passed, failed = passed + int(sums[1]), failed + int(sums[2])
+    print(f"pictures: {os.path.normpath(SHOTS)}\ntest result: {'FAILED' if failed else 'ok'}. {passed} passed; {failed} failed")
+    sys.exit(bool(failed))
 
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=1, failfast=False).result
-    if Case.chrome:
-        Case.chrome.close()
-    failed = len(result.failures) + len(result.errors)
-    print(f"pictures: {SHOTS}\n{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    main(sys.argv[1:])

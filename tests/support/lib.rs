@@ -7,6 +7,7 @@ pub mod consumer;
 pub mod master;
 pub mod memory;
 pub mod namespace;
+pub mod openapi;
 pub mod peer;
 pub mod process;
 pub mod processors;

@@ -64,15 +64,16 @@ impl View for Boards {
 
     fn series_json(&self, series: &str) -> Option<Bytes> {
         ["cpu", "disk./.percent"].contains(&series).then(|| {
-            let hosts = json!([{"name": "pi-1", "value": 24.1, "min": 1.0, "max": 99.0}]);
+            let hosts = json!([{"name": "pi-1", "state": "well", "value": 24.1, "min": 1.0, "max": 99.0}]);
             bytes(&json!({"series": series, "hosts": hosts}))
         })
     }
 
     fn hub_json(&self) -> Bytes {
         bytes(&json!({
-            "version": "0.2.0", "started": 1_699_000_000.0, "boards": 2, "series": 10, "reports": 86_400,
-            "confirmed": 86_400, "refused": 0, "clients": 1, "bytes_kept": 12,
+            "version": "0.2.0", "started": 1_699_000_000.0, "boards": 2, "series": 10, "recent_bytes": 12,
+            "connections": 2, "reports": 86_400, "late": 0, "duplicates": 1, "malformed": 0, "refused_boards": 0,
+            "refused_series": 0, "event_clients": 1, "requests": 3, "further": 4,
         }))
     }
 }

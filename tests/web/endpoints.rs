@@ -48,7 +48,10 @@ fn a_series_of_all_boards_may_have_slashes_in_its_name() {
     for target in ["/api/v1/series/disk.%2F.percent", "/api/v1/series/disk./.percent"] {
         let series = get(server.address, target).json();
         assert_eq!(series["series"], "disk./.percent");
-        assert_eq!(series["hosts"][0], json!({"name": "pi-1", "value": 24.1, "min": 1.0, "max": 99.0}));
+        assert_eq!(
+            series["hosts"][0],
+            json!({"name": "pi-1", "state": "well", "value": 24.1, "min": 1.0, "max": 99.0})
+        );
     }
     let missing = get(server.address, "/api/v1/series/nothing");
     assert_eq!((missing.status, missing.error()), (404, "no board has a series called nothing".to_owned()));

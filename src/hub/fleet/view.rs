@@ -75,30 +75,30 @@ impl Serialize for Values<'_> {
     }
 }
 
-/// A board.
+/// A board; without its values, what of it changes seldom.
 struct Host<'f> {
     fleet: &'f Fleet,
     board: &'f Board,
     audience: Audience,
+    has_values: bool,
 }
 
 impl Host<'_> {
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let Self { fleet, board, audience } = *self;
+        let Self { fleet, board, audience, has_values } = *self;
         map.serialize_entry("name", &*board.name)?;
-        state(board, audience, map)?;
+        map.serialize_entry("state", &board.state)?;
+        map.serialize_entry("since", &Seconds(board.since_ms))?;
+        map.serialize_entry("why", public::sentence(&board.why, audience))?;
         map.serialize_entry("heard", &Seconds(board.heard_ms))?;
         map.serialize_entry("source", &board.source)?;
         map.serialize_entry("model", &model(fleet, board, audience))?;
         map.serialize_entry("tags", &Values { board, since: 0, tags: true, audience })?;
-        map.serialize_entry("values", &Values { board, since: 0, tags: false, audience })
+        if has_values {
+            map.serialize_entry("values", &Values { board, since: 0, tags: false, audience })?;
+        }
+        Ok(())
     }
-}
-
-fn state<M: SerializeMap>(board: &Board, audience: Audience, map: &mut M) -> Result<(), M::Error> {
-    map.serialize_entry("state", &board.state)?;
-    map.serialize_entry("since", &Seconds(board.since_ms))?;
-    map.serialize_entry("why", public::sentence(&board.why, audience))
 }
 
 fn model<'f>(fleet: &'f Fleet, board: &'f Board, audience: Audience) -> Option<&'f str> {
@@ -116,38 +116,6 @@ impl Serialize for Host<'_> {
     }
 }
 
-/// What changed of a board after a generation: what is not there is as it was. A board that came since is whole.
-struct Change<'f> {
-    host: Host<'f>,
-    since: u64,
-}
-
-impl Serialize for Change<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { host: host @ Host { fleet, board, audience }, since } = self;
-        if board.born > *since {
-            return host.serialize(serializer);
-        }
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", &*board.name)?;
-        map.serialize_entry("heard", &Seconds(board.heard_ms))?;
-        if board.turned > *since {
-            state(board, *audience, &mut map)?;
-        }
-        let values = Values { board, since: *since, tags: false, audience: *audience };
-        if values.cells().any(|(path, _)| path == MODEL) {
-            map.serialize_entry("model", &model(fleet, board, *audience))?;
-        }
-        if values.cells().next().is_some() {
-            map.serialize_entry("values", &values)?;
-        }
-        if (Values { tags: true, ..values }).cells().next().is_some() {
-            map.serialize_entry("tags", &Values { since: 0, tags: true, ..values })?;
-        }
-        map.end()
-    }
-}
-
 /// A sequence that is made when it is written.
 struct Each<F>(F);
 
@@ -158,6 +126,15 @@ impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
             sequence.serialize_element(&item)?;
         }
         sequence.end()
+    }
+}
+
+/// The same, of what has names.
+struct Named<F>(F);
+
+impl<'f, F: Fn() -> I, I: Iterator<Item = (&'f str, V)>, V: Serialize> Serialize for Named<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0())
     }
 }
 
@@ -174,13 +151,16 @@ impl Serialize for Hosts<'_> {
         let Self { fleet, now_ms, audience } = *self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("now", &Seconds(now_ms))?;
-        let hosts = || fleet.boards.iter().map(|board| Host { fleet, board, audience });
+        let hosts = || fleet.boards.iter().map(|board| Host { fleet, board, audience, has_values: true });
         map.serialize_entry("hosts", &Each(hosts))?;
         map.end()
     }
 }
 
-/// `{"now":t,"hosts":[...],"gone":[names]}`: first the names go, then the hosts come.
+/// `{"now":t,"hosts":[HOST...],"values":{name:{path:value}},"gone":[names]}`: first the names go, then the hosts come.
+///
+/// `hosts`: who is new; and, without values, whose state, model or tags are others. `values`: who else was heard,
+/// with what is another value than before.
 #[derive(Clone, Copy, Debug)]
 pub struct Changes<'f> {
     fleet: &'f Fleet,
@@ -189,16 +169,45 @@ pub struct Changes<'f> {
     audience: Audience,
 }
 
+impl<'f> Changes<'f> {
+    fn touched(&self) -> impl Iterator<Item = &'f Board> {
+        let since = self.since;
+        self.fleet.boards.iter().filter(move |board| board.touched > since)
+    }
+
+    fn values(&self, board: &'f Board, tags: bool) -> Values<'f> {
+        Values { board, since: self.since, tags, audience: self.audience }
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = Host<'f>> {
+        self.touched().filter_map(|board| {
+            let is_new = board.born > self.since;
+            let is_other = board.turned > self.since
+                || self.values(board, true).cells().next().is_some()
+                || self.values(board, false).cells().any(|(path, _)| path == MODEL);
+            (is_new || is_other).then_some(Host {
+                fleet: self.fleet,
+                board,
+                audience: self.audience,
+                has_values: is_new,
+            })
+        })
+    }
+
+    fn heard(&self) -> impl Iterator<Item = (&'f str, Values<'f>)> {
+        // One that is lost was touched because it was not heard.
+        let heard = self.touched().filter(|board| board.born <= self.since && board.state != State::Lost);
+        heard.map(|board| (&*board.name, self.values(board, false)))
+    }
+}
+
 impl Serialize for Changes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { fleet, since, now_ms, audience } = *self;
+        let Self { fleet, since, now_ms, .. } = *self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("now", &Seconds(now_ms))?;
-        let changed = || {
-            let boards = fleet.boards.iter().filter(|board| board.touched > since);
-            boards.map(|board| Change { host: Host { fleet, board, audience }, since })
-        };
-        map.serialize_entry("hosts", &Each(changed))?;
+        map.serialize_entry("hosts", &Each(|| self.hosts()))?;
+        map.serialize_entry("values", &Named(|| self.heard()))?;
         let gone = || {
             let gone = fleet.gone.iter().filter(|(generation, _)| *generation > since);
             gone.map(|(_, name)| &**name)
@@ -246,7 +255,7 @@ impl Serialize for Detail<'_> {
         let Self { fleet, board, now_ms } = *self;
         let roster = &board.roster;
         let mut map = serializer.serialize_map(None)?;
-        Host { fleet, board, audience: Audience::Known }.entries(&mut map)?;
+        Host { fleet, board, audience: Audience::Known, has_values: true }.entries(&mut map)?;
         map.serialize_entry("address", &board.address)?;
         map.serialize_entry("first_heard", &Seconds(board.first_heard_ms))?;
         map.serialize_entry("interval", &Seconds(board.interval.ms()))?;

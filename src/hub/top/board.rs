@@ -176,7 +176,7 @@ fn entries<'de, D: Deserializer<'de>>(
 
 /// Changed values of a row, by key.
 #[derive(Debug, Default)]
-struct Changed(Vec<(String, Option<f64>)>);
+pub struct Changed(Vec<(String, Option<f64>)>);
 
 impl<'de> Deserialize<'de> for Changed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -245,13 +245,30 @@ fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
     deserializer.deserialize_seq(List(Vec::new()))
 }
 
-/// `{"now":t,"hosts":[...],"gone":[names]}`
+/// The changed values of boards, by name.
+#[derive(Debug, Default)]
+pub struct Heard(pub Vec<(String, Changed)>);
+
+impl<'de> Deserialize<'de> for Heard {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let boards = entries(deserializer, BOARDS, |_| true)?.into_iter();
+        // What is no object changes nothing.
+        Ok(Self(
+            boards.map(|(name, raw)| (name, serde_json::from_str(raw.get()).unwrap_or_default())).collect(),
+        ))
+    }
+}
+
+/// `{"now":t,"hosts":[...],"values":{name:{key:value}},"gone":[names]}`
 #[derive(Debug, Deserialize)]
 pub struct Hosts {
     /// The hub's clock, in Unix seconds.
     pub now: f64,
     #[serde(default, deserialize_with = "bounded")]
     pub hosts: Vec<Host>,
+    /// Of boards that were heard since the last frame.
+    #[serde(default)]
+    pub values: Heard,
     #[serde(default, deserialize_with = "bounded")]
     pub gone: Vec<Box<str>>,
 }
@@ -284,6 +301,16 @@ impl Board {
         if let Some(tags) = tags {
             self.tags = tags;
         }
+        self.set(values);
+    }
+
+    /// Takes over what it has just said.
+    pub fn hear(&mut self, values: Changed, now: f64) {
+        self.heard = Some(now);
+        self.set(values);
+    }
+
+    fn set(&mut self, values: Changed) {
         for (key, value) in values.0 {
             self.figures.set(&key, value);
         }
@@ -373,6 +400,19 @@ mod tests {
         );
         board.take(serde_json::from_str(r#"{"name":"a","model":null,"state":"melted"}"#).unwrap());
         assert_eq!((board.state, &*board.model, board.heard), (State::Warning, "", Some(5.0)));
+    }
+
+    #[test]
+    fn a_frame_says_what_boards_said_by_their_names() {
+        let frame = r#"{"now":7,"hosts":[],"values":{"a":{"cpu":3,"x":"y"},"b":[]},"gone":[]}"#;
+        let Hosts { now, values: Heard(values), .. } = serde_json::from_str(frame).unwrap();
+        let mut board = board(r#"{"name":"a","heard":5,"values":{"cpu":1,"mem":2}}"#);
+        for (name, values) in values {
+            if name == "a" {
+                board.hear(values, now);
+            }
+        }
+        assert_eq!((board.heard, board.figures.cpu(), board.figures.mem), (Some(7.0), Some(3.0), Some(2.0)));
     }
 
     #[test]

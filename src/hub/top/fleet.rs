@@ -66,6 +66,11 @@ impl Fleet {
                 self.is_full = true;
             }
         }
+        for (name, values) in hosts.values.0 {
+            if let Some(board) = self.boards.get_mut(&*name) {
+                board.hear(values, hosts.now);
+            }
+        }
     }
 
     /// The hub is not heard, since now or since before.

@@ -14,7 +14,7 @@ import * as alerts from './alerts.js';
 import * as add from './add.js';
 
 /** A view is a module: start(main, argument), and where it has use for them stop(), snapshot(), changes(what),
-    second(), resize(), theme(), and key(event), which tells whether it took the key. */
+    second(), lost(), resize(), theme(), and key(event), which tells whether it took the key. */
 const VIEWS = {'': wall, board, figure, alerts, keys, add};
 
 /** Before the first snapshot nothing is known, and nothing is claimed. */
@@ -77,7 +77,7 @@ listen({
 		view.changes?.(what);
 		if (what.moved.length || what.gone.length) { drawHead(); announce(what.moved); }
 	},
-	lost() { drawHead(); drawSecond(); },
+	lost() { view.lost?.(); drawHead(); drawSecond(); },
 	refused() { show(); drawSecond(); },
 });
 setInterval(() => {

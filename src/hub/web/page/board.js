@@ -206,7 +206,7 @@ export function second() {
 	if (now() - asked >= REFRESH[choice.range]) load();
 }
 
-export {draw as resize, draw as theme};
+export {draw as resize, draw as theme, read as lost};
 
 export function key({key, target, shiftKey}) {
 	if (!board) return false;

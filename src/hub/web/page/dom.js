@@ -17,7 +17,7 @@ export function icon(id, name = 'shape') {
 	return svg('svg', {class: name, viewBox: '0 0 16 16', 'aria-hidden': true}, svg('use', {href: '#' + id}));
 }
 
-/** A line of a tile or row: 60 wide, 100 high, stretched to its box. */
+/** A line of a row: 60 wide, 100 high, stretched to its box. */
 export function spark(...paths) {
 	return svg('svg.spark', {viewBox: '0 0 60 100', preserveAspectRatio: 'none', 'aria-hidden': true}, ...paths);
 }

@@ -33,7 +33,8 @@ class Board {
 		this.values = new Map();
 		this.index = newIndex();
 		this.figures = {};
-		this.series = {}; // the key of each figure
+		// The key of each figure.
+		this.series = {};
 		// The last minute of each figure: rings.
 		this.times = new Float64Array(LINE_SAMPLES).fill(NaN);
 		this.lines = Object.fromEntries(METRIC_KEYS.map(key => [key, new Float32Array(LINE_SAMPLES)]));
@@ -106,10 +107,10 @@ export function takeSnapshot(snapshot) {
 	}
 }
 
-/** Cells that changed. Returns the boards that did, those of them in another state than before, and names that are gone. */
-export function takeChanges({now, hosts = [], gone = []}) {
+/** What changed. Returns the boards that did, those of them in another state than before, and names that are gone. */
+export function takeChanges({now, hosts, values, gone}) {
 	touch(now);
-	const changed = new Set(), moved = [];
+	const changed = new Set(), moved = [], left = gone.filter(name => boards.delete(name));
 	for (const host of hosts) {
 		const before = boards.get(host.name), board = before ?? new Board(host.name), state = before?.state;
 		boards.set(host.name, board);
@@ -117,7 +118,12 @@ export function takeChanges({now, hosts = [], gone = []}) {
 		changed.add(board);
 		if (board.state !== state) moved.push(board);
 	}
-	return {changed, moved, gone: gone.filter(name => boards.delete(name))};
+	for (const name of Object.keys(values)) {
+		const board = boards.get(name);
+		board?.take({heard: now, values: values[name]});
+		if (board) changed.add(board);
+	}
+	return {changed, moved, gone: left};
 }
 
 /** Nothing is known any more until there is a login. */

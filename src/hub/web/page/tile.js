@@ -3,7 +3,10 @@
 import {BADGES, METRICS, METRIC_KEYS, STATES, isOver, place} from './metrics.js';
 import {LINE_SAMPLES, LINE_SECONDS, now} from './model.js';
 import {age, whole} from './format.js';
-import {el, icon, say, spark, svg} from './dom.js';
+import {el, icon, say, svg} from './dom.js';
+
+/** Pixels of a line, which is drawn as it is: to be scaled, each would need a part of the layer of its own. */
+const LINE_SIZE = {large: [68, 30], small: [56, 15]};
 
 export class Tile {
 	constructor(large) {
@@ -58,20 +61,20 @@ export class Tile {
 
 	/** The last minute on the metric's fixed scale: tiles compare by eye. A gap is a gap. */
 	line(metric) {
-		const {board} = this, {scale} = METRICS[metric], start = now() - LINE_SECONDS, reach = Math.max(3, board.interval * 2.5 || 0);
+		const {board} = this, {scale} = METRICS[metric], [width, height] = LINE_SIZE[this.large ? 'large' : 'small'], start = now() - LINE_SECONDS, reach = Math.max(3, board.interval * 2.5 || 0);
 		let path = '', before = NaN, x = 0, y = 0, value = NaN;
 		for (let i = 0; i < LINE_SAMPLES && board.state !== 'lost'; i++) {
 			const at = (board.next + i) % LINE_SAMPLES, time = board.times[at];
 			if (!(time >= start)) continue;
 			value = board.lines[metric][at];
 			if (value !== value) { before = NaN; continue; }
-			x = Math.min(57, (time - start) * 57 / LINE_SECONDS);
-			y = 92 - Math.round(place(scale, value) * 84);
-			path += (time - before <= reach ? 'L' : 'M') + x.toFixed(1) + ' ' + y;
+			x = Math.min(1, (time - start) / LINE_SECONDS) * (width - 3);
+			y = (0.92 - place(scale, value) * 0.84) * height;
+			path += (time - before <= reach ? 'L' : 'M') + x.toFixed(1) + ' ' + y.toFixed(1);
 			before = time;
 		}
-		this.path.setAttribute('d', board.state === 'lost' ? 'M0 96H60' : path);
-		this.end.setAttribute('d', path && `M${x.toFixed(1)} ${y}h.01`);
+		this.path.setAttribute('d', board.state === 'lost' ? `M0 ${height - 1}H${width}` : path);
+		this.end.setAttribute('d', path && `M${x.toFixed(1)} ${y.toFixed(1)}h.01`);
 		this.end.setAttribute('class', isOver(METRICS[metric], value) ? 'end over' : 'end');
 	}
 
@@ -86,23 +89,23 @@ export class Tile {
 		this.link = el('a', {tabindex: -1},
 			el('span.head', svg('svg.shape', {viewBox: '0 0 16 16', 'aria-hidden': true}, this.shape), this.name, this.words[0]), this.why,
 			el('span.line', this.words[1], this.badges, this.model), this.heard, el('span.figs', this.figs.map(fig => fig.node)),
-			spark(this.path, this.end));
+			svg('svg.spark', {'aria-hidden': true}, this.path, this.end));
 		this.node.append(this.link);
 	}
 }
 
 function newFigure({short, scale, limit}) {
-	const value = el('b'), bar = el('u'), node = el('span.fig', value, el('i', short), short === '°C' && el('em', '°'), el('s', bar));
+	const value = el('b'), bar = el('s'), node = el('span.fig', value, el('i', short), short === '°C' && el('em', '°'), bar);
 	if (limit) node.style.setProperty('--limit', place(scale, limit) * 100 + '%');
 	return {node, value, bar};
 }
 
 function figure(fig, metric, value) {
-	const text = whole(value), filled = place(metric.scale, value).toFixed(2);
+	const text = whole(value), filled = Math.round(place(metric.scale, value) * 100);
 	if (text !== fig.text) {
 		fig.value.textContent = fig.text = text;
 		fig.node.className = `fig${metric.limit ? ' limited' : ''}${value === value ? '' : ' none'}${isOver(metric, value) ? ' over' : ''}`;
 		fig.node.title = metric.name + (value === value ? '' : ': not known');
 	}
-	if (filled !== fig.filled) fig.bar.style.transform = `scaleX(${fig.filled = filled})`;
+	if (filled !== fig.filled) fig.bar.style.backgroundSize = `${fig.filled = filled}% 100%`;
 }

@@ -11,7 +11,7 @@ import * as add from './add.js';
 
 const LARGE_MAX = 21;
 const REORDER_SECONDS = 5;
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 const TAGS_MAX = 12;
 
 let main, first, list, tileOf, seen, due, later, held, unordered, ordered, painting, observer, find, orders, badges, tags, large, small, nothing;
@@ -21,9 +21,8 @@ export function start(place) {
 	first = isFirstRun();
 	if (first) return add.start(main);
 	tileOf = new Map();
-	seen = new Set(); // tiles in view
-	due = new Set(); // of these, those to be painted
-	later = []; // tiles out of view, to be written when idle
+	// Tiles in view; of these, those to be painted; tiles out of view, to be written when idle.
+	[seen, due, later] = [new Set(), new Set(), []];
 	held = unordered = false;
 	observer = new IntersectionObserver(entries => {
 		for (const {target: {tile}, isIntersecting} of entries) {
