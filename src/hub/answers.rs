@@ -10,9 +10,10 @@ use tokio::sync::oneshot;
 use crate::clock::unix_ms;
 use crate::fleet::Points;
 use crate::fleet::recent::HOUR_MS;
-use crate::history::{self, Range};
+use crate::history::{self, Counts, Range};
 use crate::intake::Door;
 use crate::intake::amqp::Intake;
+use crate::intake::door::Kept;
 use crate::web::{self, Asked, Audience, Columns, Missing, Span, Tier, View};
 
 /// The last hour may begin so much earlier: "the last hour" of a question is no longer that of its answer.
@@ -73,12 +74,18 @@ impl View for Answers {
     fn hub_json(&self) -> Bytes {
         let (fleet, web) = (self.door.fleet().borrow(), self.counted.get());
         let counters = fleet.counters();
+        let kept = self.door.kept();
+        let left_out = kept.map(|Kept { left_out: Counts { out_of_time, unnamed, damaged }, .. }| {
+            serde_json::json!({ "out_of_time": out_of_time, "unnamed": unnamed, "damaged": damaged })
+        });
         json(&serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
             "started": self.started_ms as f64 / 1000.0,
             "boards": fleet.boards().len(),
             "series": fleet.series(),
             "recent_bytes": fleet.bytes(),
+            "history_bytes": kept.map(|kept| kept.bytes),
+            "history_left_out": left_out,
             "connections": self.intake.as_ref().map_or(0, |intake| intake.connections()),
             "reports": counters.reports,
             "late": counters.late,

@@ -18,7 +18,7 @@ fn a_batch_is_told_to_be_kept_and_questions_are_answered() {
     let now_ms = now.as_millis() as i64;
     let (kept, is_kept) = channel();
     let (history, _) = open(folder.path(), now_ms);
-    let mut keeper = Keeper::start(history, 8, move |batch| _ = kept.send(batch)).unwrap();
+    let mut keeper = Keeper::start(history, 8, move |batch, _| _ = kept.send(batch)).unwrap();
     let first = keeper.keep(batch(report("pi-1", now_ms, "1", &[("cpu", 5.0)]))).unwrap();
     let second = keeper.keep(batch(report("pi-1", now_ms, "2", &[("cpu", 7.0)]))).unwrap();
     assert!(first < second);

@@ -71,7 +71,7 @@ impl View for Boards {
 
     fn hub_json(&self) -> Bytes {
         bytes(&json!({
-            "version": "0.2.0", "started": 1_699_000_000.0, "boards": 2, "series": 10, "recent_bytes": 12,
+            "version": "0.2.0", "started": 1_699_000_000.0, "boards": 2, "series": 10, "recent_bytes": 12, "history_bytes": 12, "history_left_out": null,
             "connections": 2, "reports": 86_400, "late": 0, "duplicates": 1, "malformed": 0, "refused_boards": 0,
             "refused_series": 0, "event_clients": 1, "requests": 3, "further": 4,
         }))

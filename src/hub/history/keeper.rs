@@ -44,12 +44,16 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread. `kept` is called on it after each commit with the last batch that is durable, and all
+    /// Starts the thread. `kept` is called on it after each commit with the last batch that is durable, as all
     /// before it are too. At most `room` messages wait.
     ///
     /// # Errors
     /// No thread could be started.
-    pub fn start(history: History, room: usize, kept: impl FnMut(u64) + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        history: History,
+        room: usize,
+        kept: impl FnMut(u64, &History) + Send + 'static,
+    ) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(room);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
@@ -127,7 +131,7 @@ struct Worker<F> {
     due: Option<Instant>,
 }
 
-impl<F: FnMut(u64)> Worker<F> {
+impl<F: FnMut(u64, &History)> Worker<F> {
     fn run(mut self) {
         let (mut committed, mut tend) = (None::<Instant>, Instant::now() + TEND);
         loop {
@@ -199,7 +203,7 @@ impl<F: FnMut(u64)> Worker<F> {
         if self.history.commit(unix_ms()).is_ok() && self.taken > self.told {
             self.due = None;
             self.told = self.taken;
-            (self.kept)(self.told);
+            (self.kept)(self.told, &self.history);
         }
     }
 }

@@ -24,7 +24,7 @@ use tokio::time;
 
 use crate::clock::unix_ms;
 use crate::fleet::{Bounds, Fleet, Heard, MessageId, Turn};
-use crate::history::{Batch, Found, History, Keeper, Limits, Question, Report};
+use crate::history::{Batch, Counts, Found, History, Keeper, Limits, Question, Report};
 
 /// From a batch's first report to the moment when it goes to the disk's thread.
 const GATHER: Duration = Duration::from_millis(50);
@@ -39,17 +39,28 @@ const NOTES: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
+/// What is on the disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept {
+    /// The last batch.
+    batch: u64,
+    /// Bytes of the blocks.
+    pub bytes: u64,
+    /// What was not kept.
+    pub left_out: Counts,
+}
+
 /// How the disk stands, for one who waits for it.
 #[derive(Debug)]
 pub struct Standing {
-    kept: watch::Receiver<u64>,
+    kept: watch::Receiver<Kept>,
     full: watch::Receiver<bool>,
 }
 
 impl Standing {
     /// Whether the report with this ticket is on the disk.
     pub fn keeps(&mut self, ticket: Ticket) -> bool {
-        ticket.0 <= *self.kept.borrow_and_update()
+        ticket.0 <= self.kept.borrow_and_update().batch
     }
 
     /// Whether the disk does not keep up: whoever can should send nothing until that is over.
@@ -79,8 +90,7 @@ pub struct Full;
 pub struct Door {
     fleet: RefCell<Fleet>,
     archive: Option<RefCell<Archive>>,
-    /// The last batch that is on the disk.
-    kept: watch::Sender<u64>,
+    kept: watch::Sender<Kept>,
     full: watch::Sender<bool>,
     filled: Notify,
 }
@@ -131,15 +141,17 @@ impl Door {
             history.stored() / 1_000_000,
             begin.elapsed().as_millis()
         );
-        let kept = watch::Sender::default();
+        let of =
+            |batch, history: &History| Kept { batch, bytes: history.stored(), left_out: history.counts() };
+        let kept = watch::Sender::new(of(0, &history));
         let last = kept.clone();
-        let keeper = Keeper::start(history, WAITING, move |batch| {
-            last.send_replace(batch);
+        let keeper = Keeper::start(history, WAITING, move |batch, history| {
+            last.send_replace(of(batch, history));
         })?;
         Ok(Self::new(fleet, Some(RefCell::new(Archive { keeper, batch: Batch::default() })), kept))
     }
 
-    fn new(fleet: Fleet, archive: Option<RefCell<Archive>>, kept: watch::Sender<u64>) -> Rc<Self> {
+    fn new(fleet: Fleet, archive: Option<RefCell<Archive>>, kept: watch::Sender<Kept>) -> Rc<Self> {
         let full = watch::Sender::default();
         Rc::new(Self { fleet: RefCell::new(fleet), archive, kept, full, filled: Notify::new() })
     }
@@ -152,6 +164,11 @@ impl Door {
     /// Whether anything outlives this process.
     pub const fn has_history(&self) -> bool {
         self.archive.is_some()
+    }
+
+    /// What is on the disk; None where nothing is kept.
+    pub fn kept(&self) -> Option<Kept> {
+        self.archive.is_some().then(|| *self.kept.borrow())
     }
 
     /// How the disk stands, now and whenever that changes.
