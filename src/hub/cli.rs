@@ -15,6 +15,7 @@ use crate::{logger, run, serve, settings};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
+mod notify;
 mod token;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
@@ -23,6 +24,7 @@ const USAGE: &str = "\
 Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] token add NAME [--scope read|metrics|admin]
        psistats-hub [--config FILE] token link NAME | list | remove NAME
+       psistats-hub [--config FILE] notify test NAME
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub --help | --version";
 
@@ -37,13 +39,14 @@ Commands:
   token link NAME   Print a link that lets one browser in: it works once, for 10 minutes.
   token list, token remove NAME
                     Show what there is; end all of NAME's tokens, links and browsers' logins.
+  notify test NAME  Send a test message to the receiver of alerts [notify:NAME], and print what it answered.
   masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
                     Chasar-Client. The configuration can change these; the command line takes precedence.
 
 Options, before or after the command:
-  --config FILE  Read the sections [hub] and [chasar] of this file. Default: /etc/psistats-hub.conf, where it exists;
+  --config FILE  Read the sections [hub], [alerts] and [chasar] of this file. Default: /etc/psistats-hub.conf, where it exists;
                  for masternode the first that exists of ./psistats.conf, ~/.psistats/psistats.conf,
                  /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.
@@ -64,6 +67,7 @@ enum Command {
     Hub { config: Option<PathBuf> },
     MasterNode(Invocation),
     Token { command: token::Command, config: Option<PathBuf> },
+    NotifyTest { name: String, config: Option<PathBuf> },
     Help,
     Version,
 }
@@ -89,6 +93,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Hub { config } => hub(config),
         Command::MasterNode(invocation) => master_node(invocation),
         Command::Token { command, config } => token::run(command, config.as_deref()),
+        Command::NotifyTest { name, config } => notify::test(&name, config.as_deref()),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
     };
@@ -123,6 +128,8 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     }
     let (address, port) = match words[..] {
         [] => return Ok(Command::Hub { config }),
+        ["notify", "test", name] => return Ok(Command::NotifyTest { name: name.to_owned(), config }),
+        ["notify", ..] => return Err("expected notify test NAME".into()),
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
         ["masternode", "start", word] if is_number(word) => (None, Some(port(word)?)),
@@ -131,7 +138,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, token, or no command".into()),
+        _ => return Err("expected masternode start, token, notify, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }

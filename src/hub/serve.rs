@@ -3,7 +3,8 @@
 //! ```text
 //!  boards --AMQP-->  intake::amqp  ----------+             +--> fleet --> web --> browsers
 //!  client nodes -->  relay, intake::chasar --+--> door --> +
-//!  this machine -->  intake::own   ----------+             +--> history, on its own thread
+//!  this machine -->  intake::own   ----------+             |      +--> alerts --> webhooks, ntfy, commands
+//!                                                          +--> history, on its own thread
 //! ```
 //!
 //! The fleet is borrowed for one report or one answer at a time, and never while anything waits.
@@ -22,6 +23,7 @@ use log::{info, warn};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{self, MissedTickBehavior};
 
+use crate::alerts::Alerts;
 use crate::answers::{Answers, json};
 use crate::clock::unix_ms;
 use crate::descriptors;
@@ -53,7 +55,7 @@ pub fn run(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> 
 
 async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
     let mut running = Running::new(settings.clone(), config, data);
-    let Settings { hub, chasar } = settings;
+    let Settings { hub, chasar, alerts } = settings;
     let (room, _) = descriptors::raise()?;
     let mut signals = Signals::new()?;
     let pages = bind(&hub.listen)?;
@@ -75,8 +77,9 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         spawn_local(async move { own::run(&door).await });
     }
 
+    let alerts = Alerts::start(alerts, data, unix_ms());
     let counted = Rc::new(Cell::new(web::Counters::default()));
-    let view = Rc::new(Answers::new(door.clone(), intake.clone(), counted.clone()));
+    let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), counted.clone()));
     let settings = web::Settings { access: running.access(), store: running.store(), ..Default::default() };
     let web = Web::new(view, settings);
     info!("psistats-hub {}: http://{}", env!("CARGO_PKG_VERSION"), local_addresses(&pages)?);
@@ -93,7 +96,7 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         let web = web.clone();
         async move { web.send_heartbeats().await }
     });
-    spawn_local(frames(door.clone(), web.clone(), counted));
+    spawn_local(frames(door.clone(), alerts.clone(), web.clone(), counted));
 
     loop {
         match asked(&mut signals, relay.as_mut()).await? {
@@ -106,6 +109,7 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         relay.stop().await?;
     }
     door.close();
+    alerts.close();
     info!("stopping; {}", standing(&door, &web));
     Ok(())
 }
@@ -186,8 +190,8 @@ fn relay(hub: &Hub, chasar: Chasar, door: Rc<Door>, most: usize) -> Option<Relay
     }
 }
 
-/// Sends the browsers what has changed, once a second.
-async fn frames(door: Rc<Door>, web: Web, counted: Rc<Cell<web::Counters>>) {
+/// Sends the browsers what has changed, and has the alerts judged, once a second.
+async fn frames(door: Rc<Door>, alerts: Rc<Alerts>, web: Web, counted: Rc<Cell<web::Counters>>) {
     let mut ticks = time::interval(FRAME);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shown = 0;
@@ -200,6 +204,7 @@ async fn frames(door: Rc<Door>, web: Web, counted: Rc<Cell<web::Counters>>) {
             fleet.tick(now_ms);
             fleet.close()
         };
+        alerts.tick(&door.fleet().borrow(), now_ms);
         web.publish(|audience| {
             let fleet = door.fleet().borrow();
             fleet.changes(shown, now_ms).map(|changes| json(&changes.to(audience)))

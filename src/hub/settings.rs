@@ -1,4 +1,5 @@
-//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, and `[chasar]`, which the agent reads too.
+//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[alerts]`, `[alert:NAME]`, `[notify:NAME]`, and
+//! `[chasar]`, which the agent reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
 use std::env;
@@ -6,6 +7,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::alerts::settings::{self as alerts, Alerts};
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::find;
@@ -23,6 +25,8 @@ pub struct Settings {
     pub hub: Hub,
     /// `[chasar]`
     pub chasar: Chasar,
+    /// `[alerts]`, `[alert:NAME]` and `[notify:NAME]`
+    pub alerts: Alerts,
 }
 
 /// `[hub]`: where it listens, and who may publish.
@@ -199,6 +203,7 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         let mut reading = Reading::new(&ini, &found.path);
         read(&mut reading, &mut settings.hub, needs);
         chasar::read(&mut reading, &mut settings.chasar);
+        alerts::read(&mut reading, &mut settings.alerts);
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))
@@ -284,7 +289,8 @@ fn public(text: &str) -> Result<bool, Expected> {
 
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
-    near(section, [NAME, chasar::NAME].into_iter()).is_some()
+    [alerts::RULE, alerts::RECEIVER].iter().any(|prefix| section.starts_with(prefix))
+        || near(section, [NAME, chasar::NAME, alerts::NAME].into_iter()).is_some()
 }
 
 #[cfg(test)]
