@@ -1,1 +1,11 @@
-//! x
+//! Alerts: the rules in made-up time, and a hub as a process with receivers that nobody here wrote.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::cast_possible_truncation)]
+
+mod crowds;
+mod hub;
+mod receivers;
+mod rules;
+mod settings;
+mod world;

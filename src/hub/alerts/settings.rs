@@ -190,7 +190,9 @@ fn receiver(r: &mut Reading<'_>, section: &str, name: &str, line: usize, receive
                 r.error(line, format_args!("[{section}]: expected type=webhook, ntfy or command"));
             }
             // No setting counts where one is wrong; that no key is unknown because of it helps to see which.
-            ["url", "token", "command"].iter().for_each(|key| drop(r.entry(section, key)));
+            for key in ["url", "token", "command"] {
+                r.entry(section, key);
+            }
             return;
         }
     };
