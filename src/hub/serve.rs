@@ -50,7 +50,10 @@ const RESERVED: usize = 1100;
 /// What keeps it from running at all: nothing can be listened at for the page, or the history cannot be opened.
 pub fn run(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, hub(settings, config, data))
+    let ended = LocalSet::new().block_on(&runtime, hub(settings, config, data));
+    // A name server that does not answer has a thread, which is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {

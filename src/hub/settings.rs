@@ -181,11 +181,13 @@ pub fn of_hub(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Pr
     }
 }
 
-/// Whether the password of `[hub]` is needed: a credential is the service's alone.
+/// Which secrets are needed: a credential is the service's alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Boards log in with it.
+    /// Boards log in with it, and receivers of alerts are told with theirs.
     Password,
+    /// Receivers alone are told.
+    Tokens,
     /// Nobody logs in.
     NoPassword,
 }
@@ -203,7 +205,7 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         let mut reading = Reading::new(&ini, &found.path);
         read(&mut reading, &mut settings.hub, needs);
         chasar::read(&mut reading, &mut settings.chasar);
-        alerts::read(&mut reading, &mut settings.alerts);
+        alerts::read(&mut reading, &mut settings.alerts, needs != Needs::NoPassword);
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))

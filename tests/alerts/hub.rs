@@ -77,17 +77,31 @@ print('confirmed')",
 
     /// What the API lists, once that is so.
     pub fn wait_for_alerts(&self, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let list = |answer: &Value| answer["alerts"].as_array().unwrap().clone();
+        list(&self.wait_for("/api/v1/alerts", |answer| is_so(&list(answer))))
+    }
+
+    /// Waits until the alerts that are kept on the disk have this text in them.
+    pub fn wait_until_kept(&self, text: &str) {
+        let (file, deadline) = (self.folder.path().join("data/alerts"), Instant::now() + PATIENCE);
+        while !std::fs::read_to_string(&file).is_ok_and(|kept| kept.contains(text)) {
+            assert!(Instant::now() < deadline, "{:?}", self.process.lines());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What the API answers, once that is so.
+    fn wait_for(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let url = format!("http://127.0.0.1:{}/api/v1/alerts", self.page);
+            let url = format!("http://127.0.0.1:{}{path}", self.page);
             let output = Command::new("curl").args(["-sS", "--fail", &url]).output().unwrap();
             assert!(output.status.success(), "{output:?}");
-            let listing: Value = serde_json::from_slice(&output.stdout).unwrap();
-            let alerts = listing["alerts"].as_array().unwrap().clone();
-            if is_so(&alerts) {
-                return alerts;
+            let answer = serde_json::from_slice(&output.stdout).unwrap();
+            if is_so(&answer) {
+                return answer;
             }
-            assert!(Instant::now() < deadline, "{alerts:?} {:?}", self.process.lines());
+            assert!(Instant::now() < deadline, "{answer} {:?}", self.process.lines());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -139,9 +153,7 @@ fn an_agent_that_is_killed_is_told_as_lost_and_then_as_heard_again() {
         Agent::start_by(&mut command, &Config::new(hub.amqp, "/"), &[])
     };
     let agent = start();
-    hub.wait_for_alerts(|_| true);
-    // It has reported before it is killed.
-    hub.process.wait_for_line("connected", Duration::from_secs(5)).clear();
+    hub.wait_for("/api/v1/hosts", |hosts| hosts["hosts"][0]["name"] == "pi-lost");
     drop(agent);
     let lost = &receiver.message(0)["body"];
     assert_eq!(

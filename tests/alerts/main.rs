@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::cast_possible_truncation)]
 
+#[cfg(not(debug_assertions))] // it measures
+mod cost;
 mod crowds;
 mod hub;
 mod receivers;

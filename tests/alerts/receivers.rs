@@ -113,8 +113,7 @@ fn what_a_receiver_was_not_told_is_told_after_the_hub_was_killed() {
     let mut hub = Hub::start(&format!("[notify:hook]\ntype=webhook\nurl=http://127.0.0.1:{port}/\n"));
     hub.hear(&[("a", 81.0)]);
     hub.process.wait_for_line("connection refused", PATIENCE);
-    // It is written within a moment.
-    std::thread::sleep(Duration::from_millis(1_500));
+    hub.wait_until_kept("\"queues\":{\"hook\":[{\"board\":\"a\"");
     hub.restart(Signal::SIGKILL);
     let receiver = Receiver::at(port, &[]);
     assert_eq!(receiver.texts(1), ["a: CPU is at 81 °C"]);

@@ -110,7 +110,7 @@ fn a_board_is_lost_after_two_minutes_and_its_figures_say_nothing_meanwhile() {
 #[test]
 fn a_reboot_is_one_notice_and_three_within_an_hour_are_a_warning() {
     let mut world = World::new();
-    let mut boot = |world: &mut World, boot| {
+    let boot = |world: &mut World, boot| {
         for number in 1..=700 {
             world.say("n", id(boot, number), r#""cpu":1"#);
             world.tick();

@@ -13,7 +13,7 @@ fn read(text: &str) -> Result<Alerts, String> {
     let file = Path::new("f");
     let ini = ini::parse(text.as_bytes(), file).unwrap();
     let (mut reading, mut alerts) = (Reading::new(&ini, file), Alerts::default());
-    settings::read(&mut reading, &mut alerts);
+    settings::read(&mut reading, &mut alerts, true);
     let warnings = reading.finish().map_err(|problems| problems.to_string())?;
     assert_eq!(warnings, []);
     Ok(alerts)

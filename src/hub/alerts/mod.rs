@@ -30,7 +30,7 @@ pub mod target;
 pub mod trend;
 pub mod watch;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -56,6 +56,8 @@ pub struct Alerts {
     deliveries: Vec<Delivery>,
     file: Option<File>,
     changed: Notify,
+    /// Contents of the file that were made.
+    contents: Cell<u64>,
 }
 
 /// The alerts that are raised, as the API has them.
@@ -84,7 +86,8 @@ impl Alerts {
         let deliveries = deliveries.collect();
         let grace_ms = i64::try_from(settings.grace.as_millis()).unwrap_or(i64::MAX);
         let engine = RefCell::new(Engine::new(settings.rules, kept.open, grace_ms, now_ms));
-        let alerts = Rc::new(Self { engine, deliveries, file, changed: Notify::new() });
+        let alerts =
+            Rc::new(Self { engine, deliveries, file, changed: Notify::new(), contents: Cell::new(0) });
         for number in 0..alerts.deliveries.len() {
             let alerts = alerts.clone();
             spawn_local(async move {
@@ -115,9 +118,11 @@ impl Alerts {
         Listing { now: now_ms as f64 / 1000.0, alerts: open.map(|open| open.message).collect() }
     }
 
-    fn kept(&self) -> Kept {
+    /// What is to be kept, with its number.
+    fn kept(&self) -> (u64, Kept) {
+        self.contents.set(self.contents.get() + 1);
         let queues = self.deliveries.iter().map(|delivery| (delivery.name().to_owned(), delivery.queue()));
-        Kept { open: self.engine.borrow().open(), queues: queues.collect() }
+        (self.contents.get(), Kept { open: self.engine.borrow().open(), queues: queues.collect() })
     }
 
     /// Writes what changed, without end.
@@ -127,8 +132,8 @@ impl Alerts {
         loop {
             self.changed.notified().await;
             time::sleep(GATHER).await;
-            let (file, kept) = (file.clone(), self.kept());
-            let written = spawn_blocking(move || file.write(&kept)).await;
+            let (file, (number, kept)) = (file.clone(), self.kept());
+            let written = spawn_blocking(move || file.write(number, &kept)).await;
             let failure = written.map_or_else(|error| Some(error.to_string()), Result::err);
             if let Some(why) = failure.as_ref().filter(|_| !has_failed) {
                 warn!("{why}; further failures are suppressed until it recovers");
@@ -139,7 +144,8 @@ impl Alerts {
 
     /// Writes everything, at the end.
     pub fn close(&self) {
-        if let Some(Err(why)) = self.file.as_ref().map(|file| file.write(&self.kept())) {
+        let (number, kept) = self.kept();
+        if let Some(Err(why)) = self.file.as_ref().map(|file| file.write(number, &kept)) {
             warn!("{why}");
         }
     }

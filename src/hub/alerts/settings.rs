@@ -49,8 +49,8 @@ pub struct Receiver {
     pub least: Severity,
 }
 
-/// Reads all these sections.
-pub fn read(r: &mut Reading<'_>, alerts: &mut Alerts) {
+/// Reads all these sections; the tokens of receivers where they are `needed`.
+pub fn read(r: &mut Reading<'_>, alerts: &mut Alerts, needed: bool) {
     r.set(NAME, "grace", &mut alerts.grace, seconds(&TIMES));
     for section in &r.ini.sections {
         if let Some(name) = section.name.strip_prefix(RULE) {
@@ -72,7 +72,8 @@ pub fn read(r: &mut Reading<'_>, alerts: &mut Alerts) {
                 );
                 break;
             } else {
-                receiver(r, &section.name, name, section.line, &mut alerts.receivers);
+                let head = (section.name.as_str(), section.line);
+                receiver(r, head, name, needed, &mut alerts.receivers);
             }
         }
     }
@@ -156,7 +157,13 @@ fn set_bound(
 }
 
 /// `[notify:NAME]`
-fn receiver(r: &mut Reading<'_>, section: &str, name: &str, line: usize, receivers: &mut Vec<Receiver>) {
+fn receiver(
+    r: &mut Reading<'_>,
+    (section, line): (&str, usize),
+    name: &str,
+    needed: bool,
+    receivers: &mut Vec<Receiver>,
+) {
     let (mut kind, mut least) = ("", Severity::Notice);
     r.set(section, "type", &mut kind, |text| {
         let known = ["webhook", "ntfy", "command"].into_iter().find(|known| *known == text);
@@ -181,7 +188,7 @@ fn receiver(r: &mut Reading<'_>, section: &str, name: &str, line: usize, receive
             if r.entry(section, "url").is_none() {
                 r.error(line, format_args!("[{section}]: expected url=, where it is"));
             }
-            let token = r.entry(section, "token");
+            let token = r.entry(section, "token").filter(|_| needed);
             http.token = token.and_then(|entry| secret(r, section, entry));
             if is_ntfy { Kind::Ntfy(http) } else { Kind::Webhook(http) }
         }

@@ -17,7 +17,7 @@ use psistats_host::output::complain;
 /// There is none of that name, or it did not take the message.
 pub fn test(name: &str, config: Option<&Path>) -> Result<(), String> {
     let (settings, warnings) =
-        settings::of_hub(config, Needs::NoPassword).map_err(|problems| problems.to_string())?;
+        settings::of_hub(config, Needs::Tokens).map_err(|problems| problems.to_string())?;
     warnings.iter().for_each(|warning| complain(format_args!("{warning:#}")));
     let receivers = settings.alerts.receivers;
     let Some(receiver) = receivers.iter().find(|receiver| receiver.name == name) else {

@@ -333,8 +333,8 @@ impl Cells {
         self.limited.iter().find_map(|(rule, slot)| {
             let rule = RULES.get(*rule)?;
             let value = self.value(*slot)?;
-            let is_reached = rule.verdict(value) == Verdict::Reached;
-            is_reached.then_some((rule, rule.why(self.paths.get(usize::from(*slot))?, value)))
+            let path = self.paths.get(usize::from(*slot))?;
+            (rule.verdict(value) == Verdict::Reached).then(|| (rule, rule.why(path, value)))
         })
     }
 }
