@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::alerts::Alerts;
 use crate::clock::unix_ms;
 use crate::fleet::Points;
 use crate::fleet::recent::HOUR_MS;
@@ -22,6 +23,7 @@ const SLACK_MS: i64 = 60_000;
 /// What the API asks.
 pub struct Answers {
     door: Rc<Door>,
+    alerts: Rc<Alerts>,
     intake: Option<Rc<Intake>>,
     counted: Rc<Cell<web::Counters>>,
     started_ms: i64,
@@ -29,8 +31,13 @@ pub struct Answers {
 
 impl Answers {
     /// Answers of a hub that starts now.
-    pub fn new(door: Rc<Door>, intake: Option<Rc<Intake>>, counted: Rc<Cell<web::Counters>>) -> Self {
-        Self { door, intake, counted, started_ms: unix_ms() }
+    pub fn new(
+        door: Rc<Door>,
+        alerts: Rc<Alerts>,
+        intake: Option<Rc<Intake>>,
+        counted: Rc<Cell<web::Counters>>,
+    ) -> Self {
+        Self { door, alerts, intake, counted, started_ms: unix_ms() }
     }
 
     /// The samples of the last hour.
@@ -69,6 +76,10 @@ impl View for Answers {
 
     fn series_json(&self, series: &str) -> Option<Bytes> {
         self.door.fleet().borrow().figure(series).map(|figure| json(&figure))
+    }
+
+    fn alerts_json(&self) -> Bytes {
+        json(&self.alerts.open(unix_ms()))
     }
 
     fn hub_json(&self) -> Bytes {

@@ -14,6 +14,7 @@ use crate::{logger, run, serve, settings, top};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
+mod notify;
 mod token;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
@@ -22,6 +23,7 @@ const USAGE: &str = "\
 Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] token add NAME [--scope read|metrics|admin]
        psistats-hub [--config FILE] token link NAME | list | remove NAME
+       psistats-hub [--config FILE] notify test NAME
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub top [URL]
        psistats-hub --help | --version";
@@ -37,6 +39,7 @@ Commands:
   token link NAME   Print a link that lets one browser in: it works once, for 10 minutes.
   token list, token remove NAME
                     Show what there is; end all of NAME's tokens, links and browsers' logins.
+  notify test NAME  Send a test message to the receiver of alerts [notify:NAME], and print what it answered.
   masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
@@ -45,8 +48,9 @@ Commands:
                     For a hub on another machine PSISTATS_HUB_TOKEN has the token.
 
 Options, before or after the command:
-  --config FILE  Read the sections [hub], [rabbitmq] and [chasar] of this file. Default: /etc/psistats-hub.conf, where
-                 it exists; for masternode the first that exists of ./psistats.conf, ~/.psistats/psistats.conf,
+  --config FILE  Read the sections [hub], [rabbitmq], [alerts], [alert:NAME], [notify:NAME] and [chasar] of this file.
+                 Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists of
+                 ./psistats.conf, ~/.psistats/psistats.conf,
                  /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.
   -V, --version  Print the version.
@@ -67,6 +71,7 @@ enum Command {
     MasterNode(Invocation),
     Token { command: token::Command, config: Option<PathBuf> },
     Top { url: Option<String> },
+    NotifyTest { name: String, config: Option<PathBuf> },
     Help,
     Version,
 }
@@ -93,6 +98,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::MasterNode(invocation) => master_node(invocation),
         Command::Token { command, config } => token::run(command, config.as_deref()),
         Command::Top { url } => top::run(url.as_deref()),
+        Command::NotifyTest { name, config } => notify::test(&name, config.as_deref()),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
     };
@@ -130,6 +136,8 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["top"] => return Ok(Command::Top { url: None }),
         ["top", url] => return Ok(Command::Top { url: Some(url.to_owned()) }),
         ["top", _, word, ..] => return Err(format!("expected no more than a URL, got {word}").into()),
+        ["notify", "test", name] => return Ok(Command::NotifyTest { name: name.to_owned(), config }),
+        ["notify", ..] => return Err("expected notify test NAME".into()),
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
         ["masternode", "start", word] if is_number(word) => (None, Some(port(word)?)),
@@ -138,7 +146,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, token, top, or no command".into()),
+        _ => return Err("expected masternode start, token, top, notify, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }

@@ -14,6 +14,7 @@
 //! | `intake` | where reports come from |
 //! | [`fleet`] | the state of all boards |
 //! | [`history`] | what every board said, on disk: minutes for two weeks, quarters of an hour for a year |
+//! | [`alerts`] | which boards need somebody, and who is told |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
 //! | `top` | the wall in a terminal, which asks a hub's API |
@@ -32,6 +33,7 @@
 )]
 #![forbid(unsafe_code)]
 
+pub mod alerts;
 mod answers;
 pub mod cli;
 mod clock;

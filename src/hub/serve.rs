@@ -3,7 +3,7 @@
 //! ```text
 //!  boards --AMQP-->  intake::amqp  ----------+             +--> fleet --> web --> browsers
 //!  a broker <-AMQP-  intake::rabbitmq -------+--> door --> +
-//!  client nodes -->  relay, intake::chasar --+             |
+//!  client nodes -->  relay, intake::chasar --+             |      +--> alerts --> webhooks, ntfy, commands
 //!  this machine -->  intake::own   ----------+             +--> history, on its own thread
 //! ```
 //!
@@ -23,6 +23,7 @@ use log::{info, warn};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{self, MissedTickBehavior};
 
+use crate::alerts::Alerts;
 use crate::answers::{Answers, json};
 use crate::clock::unix_ms;
 use crate::descriptors;
@@ -49,12 +50,15 @@ const RESERVED: usize = 1100;
 /// What keeps it from running at all: nothing can be listened at for the page, or the history cannot be opened.
 pub fn run(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, hub(settings, config, data))
+    let ended = LocalSet::new().block_on(&runtime, hub(settings, config, data));
+    // A name server that does not answer has a thread, which is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
     let mut running = Running::new(settings.clone(), config, data);
-    let Settings { hub, chasar, rabbitmq } = settings;
+    let Settings { hub, chasar, rabbitmq, alerts } = settings;
     let (room, _) = descriptors::raise()?;
     let mut signals = Signals::new()?;
     let pages = bind(&hub.listen)?;
@@ -77,8 +81,9 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         spawn_local(async move { own::run(&door).await });
     }
 
+    let alerts = Alerts::start(alerts, data, unix_ms());
     let counted = Rc::new(Cell::new(web::Counters::default()));
-    let view = Rc::new(Answers::new(door.clone(), intake.clone(), counted.clone()));
+    let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), counted.clone()));
     let settings = web::Settings { access: running.access(), store: running.store(), ..Default::default() };
     let web = Web::new(view, settings);
     info!("psistats-hub {}: http://{}", env!("CARGO_PKG_VERSION"), local_addresses(&pages)?);
@@ -95,7 +100,7 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         let web = web.clone();
         async move { web.send_heartbeats().await }
     });
-    spawn_local(frames(door.clone(), web.clone(), counted));
+    spawn_local(frames(door.clone(), alerts.clone(), web.clone(), counted));
     signals::ready();
 
     loop {
@@ -112,6 +117,7 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         rabbitmq.stop().await;
     }
     door.close();
+    alerts.close();
     info!("stopping; {}", standing(&door, &web));
     Ok(())
 }
@@ -198,8 +204,8 @@ fn relay(hub: &Hub, chasar: Chasar, door: Rc<Door>, most: usize) -> Option<Relay
     }
 }
 
-/// Sends the browsers what has changed, once a second.
-async fn frames(door: Rc<Door>, web: Web, counted: Rc<Cell<web::Counters>>) {
+/// Sends the browsers what has changed, and has the alerts judged, once a second.
+async fn frames(door: Rc<Door>, alerts: Rc<Alerts>, web: Web, counted: Rc<Cell<web::Counters>>) {
     let mut ticks = time::interval(FRAME);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shown = 0;
@@ -212,6 +218,7 @@ async fn frames(door: Rc<Door>, web: Web, counted: Rc<Cell<web::Counters>>) {
             fleet.tick(now_ms);
             fleet.close()
         };
+        alerts.tick(&door.fleet().borrow(), now_ms);
         web.publish(|audience| {
             let fleet = door.fleet().borrow();
             fleet.changes(shown, now_ms).map(|changes| json(&changes.to(audience)))

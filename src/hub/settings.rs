@@ -1,5 +1,5 @@
-//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[rabbitmq]`, and `[chasar]`, which the agent
-//! reads too.
+//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[rabbitmq]`, `[alerts]`, `[alert:NAME]`,
+//! `[notify:NAME]`, and `[chasar]`, which the agent reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
 mod rabbitmq;
@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::alerts::settings::{self as alerts, Alerts};
 use crate::listeners::addresses_of;
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub chasar: Chasar,
     /// `[rabbitmq]`, where there is one.
     pub rabbitmq: Option<Rabbitmq>,
+    /// `[alerts]`, `[alert:NAME]` and `[notify:NAME]`
+    pub alerts: Alerts,
 }
 
 /// `[hub]`: where it listens, and who may publish.
@@ -218,11 +221,13 @@ pub fn of_hub(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Pr
     }
 }
 
-/// Whether the password of `[hub]` is needed: a credential is the service's alone.
+/// Which secrets are needed: a credential is the service's alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Boards log in with it.
+    /// Boards log in with it, and receivers of alerts are told with theirs.
     Password,
+    /// Receivers alone are told.
+    Tokens,
     /// Nobody logs in.
     NoPassword,
 }
@@ -241,6 +246,7 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         read(&mut reading, &mut settings.hub, needs);
         chasar::read(&mut reading, &mut settings.chasar);
         settings.rabbitmq = rabbitmq::read(&mut reading, needs);
+        alerts::read(&mut reading, &mut settings.alerts, needs != Needs::NoPassword);
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))
@@ -336,7 +342,8 @@ fn public(text: &str) -> Result<bool, Expected> {
 
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
-    near(section, [NAME, chasar::NAME, rabbitmq::NAME].into_iter()).is_some()
+    [alerts::RULE, alerts::RECEIVER].iter().any(|prefix| section.starts_with(prefix))
+        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, alerts::NAME].into_iter()).is_some()
 }
 
 #[cfg(test)]

@@ -69,6 +69,15 @@ impl View for Boards {
         })
     }
 
+    fn alerts_json(&self) -> Bytes {
+        bytes(&json!({"now": 1_700_000_000.5, "alerts": [
+            {"board": null, "alert": "intake-lost", "series": null, "severity": "critical", "state": "raised",
+             "since": 1_699_999_000.5, "at": 1_699_999_120.5, "text": "12 of 20 boards are not heard any more"},
+            {"board": "pi-1", "alert": "disk", "series": "disk./.percent", "severity": "warning", "state": "raised",
+             "since": 1_699_999_000.5, "at": 1_699_999_060.5, "text": "pi-1: / is 93 % full"},
+        ]}))
+    }
+
     fn hub_json(&self) -> Bytes {
         bytes(&json!({
             "version": "0.2.0", "started": 1_699_000_000.0, "boards": 2, "series": 10, "recent_bytes": 12, "history_bytes": 12, "history_left_out": null,

@@ -25,6 +25,8 @@ fn every_answer_is_as_the_document_says() {
         ("/healthz", "/healthz"),
         ("/api/v1/openapi.json", "/api/v1/openapi.json"),
         ("/api/v1/hub", "/api/v1/hub"),
+        ("/api/v1/alerts", "/api/v1/alerts"),
+        ("/api/v1/alerts", "/api/v1/alerts?wrong"),
         ("/api/v1/hosts", "/api/v1/hosts"),
         ("/api/v1/hosts", "/api/v1/hosts?wrong"),
         ("/api/v1/hosts/{host}", "/api/v1/hosts/pi-1"),

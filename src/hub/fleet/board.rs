@@ -193,7 +193,7 @@ impl Board {
             (State::Lost, self.heard_ms, NOT_HEARD.to_owned())
         } else {
             match self.cells.limit() {
-                Some((limit, path, value)) => (limit.state, now_ms, limit.why(path, value)),
+                Some((rule, why)) => (rule.state(), now_ms, why),
                 None => (State::Well, now_ms, String::new()),
             }
         };

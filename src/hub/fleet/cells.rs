@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::fleet::presence::{LIMITS, Limit};
+use crate::alerts::rules::{RULES, Rule, Verdict};
 use crate::fleet::recent::HOUR_MS;
 
 /// What a series said last.
@@ -151,7 +151,7 @@ pub struct Cells {
     pub(super) moved: bool,
     extremes: Vec<Extremes>,
     part: i64,
-    /// Series that have a limit, with its place in the table.
+    /// Series by which the wall shows the board, with the place of their rule in the table.
     limited: Vec<(usize, u16)>,
 }
 
@@ -210,8 +210,8 @@ impl Cells {
     /// Takes series over whose first report was read whole.
     pub(super) fn settle(&mut self, from: usize) {
         for (slot, path) in self.paths.iter().enumerate().skip(from) {
-            if let (Some(limit), Ok(slot)) = (Limit::of(path), u16::try_from(slot)) {
-                self.limited.push((limit, slot));
+            if let (Some(rule), Ok(slot)) = (Rule::of_wall(path), u16::try_from(slot)) {
+                self.limited.push((rule, slot));
             }
         }
         self.limited.sort_unstable();
@@ -328,12 +328,13 @@ impl Cells {
         (all.0 <= all.1).then_some(all)
     }
 
-    /// The first limit that is reached, with the path and the value of the series.
-    pub fn limit(&self) -> Option<(&'static Limit, &str, f64)> {
-        self.limited.iter().find_map(|(limit, slot)| {
-            let limit = LIMITS.get(*limit)?;
-            let value = self.value(*slot)?.number().filter(|value| limit.is_reached(*value))?;
-            Some((limit, &**self.paths.get(usize::from(*slot))?, value))
+    /// The first rule of the wall that is reached, with the sentence for it.
+    pub fn limit(&self) -> Option<(&'static Rule, String)> {
+        self.limited.iter().find_map(|(rule, slot)| {
+            let rule = RULES.get(*rule)?;
+            let value = self.value(*slot)?;
+            let path = self.paths.get(usize::from(*slot))?;
+            (rule.verdict(value) == Verdict::Reached).then(|| (rule, rule.why(path, value)))
         })
     }
 }

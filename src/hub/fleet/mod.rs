@@ -320,6 +320,16 @@ impl Fleet {
         Some(Points::of(&samples, from_ms, to_ms, points, board.interval.ms()))
     }
 
+    /// What a series of one of its boards says; None where there is none.
+    pub fn value<'b>(&self, board: &'b Board, path: &str) -> Option<&'b Value> {
+        board.value(path, &self.paths)
+    }
+
+    /// When it was opened: Unix milliseconds. Before every time where it was not.
+    pub const fn opened_ms(&self) -> i64 {
+        self.opened_ms
+    }
+
     /// How many series all boards have.
     pub fn series(&self) -> usize {
         self.series

@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use super::board::{Board, State};
 use super::fleet::worst;
 use super::text::{Name, fixed, natural, short};
-use crate::fleet::presence::{LIMITS, Limit};
+use crate::alerts::rules::{RULES, Rule, Verdict};
+use crate::fleet::Value;
 
 /// A column.
 #[derive(Debug)]
@@ -97,6 +98,6 @@ impl Column {
 
 /// Whether a value reaches the limit that the hub watches for a series.
 pub fn is_over(series: &str, value: Option<f64>) -> bool {
-    let limit = Limit::of(series).and_then(|place| LIMITS.get(place));
-    limit.zip(value).is_some_and(|(limit, value)| limit.is_reached(value))
+    let rule = Rule::of_wall(series).and_then(|place| RULES.get(place));
+    rule.zip(value).is_some_and(|(rule, value)| rule.verdict(&Value::Number(value)) == Verdict::Reached)
 }

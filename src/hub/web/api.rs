@@ -38,6 +38,7 @@ enum Endpoint<'a> {
     Host(Cow<'a, str>),
     History(Cow<'a, str>),
     Series(Cow<'a, str>),
+    Alerts,
     Events,
     Login,
 }
@@ -58,6 +59,7 @@ impl<'a> Endpoint<'a> {
         Ok(Some(match (room, name) {
             ("hub", None) if rest == room => Self::Hub,
             ("hosts", None) if rest == room => Self::Hosts,
+            ("alerts", None) if rest == room => Self::Alerts,
             ("events", None) if rest == room => Self::Events,
             ("login", None) if rest == room => Self::Login,
             // A series' name may have slashes, encoded or not.
@@ -97,6 +99,7 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
         None | Some(Endpoint::History(_) | Endpoint::Login) => asset.ok_or_else(unknown)?,
         Some(Endpoint::Health) => reply::whole(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
         Some(Endpoint::Hub) => reply::json(shared.view.hub_json()),
+        Some(Endpoint::Alerts) => reply::json(shared.view.alerts_json()),
         Some(Endpoint::Hosts) => reply::json(shared.events(audience).hosts_json()),
         Some(Endpoint::Host(name)) => {
             reply::json(shared.view.host_json(&name).ok_or_else(|| no_board(&name))?)

@@ -70,6 +70,9 @@ pub trait View {
     /// `GET /api/v1/series/NAME`; `None` where no board has such a series.
     fn series_json(&self, series: &str) -> Option<Bytes>;
 
+    /// `GET /api/v1/alerts`: the alerts that are raised.
+    fn alerts_json(&self) -> Bytes;
+
     /// `GET /api/v1/hub`: the hub's own counters.
     fn hub_json(&self) -> Bytes;
 }

@@ -1,0 +1,96 @@
+//! One receiver: its queue, and how that is emptied. Each has a task of its own, so that a slow or dead one costs
+//! nothing but its own delivery.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use log::{error, info, warn};
+use tokio::sync::Notify;
+use tokio::time;
+
+use crate::alerts::message::Message;
+use crate::alerts::settings::Receiver;
+
+/// Messages that wait for a receiver. Beyond, the oldest go.
+const WAITING: usize = 1_000;
+/// From the first failure to the next attempt; each further one takes twice as long, up to [`LAST`].
+const FIRST: Duration = Duration::from_secs(1);
+const LAST: Duration = Duration::from_secs(300);
+
+/// A receiver and its queue.
+#[derive(Debug)]
+pub struct Delivery {
+    receiver: Receiver,
+    queue: RefCell<VecDeque<Message>>,
+    filled: Notify,
+    dropped: Cell<u64>,
+}
+
+impl Delivery {
+    /// With the messages that it was not told before the start.
+    pub fn new(receiver: Receiver, queue: VecDeque<Message>) -> Self {
+        let queue = RefCell::new(queue);
+        Self { receiver, queue, filled: Notify::new(), dropped: Cell::new(0) }
+    }
+
+    /// The receiver's name.
+    pub fn name(&self) -> &str {
+        &self.receiver.name
+    }
+
+    /// The messages that it was not told yet.
+    pub fn queue(&self) -> VecDeque<Message> {
+        self.queue.borrow().clone()
+    }
+
+    /// Has it told a message, where that matters enough.
+    pub fn push(&self, message: &Message) {
+        if message.severity < self.receiver.least {
+            return;
+        }
+        let mut queue = self.queue.borrow_mut();
+        queue.push_back(message.clone());
+        // The first one may be on its way.
+        if queue.len() > WAITING && queue.remove(1).is_some() {
+            self.dropped.set(self.dropped.get() + 1);
+        }
+        self.filled.notify_one();
+    }
+
+    /// Delivers what is in the queue, one after the other, without end. Calls `changed` after each.
+    pub async fn run(&self, changed: impl Fn()) {
+        let (name, mut pause) = (self.name(), FIRST);
+        loop {
+            let Some(message) = self.queue.borrow().front().cloned() else {
+                self.filled.notified().await;
+                continue;
+            };
+            match self.receiver.kind.deliver(&message).await {
+                Ok(_) if pause > FIRST => {
+                    info!(
+                        "[notify:{name}]: messages are delivered again; {} were dropped",
+                        self.dropped.take()
+                    );
+                }
+                Ok(_) => {}
+                Err(failure) if failure.is_passing => {
+                    if pause == FIRST {
+                        warn!(
+                            "[notify:{name}]: {}; it is tried again, and further failures are suppressed until it \
+                             recovers",
+                            failure.why
+                        );
+                    }
+                    time::sleep(pause).await;
+                    pause = (pause * 2).min(LAST);
+                    continue;
+                }
+                Err(failure) => error!("[notify:{name}]: {}; dropped: {}", failure.why, message.text),
+            }
+            pause = FIRST;
+            self.queue.borrow_mut().pop_front();
+            changed();
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Alerts, on from the first minute: which ones there are, and who is told.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`rules`] | what is worth an alert: one table, and what the operator adds |
+//! | [`alert`] | one alert over time: pending, raised, over |
+//! | [`trend`] | when a percentage that grows will reach 100 |
+//! | [`watch`] | what the rules look at of one board |
+//! | [`engine`] | all rules over all boards, in the time that it is told |
+//! | [`message`] | what is said |
+//! | [`settings`] | the sections of the configuration |
+//! | [`target`] | webhook, ntfy, command: one delivery |
+//! | [`delivery`] | a receiver's queue, retried in order |
+//! | [`kept`] | what outlives a restart |
+//!
+//! ```text
+//!  fleet --once a second--> Engine --> Message --> Delivery of each receiver --> its task --> target
+//!                             |                        |
+//!                             +-------- kept ----------+
+//! ```
+
+pub mod alert;
+pub mod delivery;
+pub mod engine;
+pub mod kept;
+pub mod message;
+pub mod rules;
+pub mod settings;
+pub mod target;
+pub mod trend;
+pub mod watch;
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use log::warn;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::task::{spawn_blocking, spawn_local};
+use tokio::time;
+
+use self::delivery::Delivery;
+pub use self::engine::{Engine, Open};
+use self::kept::{File, Kept};
+pub use self::message::Message;
+use crate::fleet::Fleet;
+
+/// From the first change to the moment when it is written.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// All alerts, and all receivers.
+pub struct Alerts {
+    engine: RefCell<Engine>,
+    deliveries: Vec<Delivery>,
+    file: Option<File>,
+    changed: Notify,
+    /// Contents of the file that were made.
+    contents: Cell<u64>,
+}
+
+/// The alerts that are raised, as the API has them.
+#[derive(Debug, Serialize)]
+pub struct Listing {
+    /// The hub's clock: Unix seconds.
+    now: f64,
+    /// The worst first.
+    alerts: Vec<Message>,
+}
+
+impl Alerts {
+    /// Starts at `now_ms`, with what is known from before in the folder `data`. Each receiver gets a task of the
+    /// current [`tokio::task::LocalSet`].
+    pub fn start(settings: settings::Alerts, data: Option<&Path>, now_ms: i64) -> Rc<Self> {
+        let file = data.map(File::of);
+        let kept = file.as_ref().map_or_else(|| Ok(Kept::default()), File::read);
+        let mut kept = kept.unwrap_or_else(|why| {
+            warn!("{why}; alerts that were raised before the start may be told again");
+            Kept::default()
+        });
+        let deliveries = settings.receivers.into_iter().map(|receiver| {
+            let queue = kept.queues.remove(&receiver.name).unwrap_or_default();
+            Delivery::new(receiver, queue)
+        });
+        let deliveries = deliveries.collect();
+        let grace_ms = i64::try_from(settings.grace.as_millis()).unwrap_or(i64::MAX);
+        let engine = RefCell::new(Engine::new(settings.rules, kept.open, grace_ms, now_ms));
+        let alerts =
+            Rc::new(Self { engine, deliveries, file, changed: Notify::new(), contents: Cell::new(0) });
+        for number in 0..alerts.deliveries.len() {
+            let alerts = alerts.clone();
+            spawn_local(async move {
+                if let Some(delivery) = alerts.deliveries.get(number) {
+                    delivery.run(|| alerts.changed.notify_one()).await;
+                }
+            });
+        }
+        spawn_local({
+            let alerts = alerts.clone();
+            async move { alerts.keep().await }
+        });
+        alerts
+    }
+
+    /// Looks at all boards, and has the receivers told what has changed: to be called every second.
+    pub fn tick(&self, fleet: &Fleet, now_ms: i64) {
+        for message in self.engine.borrow_mut().tick(fleet, now_ms) {
+            log::info!("alert {}: {}", message.alert, message.text);
+            self.deliveries.iter().for_each(|delivery| delivery.push(&message));
+            self.changed.notify_one();
+        }
+    }
+
+    /// The alerts that are raised.
+    pub fn open(&self, now_ms: i64) -> Listing {
+        let open = self.engine.borrow().open().into_iter().filter(|open| !open.is_covered);
+        Listing { now: now_ms as f64 / 1000.0, alerts: open.map(|open| open.message).collect() }
+    }
+
+    /// What is to be kept, with its number.
+    fn kept(&self) -> (u64, Kept) {
+        self.contents.set(self.contents.get() + 1);
+        let queues = self.deliveries.iter().map(|delivery| (delivery.name().to_owned(), delivery.queue()));
+        (self.contents.get(), Kept { open: self.engine.borrow().open(), queues: queues.collect() })
+    }
+
+    /// Writes what changed, without end.
+    async fn keep(&self) {
+        let Some(file) = &self.file else { return };
+        let mut has_failed = false;
+        loop {
+            self.changed.notified().await;
+            time::sleep(GATHER).await;
+            let (file, (number, kept)) = (file.clone(), self.kept());
+            let written = spawn_blocking(move || file.write(number, &kept)).await;
+            let failure = written.map_or_else(|error| Some(error.to_string()), Result::err);
+            if let Some(why) = failure.as_ref().filter(|_| !has_failed) {
+                warn!("{why}; further failures are suppressed until it recovers");
+            }
+            has_failed = failure.is_some();
+        }
+    }
+
+    /// Writes everything, at the end.
+    pub fn close(&self) {
+        let (number, kept) = self.kept();
+        if let Some(Err(why)) = self.file.as_ref().map(|file| file.write(number, &kept)) {
+            warn!("{why}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A hub as a process, with rules that need no minutes, and boards that publish to it.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::master::python;
+use support::process::Process;
+use support::project::program;
+use tempfile::TempDir;
+
+/// Temperature at once, and loss as soon as the wall shows it.
+const QUICK: &str = "[alerts]\ngrace=0\n[alert:temperature]\nfor=0\n[alert:lost]\nfor=0\n";
+
+pub struct Hub {
+    pub process: Process,
+    page: u16,
+    amqp: u16,
+    folder: TempDir,
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Hub {
+    /// With these sections of receivers.
+    pub fn start(receivers: &str) -> Self {
+        let (page, amqp, folder) = (free_port(), free_port(), tempfile::tempdir().unwrap());
+        let data = folder.path().join("data");
+        let text = format!(
+            "[hub]\nlisten=127.0.0.1:{page}\namqp=127.0.0.1:{amqp}\nchasar=no\nself=no\ndata={}\n{QUICK}{receivers}",
+            data.display()
+        );
+        std::fs::write(folder.path().join("hub.conf"), text).unwrap();
+        let process = run(folder.path().join("hub.conf"), &[]);
+        process.wait_for_line("http://127.0.0.1", PATIENCE);
+        Self { process, page, amqp, folder }
+    }
+
+    /// Runs a command with the same configuration.
+    pub fn command(&self, words: &[&str]) -> Process {
+        run(self.folder.path().join("hub.conf"), words)
+    }
+
+    /// Ends it by that signal, and starts it again.
+    pub fn restart(&mut self, signal: Signal) {
+        self.process.signal(signal);
+        self.process.wait(PATIENCE);
+        self.process = run(self.folder.path().join("hub.conf"), &[]);
+        self.process.wait_for_line("http://127.0.0.1", PATIENCE);
+    }
+
+    /// Boards that report by pika, one after the other: name and temperature.
+    pub fn hear(&self, reports: &[(&str, f64)]) {
+        let reports: Vec<_> =
+            reports.iter().map(|(name, degrees)| format!("('{name}', {degrees})")).collect();
+        let mut publisher = python(&format!(
+            "import pika
+p = pika.ConnectionParameters('127.0.0.1', {}, credentials=pika.PlainCredentials('guest', 'guest'))
+c = pika.BlockingConnection(p).channel()
+c.confirm_delivery()
+for name, degrees in [{}]:
+    c.basic_publish('', 'x', json.dumps({{'hostname': name, 'cpu_temp': degrees}}))
+print('confirmed')",
+            self.amqp,
+            reports.join(", ")
+        ));
+        publisher.wait_for_line("confirmed", PATIENCE);
+        publisher.wait(PATIENCE);
+    }
+
+    /// What the API lists, once that is so.
+    pub fn wait_for_alerts(&self, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let list = |answer: &Value| answer["alerts"].as_array().unwrap().clone();
+        list(&self.wait_for("/api/v1/alerts", |answer| is_so(&list(answer))))
+    }
+
+    /// Waits until the alerts that are kept on the disk have this text in them.
+    pub fn wait_until_kept(&self, text: &str) {
+        let (file, deadline) = (self.folder.path().join("data/alerts"), Instant::now() + PATIENCE);
+        while !std::fs::read_to_string(&file).is_ok_and(|kept| kept.contains(text)) {
+            assert!(Instant::now() < deadline, "{:?}", self.process.lines());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What the API answers, once that is so.
+    fn wait_for(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let url = format!("http://127.0.0.1:{}{path}", self.page);
+            let output = Command::new("curl").args(["-sS", "--fail", &url]).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            let answer = serde_json::from_slice(&output.stdout).unwrap();
+            if is_so(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{answer} {:?}", self.process.lines());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn run(config: PathBuf, words: &[&str]) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+    Process::start(command.arg("--config").arg(config).args(words))
+}
+
+#[test]
+#[ignore = "needs python3-pika and curl: tests/run"]
+fn a_webhook_gets_what_is_raised_and_what_is_over_with_a_restart_of_the_hub_in_between() {
+    let receiver = crate::receivers::Receiver::start(&[]);
+    let mut hub =
+        Hub::start(&format!("[notify:hook]\ntype=webhook\nurl={}\ntoken=sesame\n", receiver.url("/a?b=c")));
+    hub.hear(&[("pi", 84.0)]);
+    let raised = receiver.message(0);
+    assert_eq!((&raised["path"], &raised["authorization"]), (&"/a?b=c".into(), &"Bearer sesame".into()));
+    let body = &raised["body"];
+    for (key, value) in
+        [("board", "pi"), ("alert", "temperature"), ("state", "raised"), ("series", "cpu_temp")]
+    {
+        assert_eq!(body[key], value, "{body}");
+    }
+    assert_eq!(body["text"], "pi: CPU is at 84 °C");
+    let listed = hub.wait_for_alerts(|alerts| alerts.iter().any(|alert| alert["alert"] == "temperature"));
+    assert!(listed.iter().any(|alert| alert["since"] == body["since"]), "{listed:?}");
+
+    hub.restart(Signal::SIGTERM);
+    hub.wait_for_alerts(|alerts| alerts.iter().any(|alert| alert["since"] == body["since"]));
+    hub.hear(&[("pi", 85.0), ("pi", 60.0)]);
+    let over = &receiver.message(1)["body"];
+    assert_eq!((&over["state"], &over["since"]), (&"cleared".into(), &body["since"]));
+    assert!(over["text"].as_str().unwrap().starts_with("pi: CPU is at 84 °C: over after "), "{over}");
+    assert!(!hub.process.lines().iter().any(|line| line.contains("sesame") || line.contains("b=c")));
+}
+
+#[test]
+#[ignore = "needs curl: tests/run"]
+fn an_agent_that_is_killed_is_told_as_lost_and_then_as_heard_again() {
+    let receiver = crate::receivers::Receiver::start(&[]);
+    let hub = Hub::start(&format!("[notify:hook]\ntype=webhook\nurl={}\n", receiver.url("/")));
+    let start = || {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--uts", "sh", "-c", "hostname pi-lost && exec \"$0\" \"$@\""])
+            .arg(program("psistats"));
+        Agent::start_by(&mut command, &Config::new(hub.amqp, "/"), &[])
+    };
+    let agent = start();
+    hub.wait_for("/api/v1/hosts", |hosts| hosts["hosts"][0]["name"] == "pi-lost");
+    drop(agent);
+    let lost = &receiver.message(0)["body"];
+    assert_eq!(
+        (&lost["board"], &lost["alert"], &lost["state"]),
+        (&"pi-lost".into(), &"lost".into(), &"raised".into())
+    );
+    let _agent = start();
+    let heard = &receiver.message(1)["body"];
+    assert_eq!((&heard["board"], &heard["state"]), (&"pi-lost".into(), &"cleared".into()));
+}
