@@ -14,6 +14,7 @@
 //! | `intake` | where reports come from |
 //! | [`fleet`] | the state of all boards |
 //! | [`history`] | what every board said, on disk: minutes for two weeks, quarters of an hour for a year |
+//! | [`metrics`] | what the boards say, for Prometheus |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
 //!
@@ -41,6 +42,7 @@ mod intake;
 pub mod history;
 mod listeners;
 mod logger;
+pub mod metrics;
 pub mod relay;
 mod reload;
 mod run;

@@ -1,7 +1,9 @@
 //! A view of boards that are made up.
 
 use bytes::Bytes;
-use psistats_hub::web::{Asked, Audience, Columns, Missing, Span, Tier, View};
+use psistats_hub::web::{
+    Asked, Audience, Columns, Format, Missing, Pieces, Scraped, Span, Tier, Unscraped, View,
+};
 use serde_json::{Value, json};
 
 /// Two boards; a larger fleet, where `padding` says so.
@@ -74,6 +76,24 @@ impl View for Boards {
             "version": "0.2.0", "started": 1_699_000_000.0, "boards": 2, "series": 10, "reports": 86_400,
             "confirmed": 86_400, "refused": 0, "clients": 1, "bytes_kept": 12,
         }))
+    }
+
+    fn metrics(&self, of: Scraped<'_>, format: Format) -> Result<Pieces, Unscraped> {
+        match of {
+            Scraped::Board("pi-lost") => Err(Unscraped::Lost),
+            Scraped::Board(name) if name != "pi-1" => Err(Unscraped::Unknown),
+            _ => {
+                Ok(Box::new([format!("# {of:?}\n"), format!("# {format:?}\n")].into_iter().map(Bytes::from)))
+            }
+        }
+    }
+
+    fn targets_json(&self, authority: &str) -> Bytes {
+        let labels = json!({
+            "__metrics_path__": "/metrics", "__param_host": "pi-1", "instance": "pi-1",
+            "__meta_psistats_source": "amqp", "__meta_psistats_tag_site": "garage",
+        });
+        bytes(&json!([{"targets": [authority], "labels": labels}]))
     }
 }
 

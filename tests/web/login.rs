@@ -106,6 +106,28 @@ fn beyond_loopback_all_that_boards_say_needs_a_token_and_the_pages_files_need_no
 }
 
 #[test]
+fn metrics_and_targets_need_a_token_of_their_own_scope_and_it_reads_nothing_else() {
+    let hub = Hub::start(true);
+    for target in ["/metrics", "/metrics?host=pi-1", "/metrics/all", "/sd"] {
+        for (header, status) in [
+            ("X: x", 401),
+            ("Authorization: Bearer m", 200),
+            ("Authorization: Bearer a", 200),
+            ("Authorization: Bearer r", 403),
+            ("Authorization: Bearer p", 403),
+            ("Cookie: psistats-hub=p", 401),
+        ] {
+            let request = format!("GET {target} HTTP/1.0\r\nHost: {}\r\n{header}\r\n\r\n", hub.address);
+            let mut stream = connect(hub.address);
+            stream.write_all(request.as_bytes()).unwrap();
+            let answer = Answer::of_head(&read_to_end(&mut stream));
+            assert_eq!(answer.status, status, "{target} {header}");
+        }
+    }
+    assert_eq!(hub.ask("/api/v1/hosts", "Authorization: Bearer m").status, 403);
+}
+
+#[test]
 fn on_loopback_of_the_same_hub_no_token_is_needed_unless_a_reverse_proxy_asks() {
     let hub = Hub::start(false);
     let local: SocketAddr = format!("127.0.0.1:{}", hub.address.port()).parse().unwrap();
