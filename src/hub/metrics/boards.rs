@@ -180,7 +180,7 @@ impl Scrape {
         let board = usize::try_from(board).ok().and_then(|place| self.board(fleet, place));
         let Some(board) = board.filter(|board| board.state != State::Lost) else { return };
         let Some(known) = FIGURES.get(usize::from(figure)) else { return };
-        let Some(number) = board.cells.value(slot).and_then(|value| known.unit.number(value)) else { return };
+        let Some(number) = board.cells.value(slot).and_then(|value| known.number(value)) else { return };
         if self.rank != Some(rank) {
             let path = board.cells.paths.get(usize::from(slot)).map_or("", |path| path);
             // The unit of a sensor may be another by now.
@@ -226,9 +226,8 @@ fn samples(boards: &[Board], has_instance: bool) -> Vec<Sample> {
             else {
                 continue;
             };
-            let is_number = FIGURES
-                .get(usize::from(figure))
-                .is_some_and(|figure| figure.unit.number(&cell.value).is_some());
+            let is_number =
+                FIGURES.get(usize::from(figure)).is_some_and(|figure| figure.number(&cell.value).is_some());
             if let (true, Ok(slot)) = (is_number, u16::try_from(slot)) {
                 samples.push(Sample { rank, board: place, slot, figure });
             }

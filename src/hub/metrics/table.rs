@@ -5,7 +5,7 @@
 //! by what the label's value looks like.
 
 use crate::fleet::Value;
-use crate::metrics::family::Family;
+use crate::metrics::family::{Family, Kind};
 
 /// How a value becomes one in base units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +25,11 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// None: the value has no number.
-    pub fn number(self, value: &Value) -> Option<f64> {
+    fn number(self, value: &Value) -> Option<f64> {
         match (self, value) {
             (Self::Other(usual), Value::Text(text)) => Some(f64::from(**text != *usual)),
             (Self::Other(_), _) => None,
-            (Self::Text, Value::Text(text)) => text.parse().ok().filter(|number: &f64| number.is_finite()),
+            (Self::Text, Value::Text(text)) => text.parse().ok(),
             (Self::Base | Self::Text, value) => value.number(),
             (Self::Percent, value) => value.number().map(|percent| percent / 100.0),
             (Self::Mega, value) => value.number().map(|mega| mega * 1e6),
@@ -57,6 +56,11 @@ impl Place {
     /// With another label.
     const fn with(self, label: &'static str, value: &'static str) -> Self {
         Self { more: Some((label, value)), ..self }
+    }
+
+    /// The shape, for people to read: `disk.MOUNTPOINT.total`.
+    pub fn shape(&self) -> String {
+        format!("{}{}{}", self.begin, self.label.to_uppercase(), self.end)
     }
 
     /// The value of [`Self::label`], where that is the shape of `path`.
@@ -89,6 +93,13 @@ pub struct Figure {
 }
 
 impl Figure {
+    /// What a value says in base units, where that can be a sample.
+    pub fn number(&self, value: &Value) -> Option<f64> {
+        let is_fine =
+            |number: &f64| number.is_finite() && (self.family.kind != Kind::Counter || *number >= 0.0);
+        self.unit.number(value).filter(is_fine)
+    }
+
     /// The place that has a path, and the value of its label. `unit` is that of a sensor.
     pub fn place<'p>(&self, path: &'p str, unit: &str) -> Option<(&'static Place, &'p str)> {
         let places = self.places.iter().filter(|place| place.unit.is_none_or(|wanted| wanted == unit));
@@ -392,7 +403,6 @@ mod tests {
             (Unit::Base, text("1"), None),
             (Unit::Text, text("38"), Some(38.0)),
             (Unit::Text, text("ERR"), None),
-            (Unit::Text, text("inf"), None),
             (Unit::Percent, Value::Number(25.0), Some(0.25)),
             (Unit::Mega, Value::Number(1.5), Some(1.5e6)),
             (Unit::Milli, Value::Number(1.0), Some(0.001)),
@@ -403,6 +413,15 @@ mod tests {
         ] {
             assert_eq!(unit.number(&value), expected, "{unit:?} {value:?}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_a_sample_is_left_out() {
+        let number = |path, value: Value| FIGURES[usize::from(figure_of(path, "").unwrap())].number(&value);
+        assert_eq!(number("cpu_freq.0", Value::Number(1e308)), None);
+        assert_eq!(number("hddtemp.a.value", Value::Text("inf".into())), None);
+        assert_eq!(number("net.a.rx_bytes", Value::Number(-1.0)), None);
+        assert_eq!(number("net.a.rx", Value::Number(-1.0)), Some(-1.0));
     }
 
     #[test]
