@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::boards::Boards;
-use crate::client::{Answer, answer, ask, connect, curl, get, read_until};
+use crate::client::{Answer, answer, ask, connect, curl, get, read_to_end, read_until};
 use crate::server::Server;
 use psistats_hub::web::auth::{Hash, Scope, Token, Tokens};
 use psistats_hub::web::store::Store;

@@ -205,7 +205,7 @@ impl Scrape {
 /// The series of boards that have a number, in the order in which they are written.
 fn samples(boards: &[Board], has_instance: bool) -> Vec<Sample> {
     // A path is in memory once for all boards, so that its address tells it.
-    let mut kinds: HashMap<(usize, &str), Option<u32>> = HashMap::new();
+    let mut kinds: HashMap<(usize, &str), Option<(u32, u16)>> = HashMap::new();
     let mut known: Vec<(u16, &str)> = Vec::new();
     let mut samples = Vec::new();
     for (board, place) in boards.iter().zip(0_u32..) {
@@ -218,37 +218,37 @@ fn samples(boards: &[Board], has_instance: bool) -> Vec<Sample> {
             }
             let unit = unit(&board.cells, slot, path);
             let kind = kinds.entry((path.as_ptr().addr(), unit)).or_insert_with(|| {
-                known.push((figure_of(path, unit)?, path));
-                u32::try_from(known.len() - 1).ok()
+                let (rank, figure) = (u32::try_from(known.len()).ok()?, figure_of(path, unit)?);
+                known.push((figure, path));
+                Some((rank, figure))
             });
-            let Some(rank) = *kind else { continue };
-            let Some((figure, _)) = usize::try_from(rank).ok().and_then(|rank| known.get(rank)).copied()
-            else {
-                continue;
-            };
-            let is_number =
-                FIGURES.get(usize::from(figure)).is_some_and(|figure| figure.number(&cell.value).is_some());
+            let Some((rank, figure)) = *kind else { continue };
+            let known = FIGURES.get(usize::from(figure));
+            let is_number = known.is_some_and(|known| known.number(&cell.value).is_some());
             if let (true, Ok(slot)) = (is_number, u16::try_from(slot)) {
                 samples.push(Sample { rank, board: place, slot, figure });
             }
         }
     }
-    drop(kinds);
-    let mut order: Vec<(u16, &str, usize)> =
-        known.iter().enumerate().map(|(rank, (figure, path))| (*figure, *path, rank)).collect();
+    sort(&mut samples, known);
+    samples
+}
+
+/// Brings samples, whose ranks are places among `known`, into the order of figures and paths.
+fn sort(samples: &mut [Sample], known: Vec<(u16, &str)>) {
+    let mut order: Vec<_> = known.into_iter().zip(0_usize..).collect();
     order.sort_unstable();
     let mut ranks = vec![0; order.len()];
-    for ((.., before), rank) in order.into_iter().zip(0_u32..) {
-        if let Some(has) = ranks.get_mut(before) {
+    for ((_, place), rank) in order.into_iter().zip(0_u32..) {
+        if let Some(has) = ranks.get_mut(place) {
             *has = rank;
         }
     }
-    for sample in &mut samples {
-        let rank = usize::try_from(sample.rank).ok().and_then(|rank| ranks.get(rank));
+    for sample in &mut *samples {
+        let rank = usize::try_from(sample.rank).ok().and_then(|place| ranks.get(place));
         sample.rank = rank.copied().unwrap_or_default();
     }
     samples.sort_unstable_by_key(|sample| (sample.rank, sample.board));
-    samples
 }
 
 /// Whether a board can be told from others: readers of metrics do not take the character NUL in its name.
@@ -256,14 +256,15 @@ fn is_exposed(board: &Board, has_instance: bool) -> bool {
     !has_instance || !board.name.contains('\0')
 }
 
-/// The unit of a sensor; nothing of what is none. In a report it stands after the value.
+/// The unit of a sensor; nothing of what is none. It is among the two series before and after the value, since a sensor
+/// has a label, a value and a unit.
 fn unit<'c>(cells: &'c Cells, slot: usize, path: &str) -> &'c str {
     let Some(sensor) = sensor(path) else { return "" };
-    let is_unit = |place: &usize| {
+    let near = slot.saturating_sub(2)..(slot + 3).min(cells.paths.len());
+    let place = near.into_iter().find(|place| {
         let path = cells.paths.get(*place).and_then(|path| path.strip_suffix("unit"));
         path == Some(sensor)
-    };
-    let place = Some(slot + 1).filter(is_unit).or_else(|| (0..cells.paths.len()).find(is_unit));
+    });
     match place.and_then(|place| cells.cells.get(place)).map(|cell| &cell.value) {
         Some(Value::Text(unit)) => unit,
         _ => "",
