@@ -5,7 +5,8 @@ use std::process::Command;
 
 use proptest::prelude::*;
 use psistats_hub::fleet::{Fleet, Source};
-use psistats_hub::metrics::{Format, Scrape, targets};
+use psistats_hub::metrics::{Format, Scrape, hub, targets};
+use psistats_hub::web::Counters;
 use serde_json::{Value, json};
 use support::project;
 
@@ -74,7 +75,7 @@ fn value(page: &str, name_and_labels: &str) -> f64 {
 
 #[test]
 #[ignore = "needs prometheus and python3-prometheus-client: tests/run"]
-fn promtool_and_the_standards_parser_take_what_real_boards_say() {
+fn promtool_and_the_standards_parser_take_what_real_boards_and_the_hub_say() {
     let (full, golden) = (full(), golden());
     let mut fleet = fleet(golden.iter().map(String::as_str).chain([full.as_str()]));
     take(&mut fleet, Source::Chasar, CHASAR, NOW);
@@ -85,6 +86,10 @@ fn promtool_and_the_standards_parser_take_what_real_boards_say() {
     }
     check(&all(&fleet, Format::Text));
     assert_eq!(count(&all(&fleet, Format::OpenMetrics)), samples(&all(&fleet, Format::Text)).count());
+    let own = |format| hub::page(&fleet, 1, &Counters::default(), format);
+    check(&own(Format::Text));
+    assert_is_whole(&own(Format::Text));
+    assert_eq!(count(&own(Format::OpenMetrics)), samples(&own(Format::Text)).count());
 }
 
 #[test]

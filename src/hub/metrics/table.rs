@@ -1,6 +1,6 @@
 //! From the path of a series to its metric: the names are those that Prometheus' conventions ask for, in base units.
 //!
-//! A series belongs to the first family of [`FAMILIES`] that has a place for its path, and the last one has a place for
+//! A series belongs to the first family of [`FIGURES`] that has a place for its path, and the last one has a place for
 //! every path. No two paths become one metric with the same labels: within a family, the places differ by a label, or
 //! by what the label's value looks like.
 

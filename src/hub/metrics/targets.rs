@@ -6,7 +6,7 @@ use crate::fleet::heard::Source;
 use crate::fleet::{Board, Fleet};
 use crate::metrics::boards::traits;
 
-/// All boards, for a hub that is reached at `authority`: `HOST[:PORT]`.
+/// All boards, for a hub that is reached at `authority`.
 ///
 /// # Errors
 /// None that JSON could have: every key is a text.
