@@ -1,6 +1,7 @@
 //! What the page and the API are answered with, from the fleet and the history.
 
 use std::cell::Cell;
+use std::iter;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -10,15 +11,20 @@ use tokio::sync::oneshot;
 use crate::alerts::Alerts;
 use crate::clock::unix_ms;
 use crate::fleet::Points;
+use crate::fleet::State;
 use crate::fleet::recent::HOUR_MS;
 use crate::history::{self, Counts, Range};
 use crate::intake::Door;
 use crate::intake::amqp::Intake;
 use crate::intake::door::Kept;
-use crate::web::{self, Asked, Audience, Columns, Missing, Span, Tier, View};
+use crate::metrics::{self, Format, Scrape, targets};
+use crate::web::{self, Asked, Audience, Columns, Missing, Pieces, Scraped, Span, Tier, Unscraped, View};
 
 /// The last hour may begin so much earlier: "the last hour" of a question is no longer that of its answer.
 const SLACK_MS: i64 = 60_000;
+
+/// Clients that may read the metrics of all boards at a time: a pair of Prometheus, and another.
+const SCRAPES: usize = 3;
 
 /// What the API asks.
 pub struct Answers {
@@ -27,6 +33,8 @@ pub struct Answers {
     intake: Option<Rc<Intake>>,
     counted: Rc<Cell<web::Counters>>,
     started_ms: i64,
+    /// Each reader of all metrics has one, too.
+    scrapes: Rc<()>,
 }
 
 impl Answers {
@@ -37,7 +45,7 @@ impl Answers {
         intake: Option<Rc<Intake>>,
         counted: Rc<Cell<web::Counters>>,
     ) -> Self {
-        Self { door, alerts, intake, counted, started_ms: unix_ms() }
+        Self { door, alerts, intake, counted, started_ms: unix_ms(), scrapes: Rc::default() }
     }
 
     /// The samples of the last hour.
@@ -107,6 +115,45 @@ impl View for Answers {
             "event_clients": web.event_clients,
             "requests": web.requests,
         }))
+    }
+
+    fn metrics(&self, of: Scraped<'_>, format: Format) -> Result<Pieces, Unscraped> {
+        let fleet = self.door.fleet().borrow();
+        let scrape = match of {
+            Scraped::Hub => {
+                let connections = self.intake.as_ref().map_or(0, |intake| intake.connections());
+                let page = metrics::hub::page(&fleet, connections, &self.counted.get(), format);
+                return Ok(Box::new(iter::once(page.into())));
+            }
+            Scraped::Board(name) => match fleet.board(name).map(|board| board.state) {
+                Some(State::Lost) => return Err(Unscraped::Lost),
+                _ => Scrape::of_board(&fleet, name, format).ok_or(Unscraped::Unknown)?,
+            },
+            Scraped::All if Rc::strong_count(&self.scrapes) > SCRAPES => return Err(Unscraped::Busy),
+            Scraped::All => Scrape::of_all(&fleet, format),
+        };
+        let is_all = of == Scraped::All;
+        let place = is_all.then(|| self.scrapes.clone());
+        Ok(Box::new(Scraping { door: self.door.clone(), scrape, _place: place }))
+    }
+
+    fn targets_json(&self, authority: &str) -> Bytes {
+        targets::json(&self.door.fleet().borrow(), authority).unwrap_or_default().into()
+    }
+}
+
+/// Metrics that a client is taking.
+struct Scraping {
+    door: Rc<Door>,
+    scrape: Scrape,
+    _place: Option<Rc<()>>,
+}
+
+impl Iterator for Scraping {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        self.scrape.next(&self.door.fleet().borrow()).map(Bytes::from)
     }
 }
 

@@ -15,6 +15,7 @@
 //! | [`fleet`] | the state of all boards |
 //! | [`history`] | what every board said, on disk: minutes for two weeks, quarters of an hour for a year |
 //! | [`alerts`] | which boards need somebody, and who is told |
+//! | [`metrics`] | what the boards say, for Prometheus |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
 //! | `top` | the wall in a terminal, which asks a hub's API |
@@ -44,6 +45,7 @@ mod intake;
 pub mod history;
 mod listeners;
 mod logger;
+pub mod metrics;
 pub mod relay;
 mod reload;
 mod run;

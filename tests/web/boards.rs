@@ -1,7 +1,9 @@
 //! A view of boards that are made up.
 
 use bytes::Bytes;
-use psistats_hub::web::{Asked, Audience, Columns, Missing, Span, Tier, View};
+use psistats_hub::web::{
+    Asked, Audience, Columns, Format, Missing, Pieces, Scraped, Span, Tier, Unscraped, View,
+};
 use serde_json::{Value, json};
 
 /// Two boards; a larger fleet, where `padding` says so.
@@ -84,6 +86,24 @@ impl View for Boards {
             "connections": 2, "reports": 86_400, "late": 0, "duplicates": 1, "malformed": 0, "refused_boards": 0,
             "refused_series": 0, "event_clients": 1, "requests": 3, "further": 4,
         }))
+    }
+
+    fn metrics(&self, of: Scraped<'_>, format: Format) -> Result<Pieces, Unscraped> {
+        match of {
+            Scraped::Board("pi-lost") => Err(Unscraped::Lost),
+            Scraped::Board(name) if name != "pi-1" => Err(Unscraped::Unknown),
+            _ => {
+                Ok(Box::new([format!("# {of:?}\n"), format!("# {format:?}\n")].into_iter().map(Bytes::from)))
+            }
+        }
+    }
+
+    fn targets_json(&self, authority: &str) -> Bytes {
+        let labels = json!({
+            "__metrics_path__": "/metrics", "__param_host": "pi-1", "instance": "pi-1",
+            "__meta_psistats_source": "amqp", "__meta_psistats_tag_site": "garage",
+        });
+        bytes(&json!([{"targets": [authority], "labels": labels}]))
     }
 }
 

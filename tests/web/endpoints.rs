@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::client::{Answer, answers, ask, curl, get};
 use crate::server::Server;
 
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 9] = [
     "/",
     "/healthz",
     "/api/v1/openapi.json",
@@ -14,6 +14,7 @@ const TARGETS: [&str; 8] = [
     "/api/v1/hosts/pi-1",
     "/api/v1/hosts/pi-1/history?series=cpu&from=1000&to=1060&points=3",
     "/api/v1/series/cpu",
+    "/sd",
 ];
 
 #[test]
@@ -85,6 +86,41 @@ fn a_history_that_is_not_there_says_what_is_missing() {
     let missing = "pi-1 has no series called x".to_owned();
     assert_eq!(error("/api/v1/hosts/pi-1/history?series=x"), (404, missing));
     assert_eq!(error("/api/v1/hosts/pi-1/history"), (400, "expected series=NAME".to_owned()));
+}
+
+#[test]
+fn metrics_are_the_hubs_one_boards_or_all_in_the_format_that_is_asked_for() {
+    let server = Server::start();
+    let kind = |accept: &str| {
+        let accept = format!("Accept: {accept}");
+        curl(server.address, "/metrics/all", &["--header", &accept, "--write-out", "%{content_type}"])
+    };
+    assert_eq!(kind("*/*"), "# All\n# Text\ntext/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        kind("application/openmetrics-text;version=1.0.0,text/plain;q=0.5"),
+        "# All\n# OpenMetrics\napplication/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    assert_eq!(curl(server.address, "/metrics", &[]), "# Hub\n# Text\n");
+    assert_eq!(curl(server.address, "/metrics?host=pi-1", &[]), "# Board(\"pi-1\")\n# Text\n");
+    let error = |target: &str| {
+        let response = get(server.address, target);
+        (response.status, response.error())
+    };
+    assert_eq!(error("/metrics?host=pi-2"), (404, "no board is called pi-2".to_owned()));
+    assert_eq!(error("/metrics?host="), (404, "no board is called ".to_owned()));
+    let lost = "pi-lost is not heard: it has no metrics now".to_owned();
+    assert_eq!(error("/metrics?host=pi-lost"), (503, lost));
+    for target in ["/metrics?name=pi-1", "/metrics/all?host=pi-1", "/sd?host=pi-1"] {
+        assert_eq!(error(target).0, 400, "{target}");
+    }
+}
+
+#[test]
+fn targets_are_at_the_address_that_the_hub_was_asked_at() {
+    let server = Server::start();
+    let targets = get(server.address, "/sd").json();
+    assert_eq!(targets[0]["targets"], json!([server.address.to_string()]));
+    assert_eq!(targets[0]["labels"]["__param_host"], "pi-1");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::boards::Boards;
-use crate::client::{Answer, answer, ask, connect, curl, get, read_until};
+use crate::client::{Answer, answer, ask, connect, curl, get, read_to_end, read_until};
 use crate::server::Server;
 use psistats_hub::web::auth::{Hash, Scope, Token, Tokens};
 use psistats_hub::web::store::Store;
@@ -103,6 +103,28 @@ fn beyond_loopback_all_that_boards_say_needs_a_token_and_the_pages_files_need_no
         assert_eq!(refused.status, 403);
         assert!(refused.error().starts_with("this token lacks the scope read"));
     }
+}
+
+#[test]
+fn metrics_and_targets_need_a_token_of_their_own_scope_and_it_reads_nothing_else() {
+    let hub = Hub::start(true);
+    for target in ["/metrics", "/metrics?host=pi-1", "/metrics/all", "/sd"] {
+        for (header, status) in [
+            ("X: x", 401),
+            ("Authorization: Bearer m", 200),
+            ("Authorization: Bearer a", 200),
+            ("Authorization: Bearer r", 403),
+            ("Authorization: Bearer p", 403),
+            ("Cookie: psistats-hub=p", 401),
+        ] {
+            let request = format!("GET {target} HTTP/1.0\r\nHost: {}\r\n{header}\r\n\r\n", hub.address);
+            let mut stream = connect(hub.address);
+            stream.write_all(request.as_bytes()).unwrap();
+            let answer = Answer::of_head(&read_to_end(&mut stream));
+            assert_eq!(answer.status, status, "{target} {header}");
+        }
+    }
+    assert_eq!(hub.ask("/api/v1/hosts", "Authorization: Bearer m").status, 403);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::boards::host;
-use crate::client::{Answer, ask, events, get, read_until};
+use crate::client::{Answer, ask, curl, events, get, read_until};
 use crate::server::Server;
 use support::openapi::problems;
 
@@ -39,11 +39,28 @@ fn every_answer_is_as_the_document_says() {
         ("/api/v1/series/{series}", "/api/v1/series/cpu"),
         ("/api/v1/series/{series}", "/api/v1/series/x"),
         ("/api/v1/events", "/api/v1/events?x"),
+        ("/metrics", "/metrics?host=pi-9"),
+        ("/metrics", "/metrics?host=pi-lost"),
+        ("/metrics", "/metrics?x"),
+        ("/metrics/all", "/metrics/all?x"),
+        ("/sd", "/sd"),
+        ("/sd", "/sd?x"),
     ] {
         answers.push(of(path, &get(server.address, target)));
     }
     let target = "/api/v1/hosts/pi-1/history?series=cpu&points=5";
     answers.push(of(history, &ask(server.address, "GET", target, &["Accept: text/csv"])));
+    for path in ["/metrics", "/metrics/all"] {
+        for kind in ["text/plain", "application/openmetrics-text"] {
+            let text = curl(
+                server.address,
+                path,
+                &["--header", &format!("Accept: {kind}"), "--write-out", "%{content_type}"],
+            );
+            let (body, kind) = text.rsplit_once('\n').unwrap();
+            answers.push(json!({"path": path, "status": 200, "type": kind, "body": body}));
+        }
+    }
     answers.push(of("/api/v1/hosts", &ask(server.address, "POST", "/api/v1/hosts", &[])));
     let text = read_until(&mut events(server.address), "}\n\n");
     let (head, event) = text.split_once("\r\n\r\nevent: snapshot\ndata: ").unwrap();

@@ -300,9 +300,14 @@ impl Fleet {
         true
     }
 
+    /// Where among [`Self::boards`] the board of a name is. It stays there, unless a board is forgotten.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
     /// The board of a name.
     pub fn board(&self, name: &str) -> Option<&Board> {
-        self.boards.get(*self.index.get(name)?)
+        self.boards.get(self.place(name)?)
     }
 
     /// All boards.

@@ -136,6 +136,9 @@ pub struct Roster {
     pub reports: u64,
     /// Numbers that have not come.
     pub lost: u64,
+    /// Numbers that were among the lost, and came after all.
+    #[serde(default)]
+    pub recovered: u64,
     /// Reports that came again.
     pub duplicates: u64,
     /// Reports that came after newer ones.
@@ -179,7 +182,9 @@ impl Roster {
             self.alternate(now_ms);
         }
         let Some(mut run) = self.runs.remove(place) else { return turn };
-        self.lost = add(self.lost, run.note(id.number));
+        let change = run.note(id.number);
+        self.recovered += u64::from(change < 0);
+        self.lost = add(self.lost, change);
         run.peer = peer.or(run.peer);
         // A late report of an earlier run does not make it the present one.
         let place = if turn == Turn::New { self.runs.len() } else { place };

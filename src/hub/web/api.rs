@@ -9,8 +9,8 @@ use hyper::{Response, StatusCode};
 
 use super::auth::Scope;
 use super::history::{self, Missing};
-use super::reply::{self, Body, CSV, TEXT};
-use super::{Audience, Shared, assets, login, query};
+use super::reply::{self, Body, CSV, METRICS, OPEN_METRICS, TEXT};
+use super::{Audience, Format, Scraped, Shared, Unscraped, accept, assets, login, query};
 
 /// Characters of a name that an answer repeats.
 const REPEATED: usize = 160;
@@ -21,6 +21,9 @@ pub const LOGIN: &str = "/api/v1/login";
 /// What a token has to be for, to read that path; `None` where none is asked for. The page's files are the same for
 /// everybody, and it is they that say how to log in.
 pub fn scope(path: &str) -> Option<Scope> {
+    if ["/metrics", "/metrics/all", "/sd"].contains(&path) {
+        return Some(Scope::Metrics);
+    }
     let is_free = path == LOGIN || path == assets::DOCUMENT || !path.starts_with("/api/");
     (!is_free).then_some(Scope::Read)
 }
@@ -41,6 +44,9 @@ enum Endpoint<'a> {
     Alerts,
     Events,
     Login,
+    Metrics,
+    AllMetrics,
+    Targets,
 }
 
 impl<'a> Endpoint<'a> {
@@ -50,7 +56,13 @@ impl<'a> Endpoint<'a> {
     /// A name is not encoded as it should be.
     fn of(path: &'a str) -> Result<Option<Self>, &'static str> {
         let Some(rest) = path.strip_prefix("/api/v1/") else {
-            return Ok((path == "/healthz").then_some(Self::Health));
+            return Ok(match path {
+                "/healthz" => Some(Self::Health),
+                "/metrics" => Some(Self::Metrics),
+                "/metrics/all" => Some(Self::AllMetrics),
+                "/sd" => Some(Self::Targets),
+                _ => None,
+            });
         };
         let (room, name) = match rest.split_once('/') {
             Some((room, name)) => (room, Some(name).filter(|name| !name.is_empty())),
@@ -87,6 +99,14 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
     let endpoint = Endpoint::of(path).map_err(|why| bad(why.into()))?;
     match endpoint {
         Some(Endpoint::History(name)) => return history(shared, head, &name).await,
+        Some(Endpoint::Metrics) => {
+            let [board] = query::parse(query, ["host"]).map_err(bad)?;
+            return metrics(shared, head, board.as_deref().map_or(Scraped::Hub, Scraped::Board));
+        }
+        Some(Endpoint::AllMetrics) => {
+            query::parse(query, []).map_err(bad)?;
+            return metrics(shared, head, Scraped::All);
+        }
         Some(Endpoint::Login) => {
             query::parse(query, []).map_err(bad)?;
             return Ok(login::answer(shared, head).await);
@@ -96,7 +116,9 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
     let unknown = || not_found("there is nothing here: /api/v1/openapi.json describes what there is".into());
     let asset = shared.assets.response(path, &head.headers);
     let answered = match endpoint {
-        None | Some(Endpoint::History(_) | Endpoint::Login) => asset.ok_or_else(unknown)?,
+        None | Some(Endpoint::History(_) | Endpoint::Login | Endpoint::Metrics | Endpoint::AllMetrics) => {
+            asset.ok_or_else(unknown)?
+        }
         Some(Endpoint::Health) => reply::whole(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
         Some(Endpoint::Hub) => reply::json(shared.view.hub_json()),
         Some(Endpoint::Alerts) => reply::json(shared.view.alerts_json()),
@@ -109,6 +131,11 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
             reply::json(shared.view.series_json(&name).ok_or_else(none)?)
         }
         Some(Endpoint::Events) => events(shared, audience),
+        Some(Endpoint::Targets) => {
+            // The guard has seen that there is one.
+            let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            reply::json(shared.view.targets_json(host.unwrap_or("localhost")))
+        }
     };
     query::parse(query, []).map_err(bad)?;
     Ok(answered)
@@ -123,12 +150,35 @@ async fn history(shared: &Shared, head: &Parts, name: &str) -> Result<Response<B
             (StatusCode::SERVICE_UNAVAILABLE, "the disk is busy: ask again in some seconds".into())
         }
     })?;
-    let accept = head.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let mut response = if accept.is_some_and(history::is_csv) {
+    let mut response = if accept::prefers(&head.headers, "text/csv", "application/json") {
         reply::whole(StatusCode::OK, CSV, history::csv(&columns))
     } else {
         reply::json(history::json(&series, &columns))
     };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+    Ok(response)
+}
+
+fn metrics(shared: &Shared, head: &Parts, of: Scraped<'_>) -> Result<Response<Body>, Refusal> {
+    let (format, kind) = match accept::prefers(&head.headers, "application/openmetrics-text", "text/plain") {
+        true => (Format::OpenMetrics, OPEN_METRICS),
+        false => (Format::Text, METRICS),
+    };
+    let pieces = shared.view.metrics(of, format).map_err(|unscraped| {
+        let name = if let Scraped::Board(name) = of { name } else { "" };
+        match unscraped {
+            Unscraped::Unknown => no_board(name),
+            Unscraped::Lost => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("{} is not heard: it has no metrics now", cut(name)),
+            ),
+            Unscraped::Busy => {
+                let why = "too many others are reading these metrics: ask again in some seconds";
+                (StatusCode::SERVICE_UNAVAILABLE, why.into())
+            }
+        }
+    })?;
+    let mut response = reply::pieces(kind, pieces);
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     Ok(response)
 }

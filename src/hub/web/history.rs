@@ -145,23 +145,6 @@ pub fn csv(columns: &Columns) -> Bytes {
     out.into()
 }
 
-/// Whether `accept` would rather have CSV than JSON (RFC 9110 §12.5.1).
-pub fn is_csv(accept: &str) -> bool {
-    let mut weights = [None; 2];
-    for range in accept.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or("");
-        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f64>);
-        for (known, best) in ["text/csv", "application/json"].into_iter().zip(&mut weights) {
-            if kind.eq_ignore_ascii_case(known) {
-                *best = weight.clone().ok();
-            }
-        }
-    }
-    let [csv, json] = weights;
-    csv.is_some_and(|csv| csv > 0.0 && csv >= json.unwrap_or(0.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,20 +180,6 @@ mod tests {
             ("series=a&from=1&untill=2", "unknown parameter: expected series, from, to, points"),
         ] {
             assert_eq!(asked(Some(query)).unwrap_err(), expected, "{query}");
-        }
-    }
-
-    #[test]
-    fn csv_is_given_where_it_is_named_and_not_less_wanted() {
-        for accept in
-            ["text/csv", "Text/CSV; q=0.5", "application/json;q=0.9, text/csv", "text/csv, */*;q=0.1"]
-        {
-            assert!(is_csv(accept), "{accept}");
-        }
-        for accept in
-            ["", "*/*", "text/*", "text/csv;q=0", "text/csv;q=x", "text/csv;q=0.5,application/json", "csv"]
-        {
-            assert!(!is_csv(accept), "{accept}");
         }
     }
 

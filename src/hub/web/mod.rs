@@ -9,6 +9,7 @@
 //! | [`store`] | the file that has them |
 //! | `login` | a one-time link becomes a browser's cookie |
 //! | `api` | from a path and a query to an answer |
+//! | `accept` | which form of an answer a client would rather have |
 //! | `query` | percent-encoding, and parameters with their bounds |
 //! | `history` | a history as JSON or CSV |
 //! | `events` | server-sent events: one encoded frame for all clients |
@@ -18,6 +19,7 @@
 //! Everything runs in tasks of one current-thread runtime ([`tokio::task::LocalSet`]). What is served comes from a
 //! [`View`], whose methods do not block; that which may have to wait for the disk gives a future.
 
+mod accept;
 mod api;
 mod assets;
 pub mod auth;
@@ -48,9 +50,35 @@ pub use self::history::{Columns, Missing, Span, Tier};
 use self::listener::Places;
 use self::store::Store;
 pub use crate::fleet::Audience;
+pub use crate::metrics::Format;
 
 /// An answer that may take its time.
 pub type Asked<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// An answer that is made as a client takes it.
+pub type Pieces = Box<dyn Iterator<Item = Bytes>>;
+
+/// Whose metrics are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scraped<'a> {
+    /// The hub's own.
+    Hub,
+    /// One board's.
+    Board(&'a str),
+    /// Those of all boards.
+    All,
+}
+
+/// Why there are no metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unscraped {
+    /// No board has that name.
+    Unknown,
+    /// The board is not heard.
+    Lost,
+    /// Too many others are reading those of all boards.
+    Busy,
+}
 
 /// What the API serves. The JSON is as src/hub/web/openapi.json describes it.
 pub trait View {
@@ -75,6 +103,15 @@ pub trait View {
 
     /// `GET /api/v1/hub`: the hub's own counters.
     fn hub_json(&self) -> Bytes;
+
+    /// `GET /metrics` and `GET /metrics/all`.
+    ///
+    /// # Errors
+    /// There are none now.
+    fn metrics(&self, of: Scraped<'_>, format: Format) -> Result<Pieces, Unscraped>;
+
+    /// `GET /sd`: all boards as targets of a hub that is reached at `authority`.
+    fn targets_json(&self, authority: &str) -> Bytes;
 }
 
 /// What bounds the clients.

@@ -9,11 +9,15 @@ use hyper::body::{Body as HyperBody, Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use super::Pieces;
 use super::events::Stream;
 
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+pub const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 pub const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// The page's own files, from here alone, and none of its text becomes markup: what boards say is never code. The empty
@@ -39,6 +43,8 @@ pub enum Body {
     Empty,
     /// All of it.
     Whole(Bytes),
+    /// What is made as it is taken.
+    Pieces(Pieces),
     /// Server-sent events without end.
     Events(Stream),
 }
@@ -58,6 +64,7 @@ impl HyperBody for Body {
                 *self = Self::Empty;
                 Some(bytes)
             }
+            Self::Pieces(pieces) => pieces.next(),
             Self::Events(stream) => match stream.poll_next(cx) {
                 Poll::Ready(bytes) => bytes,
                 Poll::Pending => return Poll::Pending,
@@ -74,7 +81,7 @@ impl HyperBody for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Events(_) => SizeHint::default(),
+            Self::Pieces(_) | Self::Events(_) => SizeHint::default(),
         }
     }
 }
@@ -122,6 +129,11 @@ pub fn events(stream: Stream) -> Response<Body> {
         .headers_mut()
         .insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
+}
+
+/// What is made as it is taken.
+pub fn pieces(kind: HeaderValue, pieces: Pieces) -> Response<Body> {
+    headed(StatusCode::OK, kind, Body::Pieces(pieces))
 }
 
 /// A response that nobody keeps, with the headers that all have.
