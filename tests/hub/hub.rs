@@ -19,9 +19,10 @@ use support::agent::Agent;
 use support::process::Process;
 use support::reports::Counters;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_psistats-hub");
+
 fn run(config: &Path) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
-    Process::start(command.arg("--config").arg(config))
+    Process::start(Command::new(PROGRAM).arg("--config").arg(config))
 }
 
 /// A hub with ports and a folder of its own.
@@ -41,6 +42,29 @@ impl Hub {
     }
 
     pub fn at(page: u16, amqp: u16, chasar: u16, publish: u16, more: &str) -> Self {
+        Self::by(run, [page, amqp, chasar, publish], more)
+    }
+
+    /// With its data on a disk of 64 MiB, which [`Self::disk`] leads to.
+    pub fn on_a_small_disk() -> Self {
+        let run = |config: &Path| {
+            let data = config.with_file_name("data");
+            std::fs::create_dir(&data).unwrap();
+            let script = format!("mount -t tmpfs -o size=64m none '{}' && exec \"$0\" \"$@\"", data.display());
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "sh", "-c", &script, PROGRAM, "--config"]);
+            Process::start(command.arg(config))
+        };
+        Self::by(run, [(); 4].map(|()| free_port()), "self=no")
+    }
+
+    /// Where its history is, as it sees that.
+    pub fn disk(&self) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.process.pid()));
+        root.join(self.data().strip_prefix("/").unwrap())
+    }
+
+    fn by(run: impl FnOnce(&Path) -> Process, [page, amqp, chasar, publish]: [u16; 4], more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "[hub]\nlisten=127.0.0.1:{page}\namqp=127.0.0.1:{amqp}\nchasar=127.0.0.1:{chasar}\ndata={}\n{more}\n\
@@ -78,7 +102,7 @@ impl Hub {
 
     /// A new token, which it takes over soon.
     pub fn token(&self, name: &str) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+        let mut command = Command::new(PROGRAM);
         command.arg("--config").arg(self.folder.path().join("psistats-hub.conf"));
         let output = command.args(["token", "add", name]).output().unwrap();
         assert!(output.status.success(), "{output:?}");

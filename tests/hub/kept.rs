@@ -11,6 +11,7 @@ use support::agent::{Agent, Config};
 use support::master::python;
 use support::process::Process;
 use support::project::program;
+use support::reports::Counters;
 
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
@@ -113,6 +114,44 @@ fn an_outage_of_the_hub_is_filled_by_what_the_boards_kept() {
     // To the millisecond: AMQP's timestamp is one of whole seconds.
     assert!(t.len() >= 30 && t.windows(2).all(|pair| pair[1] - pair[0] < 2.0), "{t:?}");
     assert!(t.iter().any(|t| t.fract() != 0.0), "{t:?}");
+}
+
+#[test]
+#[ignore = "needs root and python3-pika: tests/run"]
+fn while_the_disk_is_full_nothing_is_confirmed_boards_are_asked_to_wait_and_afterwards_nothing_is_missing() {
+    let hub = Hub::on_a_small_disk();
+    let mut agent = Agent::start(&Config::new(hub.amqp, "/").set("app", "primary_timer", "0.25"), &[]);
+    hub.wait_for(&own_name(), |board| board["reports"].as_u64() >= Some(4));
+    let filler = hub.disk().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    std::io::copy(&mut std::io::repeat(7), &mut file).unwrap_err();
+    drop(file);
+    // What fills the room that is left, and then the memory. It waits when it is asked to.
+    let flood = python(&format!(
+        "import pika, random
+p = pika.ConnectionParameters('127.0.0.1', {}, credentials=pika.PlainCredentials('guest', 'guest'))
+connection = pika.BlockingConnection(p)
+c = connection.channel()
+bodies = [json.dumps({{'hostname': 'flood', **{{'k%d' % n: random.random() for n in range(400)}}}}) for _ in range(50)]
+while True:
+    for body in bodies: c.basic_publish('', 'x', body)
+    connection.process_data_events(0)",
+        hub.amqp
+    ));
+    hub.process.wait_for_line("cannot write to the history's journal", PATIENCE);
+    hub.process.wait_for_line("the disk does not keep up", PATIENCE);
+    agent.wait_for_line("accepts no reports", PATIENCE);
+    drop(flood);
+    std::fs::remove_file(&filler).unwrap();
+    hub.process.wait_for_line("the history's journal works again", PATIENCE);
+    hub.process.wait_for_line("the disk keeps up with the reports again", PATIENCE);
+    let seen = Counters::wait_for(&agent, |_| true);
+    Counters::wait_for(&agent, |counters| counters.confirmed > seen.sampled);
+    assert!(agent.stop().success());
+    let counters = Counters::last(&agent.lines()).unwrap();
+    let board = hub.json(&format!("/api/v1/hosts/{}", own_name()));
+    assert_eq!((counters.dropped, &board["lost"]), (0, &0.into()), "{counters:?}");
+    assert!(board["reports"].as_u64() >= Some(counters.confirmed), "{board}, {counters:?}");
 }
 
 #[test]

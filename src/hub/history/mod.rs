@@ -105,7 +105,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 2 << 30, boards: 16_384, series: 65_536, waiting: 1 << 20, slots: 8 << 20 }
+        Self { bytes: 2 << 30, boards: 16_384, series: 65_536, waiting: 1 << 18, slots: 8 << 20 }
     }
 }
 
