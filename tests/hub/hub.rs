@@ -50,7 +50,8 @@ impl Hub {
         let run = |config: &Path| {
             let data = config.with_file_name("data");
             std::fs::create_dir(&data).unwrap();
-            let script = format!("mount -t tmpfs -o size=64m none '{}' && exec \"$0\" \"$@\"", data.display());
+            let script =
+                format!("mount -t tmpfs -o size=64m none '{}' && exec \"$0\" \"$@\"", data.display());
             let mut command = Command::new("unshare");
             command.args(["--mount", "sh", "-c", &script, PROGRAM, "--config"]);
             Process::start(command.arg(config))
