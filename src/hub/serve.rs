@@ -32,7 +32,7 @@ use crate::intake::{Door, chasar, own, rabbitmq};
 use crate::listeners::{listen, local_addresses};
 use crate::relay::{Listeners, Relay};
 use crate::reload::Running;
-use crate::settings::{Addresses, Hub, Settings};
+use crate::settings::{Addresses, Clients, Hub, Settings};
 use crate::signals::{self, Asked, Signals};
 use crate::web::{self, Web};
 use psistats_host::conf::chasar::Chasar;
@@ -72,9 +72,10 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     });
 
     // Boards and client nodes share what the browsers leave.
-    let room = (room.saturating_sub(RESERVED) / 2).max(64);
-    let intake = boards(&hub, door.clone(), room);
-    let mut relay = relay(&hub, chasar, door.clone(), room);
+    let room = room.saturating_sub(RESERVED).max(128);
+    let of_client_nodes = if hub.chasar == Clients::None { 0 } else { room / 4 };
+    let intake = boards(&hub, door.clone(), room - of_client_nodes);
+    let mut relay = relay(&hub, chasar, door.clone(), of_client_nodes);
     let rabbitmq = rabbitmq.map(|settings| rabbitmq::Intake::start(settings, door.clone())).transpose()?;
     if hub.own {
         let door = door.clone();
