@@ -6,7 +6,7 @@
 //! ```text
 //!  take() --> fleet
 //!    |
-//!    +--> batch --every 50 ms--> Keeper's thread --commit, at most twice a second--> Standing
+//!    +--> batch --every 150 ms--> Keeper's thread --commit, at most twice a second--> Standing
 //! ```
 
 use std::cell::RefCell;
@@ -27,7 +27,7 @@ use crate::fleet::{Bounds, Fleet, Heard, MessageId, Turn};
 use crate::history::{Batch, Counts, Found, History, Keeper, Limits, Question, Report};
 
 /// From a batch's first report to the moment when it goes to the disk's thread.
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER: Duration = Duration::from_millis(150);
 /// Batches that wait for the disk's thread. It takes them at once but for the time of a commit.
 const WAITING: usize = 64;
 /// Reports that wait where the disk takes nothing. Beyond, none is taken.
