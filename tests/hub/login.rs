@@ -290,10 +290,10 @@ fn guest_may_publish_from_this_machine_alone_and_others_with_user_and_pass() {
     let _there = Agent::start(&beyond.set("server", "user", "boards").set("server", "pass", "secret"), &[]);
     // Of the one that was refused, lines may still come.
     let is_it = |line: &String| line.contains("board at 192.0.2.1:") && line.ends_with(": connected");
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     while !hub.process.lines().iter().any(is_it) {
-        assert!(std::time::Instant::now() < deadline, "{:#?}", hub.process.lines());
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(Instant::now() < deadline, "{:#?}", hub.process.lines());
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
