@@ -209,3 +209,8 @@ pub fn assert_complete(hub: &Hub, confirmed: &[u64]) {
     }
     println!("{sum} reports of {} boards: none lost, none twice; opened in {opened:?}", confirmed.len());
 }
+
+/// How often or how many, by an environment variable.
+pub fn number(name: &str, usual: u32) -> u32 {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::hub::{Hub, assert_complete, end, own_name};
+use crate::hub::{Hub, assert_complete, end, number, own_name};
 use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::master::python;
@@ -162,12 +162,7 @@ fn a_folder_is_for_one_hub_alone() {
     assert_eq!(second.wait(PATIENCE).code(), Some(1));
 }
 
-/// So often the hub is killed, and so many agents publish: `PSISTATS_TEST_KILLS=100 PSISTATS_TEST_AGENTS=50` is what the
-/// README tells of.
-fn number(name: &str, usual: u32) -> u32 {
-    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
-}
-
+/// `PSISTATS_TEST_KILLS=100 PSISTATS_TEST_AGENTS=50` is what was recorded.
 #[test]
 fn however_often_the_hub_is_killed_each_report_is_in_its_history_once() {
     let mut hub = Hub::start("self=no\nchasar=no");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::hub::{Hub, assert_complete, end};
+use crate::hub::{Hub, assert_complete, end, number};
 use crate::master::free_port;
 use support::PATIENCE;
 use support::agent::{Agent, Config};
@@ -52,10 +52,6 @@ print('confirmed')"
     process
 }
 
-fn number(name: &str, usual: u32) -> u32 {
-    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
-}
-
 fn reports(hub: &Hub) -> u64 {
     hub.json("/api/v1/hub")["reports"].as_u64().unwrap()
 }
@@ -95,7 +91,7 @@ fn reports_that_wait_in_the_queue_while_the_hub_is_stopped_are_all_there_afterwa
     stop(agents, &mut hub, &broker, &vhost);
 }
 
-/// `PSISTATS_TEST_BROKER_KILLS=20` is what the README tells of.
+/// `PSISTATS_TEST_BROKER_KILLS=20` is what was recorded.
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
 fn however_often_the_broker_is_killed_what_it_confirmed_is_in_the_history_once() {
