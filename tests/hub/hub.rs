@@ -45,13 +45,13 @@ impl Hub {
         Self::by(run, [page, amqp, chasar, publish], more)
     }
 
-    /// With its data on a disk of 64 MiB, which [`Self::disk`] leads to.
+    /// With its data on a disk of 256 MiB, which [`Self::disk`] leads to.
     pub fn on_a_small_disk() -> Self {
         let run = |config: &Path| {
             let data = config.with_file_name("data");
             std::fs::create_dir(&data).unwrap();
             let script =
-                format!("mount -t tmpfs -o size=64m none '{}' && exec \"$0\" \"$@\"", data.display());
+                format!("mount -t tmpfs -o size=256m none '{}' && exec \"$0\" \"$@\"", data.display());
             let mut command = Command::new("unshare");
             command.args(["--mount", "sh", "-c", &script, PROGRAM, "--config"]);
             Process::start(command.arg(config))
