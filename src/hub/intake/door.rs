@@ -1,7 +1,7 @@
 //! The door that every report comes through, whatever its way: into the fleet, and into the history.
 //!
-//! A report is taken once, and gets a [`Ticket`]. It may be confirmed to its sender once the ticket is one that [`Standing::keeps`]:
-//! then it is on the disk. Where there is no history, that is at once.
+//! A report is taken once, and gets a [`Ticket`]. It may be confirmed to its sender once the ticket is one that
+//! [`Standing::keeps`]: then it is on the disk. Where there is no history, that is at once.
 //!
 //! ```text
 //!  take() --> fleet
@@ -98,6 +98,13 @@ pub struct Door {
 struct Archive {
     keeper: Keeper,
     batch: Batch,
+}
+
+impl Archive {
+    /// Whether the batch is to go to the disk's thread: with reports, or for one who waits for those before.
+    fn is_due(&self) -> bool {
+        !self.batch.reports.is_empty() || self.batch.is_awaited
+    }
 }
 
 impl Door {
@@ -200,23 +207,28 @@ impl Door {
         if archive.batch.reports.len() >= MOST {
             return Err(Full);
         }
+        let was_due = archive.is_due();
         let mut fleet = self.fleet.borrow_mut();
         if let Ok(taken) = fleet.take(heard, unix_ms())
             && taken.turn != Turn::Duplicate
         {
-            archive.batch.is_awaited |= is_awaited;
             archive.batch.reports.push(Report {
                 board: taken.name.clone(),
                 time_ms: taken.at_ms,
                 id: heard.id.map(MessageId::to_bytes).unwrap_or_default(),
                 samples: taken.samples().map(|(_, path, value)| (path.clone(), value)).collect(),
             });
-            if archive.batch.reports.len() == 1 {
-                self.filled.notify_one();
-            }
         }
-        // Where the batch is empty, this one, or that which it repeats, is in the batch before.
-        Ok(Ticket(archive.keeper.next() - u64::from(archive.batch.reports.is_empty())))
+        let (last, next) = (archive.keeper.next() - 1, archive.keeper.next());
+        // What it repeats may be on its way to the disk still, in a batch that nobody has waited for so far.
+        if archive.batch.reports.is_empty() && last <= self.kept.borrow().batch {
+            return Ok(Ticket(last));
+        }
+        archive.batch.is_awaited |= is_awaited;
+        if !was_due && archive.is_due() {
+            self.filled.notify_one();
+        }
+        Ok(Ticket(next))
     }
 
     /// Hands what was taken to the disk's thread, without end.
@@ -234,10 +246,11 @@ impl Door {
 
     fn flush(&self) -> bool {
         let Some(archive) = &self.archive else { return true };
-        let Archive { keeper, batch } = &mut *archive.borrow_mut();
-        if batch.reports.is_empty() {
+        let archive = &mut *archive.borrow_mut();
+        if !archive.is_due() {
             return true;
         }
+        let Archive { keeper, batch } = archive;
         let kept = keeper.keep(mem::take(batch));
         kept.map_err(|refused| *batch = refused).is_ok()
     }
