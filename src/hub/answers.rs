@@ -48,6 +48,11 @@ impl Answers {
         Self { door, alerts, intake, counted, started_ms: unix_ms(), scrapes: Rc::default() }
     }
 
+    /// Connections of boards.
+    fn connections(&self) -> usize {
+        self.intake.as_ref().map_or(0, |intake| intake.connections())
+    }
+
     /// The samples of the last hour.
     fn recent(&self, name: &str, series: &str, span: Span) -> Result<Columns, Missing> {
         let fleet = self.door.fleet().borrow();
@@ -105,7 +110,7 @@ impl View for Answers {
             "recent_bytes": fleet.bytes(),
             "history_bytes": kept.map(|kept| kept.bytes),
             "history_left_out": left_out,
-            "connections": self.intake.as_ref().map_or(0, |intake| intake.connections()),
+            "connections": self.connections(),
             "reports": counters.reports,
             "late": counters.late,
             "duplicates": counters.duplicates,
@@ -121,8 +126,7 @@ impl View for Answers {
         let fleet = self.door.fleet().borrow();
         let scrape = match of {
             Scraped::Hub => {
-                let connections = self.intake.as_ref().map_or(0, |intake| intake.connections());
-                let page = metrics::hub::page(&fleet, connections, &self.counted.get(), format);
+                let page = metrics::hub::page(&fleet, self.connections(), &self.counted.get(), format);
                 return Ok(Box::new(iter::once(page.into())));
             }
             Scraped::Board(name) => match fleet.board(name).map(|board| board.state) {

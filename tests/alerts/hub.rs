@@ -11,7 +11,6 @@ use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::master::python;
 use support::process::Process;
-use support::project::program;
 use tempfile::TempDir;
 
 /// Temperature at once, and loss as soon as the wall shows it.
@@ -145,13 +144,7 @@ fn a_webhook_gets_what_is_raised_and_what_is_over_with_a_restart_of_the_hub_in_b
 fn an_agent_that_is_killed_is_told_as_lost_and_then_as_heard_again() {
     let receiver = crate::receivers::Receiver::start(&[]);
     let hub = Hub::start(&format!("[notify:hook]\ntype=webhook\nurl={}\n", receiver.url("/")));
-    let start = || {
-        let mut command = Command::new("unshare");
-        command
-            .args(["--uts", "sh", "-c", "hostname pi-lost && exec \"$0\" \"$@\""])
-            .arg(program("psistats"));
-        Agent::start_by(&mut command, &Config::new(hub.amqp, "/"), &[])
-    };
+    let start = || Agent::on_board("pi-lost", &Config::new(hub.amqp, "/"));
     let agent = start();
     hub.wait_for("/api/v1/hosts", |hosts| hosts["hosts"][0]["name"] == "pi-lost");
     drop(agent);

@@ -1,6 +1,5 @@
 //! What the hub confirms outlives it: a stop, a kill, and an outage during which boards keep their reports.
 
-use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -10,7 +9,6 @@ use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::master::python;
 use support::process::Process;
-use support::project::program;
 use support::reports::Counters;
 
 fn now_ms() -> i64 {
@@ -167,18 +165,8 @@ fn a_folder_is_for_one_hub_alone() {
 fn however_often_the_hub_is_killed_each_report_is_in_its_history_once() {
     let mut hub = Hub::start("self=no\nchasar=no");
     let (kills, count) = (number("PSISTATS_TEST_KILLS", 6), number("PSISTATS_TEST_AGENTS", 8));
-    let agents: Vec<_> = (0..count)
-        .map(|n| {
-            let named = format!("hostname pi-{n} && exec \"$0\" \"$@\"");
-            let mut command = Command::new("unshare");
-            command.args(["--uts", "sh", "-c", &named]).arg(program("psistats"));
-            Agent::start_by(
-                &mut command,
-                &Config::new(hub.amqp, "/").set("app", "primary_timer", "0.25"),
-                &[],
-            )
-        })
-        .collect();
+    let config = Config::new(hub.amqp, "/").set("app", "primary_timer", "0.25");
+    let agents: Vec<_> = (0..count).map(|n| Agent::on_board(&format!("pi-{n}"), &config)).collect();
     let reports = |hub: &Hub| hub.json("/api/v1/hub")["reports"].as_u64().unwrap();
     for _ in 0..kills {
         // New ones, and some of them confirmed.

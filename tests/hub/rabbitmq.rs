@@ -1,8 +1,6 @@
 //! RabbitMQ as an intake: what a broker confirmed to its publishers is in the hub's history once, whoever of the two is stopped
 //! or killed.
 
-use std::process::Command;
-
 use serde_json::Value;
 
 use crate::hub::{Hub, assert_complete, end, number};
@@ -12,7 +10,6 @@ use support::agent::{Agent, Config};
 use support::broker::Broker;
 use support::master::python;
 use support::process::Process;
-use support::project::program;
 
 /// With RabbitMQ as its only intake.
 fn hub(port: u16, vhost: &str, more: &str) -> Hub {
@@ -29,10 +26,7 @@ fn agent(name: &str, port: u16, vhost: &str) -> Agent {
         .set("exchange", "durable", "yes")
         .set("queue", "declare", "no")
         .set("message", "persistent", "yes");
-    let named = format!("hostname {name} && exec \"$0\" \"$@\"");
-    let mut command = Command::new("unshare");
-    command.args(["--uts", "sh", "-c", &named]).arg(program("psistats"));
-    Agent::start_by(&mut command, &config, &[])
+    Agent::on_board(name, &config)
 }
 
 /// Publishes by pika to the hub's queue, where `script` has a channel `c`, and says so.

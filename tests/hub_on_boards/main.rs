@@ -58,11 +58,7 @@ fn a_hub_on_a_pi_1_and_on_a_pi_3_serves_its_page_with_itself_and_a_board_that_pu
         std::fs::write(&config, text).unwrap();
         let mut hub = Process::start(on(processor, &hub(target)).arg("--config").arg(&config));
         hub.wait_for_line(&format!("http://127.0.0.1:{page}"), PATIENCE);
-        let mut named = Command::new("unshare");
-        named
-            .args(["--uts", "sh", "-c", "hostname pi-two && exec \"$0\" \"$@\""])
-            .arg(project::program("psistats"));
-        let mut agent = Agent::start_by(&mut named, &Config::new(amqp, "/"), &[]);
+        let mut agent = Agent::on_board("pi-two", &Config::new(amqp, "/"));
         let is_shown = |name: &str| get(page, &format!("/api/v1/hosts/{name}")).contains("\"cpu\"");
         let own = nix::unistd::gethostname().unwrap().into_string().unwrap();
         let deadline = std::time::Instant::now() + PATIENCE;

@@ -80,6 +80,14 @@ impl Agent {
         Self::start_by(&mut Command::new(project::program("psistats")), config, args)
     }
 
+    /// Starts it on a board of that host name, which it has to itself. Needs root.
+    pub fn on_board(name: &str, config: &Config) -> Self {
+        let named = format!("hostname {name} && exec \"$0\" \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["--uts", "sh", "-c", &named]).arg(project::program("psistats"));
+        Self::start_by(&mut command, config, &[])
+    }
+
     /// Starts it by `command`: the program itself, or one that becomes it (`nsenter`).
     pub fn start_by(command: &mut Command, config: &Config, args: &[&str]) -> Self {
         let dir = tempfile::tempdir_in(project::target("tmp")).unwrap();
