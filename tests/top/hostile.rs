@@ -30,7 +30,7 @@ fn names_keys_and_values_with_escape_sequences_are_text() {
     let screen = terminal.wait_for("\u{fffd}[2J\u{fffd}]0;owned");
     row(&screen, "pi-1");
     terminal.press(&["Enter"]); // its name comes before pi-1
-    let screen = terminal.wait_for("#\u{fffd}[2J"); // a tag: the hub has answered
+    let screen = terminal.wait_for("Tags     #\u{fffd}[2J"); // the hub has answered
     assert!(screen.contains("\u{fffd}31m\u{fffd}evil  well for "), "{screen}");
     terminal.write("/evil");
     terminal.wait_for("1 series");
