@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use log::{info, warn};
-use tokio::io::Interest;
+use tokio::io::{AsyncRead as _, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{coop, spawn_local};
 use tokio::time;
@@ -113,7 +113,7 @@ impl Intake {
                     let intake = self.clone();
                     self.connections.update(|n| n + 1);
                     spawn_local(async move {
-                        if let Err(error) = intake.converse(&stream, peer).await {
+                        if let Err(error) = intake.converse(stream, peer).await {
                             intake.complain(peer, &error);
                         }
                         intake.connections.update(|n| n - 1);
@@ -135,7 +135,7 @@ impl Intake {
     }
 
     /// Serves one connection until it ends.
-    async fn converse(&self, stream: &TcpStream, peer: SocketAddr) -> Result<(), String> {
+    async fn converse(&self, mut stream: TcpStream, peer: SocketAddr) -> Result<(), String> {
         let _ = stream.set_nodelay(true);
         let mut receive = vec![0; limits::AMQP_RECV];
         let mut send = vec![0; SEND];
@@ -151,13 +151,13 @@ impl Intake {
             }
             publisher.tell(&mut standing, &mut server, now);
             let ended = self.drain(&mut server, &mut publisher, peer, now);
-            write(&mut server, stream, now);
+            write(&mut server, &stream, now);
             if let Some(ended) = ended {
                 return ended;
             }
             let changed = standing.changed(!publisher.unconfirmed.is_empty());
-            self.wait(&server, stream, changed).await;
-            read(&mut server, stream, self.clock.now());
+            self.wait(&server, &stream, changed).await;
+            read(&mut server, &mut stream, &self.clock).await;
             // A socket that always has something counts for nothing by itself: others would never have their turn.
             coop::consume_budget().await;
         }
@@ -297,11 +297,14 @@ fn write(server: &mut Server<'_>, stream: &TcpStream, now: Instant) {
     }
 }
 
-fn read(server: &mut Server<'_>, stream: &TcpStream, now: Instant) {
-    match stream.try_read(server.recv_space()) {
-        Ok(0) => server.disconnected(),
-        Ok(n) => server.received(n, now),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        Err(_) => server.disconnected(),
+/// Reads once, if there is something. A read that did not fill its room has emptied the socket, which `poll_read` keeps
+/// in mind: the next wait ends with the next octets, without a read in vain.
+async fn read(server: &mut Server<'_>, stream: &mut TcpStream, clock: &Clock) {
+    let mut space = ReadBuf::new(server.recv_space());
+    let result = poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut space))).await;
+    match (result, space.filled().len()) {
+        (Poll::Pending, _) => {}
+        (Poll::Ready(Ok(())), n) if n > 0 => server.received(n, clock.now()),
+        (Poll::Ready(_), _) => server.disconnected(),
     }
 }

@@ -29,7 +29,7 @@ mod history;
 mod listener;
 mod login;
 mod paced;
-mod query;
+pub mod query;
 mod reply;
 pub mod store;
 
