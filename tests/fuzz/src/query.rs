@@ -11,8 +11,10 @@ fuzz_target!(|text: &str| {
         // What was understood says the same when it is written again.
         let encode = |value: &str| value.bytes().map(|octet| format!("%{octet:02X}")).collect::<String>();
         let pairs = [("series", &series), ("from", &from)];
-        let again: Vec<_> =
-            pairs.iter().filter_map(|(key, value)| Some(format!("{key}={}", encode(value.as_deref()?)))).collect();
+        let again: Vec<_> = pairs
+            .iter()
+            .filter_map(|(key, value)| Some(format!("{key}={}", encode(value.as_deref()?))))
+            .collect();
         assert_eq!(query::parse(Some(&again.join("&")), ["series", "from"]), Ok([series, from]));
     }
     let _ = query::decode(text);
