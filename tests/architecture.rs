@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// In the agent, protocols are for those that hold a connection.
 const SPEAKERS: [&str; 1] = ["outlets/"];
@@ -111,4 +112,48 @@ fn the_page_of_the_hub_is_small_plain_files_that_ask_for_nothing_elsewhere() {
         }
     }
     assert!((10_000..120_000).contains(&bytes), "{bytes} bytes");
+}
+
+/// Licences that ask for no more than to be named: the packages' copyright file and their SBOM do.
+const LICENCES: [&str; 9] =
+    ["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT-0", "Unicode-3.0", "Unlicense", "Zlib"];
+
+/// Whether one alternative of each part of an SPDX expression is among [`LICENCES`].
+fn is_allowed(expression: &str) -> bool {
+    let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
+    expression.split(" AND ").all(|part| part.split(" OR ").any(|licence| LICENCES.contains(&licence)))
+}
+
+#[test]
+fn dependencies_come_from_the_registry_under_licences_that_go_with_ours() {
+    for (expression, expected) in [
+        ("MIT/Apache-2.0", true),
+        ("(MIT OR GPL-3.0-only) AND Unicode-3.0", true),
+        ("MIT AND GPL-3.0-only", false),
+        ("", false),
+    ] {
+        assert_eq!(is_allowed(expression), expected, "{expression}");
+    }
+    let cargo = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--locked",
+            "--format-version=1",
+            "--filter-platform=x86_64-unknown-linux-gnu",
+            "--manifest-path",
+        ])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "the dependencies are listed");
+    for package in packages {
+        let (name, source) = (&package["name"], package["source"].as_str());
+        let registry = "registry+https://github.com/rust-lang/crates.io-index";
+        assert!(source.is_none_or(|source| source == registry), "{name} comes from {source:?}");
+        let licence = package["license"].as_str().unwrap_or_default();
+        assert!(is_allowed(licence), "{name} has the licence {licence:?}: is it one to add, and why?");
+    }
 }
