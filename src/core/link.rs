@@ -113,9 +113,11 @@ impl<'a> SendBuffer<'a> {
         self.start == self.end
     }
 
-    /// The first `n` bytes of what waits were taken.
+    /// The first `n` bytes of what waits were taken. They are overwritten: a login may have been among them.
     pub fn sent(&mut self, n: usize) {
+        let taken = self.start;
         self.start = self.start.saturating_add(n).min(self.end);
+        self.wipe(taken, self.start);
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
         }
@@ -130,13 +132,23 @@ impl<'a> SendBuffer<'a> {
         // Moving what waits to the front costs nothing while the transport keeps up: it is empty.
         if self.start > 0 {
             self.buf.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
+            let moved = self.end - self.start;
+            self.wipe(moved.max(self.start), self.end);
+            (self.start, self.end) = (0, moved);
         }
         let limit = self.buf.len().saturating_sub(reserve);
         let mut w = Writer::new(self.buf.get_mut(self.end..limit).ok_or(Short)?);
         write(&mut w);
         self.end += w.finish()?;
         Ok(())
+    }
+}
+
+impl SendBuffer<'_> {
+    fn wipe(&mut self, from: usize, to: usize) {
+        if let Some(taken) = self.buf.get_mut(from..to) {
+            taken.fill(0);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::broker::Broker;
 use support::consumer::Tap;
+use support::memory;
 use support::proxy::Proxy;
 
 const PASSWORD: &str = "mistyped-secret";
@@ -82,8 +83,11 @@ fn fault_12_a_wrong_password_logs_one_error_without_the_password() {
         seen(&format!("/proc/{}/environ", agent.pid())),
     ];
     assert!(shown.iter().all(|text| !text.is_empty() && !text.contains(PASSWORD)), "{shown:#?}");
+    // Neither more than once in memory, as a wrong password is tried again, nor at all when there is another.
+    assert_eq!(memory::occurrences(agent.pid(), PASSWORD), 1);
     stage.assert_recovers(&agent, &stage.config());
     assert!(!agent.lines().concat().contains(PASSWORD));
+    assert_eq!(memory::occurrences(agent.pid(), PASSWORD), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a process has of the machine's memory.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::process::Process;
@@ -61,4 +62,19 @@ fn of_libraries(process: &Process) -> u64 {
         }
     }
     kib
+}
+
+/// How often `text` stands in the memory that a process can write to. For tests, which run as root.
+pub fn occurrences(pid: u32, text: &str) -> usize {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    let writable = maps.lines().filter(|line| line.split(' ').nth(1).unwrap().starts_with("rw"));
+    let parts = writable.map(|line| {
+        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let [from, to] = [from, to].map(|address| u64::from_str_radix(address, 16).unwrap());
+        let mut part = vec![0; usize::try_from(to - from).unwrap()];
+        memory.read_exact_at(&mut part, from).unwrap();
+        part.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+    });
+    parts.sum()
 }

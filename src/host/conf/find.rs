@@ -9,6 +9,7 @@ use std::path::{self, Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use zeroize::Zeroizing;
 
 use crate::conf::ini;
 use crate::conf::problem::{Problem, Problems, Severity};
@@ -26,7 +27,7 @@ pub struct Found {
     /// Its name, as messages call it.
     pub path: PathBuf,
     /// What is in it; one byte more than [`ini::FILE_BYTES`] where that is too much.
-    pub bytes: Vec<u8>,
+    pub bytes: Zeroizing<Vec<u8>>,
     /// Whether everyone on this machine can read it.
     pub is_public: bool,
 }
@@ -159,14 +160,16 @@ pub const READABLE_BY_ALL: u32 = 0o004;
 /// What a name stands for can change until it is opened: it is opened first, without waiting for the other end
 /// of a pipe, and looked at then. Files that the kernel fills as it likes (`/proc/kmsg`) give an error
 /// where they would have to be waited for.
-pub fn contents(path: &Path, most: usize) -> io::Result<Option<(Vec<u8>, u32)>> {
+pub fn contents(path: &Path, most: usize) -> io::Result<Option<(Zeroizing<Vec<u8>>, u32)>> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
+    // It has room for all of it from the start: what moves leaves a copy behind, perhaps of a password.
+    let length = usize::try_from(found.len()).unwrap_or(most).min(most);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length + 32));
     file.take(most as u64).read_to_end(&mut bytes)?;
     Ok(Some((bytes, found.permissions().mode())))
 }
@@ -214,7 +217,7 @@ mod tests {
             let (found, warnings) = first_of(&places, false).unwrap();
             let found = found.unwrap();
             assert_eq!((&found.path, found.absolute()), (place, place.clone()));
-            assert_eq!(found.bytes, place.as_os_str().as_encoded_bytes());
+            assert_eq!(*found.bytes, place.as_os_str().as_encoded_bytes());
             assert_eq!(warnings, []);
         }
     }

@@ -24,6 +24,8 @@
 use std::path::Path;
 use std::str;
 
+use zeroize::Zeroize as _;
+
 use crate::conf::problem::{Problem, Problems};
 
 /// Most bytes of a configuration file: ten times the longest that the original shipped.
@@ -65,6 +67,13 @@ pub struct Entry {
     pub line: usize,
     /// Whether ` ;` and what follows it was taken for a comment.
     pub commented: bool,
+}
+
+/// It may have been a password.
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.value.zeroize();
+    }
 }
 
 /// A key that was set twice in one section.
@@ -187,8 +196,10 @@ impl Parser<'_> {
     fn go_on(&mut self, line: &str) {
         let Some(open) = self.open else { return };
         if let Some(entry) = self.entries().and_then(|entries| entries.get_mut(open)) {
-            entry.value.push('\n');
-            entry.value.push_str(line);
+            // Not in place: it may move, and what stood there may be a password.
+            let longer = format!("{}\n{line}", entry.value);
+            entry.value.zeroize();
+            entry.value = longer;
         }
     }
 

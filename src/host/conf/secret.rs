@@ -7,11 +7,13 @@
 use std::fmt;
 use std::path::Path;
 
+use zeroize::Zeroize as _;
+
 use crate::conf::reading::Expected;
 use crate::conf::values;
 use psistats_core::limits;
 
-/// A text that no message, log or debug output shows.
+/// A text that no message, log or debug output shows, and whose memory is overwritten when it is no longer needed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -24,6 +26,12 @@ impl Secret {
     /// The text itself, for the one place that sends it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

@@ -52,8 +52,8 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Tokens::default()),
             Err(error) => return Err(wrong(&Reason(&error).to_string())),
         };
-        let text = String::from_utf8(bytes).map_err(|_| wrong("expected UTF-8"))?;
-        Tokens::parse(&text).map_err(|why| wrong(&why))
+        let text = str::from_utf8(&bytes).map_err(|_| wrong("expected UTF-8"))?;
+        Tokens::parse(text).map_err(|why| wrong(&why))
     }
 
     /// Changes it, and gives what `change` gives. The folder is made where there is none.
