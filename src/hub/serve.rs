@@ -30,6 +30,7 @@ use crate::descriptors;
 use crate::intake::amqp::{Intake, Users};
 use crate::intake::{Door, chasar, own, rabbitmq};
 use crate::listeners::{listen, local_addresses};
+use crate::mqtt;
 use crate::relay::{Listeners, Relay};
 use crate::reload::Running;
 use crate::settings::{Addresses, Clients, Hub, Settings};
@@ -58,7 +59,7 @@ pub fn run(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> 
 
 async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
     let mut running = Running::new(settings.clone(), config, data);
-    let Settings { hub, chasar, rabbitmq, alerts } = settings;
+    let Settings { hub, chasar, rabbitmq, mqtt, alerts } = settings;
     let (room, _) = descriptors::raise()?;
     let mut signals = Signals::new()?;
     let pages = bind(&hub.listen)?;
@@ -82,6 +83,9 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         spawn_local(async move { own::run(&door).await });
     }
 
+    if let Some(mqtt) = mqtt {
+        mqtt::start(mqtt, door.clone());
+    }
     let alerts = Alerts::start(alerts, data, unix_ms());
     let counted = Rc::new(Cell::new(web::Counters::default()));
     let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), counted.clone()));

@@ -1,4 +1,4 @@
-//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[rabbitmq]`, `[alerts]`, `[alert:NAME]`,
+//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[rabbitmq]`, `[mqtt]`, `[alerts]`, `[alert:NAME]`,
 //! `[notify:NAME]`, and `[chasar]`, which the agent reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::alerts::settings::{self as alerts, Alerts};
 use crate::listeners::addresses_of;
+use crate::mqtt::settings::{self as mqtt, Mqtt};
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::find;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub chasar: Chasar,
     /// `[rabbitmq]`, where there is one.
     pub rabbitmq: Option<Rabbitmq>,
+    /// `[mqtt]`, where there is one.
+    pub mqtt: Option<Mqtt>,
     /// `[alerts]`, `[alert:NAME]` and `[notify:NAME]`
     pub alerts: Alerts,
 }
@@ -246,6 +249,7 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         read(&mut reading, &mut settings.hub, needs);
         chasar::read(&mut reading, &mut settings.chasar);
         settings.rabbitmq = rabbitmq::read(&mut reading, needs);
+        settings.mqtt = mqtt::read(&mut reading, needs);
         alerts::read(&mut reading, &mut settings.alerts, needs != Needs::NoPassword);
         warnings.append(&mut reading.finish()?);
     }
@@ -288,7 +292,7 @@ fn read_password(r: &mut Reading<'_>, pass: Option<&Entry>, hub: &mut Hub) {
 }
 
 /// The password that the key `pass` of a section is, or names. None where there is none, which is told.
-fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<Secret> {
+pub(crate) fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<Secret> {
     if is_doubtful(trim(&entry.value)) {
         let text = "is taken as it stands; only @file:PATH and @credential:NAME name a file";
         r.warn(entry.line, format_args!("[{section}] pass: {text}"));
@@ -343,7 +347,7 @@ fn public(text: &str) -> Result<bool, Expected> {
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
     [alerts::RULE, alerts::RECEIVER].iter().any(|prefix| section.starts_with(prefix))
-        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, alerts::NAME].into_iter()).is_some()
+        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, mqtt::NAME, alerts::NAME].into_iter()).is_some()
 }
 
 #[cfg(test)]
