@@ -55,7 +55,7 @@ impl Broker {
     pub fn subscriber(&self, topics: &[&str]) -> Subscriber {
         let mut command = Command::new("/usr/bin/mosquitto_sub");
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-F", "%r %t %p"]);
-        topics.iter().for_each(|topic| drop(command.args(["-t", topic])));
+        command.args(topics.iter().flat_map(|topic| ["-t", topic]));
         Subscriber(Process::start(&mut command))
     }
 }

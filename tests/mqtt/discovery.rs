@@ -106,9 +106,8 @@ fn every_board_is_a_device_that_home_assistant_takes_with_an_entity_for_each_num
 fn hostile_device(subscriber: &Subscriber) -> String {
     subscriber.wait_for(0, "psistats/a%2F%2B%2F%23%22%0A%24b%C3%BCro/$state", |said, _| said == "online");
     let messages = subscriber.messages();
-    let devices =
-        messages.iter().filter_map(|(topic, ..)| topic.split('/').nth(2).filter(|id| id.contains("a____")));
-    devices.last().unwrap().to_owned()
+    let mut devices = messages.iter().filter_map(|(topic, ..)| topic.split('/').nth(2));
+    devices.find(|device| device.contains("a____")).unwrap().to_owned()
 }
 
 #[test]
