@@ -19,7 +19,7 @@
 //! | [`mqtt`] | the same over MQTT, and as devices of Home Assistant |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
-//! | `tls` | certificates and keys, and whom they are for |
+//! | [`tls`] | certificates and keys, and whom they are for |
 //! | `top` | the wall in a terminal, which asks a hub's API |
 //!
 //! The main thread has a runtime of tokio, and so has the relay's. They share nothing: a room of this program is
@@ -55,6 +55,6 @@ mod run;
 mod serve;
 pub mod settings;
 mod signals;
-mod tls;
+pub mod tls;
 mod top;
 pub mod web;

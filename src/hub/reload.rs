@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use log::{error, info, warn};
 
-use crate::intake::amqp::{Intake, Users};
+use crate::intake::amqp::Intake;
+use crate::intake::users::Users;
 use crate::settings::{self, Hub, Needs, Settings};
 use crate::web::auth::Tokens;
 use crate::web::store::{Store, now_s};
@@ -49,7 +50,7 @@ impl Running {
     pub fn reload(&mut self, web: &Web, intake: Option<&Rc<Intake>>) {
         let read = settings::of_hub(self.config.as_deref(), Needs::Password);
         let read = read.map_err(|problems| problems.to_string());
-        let (Settings { hub, chasar, rabbitmq, mqtt, alerts }, warnings, tokens) =
+        let (Settings { hub, users, chasar, rabbitmq, mqtt, alerts }, warnings, tokens) =
             match read.and_then(|(settings, warnings)| Ok((settings, warnings, self.tokens()?))) {
                 Ok(read) => read,
                 Err(why) => {
@@ -68,10 +69,10 @@ impl Running {
         if !keys.is_empty() {
             warn!("{}: changed, and takes effect at the next start: restart the service", keys.join(", "));
         }
-        let Hub { user, pass, names, is_public, .. } = hub;
         if let Some(intake) = intake {
-            intake.set_users(Users { user: user.clone(), pass: pass.clone() });
+            intake.set_users(Users::of(&hub, &users));
         }
+        let Hub { user, pass, names, is_public, .. } = hub;
         let before = running.hub.clone();
         running.hub = Hub { user, pass, names, is_public, ..before };
         let access = access_of(&running.hub, tokens);

@@ -14,8 +14,14 @@ use super::peer::{basic, channel, confirm, connection};
 
 pub const REFUSAL: &str = "this is an intake: consume elsewhere";
 
-pub const OPTIONS: ServerOptions<'static> =
-    ServerOptions { product: "intake", version: "1.2.3", heartbeat_s: 60, channels: 4, refusal: REFUSAL };
+pub const OPTIONS: ServerOptions<'static> = ServerOptions {
+    product: "intake",
+    version: "1.2.3",
+    heartbeat_s: 60,
+    channels: 4,
+    external: false,
+    refusal: REFUSAL,
+};
 
 /// Octets that one message of a channel has.
 pub const SHARE: usize = 8192;

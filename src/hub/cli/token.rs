@@ -101,7 +101,7 @@ pub fn run(command: Command, config: Option<&Path>) -> Result<(), String> {
     Ok(())
 }
 
-fn show(text: &str) {
+pub(super) fn show(text: &str) {
     // That nobody reads it is no failure of the command.
     let _ = writeln!(io::stdout(), "{text}");
 }
@@ -132,7 +132,7 @@ fn list(store: &Store) -> Result<(), String> {
 }
 
 /// The data folder.
-fn folder(data: &Data) -> Result<PathBuf, String> {
+pub(super) fn folder(data: &Data) -> Result<PathBuf, String> {
     let service = Path::new(SERVICE);
     if *data == Data::Usual
         && std::env::var_os("STATE_DIRECTORY").is_none()
@@ -181,7 +181,7 @@ fn base(hub: &Hub) -> String {
 }
 
 /// The address from which this machine would send to another. Nothing is sent: the socket only learns its route.
-fn own_address() -> Option<IpAddr> {
+pub(super) fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())

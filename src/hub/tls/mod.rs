@@ -1,10 +1,13 @@
 //! TLS of the hub's listeners and of its own connections: rustls, with ring's cryptography.
 
 pub mod client;
+pub mod pki;
+pub mod server;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use server::Server;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
