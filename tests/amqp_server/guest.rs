@@ -28,11 +28,11 @@ pub const SHARE: usize = 8192;
 pub const SEND: usize = 4096;
 
 /// A server with memory of its own, which is never given back: tests are short.
-pub fn server(now: Instant) -> Server<'static> {
+pub fn server(options: ServerOptions<'static>, now: Instant) -> Server<'static> {
     let memory = |size| Box::leak(vec![0; size].into_boxed_slice());
     let messages = memory(SHARE * usize::from(OPTIONS.channels));
     let buffers = ServerBuffers { receive: memory(limits::AMQP_RECV), send: memory(SEND), messages };
-    Server::new(OPTIONS, buffers, now)
+    Server::new(options, buffers, now)
 }
 
 /// A message that came.
@@ -62,9 +62,14 @@ pub struct Guest {
 impl Guest {
     /// Just connected.
     pub fn new() -> Self {
+        Self::with(OPTIONS)
+    }
+
+    /// The same, with other options.
+    pub fn with(options: ServerOptions<'static>) -> Self {
         let now = Instant::from_nanos(1_000_000_000_000);
         Self {
-            server: server(now),
+            server: server(options, now),
             now,
             stalled: false,
             accepts: Some(true),

@@ -37,11 +37,36 @@ pub(super) fn read(r: &mut Reading<'_>, hub: &mut Hub) {
             r.error(entry.line, format_args!("[{NAME}] {name}: expected tls_cert and tls_key, too"));
         }
     }
-    if let Some(entry) = r.entry(NAME, "tls_client_ca").filter(|_| hub.amqps.is_none()) {
-        r.error(
-            entry.line,
-            format_args!("[{NAME}] tls_client_ca: expected amqps, where boards show certificates"),
-        );
-    }
     hub.tls = cert.zip(key).map(|(cert, key)| Tls { cert, key, client_ca });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use psistats_host::conf::ini;
+
+    use super::*;
+
+    fn load(keys: &str) -> Result<Hub, String> {
+        let file = Path::new("f");
+        let ini = ini::parse(format!("[hub]\n{keys}\n").as_bytes(), file).unwrap();
+        let (mut reading, mut hub) = (Reading::new(&ini, file), Hub::default());
+        read(&mut reading, &mut hub);
+        reading.finish().map_err(|problems| problems.to_string()).map(|_| hub)
+    }
+
+    #[test]
+    fn nothing_listens_with_tls_without_a_certificate_and_its_key() {
+        let hub =
+            load("amqps=*:5671\nhttps=127.0.0.1:443\ntls_cert=/c\ntls_key=/k\ntls_client_ca=/a").unwrap();
+        assert_eq!((hub.amqps.map(|at| at.port), hub.https.map(|at| at.port)), (Some(5671), Some(443)));
+        assert_eq!(hub.tls, Some(Tls { cert: "/c".into(), key: "/k".into(), client_ca: Some("/a".into()) }));
+        for wrong in
+            ["amqps=*:5671", "https=*:443", "tls_cert=/c", "tls_key=/k", "amqps=*:1\ntls_client_ca=/a"]
+        {
+            let problems = load(wrong).unwrap_err();
+            assert!(problems.contains("expected tls_cert and tls_key, too"), "{wrong}: {problems}");
+        }
+    }
 }

@@ -64,7 +64,7 @@ impl Pki {
         let ca = self.ca();
         if !ca.key.exists() {
             let key = KeyPair::generate().map_err(failed)?;
-            let cert = authority().self_signed(&key).map_err(failed)?;
+            let cert = authority(&key).self_signed(&key).map_err(failed)?;
             self.write(&ca.key, &key.serialize_pem(), false)?;
             self.write(&ca.cert, &cert.pem(), true)?;
         }
@@ -101,7 +101,7 @@ impl Pki {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![purpose];
         params.use_authority_key_identifier_extension = true;
-        let cert = params.signed_by(&key, &Issuer::new(authority(), ca)).map_err(failed)?;
+        let cert = params.signed_by(&key, &Issuer::new(authority(&ca), ca)).map_err(failed)?;
         self.write(&pair.key, &key.serialize_pem(), true)?;
         self.write(&pair.cert, &cert.pem(), true)?;
         Ok(pair)
@@ -143,10 +143,13 @@ fn failed(error: rcgen::Error) -> String {
     format!("cannot make a certificate: {error}")
 }
 
-/// The same each time: what it signs names it.
-fn authority() -> CertificateParams {
+/// The same each time, since what it signs names it; and another name for another key, by which they are told apart.
+fn authority(key: &KeyPair) -> CertificateParams {
     let mut params = CertificateParams::default();
-    begin(&mut params, "psistats-hub", YEARS_OF_AUTHORITY);
+    // The first octet of a point is always the same.
+    let digits: String =
+        key.public_key_raw().iter().skip(1).take(4).map(|octet| format!("{octet:02x}")).collect();
+    begin(&mut params, &format!("psistats-hub {digits}"), YEARS_OF_AUTHORITY);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
