@@ -7,7 +7,7 @@ use log::{error, info, warn};
 
 use crate::intake::amqp::Intake;
 use crate::intake::users::Users;
-use crate::settings::{self, Hub, Needs, Settings};
+use crate::settings::{self, Addresses, Hub, Needs, Settings};
 use crate::web::auth::Tokens;
 use crate::web::store::{Store, now_s};
 use crate::web::{Access, Web};
@@ -84,7 +84,8 @@ impl Running {
     /// Says what is missing for anybody else to read the page.
     fn advise(&self, access: &Access) {
         let hub = &self.settings.hub;
-        let is_for_others = !hub.listen.are_loopback() || !hub.names.is_empty();
+        let doors = hub.https.iter().chain([&hub.listen]);
+        let is_for_others = !doors.into_iter().all(Addresses::are_loopback) || !hub.names.is_empty();
         if !is_for_others || access.tokens.iter(now_s()).next().is_some() {
             return;
         }

@@ -37,6 +37,10 @@ impl Broker {
         Self { process, port, folder }
     }
 
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     pub fn kill(&mut self) {
         self.process.signal(Signal::SIGKILL);
         self.process.wait(PATIENCE);

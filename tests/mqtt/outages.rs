@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use support::PATIENCE;
 use support::agent::{Agent, Config};
 
@@ -26,10 +27,18 @@ fn a_broker_that_was_killed_and_forgot_everything_is_told_it_again_and_intake_go
     let mut agent = agent(&hub);
     let subscriber = broker.subscriber(&["#"]);
     subscriber.wait_for(0, "psistats/pi/cpu", |_, _| true);
+    // One that stands still, as one that is too busy does.
+    broker.signal(Signal::SIGSTOP);
+    let reports = |hub: &Hub| hub.wait_for("pi", |_| true)["reports"].as_u64().unwrap();
+    let before = reports(&hub);
+    hub.wait_for("pi", |board| board["reports"].as_u64() >= Some(before + 10));
+    let seen = subscriber.messages().len();
+    broker.signal(Signal::SIGCONT);
+    subscriber.wait_for(seen, "psistats/pi/cpu", |_, _| true);
     broker.kill();
     hub.process.wait_for_line("tried again", PATIENCE);
-    let reports = hub.wait_for("pi", |_| true)["reports"].as_u64().unwrap();
-    hub.wait_for("pi", |board| board["reports"].as_u64() >= Some(reports + 10));
+    let before = reports(&hub);
+    hub.wait_for("pi", |board| board["reports"].as_u64() >= Some(before + 10));
     broker.start_again();
 
     // Whoever comes after that finds everything retained.

@@ -1,4 +1,10 @@
 //! TLS of the hub's listeners and of its own connections: rustls, with ring's cryptography.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`client`] | whom the hub trusts, where it connects |
+//! | [`server`] | who the hub is, where others connect, and who they are |
+//! | [`pki`] | an authority of one's own, and the certificates that it signs |
 
 pub mod client;
 pub mod pki;

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{AlertDescription, Error, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use crate::settings::Tls;
@@ -88,10 +88,23 @@ impl Server {
     }
 }
 
+/// What went wrong, and what to do at the client.
 fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            "the client ended the TLS handshake: does it trust this certificate?".into()
+    use AlertDescription::{BadCertificate, CertificateUnknown, UnknownCA};
+    let doubt =
+        "the client does not trust this certificate: set tls_ca there, and host to a name that it is for";
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidMessage(_)) => {
+            "the client does not speak TLS: set tls=yes there, or the port of amqp".into()
+        }
+        Some(Error::AlertReceived(UnknownCA | BadCertificate | CertificateUnknown)) => doubt.into(),
+        Some(Error::InvalidCertificate(why)) => {
+            format!(
+                "the client's certificate is not taken: {why:?}; it has to be of an authority in tls_client_ca"
+            )
+        }
+        _ if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the client ended the connection during the TLS handshake".into()
         }
         _ => format!("TLS: {error}"),
     }

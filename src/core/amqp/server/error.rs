@@ -203,7 +203,9 @@ fn not_amqp(f: &mut fmt::Formatter<'_>, first: &[u8]) -> fmt::Result {
             f.write_str("the client speaks another version of AMQP, expected 0-9-1")
         }
         // A TLS record: handshake (RFC 8446 §5.1).
-        [0x16, 3, ..] => f.write_str("the client speaks TLS, expected AMQP 0-9-1 in the clear"),
+        [0x16, 3, ..] => {
+            f.write_str("the client speaks TLS, expected AMQP 0-9-1 in the clear: is this the port for it?")
+        }
         [b'G', b'E', b'T', b' ', ..] => f.write_str("the client speaks HTTP, expected AMQP 0-9-1"),
         _ => write!(f, "the client does not speak AMQP (it began with \"{}\")", first.escape_ascii()),
     }
