@@ -15,6 +15,7 @@ use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
 mod notify;
+mod pki;
 mod token;
 
 const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
@@ -24,6 +25,7 @@ Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] token add NAME [--scope read|metrics|admin]
        psistats-hub [--config FILE] token link NAME | list | remove NAME
        psistats-hub [--config FILE] notify test NAME
+       psistats-hub [--config FILE] pki init [NAME...] | board NAME
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub top [URL]
        psistats-hub --help | --version";
@@ -40,6 +42,10 @@ Commands:
   token list, token remove NAME
                     Show what there is; end all of NAME's tokens, links and browsers' logins.
   notify test NAME  Send a test message to the receiver of alerts [notify:NAME], and print what it answered.
+  pki init [NAME...]
+                    Make an authority of your own and a certificate for the hub, by which boards call it NAME, in the
+                    data folder, and print the lines for psistats-hub.conf.
+  pki board NAME    Make a certificate for the board with this host name, and print the lines for its psistats.conf.
   masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
@@ -48,18 +54,18 @@ Commands:
                     For a hub on another machine PSISTATS_HUB_TOKEN has the token.
 
 Options, before or after the command:
-  --config FILE  Read the sections [hub], [rabbitmq], [alerts], [alert:NAME], [notify:NAME] and [chasar] of this file.
-                 Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists of
-                 ./psistats.conf, ~/.psistats/psistats.conf,
-                 /etc/psistats.conf and the other places of psistats(1).
+  --config FILE  Read the hub's sections of this file: [hub], [user:NAME], [rabbitmq], [mqtt], [alerts], [alert:NAME],
+                 [notify:NAME] and [chasar]. Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists
+                 of ./psistats.conf, ~/.psistats/psistats.conf, /etc/psistats.conf and the other places of
+                 psistats(1).
   -h, --help     Print this.
   -V, --version  Print the version.
 
 Signals:
   SIGTERM, SIGINT  Stop.
-  SIGHUP           Read the configuration again: tokens, [hub] user, pass, names and public are taken over; other
-                   keys take effect at the next start, and are named. A wrong file changes nothing. A master node
-                   takes nothing over.
+  SIGHUP           Read the configuration again: tokens, [hub] user, pass, names and public, [user:NAME] and the
+                   files of certificates are taken over; other keys take effect at the next start, and are named. A
+                   wrong file changes nothing. A master node takes nothing over.
   SIGUSR1          Write the counters to the log.
 
 Exit codes:
@@ -72,6 +78,7 @@ enum Command {
     Token { command: token::Command, config: Option<PathBuf> },
     Top { url: Option<String> },
     NotifyTest { name: String, config: Option<PathBuf> },
+    Pki { command: pki::Command, config: Option<PathBuf> },
     Help,
     Version,
 }
@@ -99,6 +106,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Token { command, config } => token::run(command, config.as_deref()),
         Command::Top { url } => top::run(url.as_deref()),
         Command::NotifyTest { name, config } => notify::test(&name, config.as_deref()),
+        Command::Pki { command, config } => pki::run(command, config.as_deref()),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
     };
@@ -128,6 +136,9 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         let command = token::parse(words, scope.as_deref())?;
         return Ok(Command::Token { command, config });
     }
+    if let ["pki", words @ ..] = &words[..] {
+        return Ok(Command::Pki { command: pki::parse(words)?, config });
+    }
     if scope.is_some() {
         return Err("--scope is for token add alone".into());
     }
@@ -146,7 +157,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, token, top, notify, or no command".into()),
+        _ => return Err("expected masternode start, token, top, notify, pki, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }

@@ -16,8 +16,10 @@
 //! | [`history`] | what every board said, on disk: minutes for two weeks, quarters of an hour for a year |
 //! | [`alerts`] | which boards need somebody, and who is told |
 //! | [`metrics`] | what the boards say, for Prometheus |
+//! | [`mqtt`] | the same over MQTT, and as devices of Home Assistant |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
+//! | [`tls`] | certificates and keys, and whom they are for |
 //! | `top` | the wall in a terminal, which asks a hub's API |
 //!
 //! The main thread has a runtime of tokio, and so has the relay's. They share nothing: a room of this program is
@@ -46,11 +48,13 @@ pub mod history;
 mod listeners;
 mod logger;
 pub mod metrics;
+pub mod mqtt;
 pub mod relay;
 mod reload;
 mod run;
 mod serve;
 pub mod settings;
 mod signals;
+pub mod tls;
 mod top;
 pub mod web;

@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use log::{error, info, warn};
 
-use crate::intake::amqp::{Intake, Users};
-use crate::settings::{self, Hub, Needs, Settings};
+use crate::intake::amqp::Intake;
+use crate::intake::users::Users;
+use crate::settings::{self, Addresses, Hub, Needs, Settings};
 use crate::web::auth::Tokens;
 use crate::web::store::{Store, now_s};
 use crate::web::{Access, Web};
@@ -49,7 +50,7 @@ impl Running {
     pub fn reload(&mut self, web: &Web, intake: Option<&Rc<Intake>>) {
         let read = settings::of_hub(self.config.as_deref(), Needs::Password);
         let read = read.map_err(|problems| problems.to_string());
-        let (Settings { hub, chasar, rabbitmq, alerts }, warnings, tokens) =
+        let (Settings { hub, users, chasar, rabbitmq, mqtt, alerts }, warnings, tokens) =
             match read.and_then(|(settings, warnings)| Ok((settings, warnings, self.tokens()?))) {
                 Ok(read) => read,
                 Err(why) => {
@@ -63,14 +64,15 @@ impl Running {
             hub.fixed_differences(&running.hub).into_iter().map(|key| format!("[hub] {key}")).collect();
         keys.extend((chasar != running.chasar).then(|| "[chasar]".to_owned()));
         keys.extend((rabbitmq != running.rabbitmq).then(|| "[rabbitmq]".to_owned()));
+        keys.extend((mqtt != running.mqtt).then(|| "[mqtt]".to_owned()));
         keys.extend((alerts != running.alerts).then(|| "alerts and their receivers".to_owned()));
         if !keys.is_empty() {
             warn!("{}: changed, and takes effect at the next start: restart the service", keys.join(", "));
         }
-        let Hub { user, pass, names, is_public, .. } = hub;
         if let Some(intake) = intake {
-            intake.set_users(Users { user: user.clone(), pass: pass.clone() });
+            intake.set_users(Users::of(&hub, &users));
         }
+        let Hub { user, pass, names, is_public, .. } = hub;
         let before = running.hub.clone();
         running.hub = Hub { user, pass, names, is_public, ..before };
         let access = access_of(&running.hub, tokens);
@@ -82,7 +84,8 @@ impl Running {
     /// Says what is missing for anybody else to read the page.
     fn advise(&self, access: &Access) {
         let hub = &self.settings.hub;
-        let is_for_others = !hub.listen.are_loopback() || !hub.names.is_empty();
+        let doors = hub.https.iter().chain([&hub.listen]);
+        let is_for_others = !doors.into_iter().all(Addresses::are_loopback) || !hub.names.is_empty();
         if !is_for_others || access.tokens.iter(now_s()).next().is_some() {
             return;
         }

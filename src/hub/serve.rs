@@ -27,13 +27,16 @@ use crate::alerts::Alerts;
 use crate::answers::{Answers, json};
 use crate::clock::unix_ms;
 use crate::descriptors;
-use crate::intake::amqp::{Intake, Users};
+use crate::intake::amqp::Intake;
+use crate::intake::users::Users;
 use crate::intake::{Door, chasar, own, rabbitmq};
 use crate::listeners::{listen, local_addresses};
+use crate::mqtt;
 use crate::relay::{Listeners, Relay};
 use crate::reload::Running;
-use crate::settings::{Addresses, Clients, Hub, Settings};
+use crate::settings::{Addresses, Clients, Hub, Settings, Tls, User};
 use crate::signals::{self, Asked, Signals};
+use crate::tls;
 use crate::web::{self, Web};
 use psistats_host::conf::chasar::Chasar;
 
@@ -58,10 +61,15 @@ pub fn run(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> 
 
 async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
     let mut running = Running::new(settings.clone(), config, data);
-    let Settings { hub, chasar, rabbitmq, alerts } = settings;
+    let Settings { hub, users, chasar, rabbitmq, mqtt, alerts } = settings;
     let (room, _) = descriptors::raise()?;
     let mut signals = Signals::new()?;
     let pages = bind(&hub.listen)?;
+    let pages_by_tls = hub.https.as_ref().map(bind).transpose()?.unwrap_or_default();
+    // Browsers would ask their users for a certificate that only boards have.
+    let files = hub.tls.clone().filter(|_| hub.https.is_some()).map(|files| Tls { client_ca: None, ..files });
+    let of_browsers = files.map(tls::Server::start).transpose()?;
+    let of_boards = hub.tls.clone().filter(|_| hub.amqps.is_some()).map(tls::Server::start).transpose()?;
     let door = match data {
         Some(folder) => Door::open(folder)?,
         None => Door::without_history(),
@@ -74,7 +82,8 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     // Boards and client nodes share what the browsers leave.
     let room = room.saturating_sub(RESERVED).max(128);
     let of_client_nodes = if hub.chasar == Clients::None { 0 } else { room / 4 };
-    let intake = boards(&hub, door.clone(), room - of_client_nodes);
+    let intake = Intake::new(door.clone(), Users::of(&hub, &users), room - of_client_nodes);
+    let intake = boards(&hub, of_boards.as_ref(), intake, &users);
     let mut relay = relay(&hub, chasar, door.clone(), of_client_nodes);
     let rabbitmq = rabbitmq.map(|settings| rabbitmq::Intake::start(settings, door.clone())).transpose()?;
     if hub.own {
@@ -82,6 +91,9 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         spawn_local(async move { own::run(&door).await });
     }
 
+    if let Some(mqtt) = mqtt {
+        mqtt::start(mqtt, door.clone());
+    }
     let alerts = Alerts::start(alerts, data, unix_ms());
     let counted = Rc::new(Cell::new(web::Counters::default()));
     let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), counted.clone()));
@@ -97,6 +109,18 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
             }
         });
     }
+    if let Some(tls) = of_browsers.as_ref().filter(|_| !pages_by_tls.is_empty()) {
+        info!("and https://{}", local_addresses(&pages_by_tls)?);
+        for listener in pages_by_tls {
+            let (web, tls) = (web.clone(), tls.clone());
+            spawn_local(async move {
+                let served = web.serve_by_tls(listener, tls).await;
+                if let Err(error) = served {
+                    warn!("the page is no longer served with TLS: {error}");
+                }
+            });
+        }
+    }
     spawn_local({
         let web = web.clone();
         async move { web.send_heartbeats().await }
@@ -108,7 +132,10 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         match asked(&mut signals, relay.as_mut()).await? {
             Asked::Stop => break,
             Asked::Count => info!("{}", standing(&door, &web)),
-            Asked::Reload => running.reload(&web, intake.as_ref()),
+            Asked::Reload => {
+                running.reload(&web, intake.as_ref());
+                [&of_browsers, &of_boards].into_iter().flatten().for_each(|tls| tls.reload());
+            }
         }
     }
     if let Some(relay) = relay {
@@ -142,36 +169,47 @@ fn bind(addresses: &Addresses) -> io::Result<Vec<TcpListener>> {
     listen(&addresses.ips.iter().copied().collect::<BTreeSet<_>>(), addresses.port)
 }
 
-/// Starts the intake of boards. None where it is off, or its port is taken: the rest runs.
-fn boards(hub: &Hub, door: Rc<Door>, room: usize) -> Option<Rc<Intake>> {
-    let addresses = hub.amqp.as_ref()?;
-    if !addresses.are_loopback() && hub.user.is_none() {
-        warn!("[hub] amqp is for other machines, too, and none may log in: set [hub] user and pass");
-    }
-    let listeners = match bind(addresses) {
-        Ok(listeners) => listeners,
-        Err(error) => {
-            warn!(
-                "boards cannot publish to the hub: {error}; or set [hub] amqp=no, where RabbitMQ runs here"
-            );
-            return None;
+/// Starts the intake of boards. None where it is off, or its ports are taken: the rest runs.
+fn boards(
+    hub: &Hub,
+    tls: Option<&Rc<tls::Server>>,
+    intake: Rc<Intake>,
+    users: &[User],
+) -> Option<Rc<Intake>> {
+    let has_logins = hub.user.is_some() || !users.is_empty();
+    let has_certificates = hub.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let mut is_on = false;
+    let doors = [("amqp", &hub.amqp, None), ("amqps", &hub.amqps, tls)];
+    for (key, addresses, tls) in doors {
+        let Some(addresses) = addresses else { continue };
+        if !addresses.are_loopback() && !has_logins && !(has_certificates && tls.is_some()) {
+            warn!("[hub] {key} is for other machines, too, and none may log in: set [hub] user and pass");
         }
-    };
-    let users = Users { user: hub.user.clone(), pass: hub.pass.clone() };
-    let intake = Intake::new(door, users, room);
-    if let Ok(addresses) = local_addresses(&listeners) {
-        info!("boards publish to {addresses}: [server] host= in their psistats.conf");
-    }
-    for listener in listeners {
-        let intake = intake.clone();
-        spawn_local(async move {
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => intake.serve(listener).await,
-                Err(error) => warn!("boards cannot publish to the hub: {error}"),
+        let listeners = match bind(addresses) {
+            Ok(listeners) => listeners,
+            Err(error) => {
+                warn!(
+                    "boards cannot publish to the hub: {error}; or set [hub] {key}=no, where RabbitMQ runs here"
+                );
+                continue;
             }
-        });
+        };
+        is_on = true;
+        if let Ok(addresses) = local_addresses(&listeners) {
+            let keys = if tls.is_some() { "host= and tls=yes" } else { "host=" };
+            info!("boards publish to {addresses}: [server] {keys} in their psistats.conf");
+        }
+        for listener in listeners {
+            let (intake, tls) = (intake.clone(), tls.cloned());
+            spawn_local(async move {
+                match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => intake.serve(listener, tls).await,
+                    Err(error) => warn!("boards cannot publish to the hub: {error}"),
+                }
+            });
+        }
     }
-    Some(intake)
+    is_on.then_some(intake)
 }
 
 /// Starts chasar's relay. None where it is off, or its ports are taken: the rest runs.

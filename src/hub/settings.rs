@@ -1,16 +1,20 @@
-//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[rabbitmq]`, `[alerts]`, `[alert:NAME]`,
+//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[user:NAME]`, `[rabbitmq]`, `[mqtt]`, `[alerts]`, `[alert:NAME]`,
 //! `[notify:NAME]`, and `[chasar]`, which the agent reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
+mod addresses;
 mod rabbitmq;
+mod tls;
+mod users;
 
 use std::env;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use crate::alerts::settings::{self as alerts, Alerts};
 use crate::listeners::addresses_of;
+use crate::mqtt::settings::{self as mqtt, Mqtt};
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::find;
@@ -21,17 +25,25 @@ use psistats_host::conf::secret::{Secret, is_doubtful};
 use psistats_host::conf::values::{boolean, text};
 use psistats_host::conf::{Expected, Problem, Problems, Reading, ini, near};
 
+pub use addresses::Addresses;
+use addresses::{addresses, addresses_or_none};
 pub use rabbitmq::Rabbitmq;
+pub use tls::Tls;
+pub use users::User;
 
 /// What the configuration says to the hub.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Settings {
     /// `[hub]`
     pub hub: Hub,
+    /// `[user:NAME]`
+    pub users: Vec<User>,
     /// `[chasar]`
     pub chasar: Chasar,
     /// `[rabbitmq]`, where there is one.
     pub rabbitmq: Option<Rabbitmq>,
+    /// `[mqtt]`, where there is one.
+    pub mqtt: Option<Mqtt>,
     /// `[alerts]`, `[alert:NAME]` and `[notify:NAME]`
     pub alerts: Alerts,
 }
@@ -43,6 +55,12 @@ pub struct Hub {
     pub listen: Addresses,
     /// `amqp`: boards that publish; `no`: none.
     pub amqp: Option<Addresses>,
+    /// `https`: the page and the API, with TLS.
+    pub https: Option<Addresses>,
+    /// `amqps`: boards that publish, with TLS.
+    pub amqps: Option<Addresses>,
+    /// `tls_cert`, `tls_key` and `tls_client_ca`
+    pub tls: Option<Tls>,
     /// `chasar`: chasar's client nodes. Subscribers are at `[chasar] publish_port` of the same address.
     pub chasar: Clients,
     /// `self`: whether this machine is a board, too.
@@ -65,6 +83,9 @@ impl Hub {
         let keys = [
             ("listen", self.listen == other.listen),
             ("amqp", self.amqp == other.amqp),
+            ("https", self.https == other.https),
+            ("amqps", self.amqps == other.amqps),
+            ("tls_cert, tls_key, tls_client_ca", self.tls == other.tls),
             ("chasar", self.chasar == other.chasar),
             ("self", self.own == other.own),
             ("data", self.data == other.data),
@@ -79,6 +100,9 @@ impl Default for Hub {
         Self {
             listen: local(8666),
             amqp: Some(local(5672)),
+            https: None,
+            amqps: None,
+            tls: None,
             chasar: Clients::Usual,
             own: true,
             data: Data::Usual,
@@ -165,42 +189,7 @@ impl Clients {
     }
 }
 
-/// Addresses of this machine, at one port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Addresses {
-    /// All of them for `*`.
-    pub ips: Vec<IpAddr>,
-    /// 0: one that is free.
-    pub port: u16,
-}
-
-impl Addresses {
-    /// Whether no other machine can connect to them.
-    pub fn are_loopback(&self) -> bool {
-        self.ips.iter().all(IpAddr::is_loopback)
-    }
-}
-
-/// `ADDRESS:PORT`, `[IPV6]:PORT` or `*:PORT`.
-fn addresses(text: &str) -> Result<Addresses, Expected> {
-    if let Some(port) = text.strip_prefix("*:").and_then(|port| port.parse().ok()) {
-        let ips = vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        return Ok(Addresses { ips, port });
-    }
-    let address: SocketAddr =
-        text.parse().map_err(|_| "an address and a port, as 127.0.0.1:8666, [::1]:8666 or *:8666")?;
-    Ok(Addresses { ips: vec![address.ip()], port: address.port() })
-}
-
-/// The same, or `no`.
-fn addresses_or_none(text: &str) -> Result<Option<Addresses>, Expected> {
-    match boolean(text) {
-        Ok(false) => Ok(None),
-        _ => addresses(text).map(Some).map_err(|expected| format!("{expected}; or no").into()),
-    }
-}
-
-/// The same for client nodes.
+/// [`addresses_or_none`] for client nodes.
 fn clients(text: &str) -> Result<Clients, Expected> {
     addresses_or_none(text).map(|addresses| addresses.map_or(Clients::None, Clients::At))
 }
@@ -244,8 +233,10 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         let ini = ini::parse_sections(&found.bytes, &found.path, &is_for_the_hub)?;
         let mut reading = Reading::new(&ini, &found.path);
         read(&mut reading, &mut settings.hub, needs);
+        settings.users = users::read(&mut reading, settings.hub.user.as_deref(), needs);
         chasar::read(&mut reading, &mut settings.chasar);
         settings.rabbitmq = rabbitmq::read(&mut reading, needs);
+        settings.mqtt = mqtt::read(&mut reading, needs);
         alerts::read(&mut reading, &mut settings.alerts, needs != Needs::NoPassword);
         warnings.append(&mut reading.finish()?);
     }
@@ -259,6 +250,7 @@ fn read(r: &mut Reading<'_>, hub: &mut Hub, needs: Needs) {
     r.set(NAME, "listen", &mut hub.listen, addresses);
     r.set(NAME, "amqp", &mut hub.amqp, addresses_or_none);
     r.set(NAME, "chasar", &mut hub.chasar, clients);
+    tls::read(r, hub);
     r.set(NAME, "self", &mut hub.own, boolean);
     r.set(NAME, "data", &mut hub.data, data);
     r.set(NAME, "user", &mut hub.user, user);
@@ -288,7 +280,7 @@ fn read_password(r: &mut Reading<'_>, pass: Option<&Entry>, hub: &mut Hub) {
 }
 
 /// The password that the key `pass` of a section is, or names. None where there is none, which is told.
-fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<Secret> {
+pub(crate) fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<Secret> {
     if is_doubtful(trim(&entry.value)) {
         let text = "is taken as it stands; only @file:PATH and @credential:NAME name a file";
         r.warn(entry.line, format_args!("[{section}] pass: {text}"));
@@ -342,13 +334,14 @@ fn public(text: &str) -> Result<bool, Expected> {
 
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
-    [alerts::RULE, alerts::RECEIVER].iter().any(|prefix| section.starts_with(prefix))
-        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, alerts::NAME].into_iter()).is_some()
+    [alerts::RULE, alerts::RECEIVER, users::PREFIX].iter().any(|prefix| section.starts_with(prefix))
+        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, mqtt::NAME, alerts::NAME].into_iter()).is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::net::Ipv6Addr;
 
     use super::*;
 
@@ -365,7 +358,7 @@ mod tests {
         let text = "[hub]\nlisten=*:80\namqp=[::1]:5672\nchasar=no\nself=no\ndata=/srv/hub\nuser=boards\npass=secret\n\
                     names=hub.example, 192.0.2.7,[2001:db8::1]\npublic=wall\n";
         let (settings, warnings) = load_text(text).unwrap();
-        let Hub { listen, amqp, chasar, own, data, user, pass, names, is_public } = settings.hub;
+        let Hub { listen, amqp, chasar, own, data, user, pass, names, is_public, .. } = settings.hub;
         assert_eq!((listen.ips.len(), listen.port, listen.are_loopback()), (2, 80, false));
         assert_eq!(amqp, Some(Addresses { ips: vec![Ipv6Addr::LOCALHOST.into()], port: 5672 }));
         assert_eq!(

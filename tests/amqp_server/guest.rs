@@ -14,19 +14,25 @@ use super::peer::{basic, channel, confirm, connection};
 
 pub const REFUSAL: &str = "this is an intake: consume elsewhere";
 
-pub const OPTIONS: ServerOptions<'static> =
-    ServerOptions { product: "intake", version: "1.2.3", heartbeat_s: 60, channels: 4, refusal: REFUSAL };
+pub const OPTIONS: ServerOptions<'static> = ServerOptions {
+    product: "intake",
+    version: "1.2.3",
+    heartbeat_s: 60,
+    channels: 4,
+    external: false,
+    refusal: REFUSAL,
+};
 
 /// Octets that one message of a channel has.
 pub const SHARE: usize = 8192;
 pub const SEND: usize = 4096;
 
 /// A server with memory of its own, which is never given back: tests are short.
-pub fn server(now: Instant) -> Server<'static> {
+pub fn server(options: ServerOptions<'static>, now: Instant) -> Server<'static> {
     let memory = |size| Box::leak(vec![0; size].into_boxed_slice());
     let messages = memory(SHARE * usize::from(OPTIONS.channels));
     let buffers = ServerBuffers { receive: memory(limits::AMQP_RECV), send: memory(SEND), messages };
-    Server::new(OPTIONS, buffers, now)
+    Server::new(options, buffers, now)
 }
 
 /// A message that came.
@@ -56,9 +62,14 @@ pub struct Guest {
 impl Guest {
     /// Just connected.
     pub fn new() -> Self {
+        Self::with(OPTIONS)
+    }
+
+    /// The same, with other options.
+    pub fn with(options: ServerOptions<'static>) -> Self {
         let now = Instant::from_nanos(1_000_000_000_000);
         Self {
-            server: server(now),
+            server: server(options, now),
             now,
             stalled: false,
             accepts: Some(true),

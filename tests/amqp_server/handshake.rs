@@ -1,7 +1,7 @@
 //! From the transport's connection to Ready.
 
 use psistats_core::amqp::server::ServerStep;
-use psistats_core::amqp::{ServerError, ServerEvent, Violation};
+use psistats_core::amqp::{ServerError, ServerEvent, ServerOptions, Violation};
 use psistats_core::link::Link;
 
 use super::SECOND;
@@ -75,6 +75,33 @@ fn a_refused_login_is_403_for_clients_that_understand_it_and_the_end_for_others(
             assert_eq!(g.end(), Err(ServerError::Refused));
         }
     }
+}
+
+#[test]
+fn external_is_offered_and_taken_where_the_transport_knows_the_client_alone() {
+    for (response, user) in [(&b""[..], ""), (b"pi-4", "pi-4")] {
+        let mut g = Guest::with(ServerOptions { external: true, ..OPTIONS });
+        g.accepts = None;
+        g.say_octets(b"AMQP\0\0\x09\x01");
+        let AMQPFrame::Method(0, AMQPClass::Connection(connection::AMQPMethod::Start(start))) = g.hear()
+        else {
+            panic!("expected Start");
+        };
+        assert_eq!(start.mechanisms.to_string(), "EXTERNAL PLAIN");
+        g.say(&start_ok("EXTERNAL", response, true));
+        assert_eq!(g.event(), ServerEvent::Login);
+        let login = g.server.login().unwrap();
+        assert_eq!((login.is_external, login.user, login.password), (true, user, &b""[..]));
+        g.server.refuse(g.now);
+        g.settle();
+        let (text, error) = g.closed_with(403);
+        assert!(text.starts_with("ACCESS_REFUSED"), "{text}");
+        assert_eq!(error, ServerError::Refused);
+    }
+    let mut g = Guest::greeted();
+    g.say(&start_ok("EXTERNAL", b"", true));
+    let (text, _) = g.closed_with(503);
+    assert!(text.contains("EXTERNAL"), "{text}");
 }
 
 #[test]

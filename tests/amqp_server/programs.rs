@@ -62,7 +62,7 @@ impl Intake {
 fn serve(mut stream: &TcpStream, to_test: &Sender<Report>) {
     let started = time::Instant::now();
     let now = || Instant::from_nanos(1 + started.elapsed().as_nanos() as u64);
-    let mut server = guest::server(now());
+    let mut server = guest::server(guest::OPTIONS, now());
     let mut user = String::new();
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     loop {

@@ -79,10 +79,14 @@ fn the_manual_page_and_the_installed_configuration_have_the_same_keys_and_the_de
     for (section, key, value) in page.iter().filter(|(.., value)| !value.is_empty()) {
         let installed = installed.iter().find(|(of, name, _)| (of, name) == (section, key)).unwrap();
         assert_eq!(value, &installed.2, "[{section}] {key}");
-        // There is no [rabbitmq] without its url.
-        let url = if section == "rabbitmq" { "[rabbitmq]\nurl=amqp://hub@localhost\n" } else { "" };
-        let text = format!("[{section}]\n{key}={value}\n");
-        assert_eq!(settings(&text.replace("[rabbitmq]\n", url)), settings(url), "[{section}] {key}");
+        // There are none of these without their url.
+        let url = match section.as_str() {
+            "rabbitmq" => "[rabbitmq]\nurl=amqp://hub@localhost\n",
+            "mqtt" => "[mqtt]\nurl=mqtt://localhost\n",
+            _ => "",
+        };
+        let head = if url.is_empty() { format!("[{section}]\n") } else { url.to_owned() };
+        assert_eq!(settings(&format!("{head}{key}={value}\n")), settings(url), "[{section}] {key}");
     }
     // As it is installed, it says nothing; with all of its keys it has the defaults, and the examples.
     let text = debian("psistats-hub.conf");
@@ -104,7 +108,9 @@ fn the_manual_page_has_every_key_that_the_program_asks_for() {
     let mut asked = BTreeSet::new();
     let sources = [
         ("hub", "src/hub/settings.rs"),
+        ("hub", "src/hub/settings/tls.rs"),
         ("rabbitmq", "src/hub/settings/rabbitmq.rs"),
+        ("mqtt", "src/hub/mqtt/settings.rs"),
         ("chasar", "src/host/conf/chasar.rs"),
     ];
     for (section, source) in sources {
@@ -137,7 +143,7 @@ fn the_examples_of_the_manual_page_are_ones_that_the_program_accepts_without_a_w
         assert_eq!(warnings, [""; 0], "{example}");
         tried += 1;
     }
-    assert_eq!(tried, 5);
+    assert_eq!(tried, 6);
 }
 
 #[test]

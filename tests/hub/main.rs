@@ -22,3 +22,4 @@ mod relay;
 mod seed;
 mod serve;
 mod slow;
+mod tls;

@@ -19,8 +19,14 @@ const ENVELOPE: Envelope<'static> = Envelope { run: "both", app_id: "psistats", 
 const CLIENT: Options<'static> =
     Options { heartbeat_s: 2, retry: Duration::from_millis(200), ..peer::OPTIONS };
 
-const SERVER: ServerOptions<'static> =
-    ServerOptions { product: "intake", version: "1", heartbeat_s: 60, channels: 1, refusal: "no" };
+const SERVER: ServerOptions<'static> = ServerOptions {
+    product: "intake",
+    version: "1",
+    heartbeat_s: 60,
+    channels: 1,
+    external: false,
+    refusal: "no",
+};
 
 /// Memory of both ends, for one connection after another.
 struct Memory {

@@ -101,7 +101,7 @@ pub fn run(command: Command, config: Option<&Path>) -> Result<(), String> {
     Ok(())
 }
 
-fn show(text: &str) {
+pub(super) fn show(text: &str) {
     // That nobody reads it is no failure of the command.
     let _ = writeln!(io::stdout(), "{text}");
 }
@@ -132,7 +132,7 @@ fn list(store: &Store) -> Result<(), String> {
 }
 
 /// The data folder.
-fn folder(data: &Data) -> Result<PathBuf, String> {
+pub(super) fn folder(data: &Data) -> Result<PathBuf, String> {
     let service = Path::new(SERVICE);
     if *data == Data::Usual
         && std::env::var_os("STATE_DIRECTORY").is_none()
@@ -162,26 +162,27 @@ fn tell(folder: &Path) -> String {
     }
 }
 
-/// How a browser probably reaches the page.
+/// How a browser probably reaches the page: with TLS, where it is served so.
 fn base(hub: &Hub) -> String {
-    let port = hub.listen.port;
+    let (scheme, at) = hub.https.as_ref().map_or(("http", &hub.listen), |https| ("https", https));
+    let port = at.port;
     // An IPv6 address stands in brackets.
     let name =
         hub.names.first().map(|name| if name.contains(':') { format!("[{name}]") } else { name.clone() });
-    match (name, hub.listen.ips.first()) {
+    match (name, at.ips.first()) {
         // A name for the page of this machine alone is a reverse proxy's.
-        (Some(name), _) if hub.listen.are_loopback() => format!("https://{name}"),
-        (Some(name), _) => format!("http://{name}:{port}"),
-        (None, Some(ip)) if !ip.is_unspecified() => format!("http://{}", SocketAddr::new(*ip, port)),
+        (Some(name), _) if at.are_loopback() => format!("https://{name}"),
+        (Some(name), _) => format!("{scheme}://{name}:{port}"),
+        (None, Some(ip)) if !ip.is_unspecified() => format!("{scheme}://{}", SocketAddr::new(*ip, port)),
         (None, _) => match own_address() {
-            Some(ip) => format!("http://{}", SocketAddr::new(ip, port)),
-            None => format!("http://HUB:{port}"),
+            Some(ip) => format!("{scheme}://{}", SocketAddr::new(ip, port)),
+            None => format!("{scheme}://HUB:{port}"),
         },
     }
 }
 
 /// The address from which this machine would send to another. Nothing is sent: the socket only learns its route.
-fn own_address() -> Option<IpAddr> {
+pub(super) fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
@@ -202,6 +203,8 @@ mod tests {
                 ..Hub::default()
             })
         };
+        let https = Some(Addresses { ips: vec!["192.0.2.1".parse().unwrap()], port: 8443 });
+        assert_eq!(super::base(&Hub { https, ..Hub::default() }), "https://192.0.2.1:8443");
         assert_eq!(base("127.0.0.1", &[]), "http://127.0.0.1:8666");
         assert_eq!(base("2001:db8::1", &[]), "http://[2001:db8::1]:8666");
         assert_eq!(base("127.0.0.1", &["hub.example", "b"]), "https://hub.example");

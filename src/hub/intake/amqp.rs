@@ -4,36 +4,40 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use log::{info, warn};
-use tokio::io::{AsyncRead as _, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{coop, spawn_local};
 use tokio::time;
 
 use crate::clock::Clock;
 use crate::complaints::Complaints;
+use crate::fleet::name::host_name;
 use crate::fleet::{Heard, MessageId, Source};
 use crate::intake::Door;
 use crate::intake::door::{Full, Standing, Ticket};
-use psistats_core::amqp::server::{Login, Message, Tag};
+use crate::intake::users::{Boards, Users};
+use crate::tls;
+use psistats_core::amqp::server::{Message, Tag};
 use psistats_core::amqp::{Server, ServerBuffers, ServerEvent, ServerOptions, Value};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
-use psistats_host::conf::secret::Secret;
 
 const OPTIONS: ServerOptions<'static> = ServerOptions {
     product: "psistats-hub",
     version: env!("CARGO_PKG_VERSION"),
     heartbeat_s: 60,
     channels: CHANNELS,
+    external: false,
     refusal: "this is psistats-hub: consume from its API, or use RabbitMQ",
 };
 
@@ -46,37 +50,14 @@ const MESSAGE: usize = 16 * 1024;
 /// RESOURCE_ERROR of AMQP 0-9-1.
 const RESOURCE_ERROR: u16 = 506;
 
+/// ACCESS_REFUSED of AMQP 0-9-1.
+const ACCESS_REFUSED: u16 = 403;
+
 /// Bytes that wait for a client.
 const SEND: usize = 4 * 1024;
 
 /// Before accepting again, where the system has no more descriptors or memory.
 const EXHAUSTED: Duration = Duration::from_millis(200);
-
-/// Who may log in.
-#[derive(Debug)]
-pub struct Users {
-    /// `[hub] user`; none: from this machine alone.
-    pub user: Option<String>,
-    /// `[hub] pass`
-    pub pass: Secret,
-}
-
-impl Users {
-    /// Whether `login`, which came from `peer`, may publish. As with RabbitMQ, `guest` may from this machine alone.
-    fn allow(&self, login: &Login<'_>, peer: IpAddr) -> bool {
-        let expected = match &self.user {
-            Some(user) if user == login.user => Some(self.pass.reveal()),
-            _ if login.user == "guest" && peer.to_canonical().is_loopback() => Some("guest"),
-            _ => None,
-        };
-        expected.is_some_and(|expected| is_same(expected.as_bytes(), login.password))
-    }
-}
-
-/// Takes the same time whichever octet differs.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
-}
 
 /// What all connections share.
 pub struct Intake {
@@ -105,15 +86,21 @@ impl Intake {
         self.connections.get()
     }
 
-    /// Accepts connections without end, each as a task of its own.
-    pub async fn serve(self: Rc<Self>, listener: TcpListener) {
+    /// Accepts connections without end, each as a task of its own; with TLS where it is given.
+    pub async fn serve(self: Rc<Self>, listener: TcpListener, tls: Option<Rc<tls::Server>>) {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) if self.connections.get() < self.room => {
-                    let intake = self.clone();
+                    let _ = stream.set_nodelay(true);
+                    let (intake, tls) = (self.clone(), tls.clone());
                     self.connections.update(|n| n + 1);
                     spawn_local(async move {
-                        if let Err(error) = intake.converse(stream, peer).await {
+                        let ended = match tls {
+                            None => intake.converse(stream, peer, None).await,
+                            // Only who speaks TLS takes its room.
+                            Some(tls) => Box::pin(intake.converse_by_tls(stream, peer, &tls)).await,
+                        };
+                        if let Err(error) = ended {
                             intake.complain(peer, &error);
                         }
                         intake.connections.update(|n| n - 1);
@@ -134,15 +121,32 @@ impl Intake {
         self.complaints.say(self.clock.now(), format_args!("board at {peer}: {text}"));
     }
 
-    /// Serves one connection until it ends.
-    async fn converse(&self, mut stream: TcpStream, peer: SocketAddr) -> Result<(), String> {
-        let _ = stream.set_nodelay(true);
+    /// Does the handshake, and serves the connection until it ends.
+    async fn converse_by_tls(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        tls: &tls::Server,
+    ) -> Result<(), String> {
+        let stream = tls.accept(stream).await?;
+        let certificate = tls::server::names(&stream).map(Rc::from);
+        self.converse(stream, peer, certificate).await
+    }
+
+    /// Serves one connection until it ends. `certificate` has the names of the client's.
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut stream: S,
+        peer: SocketAddr,
+        certificate: Option<Rc<[String]>>,
+    ) -> Result<(), String> {
         let mut receive = vec![0; limits::AMQP_RECV];
         let mut send = vec![0; SEND];
         let mut messages = vec![0; usize::from(CHANNELS) * MESSAGE];
         let buffers = ServerBuffers { receive: &mut receive, send: &mut send, messages: &mut messages };
-        let mut server = Server::new(OPTIONS, buffers, self.clock.now());
-        let mut publisher = Publisher { unconfirmed: VecDeque::new(), is_blocked: false, is_open: false };
+        let options = ServerOptions { external: certificate.is_some(), ..OPTIONS };
+        let mut server = Server::new(options, buffers, self.clock.now());
+        let mut publisher = Publisher::new(peer, certificate);
         let mut standing = self.door.standing();
         loop {
             let now = self.clock.now();
@@ -150,14 +154,14 @@ impl Intake {
                 server.timed_out(now);
             }
             publisher.tell(&mut standing, &mut server, now);
-            let ended = self.drain(&mut server, &mut publisher, peer, now);
-            write(&mut server, &stream, now);
+            let ended = self.drain(&mut server, &mut publisher, now);
             if let Some(ended) = ended {
+                // As a courtesy, as far as there is room.
+                let _ = write(&mut server, &mut stream, now, &mut Context::from_waker(Waker::noop()));
                 return ended;
             }
             let changed = standing.changed(!publisher.unconfirmed.is_empty());
-            self.wait(&server, &stream, changed).await;
-            read(&mut server, &mut stream, &self.clock).await;
+            self.wait(&mut server, &mut stream, changed).await;
             // A socket that always has something counts for nothing by itself: others would never have their turn.
             coop::consume_budget().await;
         }
@@ -168,23 +172,22 @@ impl Intake {
         &self,
         server: &mut Server<'_>,
         publisher: &mut Publisher,
-        peer: SocketAddr,
         now: Instant,
     ) -> Option<Result<(), String>> {
+        let peer = publisher.peer;
         while let Some(event) = server.poll_event(now) {
             match event {
                 ServerEvent::Login => {
-                    let allowed =
-                        server.login().is_some_and(|login| self.users.borrow().allow(&login, peer.ip()));
-                    if allowed {
-                        server.accept(now);
-                    } else {
-                        self.complain(
-                            peer,
-                            "login refused: expected [hub] user and pass of psistats-hub.conf; guest may log in \
-                             from this machine only",
-                        );
-                        server.refuse(now);
+                    let Some(login) = server.login() else { continue };
+                    match self.users.borrow().allow(&login, peer.ip(), publisher.certificate.as_ref()) {
+                        Ok(boards) => {
+                            publisher.boards = boards;
+                            server.accept(now);
+                        }
+                        Err(expected) => {
+                            self.complain(peer, &format!("login refused: {expected}"));
+                            server.refuse(now);
+                        }
                     }
                 }
                 ServerEvent::Opened { .. } => {
@@ -192,6 +195,10 @@ impl Intake {
                     info!("board at {peer}: connected");
                 }
                 ServerEvent::Publish(tag) => {
+                    if let Some(why) = server.message().and_then(|message| publisher.refusal(message.body)) {
+                        server.close(ACCESS_REFUSED, &format!("ACCESS_REFUSED - {why}"), now);
+                        return Some(Err(why));
+                    }
                     let taken = server.message().map(|message| self.door.take(&heard(&message, peer)));
                     match taken {
                         Some(Ok(ticket)) => publisher.took(ticket, tag),
@@ -215,25 +222,36 @@ impl Intake {
         None
     }
 
-    /// Until there is something to read or to write, the time has come for something, or the disk's standing has `changed`.
-    async fn wait(&self, server: &Server<'_>, stream: &TcpStream, changed: impl Future<Output = ()>) {
-        let writes = !server.outgoing().is_empty();
-        let interest = if writes { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        // An error of the socket is told when it is read.
-        let (mut ready, mut changed) = (pin!(stream.ready(interest)), pin!(changed));
-        let either = poll_fn(|cx| {
-            let is_over = ready.as_mut().poll(cx).is_ready() || changed.as_mut().poll(cx).is_ready();
+    /// Writes what there is. Until something was read, the time has come for something, or the disk's standing has
+    /// `changed`.
+    async fn wait<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        server: &mut Server<'_>,
+        stream: &mut S,
+        changed: impl Future<Output = ()>,
+    ) {
+        let (deadline, mut changed) = (server.deadline(), pin!(changed));
+        let any = poll_fn(|cx| {
+            let now = self.clock.now();
+            let is_over = write(server, stream, now, cx).is_break()
+                || read(server, stream, now, cx).is_ready()
+                || changed.as_mut().poll(cx).is_ready();
             if is_over { Poll::Ready(()) } else { Poll::Pending }
         });
-        match server.deadline() {
-            Some(at) => drop(time::timeout_at(self.clock.instant(at), either).await),
-            None => either.await,
+        match deadline {
+            Some(at) => drop(time::timeout_at(self.clock.instant(at), any).await),
+            None => any.await,
         }
     }
 }
 
-/// What a connection's publisher waits for.
+/// Whoever publishes on a connection, and what it waits for.
 struct Publisher {
+    peer: SocketAddr,
+    /// The names of its certificate.
+    certificate: Option<Rc<[String]>>,
+    /// As whom it may report, once it has logged in.
+    boards: Boards,
     /// Of each batch on each channel the last message that is not confirmed.
     unconfirmed: VecDeque<(Ticket, Tag)>,
     /// It was asked to wait.
@@ -242,6 +260,21 @@ struct Publisher {
 }
 
 impl Publisher {
+    fn new(peer: SocketAddr, certificate: Option<Rc<[String]>>) -> Self {
+        let (unconfirmed, boards) = (VecDeque::new(), Boards::Of(Rc::default()));
+        Self { peer, certificate, boards, unconfirmed, is_blocked: false, is_open: false }
+    }
+
+    /// Why it may not send a report: it is another board's.
+    fn refusal(&self, body: &[u8]) -> Option<String> {
+        let Boards::Of(names) = &self.boards else { return None };
+        let mut buffer = String::new();
+        // One without a name is nobody's.
+        let name = host_name(body, &mut buffer).filter(|name| !self.boards.have(name))?;
+        let names = names.join(", ");
+        Some(format!("this login may report as {names}, and not as another board: {name:?}"))
+    }
+
     fn took(&mut self, ticket: Ticket, tag: Tag) {
         let same = |(of, last): &&mut (Ticket, Tag)| *of == ticket && last.channel() == tag.channel();
         match self.unconfirmed.iter_mut().rev().take(usize::from(CHANNELS)).find(same) {
@@ -287,24 +320,47 @@ fn heard(message: &Message<'_>, peer: SocketAddr) -> Heard {
     }
 }
 
-fn write(server: &mut Server<'_>, stream: &TcpStream, now: Instant) {
+/// Writes what there is, as far as there is room. Break: the connection has ended, which the server was told.
+fn write<S: AsyncWrite + Unpin>(
+    server: &mut Server<'_>,
+    stream: &mut S,
+    now: Instant,
+    cx: &mut Context<'_>,
+) -> ControlFlow<()> {
+    let mut stream = Pin::new(stream);
     while !server.outgoing().is_empty() {
-        match stream.try_write(server.outgoing()) {
-            Ok(n) => server.sent(n, now),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(_) => return server.disconnected(),
+        match stream.as_mut().poll_write(cx, server.outgoing()) {
+            Poll::Ready(Ok(n)) if n > 0 => server.sent(n, now),
+            Poll::Pending => break,
+            Poll::Ready(_) => {
+                server.disconnected();
+                return Break(());
+            }
         }
     }
+    // TLS has a buffer of its own.
+    if let Poll::Ready(Err(_)) = stream.poll_flush(cx) {
+        server.disconnected();
+        return Break(());
+    }
+    Continue(())
 }
 
-/// Reads once, if there is something. A read that did not fill its room has emptied the socket, which `poll_read` keeps
-/// in mind: the next wait ends with the next octets, without a read in vain.
-async fn read(server: &mut Server<'_>, stream: &mut TcpStream, clock: &Clock) {
+/// Reads once. Pending: there is nothing to read yet.
+fn read<S: AsyncRead + Unpin>(
+    server: &mut Server<'_>,
+    stream: &mut S,
+    now: Instant,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
     let mut space = ReadBuf::new(server.recv_space());
-    let result = poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut space))).await;
-    match (result, space.filled().len()) {
-        (Poll::Pending, _) => {}
-        (Poll::Ready(Ok(())), n) if n > 0 => server.received(n, clock.now()),
-        (Poll::Ready(_), _) => server.disconnected(),
+    match Pin::new(stream).poll_read(cx, &mut space) {
+        Poll::Pending => return Poll::Pending,
+        Poll::Ready(Err(_)) => server.disconnected(),
+        Poll::Ready(Ok(())) => match space.filled().len() {
+            0 => server.disconnected(),
+            n => server.received(n, now),
+        },
     }
+    Poll::Ready(())
 }

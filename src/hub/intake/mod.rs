@@ -6,6 +6,7 @@
 //! | [`amqp`] | boards that connect to the hub as if it were a broker |
 //! | [`rabbitmq`] | a queue of a RabbitMQ that boards publish to |
 //! | [`chasar`] | chasar's client nodes, whose messages the relay publishes, too |
+//! | [`users`] | who may publish, and as which boards |
 //! | [`own`] | the machine that the hub runs on |
 
 pub mod amqp;
@@ -13,5 +14,6 @@ pub mod chasar;
 pub mod door;
 pub mod own;
 pub mod rabbitmq;
+pub mod users;
 
 pub use door::Door;

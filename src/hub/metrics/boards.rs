@@ -258,7 +258,7 @@ fn is_exposed(board: &Board, has_instance: bool) -> bool {
 
 /// The unit of a sensor; nothing of what is none. It is among the two series before and after the value, since a sensor
 /// has a label, a value and a unit.
-fn unit<'c>(cells: &'c Cells, slot: usize, path: &str) -> &'c str {
+pub fn unit<'c>(cells: &'c Cells, slot: usize, path: &str) -> &'c str {
     let Some(sensor) = sensor(path) else { return "" };
     let near = slot.saturating_sub(2)..(slot + 3).min(cells.paths.len());
     let place = near.into_iter().find(|place| {

@@ -17,6 +17,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use log::{debug, warn};
 use nix::sys::socket::{setsockopt, sockopt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, timeout};
@@ -24,6 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::paced::Paced;
 use super::reply::{self, Body};
 use super::{Shared, api, guard};
+use crate::tls;
 use psistats_host::output::once::Once;
 
 /// Bytes of a request's line and headers together.
@@ -115,8 +117,12 @@ fn network_of(peer: IpAddr) -> IpAddr {
     }
 }
 
-/// Accepts connections for ever.
-pub async fn serve(shared: Rc<Shared>, listener: TcpListener) -> io::Result<()> {
+/// Accepts connections for ever; with TLS where it is given.
+pub async fn serve(
+    shared: Rc<Shared>,
+    listener: TcpListener,
+    tls: Option<Rc<tls::Server>>,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let exhausted = Once::default();
@@ -149,19 +155,43 @@ pub async fn serve(shared: Rc<Shared>, listener: TcpListener) -> io::Result<()> 
                     shared.limits.connections, shared.limits.connections_of_peer
                 );
             }
-            let _ = stream.try_write(NO_PLACE);
+            if tls.is_none() {
+                let _ = stream.try_write(NO_PLACE);
+            }
             continue;
         };
         let Ok(local) = stream.local_addr() else { continue };
         let ends = Ends { local: local.ip().to_canonical(), peer };
-        spawn_local(converse(shared.clone(), stream, ends, place));
+        // Without it the system's own bound holds, which is some megabytes.
+        let _ = setsockopt(&stream, sockopt::SndBuf, &SEND);
+        match tls.clone() {
+            None => spawn_local(converse(shared.clone(), stream, ends, place)),
+            Some(tls) => spawn_local(converse_by_tls(shared.clone(), stream, ends, place, tls)),
+        };
+    }
+}
+
+/// Does the handshake, and serves the connection to its end.
+async fn converse_by_tls(
+    shared: Rc<Shared>,
+    stream: TcpStream,
+    ends: Ends,
+    place: Place,
+    tls: Rc<tls::Server>,
+) {
+    match tls.accept(stream).await {
+        Ok(stream) => converse(shared, stream, ends, place).await,
+        Err(why) => debug!("web connection from {}: {why}", ends.peer),
     }
 }
 
 /// Serves one connection to its end.
-async fn converse(shared: Rc<Shared>, stream: TcpStream, ends: Ends, place: Place) {
-    // Without it the system's own bound holds, which is some megabytes.
-    let _ = setsockopt(&stream, sockopt::SndBuf, &SEND);
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    shared: Rc<Shared>,
+    stream: S,
+    ends: Ends,
+    place: Place,
+) {
     let io = TokioIo::new(Paced::new(stream, shared.limits.write_time));
     let time = shared.limits.request_time;
     let service = service_fn(move |request| {

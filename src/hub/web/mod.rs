@@ -51,6 +51,7 @@ use self::listener::Places;
 use self::store::Store;
 pub use crate::fleet::Audience;
 pub use crate::metrics::Format;
+use crate::tls;
 
 /// An answer that may take its time.
 pub type Asked<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -228,7 +229,15 @@ impl Web {
     /// # Errors
     /// Of the system, before the first connection.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        listener::serve(self.0.clone(), listener).await
+        listener::serve(self.0.clone(), listener, None).await
+    }
+
+    /// The same with TLS.
+    ///
+    /// # Errors
+    /// Of the system, before the first connection.
+    pub async fn serve_by_tls(&self, listener: TcpListener, tls: Rc<tls::Server>) -> io::Result<()> {
+        listener::serve(self.0.clone(), listener, Some(tls)).await
     }
 
     /// Sends heartbeats to the clients of `/api/v1/events` until the future is dropped.

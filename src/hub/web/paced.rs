@@ -6,23 +6,22 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 
 /// Time and bytes for what a client still sends after its last answer.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 256 * 1024);
 
 /// hyper flushes once it has nothing more to write: from the first write that has to wait until then, `time` may pass.
-pub struct Paced {
-    stream: TcpStream,
+pub struct Paced<S> {
+    stream: S,
     time: Duration,
     /// Runs while a write waits, or has waited and was not yet flushed.
     deadline: Option<Pin<Box<Sleep>>>,
     is_late: bool,
 }
 
-impl Paced {
-    pub fn new(stream: TcpStream, time: Duration) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Paced<S> {
+    pub fn new(stream: S, time: Duration) -> Self {
         Self { stream, time, deadline: None, is_late: false }
     }
 
@@ -60,7 +59,7 @@ impl Paced {
     }
 }
 
-impl AsyncRead for Paced {
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -70,7 +69,7 @@ impl AsyncRead for Paced {
     }
 }
 
-impl AsyncWrite for Paced {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.pace(cx, written)

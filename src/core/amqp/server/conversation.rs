@@ -242,7 +242,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn on_login(&mut self, login: &Login<'_>) -> Result<ServerEvent, ServerError> {
-        if login.mechanism != b"PLAIN" {
+        if login.mechanism != b"PLAIN" && !(login.is_external && self.options.external) {
             return Err(ServerError::Mechanism(Text::lossy(login.mechanism)));
         }
         (self.told_refusal, self.told_blocked) = (login.told_refusal, login.told_blocked);

@@ -44,7 +44,7 @@ pub enum ServerError {
     Refused,
     /// The peer speaks something else. Its first octets.
     NotAmqp([u8; 8]),
-    /// The client wants to log in by another mechanism than PLAIN.
+    /// The client wants to log in by a mechanism that it was not offered.
     Mechanism(Text),
     /// The client asked for what only a broker does: class and method.
     NotImplemented((u16, u16)),
@@ -132,9 +132,7 @@ impl ServerError {
         let (_, name) = self.reply();
         // All of them are shorter; a cut one would do.
         let _ = match self {
-            Self::Refused => {
-                write!(text, "{name} - Login was refused using authentication mechanism PLAIN.")
-            }
+            Self::Refused => write!(text, "{name} - Login was refused."),
             error => write!(text, "{name} - {error}"),
         };
         text
@@ -167,10 +165,13 @@ impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed { code, text } => write!(f, "the client closed the connection with {code} {text}"),
-            Self::Refused => f.write_str("user or password was refused"),
+            Self::Refused => f.write_str("the login was refused"),
             Self::NotAmqp(first) => not_amqp(f, first),
             Self::Mechanism(name) => {
-                write!(f, "the client wants to log in by \"{name}\", expected PLAIN")
+                write!(
+                    f,
+                    "the client wants to log in by \"{name}\", expected PLAIN, or EXTERNAL with a certificate"
+                )
             }
             Self::NotImplemented((class, method)) => {
                 write!(f, "method {class}.{method} is a broker's, not an intake's")
@@ -202,7 +203,9 @@ fn not_amqp(f: &mut fmt::Formatter<'_>, first: &[u8]) -> fmt::Result {
             f.write_str("the client speaks another version of AMQP, expected 0-9-1")
         }
         // A TLS record: handshake (RFC 8446 §5.1).
-        [0x16, 3, ..] => f.write_str("the client speaks TLS, expected AMQP 0-9-1 in the clear"),
+        [0x16, 3, ..] => {
+            f.write_str("the client speaks TLS, expected AMQP 0-9-1 in the clear: is this the port for it?")
+        }
         [b'G', b'E', b'T', b' ', ..] => f.write_str("the client speaks HTTP, expected AMQP 0-9-1"),
         _ => write!(f, "the client does not speak AMQP (it began with \"{}\")", first.escape_ascii()),
     }

@@ -44,7 +44,7 @@
 //!   channels may come mixed (§4.2.6).
 //!
 //! # Not supported
-//! Consuming and transactions, which are answered with 540 and a text of the owner's; SASL mechanisms other than PLAIN;
+//! Consuming and transactions, which are answered with 540 and a text of the owner's; SASL mechanisms other than PLAIN and EXTERNAL;
 //! returning and refusing messages (Basic.Return, Basic.Nack); Channel.Flow towards the client; `immediate`, which is
 //! passed over. TLS stands between server and socket. Which users and virtual hosts there are is the owner's business.
 

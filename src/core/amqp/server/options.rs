@@ -14,6 +14,8 @@ pub struct ServerOptions<'a> {
     pub heartbeat_s: u16,
     /// Channels that a connection may have open: 1 to [`CHANNELS`].
     pub channels: u16,
+    /// Whether the mechanism EXTERNAL is offered beside PLAIN: the transport knows who the client is, as by a certificate.
+    pub external: bool,
     /// Told with 540 to whoever asks for what a broker does beyond taking messages: at most 255 bytes.
     pub refusal: &'a str,
 }

@@ -10,7 +10,7 @@ use crate::amqp::server::ServerOptions;
 use crate::amqp::server::request::Answer;
 use crate::bytes::Writer;
 
-/// Connection.Start of version 0-9, with PLAIN (§1.4.2.1 of the reference).
+/// Connection.Start of version 0-9, with the mechanisms that are offered (§1.4.2.1 of the reference).
 pub fn start(w: &mut Writer<'_>, options: &ServerOptions<'_>) {
     method(w, id::CONNECTION_START);
     w.u8(0);
@@ -36,7 +36,9 @@ pub fn start(w: &mut Writer<'_>, options: &ServerOptions<'_>) {
             }
         });
     });
-    for text in ["PLAIN", "en_US"] {
+    // In the order of preference: clients take the first that they know.
+    let mechanisms = if options.external { "EXTERNAL PLAIN" } else { "PLAIN" };
+    for text in [mechanisms, "en_US"] {
         let at = w.hold_u32();
         w.bytes(text.as_bytes());
         w.fill_u32(at);

@@ -131,7 +131,7 @@ fn declared<'a>(id: Id, r: &mut Reader<'a>) -> Result<Option<Request<'a>>, Short
 /// a log they go through [`Text::lossy`].
 #[derive(Clone, Copy)]
 pub struct Login<'a> {
-    /// User name.
+    /// User name; of EXTERNAL, as whom the client wants to act, which may be empty (RFC 4422, appendix A).
     pub user: &'a str,
     /// Password, in octets, to be compared in constant time. Debug output does not show it.
     pub password: &'a [u8],
@@ -141,7 +141,9 @@ pub struct Login<'a> {
     pub version: &'a str,
     /// What tells this connection from others of the same program.
     pub connection_name: &'a str,
-    /// The mechanism; the login is one only where this is PLAIN.
+    /// Whether the mechanism is EXTERNAL: the client is who the transport says, and there is no password.
+    pub is_external: bool,
+    /// The mechanism; the login is one only where this is PLAIN or EXTERNAL.
     pub(super) mechanism: &'a [u8],
     /// Whether it wants to be told why a login is refused (RabbitMQ's `authentication_failure_close`).
     pub(super) told_refusal: bool,
@@ -164,14 +166,19 @@ impl<'a> Login<'a> {
             _ => Table::default(),
         };
         let can = |name| capabilities.get(name) == Some(Value::Bool(true));
-        let plain = mechanism == b"PLAIN";
-        let (user, password) = if plain { credentials(response).ok_or(Short)? } else { ("", &[][..]) };
+        let is_external = mechanism == b"EXTERNAL";
+        let (user, password) = match mechanism {
+            b"PLAIN" => credentials(response).ok_or(Short)?,
+            b"EXTERNAL" => (core::str::from_utf8(response).map_err(|_| Short)?, &[][..]),
+            _ => ("", &[][..]),
+        };
         Ok(Self {
             user,
             password,
             product: text("product"),
             version: text("version"),
             connection_name: text("connection_name"),
+            is_external,
             mechanism,
             told_refusal: can("authentication_failure_close"),
             told_blocked: can("connection.blocked"),
