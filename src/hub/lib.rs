@@ -16,6 +16,7 @@
 //! | [`history`] | what every board said, on disk: minutes for two weeks, quarters of an hour for a year |
 //! | [`alerts`] | which boards need somebody, and who is told |
 //! | [`metrics`] | what the boards say, for Prometheus |
+//! | [`http`] | HTTP and TLS to wherever the hub tells something |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
 //! | `top` | the wall in a terminal, which asks a hub's API |
@@ -43,6 +44,7 @@ mod descriptors;
 pub mod fleet;
 mod intake;
 pub mod history;
+pub mod http;
 mod listeners;
 mod logger;
 pub mod metrics;
