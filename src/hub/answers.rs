@@ -18,6 +18,7 @@ use crate::intake::Door;
 use crate::intake::amqp::Intake;
 use crate::intake::door::Kept;
 use crate::metrics::{self, Format, Scrape, targets};
+use crate::remote_write::Writer;
 use crate::web::{self, Asked, Audience, Columns, Missing, Pieces, Scraped, Span, Tier, Unscraped, View};
 
 /// The last hour may begin so much earlier: "the last hour" of a question is no longer that of its answer.
@@ -31,6 +32,7 @@ pub struct Answers {
     door: Rc<Door>,
     alerts: Rc<Alerts>,
     intake: Option<Rc<Intake>>,
+    writers: Vec<Rc<Writer>>,
     counted: Rc<Cell<web::Counters>>,
     started_ms: i64,
     /// Each reader of all metrics has one, too.
@@ -43,9 +45,10 @@ impl Answers {
         door: Rc<Door>,
         alerts: Rc<Alerts>,
         intake: Option<Rc<Intake>>,
+        writers: Vec<Rc<Writer>>,
         counted: Rc<Cell<web::Counters>>,
     ) -> Self {
-        Self { door, alerts, intake, counted, started_ms: unix_ms(), scrapes: Rc::default() }
+        Self { door, alerts, intake, writers, counted, started_ms: unix_ms(), scrapes: Rc::default() }
     }
 
     /// Connections of boards.
@@ -126,7 +129,10 @@ impl View for Answers {
         let fleet = self.door.fleet().borrow();
         let scrape = match of {
             Scraped::Hub => {
-                let page = metrics::hub::page(&fleet, self.connections(), &self.counted.get(), format);
+                let counted = self.counted.get();
+                let written: Vec<_> =
+                    self.writers.iter().map(|writer| (writer.name(), writer.counters())).collect();
+                let page = metrics::hub::page(&fleet, self.connections(), &counted, &written, format);
                 return Ok(Box::new(iter::once(page.into())));
             }
             Scraped::Board(name) => match fleet.board(name).map(|board| board.state) {

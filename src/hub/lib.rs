@@ -16,6 +16,7 @@
 //! | [`history`] | what every board said, on disk: minutes for two weeks, quarters of an hour for a year |
 //! | [`alerts`] | which boards need somebody, and who is told |
 //! | [`metrics`] | what the boards say, for Prometheus |
+//! | [`remote_write`] | the same, sent to Prometheus, Mimir, VictoriaMetrics ... |
 //! | [`http`] | HTTP and TLS to wherever the hub tells something |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
@@ -50,6 +51,7 @@ mod logger;
 pub mod metrics;
 pub mod relay;
 mod reload;
+pub mod remote_write;
 mod run;
 mod serve;
 pub mod settings;

@@ -1,5 +1,5 @@
 //! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[rabbitmq]`, `[alerts]`, `[alert:NAME]`,
-//! `[notify:NAME]`, and `[chasar]`, which the agent reads too.
+//! `[notify:NAME]`, `[remote_write]`, and `[chasar]`, which the agent reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
 mod rabbitmq;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::alerts::settings::{self as alerts, Alerts};
 use crate::listeners::addresses_of;
+use crate::remote_write::settings as remote_write;
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::find;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub rabbitmq: Option<Rabbitmq>,
     /// `[alerts]`, `[alert:NAME]` and `[notify:NAME]`
     pub alerts: Alerts,
+    /// `[remote_write]` and `[remote_write:NAME]`
+    pub remote_write: Vec<remote_write::Section>,
 }
 
 /// `[hub]`: where it listens, and who may publish.
@@ -247,6 +250,7 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         chasar::read(&mut reading, &mut settings.chasar);
         settings.rabbitmq = rabbitmq::read(&mut reading, needs);
         alerts::read(&mut reading, &mut settings.alerts, needs != Needs::NoPassword);
+        settings.remote_write = remote_write::read(&mut reading, needs != Needs::NoPassword);
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))
@@ -343,7 +347,9 @@ fn public(text: &str) -> Result<bool, Expected> {
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
     [alerts::RULE, alerts::RECEIVER].iter().any(|prefix| section.starts_with(prefix))
-        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, alerts::NAME].into_iter()).is_some()
+        || remote_write::is_section(section)
+        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, alerts::NAME, remote_write::NAME].into_iter())
+            .is_some()
 }
 
 #[cfg(test)]
