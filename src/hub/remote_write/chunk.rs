@@ -64,24 +64,35 @@ impl Chunk {
     }
 }
 
-/// Divides what was refused as a whole, so that what is right of it can be taken: by time, since it is the oldest samples
-/// that a receiver refuses most of the time; what is of one second, by boards. None where it is of one second and one
-/// board.
-pub fn split(chunks: Vec<Chunk>) -> Option<(Vec<Chunk>, Vec<Chunk>)> {
-    let series = || chunks.iter().flat_map(|chunk| &chunk.series);
-    let first = series().filter_map(|series| series.samples.first()).map(|(time, _)| *time).min()?;
-    let last = series().filter_map(|series| series.samples.last()).map(|(time, _)| *time).max()?;
-    if last - first >= 1000 {
-        let middle = first + (last - first) / 2;
-        let parts = chunks.into_iter().map(|chunk| chunk.split(middle));
-        let (mut early, mut late): (Vec<_>, Vec<_>) = parts.unzip();
-        early.retain(|chunk| !chunk.is_empty());
-        late.retain(|chunk| !chunk.is_empty());
-        return Some((early, late));
+/// When the first sample of some was taken; None where there is none.
+pub fn first_ms(chunks: &[Chunk]) -> Option<i64> {
+    let series = chunks.iter().flat_map(|chunk| &chunk.series);
+    series.filter_map(|series| series.samples.first()).map(|(time, _)| *time).min()
+}
+
+/// Half of the boards, and the others. Chunks of a board stand together.
+///
+/// # Errors
+/// The chunks, which are all of one board.
+pub fn by_boards(mut chunks: Vec<Chunk>) -> Result<(Vec<Chunk>, Vec<Chunk>), Vec<Chunk>> {
+    let borders = chunks.iter().zip(chunks.iter().skip(1)).zip(1..);
+    let borders = borders.filter(|((one, other), _)| one.board != other.board).map(|(_, place)| place);
+    let middle = chunks.len() / 2;
+    match borders.min_by_key(|place: &usize| place.abs_diff(middle)) {
+        Some(place) => {
+            let late = chunks.split_off(place);
+            Ok((chunks, late))
+        }
+        None => Err(chunks),
     }
-    let mut chunks = chunks;
-    let late = chunks.split_off(chunks.len() / 2);
-    (!chunks.is_empty()).then_some((chunks, late))
+}
+
+/// The samples up to a time, and those later.
+pub fn by_time(chunks: Vec<Chunk>, at_ms: i64) -> (Vec<Chunk>, Vec<Chunk>) {
+    let (mut early, mut late): (Vec<_>, Vec<_>) = chunks.into_iter().map(|chunk| chunk.split(at_ms)).unzip();
+    early.retain(|chunk| !chunk.is_empty());
+    late.retain(|chunk| !chunk.is_empty());
+    (early, late)
 }
 
 #[cfg(test)]
@@ -100,13 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_divided_by_time_and_then_by_boards() {
-        let both = vec![chunk("a", &[0, 1000, 5000, 6000]), chunk("b", &[5500])];
-        let (early, late) = split(both).unwrap();
-        assert_eq!(times(&early), [("a", vec![0, 1000], 3000)]);
-        assert_eq!(times(&late), [("a", vec![5000, 6000], 6000), ("b", vec![5500], 5500)]);
-        let (early, late) = split(vec![chunk("a", &[0, 999]), chunk("b", &[5])]).unwrap();
-        assert_eq!((times(&early).len(), times(&late).len()), (1, 1));
-        assert!(split(vec![chunk("a", &[0, 999])]).is_none());
+    fn chunks_are_divided_by_boards_and_by_time() {
+        let chunks = || vec![chunk("a", &[0, 1000]), chunk("a", &[5000, 6000]), chunk("b", &[5500])];
+        let (early, late) = by_boards(chunks()).unwrap();
+        assert_eq!((times(&early).len(), times(&late)), (2, vec![("b", vec![5500], 5500)]));
+        assert!(by_boards(early).is_err());
+        let (early, late) = by_time(chunks(), 5000);
+        assert_eq!(times(&early), [("a", vec![0, 1000], 1000), ("a", vec![5000], 5000)]);
+        assert_eq!(times(&late), [("a", vec![6000], 6000), ("b", vec![5500], 5500)]);
+        assert_eq!(first_ms(&late), Some(5500));
     }
 }

@@ -1,7 +1,6 @@
 //! The task of one section: all boards in turn, each in the order of its time.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -25,7 +24,9 @@ const WINDOW_MS: i64 = 30 * 60_000;
 /// A request has about so many samples.
 const SAMPLES: usize = 10_000;
 /// The most requests that one that was refused is divided into.
-const PARTS: usize = 128;
+const PARTS: usize = 2_048;
+/// What is dropped first of a board whose samples were refused: those of so long. Then twice as many.
+const OLDEST_MS: i64 = 1_000;
 /// What the history can know of a board.
 const HISTORY_MS: i64 = MINUTE_DAYS as i64 * 86_400_000;
 
@@ -58,6 +59,8 @@ struct Task<'w> {
     source: Source,
     positions: Positions,
     receiver: Receiver,
+    /// What a refused request may be divided into: less after one of which nothing was taken.
+    parts: usize,
     is_unwritable: bool,
 }
 
@@ -95,6 +98,7 @@ impl Writer {
             source: Source::new(self.door.clone()),
             positions,
             receiver: Receiver::new(self.section.clone()),
+            parts: PARTS,
             is_unwritable: false,
         };
         loop {
@@ -162,31 +166,50 @@ impl Task<'_> {
         behind
     }
 
-    /// Sends chunks in one request, or, where that is refused, in parts; then their boards have new positions.
+    /// Sends chunks in one request, and then their boards have new positions. Where it is refused as a whole, because of
+    /// some board, its halves are sent; of a board that is refused alone, the oldest samples are dropped, and then more
+    /// and more, until the rest is taken.
     async fn deliver(&mut self, chunks: Vec<Chunk>) {
-        let mut waiting = vec![chunks];
-        let mut parts = 0;
-        while let Some(chunks) = waiting.pop() {
-            let count: usize = chunks.iter().map(Chunk::len).sum();
-            // Of one board the last chunk counts.
-            let reached: BTreeMap<_, _> =
-                chunks.iter().map(|chunk| (chunk.board.clone(), chunk.to_ms)).collect();
-            if let Outcome::Refused(why) = self.send(&chunks, count).await {
-                parts += 1;
-                let boards: Vec<_> = reached.keys().cloned().collect();
-                let divided = (parts < PARTS).then(|| chunk::split(chunks)).flatten();
-                if let Some((early, late)) = divided {
-                    waiting.extend([late, early]);
-                    continue;
-                }
-                self.dropped(&boards, count, &why);
+        let mut waiting = vec![(chunks, OLDEST_MS)];
+        let (mut parts, mut is_taken) = (0, false);
+        while let Some((chunks, oldest_ms)) = waiting.pop() {
+            let Outcome::Refused(why) = self.send(&chunks).await else {
+                is_taken = true;
+                self.passed(&chunks).await;
+                continue;
+            };
+            parts += 1;
+            if parts >= self.parts {
+                self.dropped(&chunks, &why);
+                self.passed(&chunks).await;
+                continue;
             }
-            reached.iter().for_each(|(board, to_ms)| self.positions.set(board, *to_ms));
-            self.keep().await;
+            match chunk::by_boards(chunks) {
+                Ok((early, late)) => waiting.extend([(late, OLDEST_MS), (early, OLDEST_MS)]),
+                Err(chunks) => {
+                    let first_ms = chunk::first_ms(&chunks).unwrap_or(i64::MAX);
+                    let (early, late) = chunk::by_time(chunks, first_ms.saturating_add(oldest_ms));
+                    self.dropped(&early, &why);
+                    self.passed(&early).await;
+                    if !late.is_empty() {
+                        waiting.push((late, oldest_ms * 2));
+                    }
+                }
+            }
         }
+        // One that refuses everything is not asked a thousand times for each request.
+        self.parts = if is_taken { PARTS } else { self.parts.div_ceil(4) };
     }
 
-    async fn send(&mut self, chunks: &[Chunk], count: usize) -> Outcome {
+    /// Samples have been sent, or dropped.
+    async fn passed(&mut self, chunks: &[Chunk]) {
+        // Of one board the last chunk counts.
+        chunks.iter().for_each(|chunk| self.positions.set(&chunk.board, chunk.to_ms));
+        self.keep().await;
+    }
+
+    async fn send(&mut self, chunks: &[Chunk]) -> Outcome {
+        let count: usize = chunks.iter().map(Chunk::len).sum();
         if count == 0 {
             return Outcome::Taken;
         }
@@ -207,15 +230,21 @@ impl Task<'_> {
         outcome
     }
 
-    fn dropped(&self, boards: &[Arc<str>], count: usize, why: &str) {
+    fn dropped(&self, chunks: &[Chunk], why: &str) {
         let Section { name, place, .. } = &self.writer.section;
+        let count: usize = chunks.iter().map(Chunk::len).sum();
         if self.writer.counters().dropped == 0 {
-            let boards = match boards {
-                [board] => board.escape_debug().to_string(),
-                boards => format!("{} boards", boards.len()),
+            let board = chunks.first().map_or("", |chunk| &chunk.board).escape_debug();
+            let others = if chunks
+                .iter()
+                .any(|chunk| Some(&chunk.board) != chunks.first().map(|first| &first.board))
+            {
+                " and other boards"
+            } else {
+                ""
             };
             error!(
-                "[{name}]: {count} samples of {boards} are dropped: {place} {why}; further ones are counted"
+                "[{name}]: {count} samples of {board}{others} are dropped: {place} {why}; further ones are counted"
             );
         }
         self.writer.count(|counters| counters.dropped += count as u64);
