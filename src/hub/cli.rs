@@ -48,10 +48,9 @@ Commands:
                     For a hub on another machine PSISTATS_HUB_TOKEN has the token.
 
 Options, before or after the command:
-  --config FILE  Read the sections [hub], [rabbitmq], [alerts], [alert:NAME], [notify:NAME] and [chasar] of this file.
-                 Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists of
-                 ./psistats.conf, ~/.psistats/psistats.conf,
-                 /etc/psistats.conf and the other places of psistats(1).
+  --config FILE  Read the sections [hub], [rabbitmq], [alerts], [alert:NAME], [notify:NAME], [remote_write] and [chasar]
+                 of this file. Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists
+                 of ./psistats.conf, ~/.psistats/psistats.conf, /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.
   -V, --version  Print the version.
 
