@@ -10,7 +10,7 @@ use support::project::path;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// All that is installed.
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "./etc/psistats-hub.conf",
     "./lib/systemd/system/psistats-hub.service",
     "./usr/bin/psistats-hub",
