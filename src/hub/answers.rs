@@ -13,7 +13,7 @@ use crate::clock::unix_ms;
 use crate::fleet::Points;
 use crate::fleet::State;
 use crate::fleet::recent::HOUR_MS;
-use crate::history::{self, Counts, Range};
+use crate::history::{self, Counts, Range, Replay};
 use crate::intake::Door;
 use crate::intake::amqp::Intake;
 use crate::intake::door::Kept;
@@ -88,6 +88,22 @@ impl View for Answers {
             let _ = answer.send(history.range(&name, &series, from_ms, to_ms, points, now_ms));
         }));
         Box::pin(async { answered.await.map(of_range).map_err(|_| Missing::Busy) })
+    }
+
+    fn everything(&self, name: &str, from_ms: i64, to_ms: i64) -> Asked<Result<Replay, Missing>> {
+        let is_known = self.door.fleet().borrow().board(name).is_some();
+        if !is_known || !self.door.has_history() {
+            return Box::pin(
+                async move { if is_known { Ok(Replay::default()) } else { Err(Missing::Host) } },
+            );
+        }
+        let (answer, answered) = oneshot::channel();
+        let name = name.to_owned();
+        self.door.ask(Box::new(move |history, now_ms| {
+            // Who asked may be gone.
+            let _ = answer.send(history.everything(&name, from_ms, to_ms, now_ms));
+        }));
+        Box::pin(async { answered.await.map_err(|_| Missing::Busy)?.map_err(|_| Missing::Busy) })
     }
 
     fn series_json(&self, series: &str) -> Option<Bytes> {

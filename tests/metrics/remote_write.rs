@@ -1,8 +1,7 @@
 //! Remote write to Debian's Prometheus, which is killed, and so is the hub; and to a receiver that has no time.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,26 +11,6 @@ use support::process::{Process, Stream};
 use crate::hub::Hub;
 use crate::master::free_port;
 use crate::prometheus::Prometheus;
-
-/// Debian's pika publishes each line of its input, and ends once the last one is confirmed: then all are on the disk.
-const PUBLISHER: &str = "
-import pika, sys
-p = pika.ConnectionParameters('127.0.0.1', int(sys.argv[1]), credentials=pika.PlainCredentials('guest', 'guest'))
-c = pika.BlockingConnection(p).channel()
-*lines, last = sys.stdin.read().splitlines()
-for line in lines:
-    c.basic_publish('', 'x', line.encode())
-c.confirm_delivery()
-c.basic_publish('', 'x', last.encode())
-";
-
-fn publish(hub: &Hub, reports: &[String]) {
-    let mut python = Command::new("/usr/bin/python3");
-    let python = python.args(["-c", PUBLISHER, &hub.amqp.to_string()]).stdin(Stdio::piped());
-    let mut python = python.spawn().unwrap();
-    python.stdin.take().unwrap().write_all(reports.join("\n").as_bytes()).unwrap();
-    assert!(python.wait().unwrap().success());
-}
 
 fn section(port: u16) -> String {
     format!("self=no\n[remote_write]\nurl=http://127.0.0.1:{port}/api/v1/write\ninterval=1")
@@ -76,17 +55,17 @@ fn every_sample_comes_once_with_its_time_though_prometheus_and_the_hub_are_kille
     let time = |n: usize| start + 100 * n as i64;
     let reports =
         |numbers: std::ops::Range<usize>| -> Vec<_> { numbers.map(|n| report("pi", time(n), n)).collect() };
-    publish(&hub, &reports(0..100));
+    hub.publish(&reports(0..100));
     prometheus.wait_for_samples(N, 100, &hub);
     prometheus.kill();
-    publish(&hub, &reports(100..200));
+    hub.publish(&reports(100..200));
     hub.process.wait_for_line("samples wait", PATIENCE);
     hub.kill();
     hub.start_again();
-    publish(&hub, &reports(200..300));
+    hub.publish(&reports(200..300));
     hub.process.wait_for_line("samples wait", PATIENCE);
     prometheus.restart();
-    publish(&hub, &reports(300..400));
+    hub.publish(&reports(300..400));
     let samples = prometheus.wait_for_samples(N, 400, &hub);
     let expected = (0..).map(|n| (time(n), n as f64));
     let wrong = samples.iter().copied().zip(expected).find(|(sample, expected)| sample != expected);
@@ -111,7 +90,7 @@ fn what_has_left_the_memory_while_prometheus_was_away_comes_by_the_minute() {
         .filter(|time| !(3_600_000..7_200_000).contains(&(time - start)))
         .collect();
     let reports: Vec<_> = times.iter().enumerate().map(|(n, time)| report("pi", *time, n)).collect();
-    publish(&hub, &reports);
+    hub.publish(&reports);
     hub.kill();
     hub.start_again();
     let prometheus = Prometheus::at(port, "");
@@ -155,7 +134,7 @@ fn a_board_that_prometheus_refuses_loses_its_own_samples_alone() {
     let now = now_ms();
     {
         let hub = Hub::start(&section(port));
-        publish(&hub, &[report("bad", now, 7)]);
+        hub.publish(&[report("bad", now, 7)]);
         prometheus.wait_for_samples("psistats_figure{instance='bad'}", 1, &hub);
     }
     let hub = Hub::start(&section(port));
@@ -164,7 +143,7 @@ fn a_board_that_prometheus_refuses_loses_its_own_samples_alone() {
         .clone()
         .flat_map(|n| ["pi", "bad", "other"].map(|board| report(board, now - 600_000 + 1_000 * n as i64, n)))
         .collect();
-    publish(&hub, &reports);
+    hub.publish(&reports);
     for board in ["pi", "other"] {
         let series = format!("psistats_figure{{instance='{board}'}}");
         let samples = prometheus.wait_for_samples(&series, 50, &hub);
@@ -207,7 +186,7 @@ fn a_receiver_that_has_no_time_is_asked_again_when_it_says_with_the_same_samples
     let receiver = Process::start(command.args(["-c", RECEIVER, &port.to_string()]).args(answers));
     receiver.wait_for_line("ready", PATIENCE);
     let hub = Hub::start(&format!("{}\nuser=tenant\npass=sesame", section(port)));
-    publish(&hub, &[report("pi", now_ms(), 1)]);
+    hub.publish(&[report("pi", now_ms(), 1)]);
     let lines = receiver.wait_for_lines_of(Stream::Stdout, 7, PATIENCE);
     let came: Vec<Vec<&str>> = lines[1..].iter().map(|line| line.split('\t').collect()).collect();
     let statuses: Vec<_> = came.iter().map(|words| words[0]).collect();

@@ -28,7 +28,7 @@ impl Tier {
         }
     }
 
-    const fn step_ms(self) -> i64 {
+    pub(super) const fn step_ms(self) -> i64 {
         match self {
             Self::Minute => MINUTE_MS,
             Self::Quarter => QUARTER_MS,

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::chunk::{Chunk, Series};
 use super::names::{Known, Names, instance, of_fact};
 use crate::fleet::{Board, Fleet, Value};
-use crate::history::{Minute, Replay, Replayed};
+use crate::history::{Replay, Replayed, Rollup};
 use crate::intake::Door;
 use crate::metrics::boards::FACTS;
 
@@ -85,7 +85,7 @@ impl Source {
         let last_ms = oldest_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
         let known =
             board.map(|board| board.recent.all(oldest_ms, last_ms + MINUTE_MS - 1)).unwrap_or_default();
-        let is_known = |path: &str, minute: &Minute| {
+        let is_known = |path: &str, minute: &Rollup| {
             let slot = board.and_then(|board| board.cells.paths.iter().position(|other| **other == *path));
             let count = known.iter().filter(|(other, ..)| Some(usize::from(*other)) == slot).count();
             usize::try_from(minute.count).is_ok_and(|has| has <= count)
@@ -93,7 +93,7 @@ impl Source {
         let mut all = Vec::new();
         for (path, minutes) in &replay.series {
             let Some(known) = self.names.of(&fleet, board, path) else { continue };
-            let value = |minute: &Minute| match known.is_counter() {
+            let value = |minute: &Rollup| match known.is_counter() {
                 true if minute.start_ms >= last_ms => minute.min,
                 true => minute.max,
                 false => minute.average,

@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Most octets of an answer that has an end: a board has 1,000 series at most.
 const ANSWER: usize = 4 * 1024 * 1024;
 
+/// Most octets of text: six hours of 512 series.
+const TEXT: usize = 64 * 1024 * 1024;
+
 /// Most octets of an error's answer.
 const ERROR: usize = 4 * 1024;
 
@@ -175,6 +178,15 @@ impl Client {
     pub async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         let body = self.get(path).await?.1.whole(ANSWER).await?;
         serde_json::from_slice(&body).map_err(|_| Trouble::Strange("expected other JSON"))
+    }
+
+    /// The text at a path.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn text(&self, path: &str) -> Result<String, Trouble> {
+        let body = self.get(path).await?.1.whole(TEXT).await?;
+        String::from_utf8(body).map_err(|_| Trouble::Strange("expected UTF-8"))
     }
 
     /// The type and the body of an answer.
