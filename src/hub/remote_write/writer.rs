@@ -149,7 +149,8 @@ impl Task<'_> {
         let (mut behind, mut oldest_ms) = (Vec::new(), now_ms);
         for board in fleet.boards().iter().filter(|board| !board.name.contains('\0')) {
             let Some(newest_ms) = board.recent.newest_ms() else { continue };
-            let known = self.positions.of(&board.name);
+            // Where a clock was set back, it is for the receiver to refuse what is older than what it has.
+            let known = self.positions.of(&board.name).map(|position| position.min(newest_ms));
             let position = known.unwrap_or_else(|| {
                 // A receiver that is new begins with what comes now; a board that is new, with all that it said.
                 let position = if self.positions.is_new() { newest_ms } else { newest_ms - HISTORY_MS };
