@@ -13,11 +13,12 @@ use crate::clock::unix_ms;
 use crate::fleet::Points;
 use crate::fleet::State;
 use crate::fleet::recent::HOUR_MS;
-use crate::history::{self, Counts, Range};
+use crate::history::{self, Counts, Range, Replay};
 use crate::intake::Door;
 use crate::intake::amqp::Intake;
 use crate::intake::door::Kept;
 use crate::metrics::{self, Format, Scrape, targets};
+use crate::remote_write::Writer;
 use crate::web::{self, Asked, Audience, Columns, Missing, Pieces, Scraped, Span, Tier, Unscraped, View};
 
 /// The last hour may begin so much earlier: "the last hour" of a question is no longer that of its answer.
@@ -31,6 +32,7 @@ pub struct Answers {
     door: Rc<Door>,
     alerts: Rc<Alerts>,
     intake: Option<Rc<Intake>>,
+    writers: Vec<Rc<Writer>>,
     counted: Rc<Cell<web::Counters>>,
     started_ms: i64,
     /// Each reader of all metrics has one, too.
@@ -43,9 +45,10 @@ impl Answers {
         door: Rc<Door>,
         alerts: Rc<Alerts>,
         intake: Option<Rc<Intake>>,
+        writers: Vec<Rc<Writer>>,
         counted: Rc<Cell<web::Counters>>,
     ) -> Self {
-        Self { door, alerts, intake, counted, started_ms: unix_ms(), scrapes: Rc::default() }
+        Self { door, alerts, intake, writers, counted, started_ms: unix_ms(), scrapes: Rc::default() }
     }
 
     /// Connections of boards.
@@ -87,6 +90,22 @@ impl View for Answers {
         Box::pin(async { answered.await.map(of_range).map_err(|_| Missing::Busy) })
     }
 
+    fn everything(&self, name: &str, from_ms: i64, to_ms: i64) -> Asked<Result<Replay, Missing>> {
+        let is_known = self.door.fleet().borrow().board(name).is_some();
+        if !is_known || !self.door.has_history() {
+            return Box::pin(
+                async move { if is_known { Ok(Replay::default()) } else { Err(Missing::Host) } },
+            );
+        }
+        let (answer, answered) = oneshot::channel();
+        let name = name.to_owned();
+        self.door.ask(Box::new(move |history, now_ms| {
+            // Who asked may be gone.
+            let _ = answer.send(history.everything(&name, from_ms, to_ms, now_ms));
+        }));
+        Box::pin(async { answered.await.map_err(|_| Missing::Busy)?.map_err(|_| Missing::Busy) })
+    }
+
     fn series_json(&self, series: &str) -> Option<Bytes> {
         self.door.fleet().borrow().figure(series).map(|figure| json(&figure))
     }
@@ -126,7 +145,10 @@ impl View for Answers {
         let fleet = self.door.fleet().borrow();
         let scrape = match of {
             Scraped::Hub => {
-                let page = metrics::hub::page(&fleet, self.connections(), &self.counted.get(), format);
+                let counted = self.counted.get();
+                let written: Vec<_> =
+                    self.writers.iter().map(|writer| (writer.name(), writer.counters())).collect();
+                let page = metrics::hub::page(&fleet, self.connections(), &counted, &written, format);
                 return Ok(Box::new(iter::once(page.into())));
             }
             Scraped::Board(name) => match fleet.board(name).map(|board| board.state) {

@@ -14,6 +14,7 @@ use crate::{logger, run, serve, settings, top};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
+mod export;
 mod notify;
 mod pki;
 mod token;
@@ -28,6 +29,7 @@ Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] pki init [NAME...] | board NAME
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub top [URL]
+       psistats-hub export [URL] --to-folder FOLDER [--from TIME] [--to TIME] [--board NAME] [--format csv|influx]
        psistats-hub --help | --version";
 
 const HELP: &str = "\
@@ -52,10 +54,13 @@ Commands:
                     Chasar-Client. The configuration can change these; the command line takes precedence.
   top               Show the boards of the hub at URL (default http://127.0.0.1:8666) in this terminal; ? shows the keys.
                     For a hub on another machine PSISTATS_HUB_TOKEN has the token.
+  export            Write the history of each board, or of --board NAME, to a file in FOLDER: CSV, or lines for InfluxDB.
+                    The hub runs, here or at URL, as for top. A TIME is in Unix seconds, or before now, as 7d, 12h or
+                    30m; by default all minutes that the hub has, which are of 14 days.
 
 Options, before or after the command:
   --config FILE  Read the hub's sections of this file: [hub], [user:NAME], [rabbitmq], [mqtt], [alerts], [alert:NAME],
-                 [notify:NAME] and [chasar]. Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists
+                 [notify:NAME], [remote_write] and [chasar]. Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists
                  of ./psistats.conf, ~/.psistats/psistats.conf, /etc/psistats.conf and the other places of
                  psistats(1).
   -h, --help     Print this.
@@ -77,6 +82,7 @@ enum Command {
     MasterNode(Invocation),
     Token { command: token::Command, config: Option<PathBuf> },
     Top { url: Option<String> },
+    Export(export::Export),
     NotifyTest { name: String, config: Option<PathBuf> },
     Pki { command: pki::Command, config: Option<PathBuf> },
     Help,
@@ -105,6 +111,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::MasterNode(invocation) => master_node(invocation),
         Command::Token { command, config } => token::run(command, config.as_deref()),
         Command::Top { url } => top::run(url.as_deref()),
+        Command::Export(export) => export::run(&export),
         Command::NotifyTest { name, config } => notify::test(&name, config.as_deref()),
         Command::Pki { command, config } => pki::run(command, config.as_deref()),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
@@ -121,12 +128,18 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let (mut words, mut config, mut scope) = (Vec::new(), None, None);
+    let mut options = export::Options::default();
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
             Long("config") => config = Some(parser.value()?.into()),
             Long("scope") => scope = Some(parser.value()?.to_string_lossy().into_owned()),
+            Long("from") => options.from = Some(parser.value()?.to_string_lossy().into_owned()),
+            Long("to") => options.to = Some(parser.value()?.to_string_lossy().into_owned()),
+            Long("board") => options.board = Some(parser.value()?.to_string_lossy().into_owned()),
+            Long("format") => options.format = Some(parser.value()?.to_string_lossy().into_owned()),
+            Long("to-folder") => options.folder = Some(parser.value()?.into()),
             Value(word) => words.push(word.to_string_lossy().into_owned()),
             other => return Err(other.unexpected()),
         }
@@ -141,6 +154,12 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     }
     if scope.is_some() {
         return Err("--scope is for token add alone".into());
+    }
+    if let ["export", words @ ..] = &words[..] {
+        return Ok(Command::Export(export::Export::parse(words, options)?));
+    }
+    if !options.are_none() {
+        return Err("--from, --to, --board, --format and --to-folder are for export alone".into());
     }
     let (address, port) = match words[..] {
         [] => return Ok(Command::Hub { config }),
@@ -157,7 +176,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, token, top, notify, pki, or no command".into()),
+        _ => return Err("expected masternode start, token, top, export, notify, pki, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }

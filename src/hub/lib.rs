@@ -17,6 +17,8 @@
 //! | [`alerts`] | which boards need somebody, and who is told |
 //! | [`metrics`] | what the boards say, for Prometheus |
 //! | [`mqtt`] | the same over MQTT, and as devices of Home Assistant |
+//! | [`remote_write`] | the same, sent to Prometheus, Mimir, VictoriaMetrics ... |
+//! | [`http`] | HTTP and TLS to wherever the hub tells something |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
 //! | [`tls`] | certificates and keys, and whom they are for |
@@ -45,12 +47,14 @@ mod descriptors;
 pub mod fleet;
 mod intake;
 pub mod history;
+pub mod http;
 mod listeners;
 mod logger;
 pub mod metrics;
 pub mod mqtt;
 pub mod relay;
 mod reload;
+pub mod remote_write;
 mod run;
 mod serve;
 pub mod settings;

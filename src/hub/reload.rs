@@ -50,7 +50,7 @@ impl Running {
     pub fn reload(&mut self, web: &Web, intake: Option<&Rc<Intake>>) {
         let read = settings::of_hub(self.config.as_deref(), Needs::Password);
         let read = read.map_err(|problems| problems.to_string());
-        let (Settings { hub, users, chasar, rabbitmq, mqtt, alerts }, warnings, tokens) =
+        let (Settings { hub, users, chasar, rabbitmq, mqtt, alerts, remote_write }, warnings, tokens) =
             match read.and_then(|(settings, warnings)| Ok((settings, warnings, self.tokens()?))) {
                 Ok(read) => read,
                 Err(why) => {
@@ -66,6 +66,7 @@ impl Running {
         keys.extend((rabbitmq != running.rabbitmq).then(|| "[rabbitmq]".to_owned()));
         keys.extend((mqtt != running.mqtt).then(|| "[mqtt]".to_owned()));
         keys.extend((alerts != running.alerts).then(|| "alerts and their receivers".to_owned()));
+        keys.extend((remote_write != running.remote_write).then(|| "[remote_write]".to_owned()));
         if !keys.is_empty() {
             warn!("{}: changed, and takes effect at the next start: restart the service", keys.join(", "));
         }

@@ -5,6 +5,7 @@
 //!  a broker <-AMQP-  intake::rabbitmq -------+--> door --> +
 //!  client nodes -->  relay, intake::chasar --+             |      +--> alerts --> webhooks, ntfy, commands
 //!  this machine -->  intake::own   ----------+             +--> history, on its own thread
+//!                                                          both --> remote_write --> Prometheus and its like
 //! ```
 //!
 //! The fleet is borrowed for one report or one answer at a time, and never while anything waits.
@@ -34,6 +35,7 @@ use crate::listeners::{listen, local_addresses};
 use crate::mqtt;
 use crate::relay::{Listeners, Relay};
 use crate::reload::Running;
+use crate::remote_write;
 use crate::settings::{Addresses, Clients, Hub, Settings, Tls, User};
 use crate::signals::{self, Asked, Signals};
 use crate::tls;
@@ -61,7 +63,7 @@ pub fn run(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> 
 
 async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -> io::Result<()> {
     let mut running = Running::new(settings.clone(), config, data);
-    let Settings { hub, users, chasar, rabbitmq, mqtt, alerts } = settings;
+    let Settings { hub, users, chasar, rabbitmq, mqtt, alerts, remote_write } = settings;
     let (room, _) = descriptors::raise()?;
     let mut signals = Signals::new()?;
     let pages = bind(&hub.listen)?;
@@ -95,8 +97,9 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         mqtt::start(mqtt, door.clone());
     }
     let alerts = Alerts::start(alerts, data, unix_ms());
+    let writers = remote_write::start(remote_write, &door, data);
     let counted = Rc::new(Cell::new(web::Counters::default()));
-    let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), counted.clone()));
+    let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), writers, counted.clone()));
     let settings = web::Settings { access: running.access(), store: running.store(), ..Default::default() };
     let web = Web::new(view, settings);
     info!("psistats-hub {}: http://{}", env!("CARGO_PKG_VERSION"), local_addresses(&pages)?);

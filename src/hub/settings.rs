@@ -1,5 +1,5 @@
-//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[user:NAME]`, `[rabbitmq]`, `[mqtt]`, `[alerts]`, `[alert:NAME]`,
-//! `[notify:NAME]`, and `[chasar]`, which the agent reads too.
+//! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[user:NAME]`, `[rabbitmq]`, `[mqtt]`,
+//! `[alerts]`, `[alert:NAME]`, `[notify:NAME]`, `[remote_write]`, and `[chasar]`, which the agent reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
 mod addresses;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::alerts::settings::{self as alerts, Alerts};
 use crate::listeners::addresses_of;
 use crate::mqtt::settings::{self as mqtt, Mqtt};
+use crate::remote_write::settings as remote_write;
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::find::find;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub mqtt: Option<Mqtt>,
     /// `[alerts]`, `[alert:NAME]` and `[notify:NAME]`
     pub alerts: Alerts,
+    /// `[remote_write]` and `[remote_write:NAME]`
+    pub remote_write: Vec<remote_write::Section>,
 }
 
 /// `[hub]`: where it listens, and who may publish.
@@ -238,6 +241,7 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         settings.rabbitmq = rabbitmq::read(&mut reading, needs);
         settings.mqtt = mqtt::read(&mut reading, needs);
         alerts::read(&mut reading, &mut settings.alerts, needs != Needs::NoPassword);
+        settings.remote_write = remote_write::read(&mut reading, needs != Needs::NoPassword);
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))
@@ -334,8 +338,10 @@ fn public(text: &str) -> Result<bool, Expected> {
 
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
+    let names = [NAME, chasar::NAME, rabbitmq::NAME, mqtt::NAME, alerts::NAME, remote_write::NAME];
     [alerts::RULE, alerts::RECEIVER, users::PREFIX].iter().any(|prefix| section.starts_with(prefix))
-        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, mqtt::NAME, alerts::NAME].into_iter()).is_some()
+        || remote_write::is_section(section)
+        || near(section, names.into_iter()).is_some()
 }
 
 #[cfg(test)]

@@ -10,4 +10,5 @@ mod hub;
 mod receivers;
 mod rules;
 mod settings;
+mod tls;
 mod world;

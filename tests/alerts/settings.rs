@@ -74,7 +74,7 @@ fn a_wrong_section_says_what_was_expected_and_shows_no_secret() {
         ("[notify:a]\nurl=http://h/hidden\n", "expected type=webhook, ntfy or command"),
         ("[notify:a]\ntype=email\nurl=http://h/hidden\n", "email is not supported yet"),
         ("[notify:a]\ntype=webhook\n", "expected url="),
-        ("[notify:a]\ntype=webhook\nurl=https://h/hidden\n", "TLS is not supported yet"),
+        ("[notify:a]\ntype=webhook\nurl=https://h:0/hidden\n", "https://HOST"),
         (
             "[notify:a]\ntype=webhook\nurl=http://h/\ntoken=@file:/nowhere/hidden-not\n",
             "expected a password in",

@@ -67,6 +67,16 @@ proptest! {
                 expected[usize::from(slot)].insert(START + at, value);
             }
         }
+        let all: Vec<_> = (0_u16..).zip(&expected).flat_map(|(slot, samples)| {
+            samples.iter().map(move |(at, value)| (slot, *at, *value))
+        }).filter(|(_, at, _)| (START + from..=START + to).contains(at)).collect();
+        prop_assert_eq!(recent.all(START + from, START + to), all);
+        let times: Vec<_> = expected.iter().flat_map(|samples| samples.keys().copied()).collect();
+        prop_assert_eq!((recent.oldest_ms(), recent.newest_ms()), (times.iter().min().copied(), times.iter().max().copied()));
+        // No sample is passed over, and each step goes on.
+        let next = times.iter().copied().filter(|time| *time > START + from).min();
+        prop_assert_eq!(recent.next_ms(START + from).is_some(), next.is_some());
+        prop_assert!(recent.next_ms(START + from) <= next && recent.next_ms(START + from).is_none_or(|at| at > START + from));
         for (slot, expected) in expected.iter().enumerate() {
             let mut samples = Vec::new();
             recent.samples(slot as u16, START + from, START + to, &mut samples);

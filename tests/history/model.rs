@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use psistats_hub::history::{History, Limits, Tier};
+use psistats_hub::history::{History, Limits, Replay, Replayed, Tier};
 
 use super::{DAY_MS, HOUR_MS, MINUTE_MS, START_MS, open_within, report};
 
@@ -48,6 +48,49 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 type Samples = BTreeMap<(usize, usize), Vec<(i64, f64)>>;
+
+/// Goes through all that a board said, as one does who sends it on, and compares the number of samples of each minute.
+fn replay(history: &mut History, samples: &Samples, now_ms: i64) {
+    let begin_ms = (now_ms - 13 * DAY_MS) / MINUTE_MS * MINUTE_MS;
+    let end_ms = now_ms / MINUTE_MS * MINUTE_MS;
+    for (board, name) in BOARDS.iter().enumerate() {
+        let mut expected = BTreeMap::new();
+        for ((_, series), known) in samples.iter().filter(|((other, _), _)| *other == board) {
+            for (time, _) in known.iter().filter(|(time, _)| (begin_ms..end_ms).contains(time)) {
+                *expected.entry((SERIES[*series], time / MINUTE_MS * MINUTE_MS)).or_default() += 1;
+            }
+        }
+        let (mut found, mut from_ms) = (BTreeMap::new(), begin_ms);
+        let mut whole = BTreeMap::new();
+        while from_ms < end_ms {
+            let until_ms = from_ms + 3 * HOUR_MS;
+            let replay = match history.replay(name, (from_ms, until_ms, end_ms), now_ms).unwrap() {
+                Replayed::Minutes(replay) => replay,
+                Replayed::Later(start_ms) => {
+                    assert!(start_ms >= until_ms);
+                    from_ms = start_ms;
+                    continue;
+                }
+                Replayed::Nothing => break,
+            };
+            count(&replay, &mut found);
+            count(&history.everything(name, from_ms, until_ms.min(end_ms), now_ms).unwrap(), &mut whole);
+            from_ms = until_ms;
+        }
+        assert_eq!(found, expected, "{name}");
+        assert_eq!(whole, expected, "{name}");
+    }
+}
+
+fn count(replay: &Replay, found: &mut BTreeMap<(&'static str, i64), u32>) {
+    for (path, rollups) in &replay.series {
+        let series = SERIES.iter().find(|series| ***series == **path).unwrap();
+        assert!(rollups.is_sorted_by_key(|rollup| rollup.start_ms));
+        for rollup in rollups {
+            assert_eq!(found.insert((*series, rollup.start_ms), rollup.count), None, "once");
+        }
+    }
+}
 
 /// Asks for every series in windows of `window_ms` up to `now_ms`, and compares each bucket.
 fn compare(history: &mut History, samples: &Samples, now_ms: i64, tier: Tier, window_ms: i64, windows: i64) {
@@ -122,6 +165,7 @@ proptest! {
         for _ in 0..2 {
             compare(&mut history, &samples, now_ms, Tier::Minute, DAY_MS, 13);
             compare(&mut history, &samples, now_ms, Tier::Quarter, 20 * DAY_MS, 4);
+            replay(&mut history, &samples, now_ms);
             history.tend_all(now_ms);
         }
         prop_assert_eq!(history.counts().damaged, 0);

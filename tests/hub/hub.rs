@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
@@ -20,6 +20,18 @@ use support::process::Process;
 use support::reports::Counters;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_psistats-hub");
+
+/// Debian's pika publishes each line of its input, and ends once the last one is confirmed: then all are on the disk.
+const PUBLISHER: &str = "
+import pika, sys
+p = pika.ConnectionParameters('127.0.0.1', int(sys.argv[1]), credentials=pika.PlainCredentials('guest', 'guest'))
+c = pika.BlockingConnection(p).channel()
+*lines, last = sys.stdin.read().splitlines()
+for line in lines:
+    c.basic_publish('', 'x', line.encode())
+c.confirm_delivery()
+c.basic_publish('', 'x', last.encode())
+";
 
 fn run(config: &Path) -> Process {
     Process::start(Command::new(PROGRAM).arg("--config").arg(config))
@@ -85,6 +97,15 @@ impl Hub {
         let text = format!("[hub]\nlisten=127.0.0.1:0\namqp=no\nchasar=no\ndata={}\n", data.display());
         std::fs::write(&config, text).unwrap();
         run(&config)
+    }
+
+    /// Publishes reports, and waits until they are on the disk.
+    pub fn publish(&self, reports: &[String]) {
+        let mut python = Command::new("/usr/bin/python3");
+        let python = python.args(["-c", PUBLISHER, &self.amqp.to_string()]).stdin(Stdio::piped());
+        let mut python = python.spawn().unwrap();
+        python.stdin.take().unwrap().write_all(reports.join("\n").as_bytes()).unwrap();
+        assert!(python.wait().unwrap().success());
     }
 
     /// Waits until that is so.

@@ -8,6 +8,7 @@ mod bad_input;
 mod command_line;
 mod crowds;
 mod documents;
+mod export;
 mod hostile;
 mod hub;
 mod kept;

@@ -14,6 +14,7 @@ mod hub;
 mod master;
 mod pages;
 mod prometheus;
+mod remote_write;
 mod rules;
 
 use std::io::Write;

@@ -86,7 +86,8 @@ fn promtool_and_the_standards_parser_take_what_real_boards_and_the_hub_say() {
     }
     check(&all(&fleet, Format::Text));
     assert_eq!(count(&all(&fleet, Format::OpenMetrics)), samples(&all(&fleet, Format::Text)).count());
-    let own = |format| hub::page(&fleet, 1, &Counters::default(), format);
+    let written = [("remote_write", Default::default()), ("remote_write:other", Default::default())];
+    let own = |format| hub::page(&fleet, 1, &Counters::default(), &written, format);
     check(&own(Format::Text));
     assert_is_whole(&own(Format::Text));
     assert_eq!(count(&own(Format::OpenMetrics)), samples(&own(Format::Text)).count());

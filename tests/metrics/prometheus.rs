@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -19,18 +20,18 @@ use support::process::Process;
 use support::project::{self, program};
 
 /// A series: its labels, and its value.
-type Series = (Value, f64);
+pub type Series = (Value, f64);
 
-struct Prometheus {
-    process: Process,
-    port: u16,
-    _folder: TempDir,
+pub struct Prometheus {
+    pub process: Process,
+    pub port: u16,
+    folder: TempDir,
 }
 
 impl Prometheus {
     /// It discovers the boards of a hub, and scrapes them one by one, all at once, and the hub.
     fn start(hub: &Hub) -> Self {
-        let (folder, port, target) = (tempfile::tempdir().unwrap(), free_port(), hub.page);
+        let target = hub.page;
         let config = format!(
             "global: {{scrape_interval: 2s, scrape_timeout: 2s}}
 scrape_configs:
@@ -45,16 +46,38 @@ scrape_configs:
     static_configs: [{{targets: ['127.0.0.1:{target}']}}]
 "
         );
-        let file = folder.path().join("prometheus.yml");
-        fs::write(&file, config).unwrap();
+        Self::at(free_port(), &config)
+    }
+
+    /// With that configuration.
+    pub fn at(port: u16, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+        let process = Self::run(&folder, port);
+        Self { process, port, folder }
+    }
+
+    fn run(folder: &TempDir, port: u16) -> Process {
         let mut command = Command::new("prometheus");
         command
-            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"));
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--web.enable-remote-write-receiver");
         let process = Process::start(&mut command);
         process.wait_for_line("Server is ready to receive web requests", PATIENCE);
-        Self { process, port, _folder: folder }
+        process
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.signal(Signal::SIGKILL);
+        self.process.wait(PATIENCE);
+    }
+
+    /// Starts again what was killed.
+    pub fn restart(&mut self) {
+        self.process = Self::run(&self.folder, self.port);
     }
 
     fn api(&self, path: &str) -> Value {
@@ -67,9 +90,24 @@ scrape_configs:
         answer["data"].clone()
     }
 
-    fn query(&self, query: &str) -> Vec<Series> {
+    /// All samples of one series: Unix milliseconds, and values.
+    pub fn samples(&self, series: &str) -> Vec<(i64, f64)> {
+        let data = self.ask(&format!("{series}[1d]"));
+        let values = data["result"][0]["values"].as_array().cloned().unwrap_or_default();
+        let sample = |pair: &Value| {
+            let time = (pair[0].as_f64().unwrap() * 1000.0).round() as i64;
+            (time, pair[1].as_str().unwrap().parse().unwrap())
+        };
+        values.iter().map(sample).collect()
+    }
+
+    fn ask(&self, query: &str) -> Value {
         let encoded: String = query.bytes().map(|octet| format!("%{octet:02x}")).collect();
-        let data = self.api(&format!("query?query={encoded}"));
+        self.api(&format!("query?query={encoded}"))
+    }
+
+    fn query(&self, query: &str) -> Vec<Series> {
+        let data = self.ask(query);
         let number = |value: &Value| value.as_str().unwrap().parse().unwrap();
         let series = data["result"].as_array().unwrap().iter();
         series.map(|series| (series["metric"].clone(), number(&series["value"][1]))).collect()
@@ -77,7 +115,7 @@ scrape_configs:
 
     /// The answer to a query, once it is as it should be.
     #[track_caller]
-    fn wait_for(&self, query: &str, is_so: impl Fn(&[Series]) -> bool) -> Vec<Series> {
+    pub fn wait_for(&self, query: &str, is_so: impl Fn(&[Series]) -> bool) -> Vec<Series> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.query(query);

@@ -32,7 +32,7 @@ fn each_alerting_rule_says_what_its_test_expects() {
 
 #[test]
 fn rules_and_dashboard_ask_for_metrics_that_there_are() {
-    let own = hub::page(&fleet([]), 0, &Counters::default(), Format::Text);
+    let own = hub::page(&fleet([]), 0, &Counters::default(), &[], Format::Text);
     let own = own.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let known: HashSet<&str> = own
         .chain(FIGURES.iter().map(|figure| figure.family.name))

@@ -10,12 +10,14 @@ use support::project::path;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// All that is installed.
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "./etc/psistats-hub.conf",
     "./lib/systemd/system/psistats-hub.service",
     "./usr/bin/psistats-hub",
     "./usr/share/doc/psistats-hub/changelog.gz",
     "./usr/share/doc/psistats-hub/copyright",
+    "./usr/share/doc/psistats-hub/examples/grafana/boards.json",
+    "./usr/share/doc/psistats-hub/examples/prometheus/alerts.yml",
     "./usr/share/lintian/overrides/psistats-hub",
     "./usr/share/man/man1/psistats-hub.1.gz",
     "./usr/share/man/man5/psistats-hub.conf.5.gz",

@@ -28,7 +28,6 @@ fn a_wrong_command_line_or_url_is_refused_with_what_was_expected() {
     for (arguments, code, expected) in [
         (&["top", "pi", "pi-2"][..], 2, "expected no more than a URL, got pi-2"),
         (&["top", "ftp://pi"], 1, "expected a hub as http://127.0.0.1:8666, got ftp://pi"),
-        (&["top", "https://pi"], 1, "ssh -L 8666:127.0.0.1:8666 HUB"),
         (&["top", "http://ann:sesame@pi"], 1, "a token is read from $PSISTATS_HUB_TOKEN"),
     ] {
         let (output, text) = run(arguments);

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::alerts::rules::{Bound, RULES, Rule, Series, Severity, Test};
 use crate::alerts::target::{Http, Kind};
+use crate::http::Trust;
 use psistats_host::conf::ini::{Entry, trim};
 use psistats_host::conf::obtain::obtain;
-use psistats_host::conf::values::{WEEK, boolean, has_controls, seconds};
+use psistats_host::conf::values::{WEEK, boolean, has_controls, path, seconds};
 use psistats_host::conf::{Expected, Reading};
 
 /// The section of what concerns all of them.
@@ -190,6 +191,7 @@ fn receiver(
             }
             let token = r.entry(section, "token").filter(|_| needed);
             http.token = token.and_then(|entry| secret(r, section, entry));
+            r.set(section, "tls_ca", &mut http.trust, |text| path(text).map(Trust::from));
             if is_ntfy { Kind::Ntfy(http) } else { Kind::Webhook(http) }
         }
         _ => {
@@ -197,7 +199,7 @@ fn receiver(
                 r.error(line, format_args!("[{section}]: expected type=webhook, ntfy or command"));
             }
             // No setting counts where one is wrong; that no key is unknown because of it helps to see which.
-            for key in ["url", "token", "command"] {
+            for key in ["url", "token", "tls_ca", "command"] {
                 r.entry(section, key);
             }
             return;

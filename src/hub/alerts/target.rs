@@ -3,29 +3,24 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use hyper::client::conn::http1;
 use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, StatusCode};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 use tokio::process::Command;
-use tokio::task::spawn_local;
 use tokio::time;
 
 use crate::alerts::alert::Turn;
 use crate::alerts::message::Message;
 use crate::alerts::rules::Severity;
+use crate::http::{self, Place, Trust};
 use psistats_host::conf::Expected;
 use psistats_host::conf::secret::Secret;
 use psistats_host::output::Reason;
 
 /// From the name server's question to the answer's status; and a command's life.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Of an answer's headers.
-const HEAD_BYTES: usize = 16 * 1024;
 
 /// What kind of receiver it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,23 +34,15 @@ pub enum Kind {
 }
 
 /// A place that is posted to.
-#[derive(Clone, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Http {
-    host: String,
-    port: u16,
-    /// Path and query.
-    path: String,
+    place: Place,
     /// The topic of ntfy.
     topic: String,
     /// For the header Authorization.
     pub token: Option<Secret>,
-}
-
-/// Path and query may be secrets.
-impl std::fmt::Debug for Http {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
+    /// `tls_ca`
+    pub trust: Trust,
 }
 
 /// Why a message was not delivered.
@@ -78,77 +65,42 @@ impl Failure {
 }
 
 impl Http {
-    /// Reads `http://HOST[:PORT]/PATH`.
+    /// Reads `http://HOST[:PORT]/PATH`, or the same with `https://`.
     ///
     /// # Errors
     /// What was expected, without anything of the text.
     pub fn parse(text: &str) -> Result<Self, Expected> {
-        let expected = "http://HOST[:PORT]/PATH";
-        if text.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")) {
-            return Err("http://: TLS is not supported yet".into());
-        }
-        let uri: Uri = text.parse().map_err(|_| expected)?;
-        let host = uri.host().filter(|_| uri.scheme_str() == Some("http")).ok_or(expected)?;
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err("no user and password in the URL: set token=, or let the path have a secret".into());
-        }
-        // A port that is none reads like no port.
-        let has_port = uri.authority().is_some_and(|authority| authority.as_str().len() > host.len());
-        let port = if has_port { uri.port_u16().filter(|port| *port > 0).ok_or(expected)? } else { 80 };
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { host: host.to_owned(), port, path, ..Self::default() })
+        Ok(Self { place: Place::parse(text)?, ..Self::default() })
     }
 
-    /// Reads `http://HOST[:PORT]/TOPIC`, as people know a topic of ntfy.
+    /// Reads `http://HOST[:PORT]/TOPIC`, or the same with `https://`, as people know a topic of ntfy.
     ///
     /// # Errors
     /// What was expected, without anything of the text.
     pub fn parse_topic(text: &str) -> Result<Self, Expected> {
-        let mut http = Self::parse(text)?;
-        let (folder, topic) = http.path.rsplit_once('/').unwrap_or_default();
+        let place = Place::parse(text)?;
+        let (folder, topic) = place.path().rsplit_once('/').unwrap_or_default();
         if topic.is_empty() || topic.contains('?') {
-            return Err("http://HOST[:PORT]/TOPIC".into());
+            return Err("http://HOST[:PORT]/TOPIC or https://HOST[:PORT]/TOPIC".into());
         }
-        (http.topic, http.path) = (topic.to_owned(), format!("{folder}/"));
-        Ok(http)
-    }
-
-    async fn post(&self, body: String) -> Result<StatusCode, Failure> {
-        // The name of an IPv6 address has brackets.
-        let name = self.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((name, self.port)).await.map_err(|error| {
-            Failure::passing(format!("{self:?}: {}: is it running there?", Reason(&error)))
-        })?;
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(&self.path)
-            .header(header::HOST, format!("{self:?}"))
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::USER_AGENT, concat!("psistats-hub/", env!("CARGO_PKG_VERSION")))
-            .header(header::CONNECTION, "close");
-        if let Some(token) = &self.token {
-            let value = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
-            let mut value = value.map_err(|_| Failure::lasting("the token is none for a header"))?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
-        }
-        let request = request.body(body).map_err(|error| Failure::lasting(error.to_string()))?;
-        let broken = |error: hyper::Error| Failure::passing(format!("{self:?}: {error}"));
-        let mut http = http1::Builder::new();
-        http.max_buf_size(HEAD_BYTES);
-        let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        // It ends with the request: nobody reads the body of the answer.
-        let connection = Driver(spawn_local(async move { drop(connection.await) }));
-        let answer = sender.send_request(request).await.map_err(broken);
-        drop(connection);
-        answer.map(|answer| answer.status())
+        let (topic, path) = (topic.to_owned(), format!("{folder}/"));
+        Ok(Self { place: place.with_path(path), topic, ..Self::default() })
     }
 
     async fn deliver(&self, body: String) -> Result<String, Failure> {
-        let late = || format!("{self:?}: no answer within {} s", PATIENCE.as_secs());
-        let status =
-            time::timeout(PATIENCE, self.post(body)).await.map_err(|_| Failure::passing(late()))??;
-        let said = format!("{self:?} answered {status}");
+        let place = &self.place;
+        let mut request = Request::post(place.path())
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header(header::CONNECTION, HeaderValue::from_static("close"));
+        if let Some(token) = &self.token {
+            let token = http::bearer(token);
+            let token = token.ok_or_else(|| Failure::lasting("the token is none for a header"))?;
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        let request = request.body(body.into()).map_err(|error| Failure::lasting(error.to_string()))?;
+        let status = http::status(place, &self.trust, request, PATIENCE).await;
+        let status = status.map_err(|failure| Failure::passing(format!("{place}: {failure}")))?;
+        let said = format!("{place} answered {status}");
         match status {
             _ if status.is_success() => Ok(said),
             _ if status.is_server_error() => Err(Failure::passing(said)),
@@ -158,15 +110,6 @@ impl Http {
             ))),
             _ => Err(Failure::lasting(format!("{said}: check url and token"))),
         }
-    }
-}
-
-/// A task that ends with its owner.
-struct Driver(tokio::task::JoinHandle<()>);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -257,27 +200,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_a_host_a_port_and_a_path() {
-        let parts = |text: &str| {
-            let http = Http::parse(text).unwrap();
-            (http.host, http.port, http.path)
-        };
-        assert_eq!(parts("http://h/a?b=c"), ("h".into(), 80, "/a?b=c".into()));
-        assert_eq!(parts("http://[::1]:8080"), ("[::1]".into(), 8080, "/".into()));
-        let topic = Http::parse_topic("http://ntfy.example/sub/boards").unwrap();
-        assert_eq!((&*topic.path, &*topic.topic), ("/sub/", "boards"));
-        for (wrong, expected) in [
-            ("https://h/hidden", "TLS is not supported yet"),
-            ("ftp://h/hidden", "http://HOST"),
-            ("h/hidden", "http://HOST"),
-            ("http://h:0/hidden", "http://HOST"),
-            ("http://h:70000/hidden", "http://HOST"),
-            ("http://u:hidden@h/", "no user and password"),
-            ("http:///hidden", "http://HOST"),
-        ] {
-            let error = Http::parse(wrong).unwrap_err();
-            assert!(error.contains(expected) && !error.contains("hidden"), "{wrong}: {error}");
+    fn a_topic_is_the_last_part_of_a_path() {
+        let topic = Http::parse_topic("https://ntfy.example/sub/boards").unwrap();
+        assert_eq!((topic.place.path(), &*topic.topic), ("/sub/", "boards"));
+        for wrong in ["http://h/", "http://h/hidden?x", "h/hidden"] {
+            let error = Http::parse_topic(wrong).unwrap_err();
+            assert!(error.contains("http://HOST") && !error.contains("hidden"), "{wrong}: {error}");
         }
-        assert!(Http::parse_topic("http://h/").is_err());
     }
 }

@@ -92,25 +92,66 @@ impl Recent {
     /// several at one time the one that came last is given.
     pub fn samples(&self, slot: u16, from_ms: i64, to_ms: i64, out: &mut Vec<(i64, f64)>) {
         let begin = out.len();
-        for block in &self.blocks {
-            if block.from_ms <= to_ms && block.to_ms >= from_ms {
-                // What was sealed here can be read.
-                let _ = block.read(slot, out);
-            }
-        }
-        let mut start = 0;
-        for (time, end) in self.times.iter().zip(&self.ends) {
-            let samples = self.slots.iter().zip(&self.values).skip(start).take(end - start);
-            out.extend(samples.filter(|(has, _)| **has == slot).map(|(_, value)| (*time, *value)));
-            start = *end;
-        }
+        self.each(Some(slot), from_ms, to_ms, |_, time, value| out.push((time, value)));
         let mut added = out.split_off(begin);
         // Stable, and reversed by arrival: the last that came is the first of its time.
         added.reverse();
         added.sort_by_key(|(time, _)| *time);
         added.dedup_by_key(|(time, _)| *time);
-        added.retain(|(time, _)| (from_ms..=to_ms).contains(time));
         out.append(&mut added);
+    }
+
+    /// All samples from one time until another, both included: slots, times and values, in the order of slots, and of
+    /// times for each. Of several at one time the one that came last is given.
+    pub fn all(&self, from_ms: i64, to_ms: i64) -> Vec<(u16, i64, f64)> {
+        let mut all = Vec::new();
+        self.each(None, from_ms, to_ms, |slot, time, value| all.push((slot, time, value)));
+        all.reverse();
+        all.sort_by_key(|(slot, time, _)| (*slot, *time));
+        all.dedup_by_key(|(slot, time, _)| (*slot, *time));
+        all
+    }
+
+    /// When the oldest sample was taken; None where there is none.
+    pub fn oldest_ms(&self) -> Option<i64> {
+        self.blocks.iter().map(|block| block.from_ms).chain(self.times.first().copied()).min()
+    }
+
+    /// When the newest sample was taken.
+    pub fn newest_ms(&self) -> Option<i64> {
+        self.blocks.iter().map(|block| block.to_ms).chain(self.times.last().copied()).max()
+    }
+
+    /// A time after `after_ms` before which there is no sample later than that; None where there is none at all.
+    pub fn next_ms(&self, after_ms: i64) -> Option<i64> {
+        let sealed = self.blocks.iter().filter(|block| block.to_ms > after_ms);
+        let sealed = sealed.map(|block| block.from_ms.max(after_ms + 1));
+        let tail = self.times.get(self.times.partition_point(|time| *time <= after_ms)).copied();
+        sealed.chain(tail).min()
+    }
+
+    /// Gives the samples of a series, or of all, in the order in which they came.
+    fn each(&self, slot: Option<u16>, from_ms: i64, to_ms: i64, mut give: impl FnMut(u16, i64, f64)) {
+        let times = from_ms..=to_ms;
+        for block in &self.blocks {
+            if block.from_ms <= to_ms && block.to_ms >= from_ms {
+                // What was sealed here can be read.
+                let _ = block.read(slot, |slot, time, value| {
+                    if times.contains(&time) {
+                        give(slot, time, value);
+                    }
+                });
+            }
+        }
+        let mut start = 0;
+        for (time, end) in self.times.iter().zip(&self.ends) {
+            if times.contains(time) {
+                let samples = self.slots.iter().zip(&self.values).skip(start).take(end - start);
+                let wanted = samples.filter(|(has, _)| slot.is_none_or(|slot| slot == **has));
+                wanted.for_each(|(slot, value)| give(*slot, *time, *value));
+            }
+            start = *end;
+        }
     }
 
     fn seal(&mut self) {
@@ -178,8 +219,8 @@ impl Recent {
 }
 
 impl Block {
-    /// Adds the samples of a series, if it has any.
-    fn read(&self, wanted: u16, out: &mut Vec<(i64, f64)>) -> Option<()> {
+    /// Gives the samples of a series, if it has any, or of all.
+    fn read(&self, wanted: Option<u16>, mut give: impl FnMut(u16, i64, f64)) -> Option<()> {
         let mut rest = &*self.bytes;
         let mut times = [0; ROWS];
         let mut row = times.iter_mut();
@@ -189,30 +230,37 @@ impl Block {
             }
         })?;
         let mut slot = 0;
-        loop {
-            slot += read_varint(&mut rest)?;
+        while !rest.is_empty() {
+            slot += u16::try_from(read_varint(&mut rest)?).ok()?;
             let length = usize::try_from(read_varint(&mut rest)?).ok()?;
-            let (mut column, after) = rest.split_at_checked(length)?;
-            if slot == u64::from(wanted) {
-                let (all, after) = column.split_first()?;
-                column = after;
-                let mut present = (1 << ROWS) - 1;
-                if *all == 0 {
-                    let (bits, after) = column.split_first_chunk()?;
-                    (present, column) = (u64::from_le_bytes(*bits), after);
-                }
-                let mut rows = times.iter().enumerate().filter(|(row, _)| present >> row & 1 == 1);
-                let count = usize::try_from(present.count_ones()).ok()?;
-                return decode(&mut column, count, |value| {
-                    out.extend(rows.next().map(|(_, time)| (*time, value)));
-                });
+            let (column, after) = rest.split_at_checked(length)?;
+            if wanted.is_none_or(|wanted| wanted == slot) {
+                read_column(column, &times, |time, value| give(slot, time, value))?;
             }
-            if slot > u64::from(wanted) {
-                return None;
+            if wanted.is_some_and(|wanted| wanted <= slot) {
+                break;
             }
             rest = after;
         }
+        Some(())
     }
+}
+
+fn read_column(mut column: &[u8], times: &[i64; ROWS], mut give: impl FnMut(i64, f64)) -> Option<()> {
+    let (all, after) = column.split_first()?;
+    column = after;
+    let mut present = (1 << ROWS) - 1;
+    if *all == 0 {
+        let (bits, after) = column.split_first_chunk()?;
+        (present, column) = (u64::from_le_bytes(*bits), after);
+    }
+    let mut rows = times.iter().enumerate().filter(|(row, _)| present >> row & 1 == 1);
+    let count = usize::try_from(present.count_ones()).ok()?;
+    decode(&mut column, count, |value| {
+        if let Some((_, time)) = rows.next() {
+            give(*time, value);
+        }
+    })
 }
 
 fn is_near(at_ms: i64, now_ms: i64) -> bool {

@@ -9,6 +9,7 @@
 //! | `block` | the slots of one board as bytes: columns of pco, and a checksum |
 //! | `store`, `pages` | blocks and names in a file of redb, whose pages have checksums |
 //! | `range` | questions: a series from then to then, in so many points |
+//! | `replay` | questions: all series of a board, in the order of time |
 //! | `names`, `bytes`, `lock`, `trouble` | numbers for names; numbers as bytes; one process a folder; one message an outage |
 //!
 //! A report is in the journal, durable, when [`History::commit`] returns, and in memory in the slots of its hour. An
@@ -35,6 +36,7 @@ mod names;
 mod pages;
 mod range;
 mod record;
+mod replay;
 mod seal;
 mod slots;
 mod store;
@@ -43,6 +45,8 @@ mod trouble;
 pub use keeper::{Batch, Keeper, Question};
 pub use lock::holder;
 pub use range::{MAX_POINTS, Range, Tier};
+pub use replay::{Replay, Replayed, Rollup};
+pub use store::Unavailable;
 
 use journal::Journal;
 use names::Names;

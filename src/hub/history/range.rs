@@ -28,7 +28,7 @@ impl Tier {
         }
     }
 
-    const fn step_ms(self) -> i64 {
+    pub(super) const fn step_ms(self) -> i64 {
         match self {
             Self::Minute => MINUTE_MS,
             Self::Quarter => QUARTER_MS,
@@ -80,7 +80,7 @@ impl History {
         let mut buckets: Vec<Option<Slot>> = vec![None; count];
         let numbers = (self.boards.number(board), self.series.number(series));
         if let (Some(board), Some(series)) = numbers {
-            let slots = self.slots_of(board, series, tier, (start_ms, to_ms), now_ms);
+            let slots = self.slots_of(board, Some(series), tier, (start_ms, to_ms), now_ms).0;
             for slot in slots.0.get(&series).into_iter().flatten() {
                 let place = (i64::from(slot.at) * tier.step_ms() - start_ms).div_euclid(step_ms);
                 let bucket = usize::try_from(place).ok().and_then(|place| buckets.get_mut(place));
@@ -120,17 +120,18 @@ impl History {
         numbers.iter().filter_map(|number| Some(self.series.name(*number)?.to_string())).collect()
     }
 
-    /// The slots that all blocks and the memory have together. Where the store does not work: the memory's.
-    fn slots_of(
+    /// The slots that all blocks and the memory have together, of one series, or of all. Where the store does not work:
+    /// the memory's.
+    pub(super) fn slots_of(
         &mut self,
         board: u32,
-        series: u32,
+        series: Option<u32>,
         tier: Tier,
         (from_ms, to_ms): (i64, i64),
         now_ms: i64,
-    ) -> Columns {
+    ) -> (Columns, Result<(), Unavailable>) {
         let mut slots = Columns::default();
-        let _ = self.stored_slots(&mut slots, board, series, tier, (from_ms, to_ms), now_ms);
+        let stored = self.stored_slots(&mut slots, board, series, tier, (from_ms, to_ms), now_ms);
         let hours = (hour_of(from_ms), 0)..(hour_of(to_ms) + 1, 0);
         for open in self.work.hours().into_iter().chain([&self.open]) {
             let known = open.range(hours.clone()).filter(|((_, other), _)| *other == board);
@@ -138,14 +139,14 @@ impl History {
                 add(&mut slots, columns, series, tier);
             }
         }
-        slots
+        (slots, stored)
     }
 
     fn stored_slots(
         &mut self,
         slots: &mut Columns,
         board: u32,
-        series: u32,
+        series: Option<u32>,
         tier: Tier,
         (from_ms, to_ms): (i64, i64),
         now_ms: i64,
@@ -153,16 +154,14 @@ impl History {
         let joined = if tier == Tier::Minute { Level::Day } else { Level::Quarters };
         let span_ms = i64::from(joined.hours()) * HOUR_MS;
         for start in slot_of(from_ms, span_ms)..=slot_of(to_ms, span_ms) {
-            if let Some(columns) = self.columns(Key { level: joined, start, board }, Some(series), now_ms)? {
+            if let Some(columns) = self.columns(Key { level: joined, start, board }, series, now_ms)? {
                 slots.merge(&columns);
             }
         }
         // Hours are few: those of today, and what came late since they were joined last.
         let Some((first, last)) = self.store.starts(Level::Hour, now_ms)? else { return Ok(()) };
         for start in hour_of(from_ms).max(first)..=hour_of(to_ms).min(last) {
-            if let Some(columns) =
-                self.columns(Key { level: Level::Hour, start, board }, Some(series), now_ms)?
-            {
+            if let Some(columns) = self.columns(Key { level: Level::Hour, start, board }, series, now_ms)? {
                 add(slots, &columns, series, tier);
             }
         }
@@ -170,11 +169,14 @@ impl History {
     }
 }
 
-/// Merges minutes into slots of `tier`.
-fn add(slots: &mut Columns, minutes: &Columns, series: u32, tier: Tier) {
-    for slot in minutes.0.get(&series).into_iter().flatten() {
-        let at = if tier == Tier::Minute { slot.at } else { slot.at / 15 };
-        slots.fold(series, Slot { at, ..*slot });
+/// Merges minutes, of one series or of all, into slots of `tier`.
+fn add(slots: &mut Columns, minutes: &Columns, series: Option<u32>, tier: Tier) {
+    let wanted = minutes.0.iter().filter(|(other, _)| series.is_none_or(|series| series == **other));
+    for (series, minutes) in wanted {
+        for slot in minutes {
+            let at = if tier == Tier::Minute { slot.at } else { slot.at / 15 };
+            slots.fold(*series, Slot { at, ..*slot });
+        }
     }
 }
 

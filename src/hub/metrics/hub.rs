@@ -4,17 +4,60 @@ use crate::fleet::{Fleet, State};
 use crate::metrics::family::Family;
 use crate::metrics::process;
 use crate::metrics::text::{Format, Page, label};
+use crate::remote_write::Counters as Written;
 use crate::web::Counters;
 
 /// A label with its value; empty: none.
-type Label = (&'static str, &'static str);
+type Label<'a> = (&'static str, &'a str);
 
-const NONE: Label = ("", "");
+const NONE: Label<'_> = ("", "");
 
-/// The hub's own metrics. `connections` are those of boards.
-pub fn page(fleet: &Fleet, connections: usize, web: &Counters, format: Format) -> String {
+/// What a receiver of remote write was sent.
+type OfWriter = (Family, fn(&Written) -> f64);
+
+/// All of that.
+const WRITTEN: &[OfWriter] = &[
+    (
+        Family::counter("psistats_hub_remote_write_samples_total", "Samples that a receiver has taken."),
+        |written| written.samples as f64,
+    ),
+    (
+        Family::counter(
+            "psistats_hub_remote_write_dropped_samples_total",
+            "Samples that a receiver has refused.",
+        ),
+        |written| written.dropped as f64,
+    ),
+    (
+        Family::counter("psistats_hub_remote_write_requests_total", "Requests that a receiver has decided."),
+        |written| written.requests as f64,
+    ),
+    (
+        Family::counter(
+            "psistats_hub_remote_write_failed_requests_total",
+            "Requests that failed, and were sent again.",
+        ),
+        |written| written.failures as f64,
+    ),
+    (
+        Family::gauge(
+            "psistats_hub_remote_write_behind_seconds",
+            "Age of the oldest sample that waited to be sent.",
+        ),
+        |written| written.behind_ms as f64 / 1000.0,
+    ),
+];
+
+/// The hub's own metrics. `connections` are those of boards, and `written` the sections of remote write.
+pub fn page(
+    fleet: &Fleet,
+    connections: usize,
+    web: &Counters,
+    written: &[(&str, Written)],
+    format: Format,
+) -> String {
     let mut page = Page::new(format, 8192);
-    let mut write = |family: Family, samples: &[(Label, f64)]| {
+    let mut write = |family: Family, samples: &[(Label<'_>, f64)]| {
         page.begin(&family);
         for ((name, value), number) in samples {
             let mut labels = String::new();
@@ -110,6 +153,10 @@ pub fn page(fleet: &Fleet, connections: usize, web: &Counters, format: Format) -
         counter("psistats_hub_event_resyncs_total", "Snapshots for clients of events that were too slow."),
         &one(web.resyncs as f64),
     );
+    for (family, value) in WRITTEN.iter().filter(|_| !written.is_empty()) {
+        let samples = written.iter().map(|(section, written)| (("section", *section), value(written)));
+        write(*family, &samples.collect::<Vec<_>>());
+    }
     for (family, value) in process::figures() {
         write(family, &one(value));
     }

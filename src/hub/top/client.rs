@@ -1,22 +1,20 @@
 //! Asks the hub's API over HTTP/1.1: a connection for each question, and one for the events.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1;
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
-use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, StatusCode, Uri};
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::text::Text;
+use crate::http::{self, Connection, Failure, Place, Trust};
+use psistats_host::conf::secret::Secret;
+use psistats_host::output::Reason;
 
 /// Where a hub is unless it is said.
 pub const DEFAULT: &str = "http://127.0.0.1:8666";
@@ -30,11 +28,11 @@ pub const TOKEN: &str = "PSISTATS_HUB_TOKEN";
 /// Time to connect, to the head of an answer, and to each part of an answer that has an end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Octets of a connection's buffer, and so of an answer's head.
-const BUFFER: usize = 64 * 1024;
-
 /// Most octets of an answer that has an end: a board has 1,000 series at most.
 const ANSWER: usize = 4 * 1024 * 1024;
+
+/// Most octets of text: six hours of 512 series.
+const TEXT: usize = 64 * 1024 * 1024;
 
 /// Most octets of an error's answer.
 const ERROR: usize = 4 * 1024;
@@ -42,16 +40,13 @@ const ERROR: usize = 4 * 1024;
 /// Where a hub is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Address {
-    host: String,
-    port: u16,
-    /// As it goes into the header `Host`.
-    authority: String,
+    place: Place,
     /// In front of `/api`, without a slash at its end.
     path: String,
 }
 
 impl Address {
-    /// Of `http://HOST[:PORT][/PATH]`, or `HOST[:PORT]`.
+    /// Of `http://HOST[:PORT][/PATH]`, the same with `https://`, or `HOST[:PORT]`.
     fn parse(url: &str) -> Result<Self, String> {
         // What follows may be a secret, and is not repeated.
         if url.contains('@') || url.contains('?') {
@@ -59,15 +54,10 @@ impl Address {
         }
         let wrong = || format!("expected a hub as {DEFAULT}, got {}", Text::of(url));
         let uri: Uri = url.parse().map_err(|_| wrong())?;
-        let usual = match uri.scheme_str() {
-            Some("http") => 80,
-            None if !url.starts_with('/') => PORT,
-            Some("https") => {
-                return Err(
-                    "https is not spoken here: open a tunnel, as ssh -L 8666:127.0.0.1:8666 HUB, and leave out the URL"
-                        .into(),
-                );
-            }
+        let (has_tls, usual) = match uri.scheme_str() {
+            Some("http") => (false, 80),
+            Some("https") => (true, 443),
+            None if !url.starts_with('/') => (false, PORT),
             _ => return Err(wrong()),
         };
         let authority = uri.authority().ok_or_else(wrong)?;
@@ -79,12 +69,9 @@ impl Address {
         if host.is_empty() {
             return Err(wrong());
         }
-        Ok(Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
-            authority: if port == 80 { host.to_owned() } else { format!("{host}:{port}") },
-            path: uri.path().trim_end_matches('/').to_owned(),
-        })
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let path = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { place: Place::of_server(has_tls, host, port), path })
     }
 }
 
@@ -93,6 +80,8 @@ impl Address {
 pub enum Trouble {
     /// Nothing listens there, or no way leads there.
     Unreachable(String, io::Error),
+    /// TLS: its certificate is not trusted.
+    Untrusted(String),
     /// It listens, and does not answer in time.
     Silent,
     /// The connection broke.
@@ -117,8 +106,9 @@ impl fmt::Display for Trouble {
                     }
                     _ => "check the URL, and the way there",
                 };
-                write!(f, "cannot connect to {address}: {}: {hint}", reason(error))
+                write!(f, "cannot connect to {address}: {}: {hint}", Reason(error))
             }
+            Self::Untrusted(why) => f.write_str(why),
             Self::Silent => write!(f, "no answer within {} s", PATIENCE.as_secs()),
             Self::Broken(why) => write!(f, "the connection broke: {why}"),
             Self::Login(false) => write!(
@@ -137,14 +127,6 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// An error without the number that Rust adds, in a sentence.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
-    text.chars().next().map(|c| c.to_lowercase().chain(text.chars().skip(1)).collect()).unwrap_or_default()
-}
-
 /// A hub that is asked.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -160,10 +142,8 @@ impl Client {
     pub fn new(url: &str) -> Result<Self, String> {
         let token = std::env::var_os(TOKEN).filter(|token| !token.is_empty());
         let token = token.map(|token| {
-            let bearer = token.to_str().map(|token| format!("Bearer {}", token.trim()));
-            let mut header = bearer.and_then(|bearer| HeaderValue::try_from(bearer).ok())?;
-            header.set_sensitive(true);
-            Some(header)
+            let token = token.to_str().map(|token| Secret::new(token.trim().to_owned()))?;
+            http::bearer(&token)
         });
         let token = match token {
             Some(None) => {
@@ -175,8 +155,8 @@ impl Client {
     }
 
     /// The hub's address and port.
-    pub fn authority(&self) -> &str {
-        &self.address.authority
+    pub fn authority(&self) -> String {
+        self.address.place.authority()
     }
 
     /// The events without end.
@@ -184,12 +164,11 @@ impl Client {
     /// # Errors
     /// There are none.
     pub async fn events(&self) -> Result<Body, Trouble> {
-        let answer = self.get("/api/v1/events").await?;
-        let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        if !kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
+        let (kind, body) = self.get("/api/v1/events").await?;
+        if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
             return Err(Trouble::Strange("expected server-sent events"));
         }
-        Ok(Body(answer.into_body()))
+        Ok(body)
     }
 
     /// The JSON at a path, which is encoded.
@@ -197,15 +176,25 @@ impl Client {
     /// # Errors
     /// There is none.
     pub async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
-        let body = Body(self.get(path).await?.into_body()).whole(ANSWER).await?;
+        let body = self.get(path).await?.1.whole(ANSWER).await?;
         serde_json::from_slice(&body).map_err(|_| Trouble::Strange("expected other JSON"))
     }
 
-    async fn get(&self, path: &str) -> Result<Response<Incoming>, Trouble> {
-        let answer = timeout(PATIENCE, self.send(path)).await.map_err(|_| Trouble::Silent)??;
-        let status = answer.status();
+    /// The text at a path.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn text(&self, path: &str) -> Result<String, Trouble> {
+        let body = self.get(path).await?.1.whole(TEXT).await?;
+        String::from_utf8(body).map_err(|_| Trouble::Strange("expected UTF-8"))
+    }
+
+    /// The type and the body of an answer.
+    async fn get(&self, path: &str) -> Result<(Option<HeaderValue>, Body), Trouble> {
+        let (status, kind, body) =
+            timeout(PATIENCE, self.send(path)).await.map_err(|_| Trouble::Silent)??;
         match status {
-            StatusCode::OK => return Ok(answer),
+            StatusCode::OK => return Ok((kind, body)),
             StatusCode::UNAUTHORIZED => return Err(Trouble::Login(self.token.is_some())),
             StatusCode::NOT_FOUND => return Err(Trouble::Unknown),
             _ => {}
@@ -214,39 +203,51 @@ impl Client {
         struct Error {
             error: Text,
         }
-        let body = Body(answer.into_body()).whole(ERROR).await.unwrap_or_default();
+        let body = body.whole(ERROR).await.unwrap_or_default();
         let said = serde_json::from_slice(&body).map(|Error { error }| error);
         Err(Trouble::Refused(status, said.unwrap_or_else(|_| Text::of("is this the URL of a psistats-hub?"))))
     }
 
-    async fn send(&self, path: &str) -> Result<Response<Incoming>, Trouble> {
-        let Address { host, port, authority, path: base } = &self.address;
-        let stream = TcpStream::connect((host.as_str(), *port)).await;
-        let stream = stream.map_err(|error| Trouble::Unreachable(authority.clone(), error))?;
-        let mut builder = http1::Builder::new();
-        let connected = builder.max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = connected.map_err(broken)?;
-        // It ends with the answer, or where nobody reads that any more.
-        tokio::spawn(connection);
-        let mut request = Request::get(format!("{base}{path}")).header(header::HOST, authority);
+    async fn send(&self, path: &str) -> Result<(StatusCode, Option<HeaderValue>, Body), Trouble> {
+        let Address { place, path: base } = &self.address;
+        let mut request = Request::get(format!("{base}{path}"));
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token);
         }
-        let request = request.body(String::new()).map_err(|_| Trouble::Strange("this is no path"))?;
-        sender.send_request(request).await.map_err(broken)
+        let request = request.body(http::Whole::default());
+        let request = request.map_err(|_| Trouble::Strange("this is no path"))?;
+        let connected = Connection::open(place, &Trust::default()).await;
+        let mut connection = connected.map_err(|failure| self.trouble(failure))?;
+        let (head, incoming) =
+            connection.ask(request).await.map_err(|failure| self.trouble(failure))?.into_parts();
+        let kind = head.headers.get(header::CONTENT_TYPE).cloned();
+        Ok((head.status, kind, Body { incoming, _connection: connection }))
+    }
+
+    fn trouble(&self, failure: Failure) -> Trouble {
+        match failure {
+            Failure::Unreachable(error) => Trouble::Unreachable(self.authority(), error),
+            Failure::Untrusted(why) | Failure::Authorities(why) => Trouble::Untrusted(why),
+            failure => broken(failure),
+        }
     }
 }
 
-fn broken(error: hyper::Error) -> Trouble {
-    if error.is_parse() {
-        return Trouble::Strange("expected HTTP");
+fn broken(failure: Failure) -> Trouble {
+    match failure {
+        Failure::Broken(error) if error.is_parse() => Trouble::Strange("expected HTTP"),
+        Failure::Broken(error) => Trouble::Broken(error.to_string()),
+        failure => Trouble::Broken(failure.to_string()),
     }
-    Trouble::Broken(error.to_string())
 }
 
 /// What comes of an answer.
 #[derive(Debug)]
-pub struct Body(Incoming);
+pub struct Body {
+    incoming: Incoming,
+    /// It ends with this.
+    _connection: Connection,
+}
 
 impl Body {
     /// The next octets; None at the end.
@@ -254,17 +255,7 @@ impl Body {
     /// # Errors
     /// The connection broke.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
-        loop {
-            let frame = poll_fn(|cx| Pin::new(&mut self.0).poll_frame(cx)).await;
-            match frame.transpose().map_err(broken)? {
-                None => return Ok(None),
-                Some(frame) => {
-                    if let Ok(octets) = frame.into_data() {
-                        return Ok(Some(octets));
-                    }
-                }
-            }
-        }
+        http::next(&mut self.incoming).await.map_err(broken)
     }
 
     async fn whole(mut self, most: usize) -> Result<Vec<u8>, Trouble> {
@@ -298,12 +289,18 @@ mod tests {
             (DEFAULT, "127.0.0.1", 8666, "127.0.0.1:8666", ""),
             ("http://pi.local:9000/", "pi.local", 9000, "pi.local:9000", ""),
             ("http://pi/hub/", "pi", 80, "pi", "/hub"),
+            ("https://pi/hub/", "pi", 443, "pi", "/hub"),
             ("pi", "pi", 8666, "pi:8666", ""),
             ("192.0.2.7:80", "192.0.2.7", 80, "192.0.2.7", ""),
             ("http://[::1]:8666", "::1", 8666, "[::1]:8666", ""),
         ] {
-            let (host, authority, path) = (host.into(), authority.into(), path.into());
-            assert_eq!(Address::parse(url), Ok(Address { host, port, authority, path }), "{url}");
+            let address = Address::parse(url).unwrap();
+            let place = &address.place;
+            assert_eq!(
+                (place.host(), place.port(), &*place.authority(), &*address.path),
+                (host, port, authority, path),
+                "{url}"
+            );
         }
     }
 
@@ -317,7 +314,6 @@ mod tests {
             ("http://pi:99999", "expected a hub as http://"),
             ("http://:8666", "expected a hub as http://"),
             ("pi\u{1b}[2J", "expected a hub as http://"),
-            ("https://pi", "ssh -L 8666"),
             ("http://user:sesame@pi", "PSISTATS_HUB_TOKEN"),
             ("http://pi?token=sesame", "PSISTATS_HUB_TOKEN"),
         ] {

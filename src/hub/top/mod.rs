@@ -14,7 +14,7 @@
 //!
 //! One task owns the screen and all that it shows. Others tell it what happens.
 
-mod client;
+pub(crate) mod client;
 mod sse;
 mod board;
 mod text;
@@ -64,7 +64,7 @@ pub fn run(url: Option<&str>) -> Result<(), String> {
 async fn top(client: Client) -> Result<(), String> {
     // Without a hub the terminal stays as it is.
     let events = client.events().await.map_err(|trouble| trouble.to_string())?;
-    let app = App::new(client.authority());
+    let app = App::new(&client.authority());
     let (inbox, happened) = feed::inbox();
     let (ask, questions) = watch::channel(None);
     feed::read_signals(&inbox).map_err(|error| format!("signals: {error}"))?;

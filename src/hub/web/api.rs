@@ -10,7 +10,7 @@ use hyper::{Response, StatusCode};
 use super::auth::Scope;
 use super::history::{self, Missing};
 use super::reply::{self, Body, CSV, METRICS, OPEN_METRICS, TEXT};
-use super::{Audience, Format, Scraped, Shared, Unscraped, accept, assets, login, query};
+use super::{Audience, Format, Scraped, Shared, Unscraped, accept, assets, export, login, query};
 
 /// Characters of a name that an answer repeats.
 const REPEATED: usize = 160;
@@ -40,6 +40,7 @@ enum Endpoint<'a> {
     Hosts,
     Host(Cow<'a, str>),
     History(Cow<'a, str>),
+    Export(Cow<'a, str>),
     Series(Cow<'a, str>),
     Alerts,
     Events,
@@ -79,6 +80,7 @@ impl<'a> Endpoint<'a> {
             ("hosts", Some(name)) => match name.split_once('/') {
                 None => Self::Host(query::decode(name)?),
                 Some((name, "history")) if !name.is_empty() => Self::History(query::decode(name)?),
+                Some((name, "export")) if !name.is_empty() => Self::Export(query::decode(name)?),
                 Some(_) => return Ok(None),
             },
             _ => return Ok(None),
@@ -99,6 +101,7 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
     let endpoint = Endpoint::of(path).map_err(|why| bad(why.into()))?;
     match endpoint {
         Some(Endpoint::History(name)) => return history(shared, head, &name).await,
+        Some(Endpoint::Export(name)) => return everything(shared, head, &name).await,
         Some(Endpoint::Metrics) => {
             let [board] = query::parse(query, ["host"]).map_err(bad)?;
             return metrics(shared, head, board.as_deref().map_or(Scraped::Hub, Scraped::Board));
@@ -116,9 +119,14 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
     let unknown = || not_found("there is nothing here: /api/v1/openapi.json describes what there is".into());
     let asset = shared.assets.response(path, &head.headers);
     let answered = match endpoint {
-        None | Some(Endpoint::History(_) | Endpoint::Login | Endpoint::Metrics | Endpoint::AllMetrics) => {
-            asset.ok_or_else(unknown)?
-        }
+        None
+        | Some(
+            Endpoint::History(_)
+            | Endpoint::Export(_)
+            | Endpoint::Login
+            | Endpoint::Metrics
+            | Endpoint::AllMetrics,
+        ) => asset.ok_or_else(unknown)?,
         Some(Endpoint::Health) => reply::whole(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
         Some(Endpoint::Hub) => reply::json(shared.view.hub_json()),
         Some(Endpoint::Alerts) => reply::json(shared.view.alerts_json()),
@@ -143,13 +151,8 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
 
 async fn history(shared: &Shared, head: &Parts, name: &str) -> Result<Response<Body>, Refusal> {
     let (series, span) = history::asked(head.uri.query()).map_err(bad)?;
-    let columns = shared.view.history(name, &series, span).await.map_err(|missing| match missing {
-        Missing::Host => no_board(name),
-        Missing::Series => not_found(format!("{} has no series called {}", cut(name), cut(&series))),
-        Missing::Busy => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the disk is busy: ask again in some seconds".into())
-        }
-    })?;
+    let columns = shared.view.history(name, &series, span).await;
+    let columns = columns.map_err(|why| missing(why, name, &series))?;
     let mut response = if accept::prefers(&head.headers, "text/csv", "application/json") {
         reply::whole(StatusCode::OK, CSV, history::csv(&columns))
     } else {
@@ -157,6 +160,24 @@ async fn history(shared: &Shared, head: &Parts, name: &str) -> Result<Response<B
     };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     Ok(response)
+}
+
+async fn everything(shared: &Shared, head: &Parts, name: &str) -> Result<Response<Body>, Refusal> {
+    let (from_ms, to_ms, form) = export::asked(head.uri.query()).map_err(bad)?;
+    let replay = shared.view.everything(name, from_ms, to_ms).await;
+    let replay = replay.map_err(|why| missing(why, name, ""))?;
+    let kind = if form == export::Form::Csv { CSV } else { TEXT };
+    Ok(reply::whole(StatusCode::OK, kind, export::text(name, &replay, form)))
+}
+
+fn missing(missing: Missing, name: &str, series: &str) -> Refusal {
+    match missing {
+        Missing::Host => no_board(name),
+        Missing::Series => not_found(format!("{} has no series called {}", cut(name), cut(series))),
+        Missing::Busy => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the disk is busy: ask again in some seconds".into())
+        }
+    }
 }
 
 fn metrics(shared: &Shared, head: &Parts, of: Scraped<'_>) -> Result<Response<Body>, Refusal> {

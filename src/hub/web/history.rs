@@ -101,14 +101,14 @@ pub fn asked(query: Option<&str>) -> Result<(Cow<'_, str>, Span), String> {
 
 /// The milliseconds of a time in seconds.
 #[expect(clippy::cast_possible_truncation, reason = "of a time within the range below")]
-fn ms(text: &str, name: &str) -> Result<i64, String> {
+pub(super) fn ms(text: &str, name: &str) -> Result<i64, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=LAST).contains(seconds));
     let seconds = seconds.ok_or_else(|| format!("{name}: expected Unix seconds, from 0 to {LAST}"))?;
     Ok((seconds * 1000.0).round() as i64)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
-fn seconds(ms: i64) -> f64 {
+pub(super) fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
 }
 

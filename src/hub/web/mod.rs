@@ -12,6 +12,7 @@
 //! | `accept` | which form of an answer a client would rather have |
 //! | `query` | percent-encoding, and parameters with their bounds |
 //! | `history` | a history as JSON or CSV |
+//! | `export` | all of a board's history, as CSV or line protocol |
 //! | `events` | server-sent events: one encoded frame for all clients |
 //! | `assets` | the page's files, compiled in |
 //! | `reply` | responses, and the headers that all have |
@@ -24,6 +25,7 @@ mod api;
 mod assets;
 pub mod auth;
 mod events;
+mod export;
 mod guard;
 mod history;
 mod listener;
@@ -50,6 +52,7 @@ pub use self::history::{Columns, Missing, Span, Tier};
 use self::listener::Places;
 use self::store::Store;
 pub use crate::fleet::Audience;
+pub use crate::history::{Replay, Rollup};
 pub use crate::metrics::Format;
 use crate::tls;
 
@@ -95,6 +98,12 @@ pub trait View {
     /// # Errors
     /// There is no such board, it never sent this series, or the disk is busy.
     fn history(&self, name: &str, series: &str, span: Span) -> Asked<Result<Columns, Missing>>;
+
+    /// `GET /api/v1/hosts/NAME/export`: all that a board said from `from_ms` on and before `to_ms`, Unix milliseconds.
+    ///
+    /// # Errors
+    /// There is no such board, or the disk is busy.
+    fn everything(&self, name: &str, from_ms: i64, to_ms: i64) -> Asked<Result<Replay, Missing>>;
 
     /// `GET /api/v1/series/NAME`; `None` where no board has such a series.
     fn series_json(&self, series: &str) -> Option<Bytes>;
