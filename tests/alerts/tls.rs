@@ -100,7 +100,7 @@ fn a_webhook_by_tls_is_told_only_where_its_certificate_is_by_the_right_authority
         ),
         ("authority", not_trusted("localhost", "it is an authority's own: sign one for the server with it")),
         ("plain", "TLS: ".to_owned()),
-        ("empty", format!("no authority for certificates in {}", config.display())),
+        ("empty", format!("{}: expected certificates in PEM: there is none", config.display())),
     ] {
         let output = test(name, Some("other.pem"));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
