@@ -83,6 +83,8 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     }
 
     let alerts = Alerts::start(alerts, data, unix_ms());
+    // Before the first report: what differs from the boards' notes then, as their boot, has changed.
+    alerts.tick(&door.fleet().borrow(), unix_ms());
     let counted = Rc::new(Cell::new(web::Counters::default()));
     let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), counted.clone()));
     let settings = web::Settings { access: running.access(), store: running.store(), ..Default::default() };

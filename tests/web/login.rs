@@ -128,6 +128,28 @@ fn metrics_and_targets_need_a_token_of_their_own_scope_and_it_reads_nothing_else
 }
 
 #[test]
+fn an_alert_is_acknowledged_by_an_admin_or_on_loopback_and_never_by_another_sites_page() {
+    let hub = Hub::start(true);
+    let local: SocketAddr = format!("127.0.0.1:{}", hub.address.port()).parse().unwrap();
+    let target = "/api/v1/alerts/00112233445566ff/acknowledge";
+    for (address, header, status) in [
+        (hub.address, "X: x", 401),
+        (hub.address, "Cookie: psistats-hub=p", 401),
+        (hub.address, "Authorization: Bearer r", 403),
+        (hub.address, "Authorization: Bearer a", 200),
+        (local, "X: x", 200),
+        (local, &format!("Origin: http://{local}"), 200),
+        (local, "Origin: http://evil.example", 403),
+        (local, "Origin: null", 403),
+        (local, "Via: proxy", 401),
+    ] {
+        assert_eq!(ask(address, "POST", target, &[header]).status, status, "{address} {header}");
+    }
+    assert_eq!(ask(local, "POST", "/api/v1/alerts/0/acknowledge", &[]).status, 404);
+    assert_eq!((ask(local, "GET", target, &[]).status, get(local, "/api/v1/alerts").status), (405, 200));
+}
+
+#[test]
 fn on_loopback_of_the_same_hub_no_token_is_needed_unless_a_reverse_proxy_asks() {
     let hub = Hub::start(false);
     let local: SocketAddr = format!("127.0.0.1:{}", hub.address.port()).parse().unwrap();

@@ -9,6 +9,7 @@ use log::{error, info, warn};
 use tokio::sync::Notify;
 use tokio::time;
 
+use crate::alerts::alert::Turn;
 use crate::alerts::message::Message;
 use crate::alerts::settings::Receiver;
 
@@ -56,6 +57,15 @@ impl Delivery {
             self.dropped.set(self.dropped.get() + 1);
         }
         self.filled.notify_one();
+    }
+
+    /// Leaves out that an alert is raised, unless that is on its way.
+    pub fn forget(&self, raised: &Message) {
+        let mut place = 0;
+        self.queue.borrow_mut().retain(|message| {
+            place += 1;
+            place == 1 || message.state != Turn::Raised || !message.is_about(raised)
+        });
     }
 
     /// Delivers what is in the queue, one after the other, without end. Calls `changed` after each.

@@ -31,6 +31,7 @@ pub mod trend;
 pub mod watch;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -44,15 +45,19 @@ use tokio::time;
 use self::delivery::Delivery;
 pub use self::engine::{Engine, Open};
 use self::kept::{File, Kept};
-pub use self::message::Message;
+pub use self::message::{Message, Told};
 use crate::fleet::Fleet;
 
+/// Messages that are remembered.
+const CHANGES: usize = 50;
 /// From the first change to the moment when it is written.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// All alerts, and all receivers.
 pub struct Alerts {
     engine: RefCell<Engine>,
+    /// The last messages: the newest first.
+    changes: RefCell<VecDeque<Message>>,
     deliveries: Vec<Delivery>,
     file: Option<File>,
     changed: Notify,
@@ -66,7 +71,24 @@ pub struct Listing {
     /// The hub's clock: Unix seconds.
     now: f64,
     /// The worst first.
-    alerts: Vec<Message>,
+    alerts: Vec<Told<Listed>>,
+    /// The last messages: the newest first.
+    changes: Vec<Told<Message>>,
+}
+
+/// An alert that is raised, as the API has it.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    #[serde(flatten)]
+    message: Message,
+    acknowledged: Option<f64>,
+}
+
+impl From<Open> for Told<Listed> {
+    fn from(open: Open) -> Self {
+        let Open { message, acknowledged, .. } = open;
+        Self { id: message.id(), message: Listed { message, acknowledged } }
+    }
 }
 
 impl Alerts {
@@ -85,9 +107,14 @@ impl Alerts {
         });
         let deliveries = deliveries.collect();
         let grace_ms = i64::try_from(settings.grace.as_millis()).unwrap_or(i64::MAX);
-        let engine = RefCell::new(Engine::new(settings.rules, kept.open, grace_ms, now_ms));
-        let alerts =
-            Rc::new(Self { engine, deliveries, file, changed: Notify::new(), contents: Cell::new(0) });
+        let alerts = Rc::new(Self {
+            engine: RefCell::new(Engine::new(settings.rules, kept.open, grace_ms, now_ms)),
+            changes: RefCell::new(kept.changes),
+            deliveries,
+            file,
+            changed: Notify::new(),
+            contents: Cell::new(0),
+        });
         for number in 0..alerts.deliveries.len() {
             let alerts = alerts.clone();
             spawn_local(async move {
@@ -108,21 +135,45 @@ impl Alerts {
         for message in self.engine.borrow_mut().tick(fleet, now_ms) {
             log::info!("alert {}: {}", message.alert, message.text);
             self.deliveries.iter().for_each(|delivery| delivery.push(&message));
+            let mut changes = self.changes.borrow_mut();
+            changes.push_front(message);
+            changes.truncate(CHANGES);
             self.changed.notify_one();
         }
+    }
+
+    /// Notes that an operator took notice of the alert of that id: of what is still to be told, it is raised no more.
+    /// None: no such alert is raised.
+    pub fn acknowledge(&self, id: &str, now_ms: i64) -> Option<Told<Listed>> {
+        let open = self.engine.borrow_mut().acknowledge(id, now_ms)?;
+        log::info!("alert {} was acknowledged: {}", open.message.alert, open.message.text);
+        self.deliveries.iter().for_each(|delivery| delivery.forget(&open.message));
+        self.changed.notify_one();
+        Some(open.into())
     }
 
     /// The alerts that are raised.
     pub fn open(&self, now_ms: i64) -> Listing {
         let open = self.engine.borrow().open().into_iter().filter(|open| !open.is_covered);
-        Listing { now: now_ms as f64 / 1000.0, alerts: open.map(|open| open.message).collect() }
+        let changes = self.changes.borrow();
+        let changes = changes.iter().cloned().map(|message| Told { id: message.id(), message });
+        Listing {
+            now: now_ms as f64 / 1000.0,
+            alerts: open.map(Told::from).collect(),
+            changes: changes.collect(),
+        }
     }
 
     /// What is to be kept, with its number.
     fn kept(&self) -> (u64, Kept) {
         self.contents.set(self.contents.get() + 1);
         let queues = self.deliveries.iter().map(|delivery| (delivery.name().to_owned(), delivery.queue()));
-        (self.contents.get(), Kept { open: self.engine.borrow().open(), queues: queues.collect() })
+        let kept = Kept {
+            open: self.engine.borrow().open(),
+            queues: queues.collect(),
+            changes: self.changes.borrow().clone(),
+        };
+        (self.contents.get(), kept)
     }
 
     /// Writes what changed, without end.
