@@ -62,7 +62,10 @@ impl Alert {
                 self.since_ms = None;
                 return None;
             }
-            let since_ms = *self.since_ms.get_or_insert(since_ms);
+            // What is over has left its own, for the message.
+            let known_ms =
+                self.since_ms.filter(|since_ms| self.over_ms.is_none_or(|over_ms| *since_ms > over_ms));
+            let since_ms = *self.since_ms.insert(known_ms.unwrap_or(since_ms));
             if now_ms.saturating_sub(since_ms) < hold_ms {
                 return None;
             }
