@@ -7,6 +7,7 @@
 mod cost;
 mod crowds;
 mod hub;
+mod quiet;
 mod receivers;
 mod rules;
 mod settings;

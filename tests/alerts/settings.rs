@@ -9,7 +9,7 @@ use psistats_hub::alerts::settings::{self, Alerts};
 use crate::world::World;
 
 /// What is read, or the problems.
-fn read(text: &str) -> Result<Alerts, String> {
+pub fn read(text: &str) -> Result<Alerts, String> {
     let file = Path::new("f");
     let ini = ini::parse(text.as_bytes(), file).unwrap();
     let (mut reading, mut alerts) = (Reading::new(&ini, file), Alerts::default());

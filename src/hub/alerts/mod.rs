@@ -8,6 +8,7 @@
 //! | [`watch`] | what the rules look at of one board |
 //! | [`engine`] | all rules over all boards, in the time that it is told |
 //! | [`message`] | what is said |
+//! | [`quiet`] | hours in which a receiver is not told what can wait |
 //! | [`settings`] | the sections of the configuration |
 //! | [`target`] | webhook, ntfy, command: one delivery |
 //! | [`delivery`] | a receiver's queue, retried in order |
@@ -24,6 +25,7 @@ pub mod delivery;
 pub mod engine;
 pub mod kept;
 pub mod message;
+pub mod quiet;
 pub mod rules;
 pub mod settings;
 pub mod target;
@@ -47,6 +49,7 @@ pub use self::engine::{Engine, Open};
 use self::kept::{File, Kept};
 pub use self::message::{Message, Told};
 use crate::fleet::Fleet;
+use psistats_host::output::localtime::Zone;
 
 /// Messages that are remembered.
 const CHANGES: usize = 50;
@@ -59,6 +62,7 @@ pub struct Alerts {
     /// The last messages: the newest first.
     changes: RefCell<VecDeque<Message>>,
     deliveries: Vec<Delivery>,
+    zone: Zone,
     file: Option<File>,
     changed: Notify,
     /// Contents of the file that were made.
@@ -103,7 +107,8 @@ impl Alerts {
         });
         let deliveries = settings.receivers.into_iter().map(|receiver| {
             let queue = kept.queues.remove(&receiver.name).unwrap_or_default();
-            Delivery::new(receiver, queue)
+            let held = kept.held.remove(&receiver.name).unwrap_or_default();
+            Delivery::new(receiver, queue, held)
         });
         let deliveries = deliveries.collect();
         let grace_ms = i64::try_from(settings.grace.as_millis()).unwrap_or(i64::MAX);
@@ -111,6 +116,7 @@ impl Alerts {
             engine: RefCell::new(Engine::new(settings.rules, kept.open, grace_ms, now_ms)),
             changes: RefCell::new(kept.changes),
             deliveries,
+            zone: Zone::local(),
             file,
             changed: Notify::new(),
             contents: Cell::new(0),
@@ -132,13 +138,19 @@ impl Alerts {
 
     /// Looks at all boards, and has the receivers told what has changed: to be called every second.
     pub fn tick(&self, fleet: &Fleet, now_ms: i64) {
+        let minute = quiet::minute_at(&self.zone, now_ms);
         for message in self.engine.borrow_mut().tick(fleet, now_ms) {
             log::info!("alert {}: {}", message.alert, message.text);
-            self.deliveries.iter().for_each(|delivery| delivery.push(&message));
+            self.deliveries.iter().for_each(|delivery| delivery.push(&message, minute));
             let mut changes = self.changes.borrow_mut();
             changes.push_front(message);
             changes.truncate(CHANGES);
             self.changed.notify_one();
+        }
+        for delivery in &self.deliveries {
+            if delivery.release(minute, now_ms) {
+                self.changed.notify_one();
+            }
         }
     }
 
@@ -167,10 +179,13 @@ impl Alerts {
     /// What is to be kept, with its number.
     fn kept(&self) -> (u64, Kept) {
         self.contents.set(self.contents.get() + 1);
-        let queues = self.deliveries.iter().map(|delivery| (delivery.name().to_owned(), delivery.queue()));
+        let of_all = |messages: fn(&Delivery) -> VecDeque<Message>| {
+            self.deliveries.iter().map(|delivery| (delivery.name().to_owned(), messages(delivery))).collect()
+        };
         let kept = Kept {
             open: self.engine.borrow().open(),
-            queues: queues.collect(),
+            queues: of_all(Delivery::queue),
+            held: of_all(Delivery::held),
             changes: self.changes.borrow().clone(),
         };
         (self.contents.get(), kept)

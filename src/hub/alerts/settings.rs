@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::alerts::quiet::{Hours, Quiet};
 use crate::alerts::rules::{Bound, RULES, Rule, Series, Severity, Test};
 use crate::alerts::target::{Http, Kind};
 use psistats_host::conf::ini::{Entry, trim};
@@ -47,6 +48,8 @@ pub struct Receiver {
     pub kind: Kind,
     /// `severity`: what matters less is not told there.
     pub least: Severity,
+    /// `quiet` and `quiet_except`: when it is not told what can wait.
+    pub quiet: Option<Quiet>,
 }
 
 /// Reads all these sections; the tokens of receivers where they are `needed`.
@@ -173,6 +176,10 @@ fn receiver(
         })
     });
     r.set(section, "severity", &mut least, severity);
+    let (mut hours, mut except) = (None, Some(Severity::Critical));
+    r.set(section, "quiet", &mut hours, |text| Hours::parse(text).map(Some));
+    r.set(section, "quiet_except", &mut except, severity_or_none);
+    let quiet = hours.map(|hours| Quiet { hours, except });
     let kind = match kind {
         "command" => {
             let mut command = Vec::new();
@@ -203,7 +210,7 @@ fn receiver(
             return;
         }
     };
-    receivers.push(Receiver { name: name.to_owned(), kind, least });
+    receivers.push(Receiver { name: name.to_owned(), kind, least, quiet });
 }
 
 /// A token, which stands there, or in the file or credential that it names. No message shows it.
@@ -243,6 +250,13 @@ fn severity(text: &str) -> Result<Severity, Expected> {
         "warning" => Ok(Severity::Warning),
         "critical" => Ok(Severity::Critical),
         _ => Err("notice, warning or critical".into()),
+    }
+}
+
+fn severity_or_none(text: &str) -> Result<Option<Severity>, Expected> {
+    match text {
+        "no" => Ok(None),
+        text => severity(text).map(Some).map_err(|expected| format!("{expected}; or no").into()),
     }
 }
 

@@ -142,6 +142,6 @@ mod tests {
             squeeze("a\n\n  /* b\n c */\n  // d\n  e {\n f;\n}\n g; // h;\n", JAVASCRIPT),
             "a\ne {f}\ng; // h;\n"
         );
-        assert_eq!(squeeze("a {\n b: c;\n}\nd{}\n", CSS), "a {b: c;}d{}");
+        assert_eq!(squeeze("a {\n b: c;\n}\nd{}\n", CSS), "a {b: c}d{}");
     }
 }
