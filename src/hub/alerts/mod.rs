@@ -10,7 +10,7 @@
 //! | [`message`] | what is said |
 //! | [`quiet`] | hours in which a receiver is not told what can wait |
 //! | [`settings`] | the sections of the configuration |
-//! | [`target`] | webhook, ntfy, command: one delivery |
+//! | [`target`] | webhook, ntfy, command: one delivery; [`email`] has that of e-mail |
 //! | [`delivery`] | a receiver's queue, retried in order |
 //! | [`kept`] | what outlives a restart |
 //!
@@ -22,6 +22,7 @@
 
 pub mod alert;
 pub mod delivery;
+pub mod email;
 pub mod engine;
 pub mod kept;
 pub mod message;

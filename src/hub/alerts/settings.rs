@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use crate::alerts::email::{Email, Server, mailboxes};
 use crate::alerts::quiet::{Hours, Quiet};
 use crate::alerts::rules::{Bound, RULES, Rule, Series, Severity, Test};
 use crate::alerts::target::{Http, Kind};
+use lettre::message::Mailbox;
 use psistats_host::conf::ini::{Entry, trim};
 use psistats_host::conf::obtain::obtain;
+use psistats_host::conf::secret::Secret;
 use psistats_host::conf::values::{WEEK, boolean, has_controls, seconds};
 use psistats_host::conf::{Expected, Reading};
 
@@ -17,6 +20,8 @@ pub const RULE: &str = "alert:";
 /// What the names of sections with a receiver begin with.
 pub const RECEIVER: &str = "notify:";
 
+/// Of receivers.
+const TYPES: &str = "webhook, ntfy, email or command";
 /// The most rules of an operator, and receivers.
 const MOST: usize = 64;
 /// No time at all is a time, too.
@@ -169,11 +174,8 @@ fn receiver(
 ) {
     let (mut kind, mut least) = ("", Severity::Notice);
     r.set(section, "type", &mut kind, |text| {
-        let known = ["webhook", "ntfy", "command"].into_iter().find(|known| *known == text);
-        known.ok_or_else(|| match text {
-            "email" => "webhook, ntfy or command: email is not supported yet".into(),
-            _ => "webhook, ntfy or command".into(),
-        })
+        let known = ["webhook", "ntfy", "email", "command"].into_iter().find(|known| *known == text);
+        known.ok_or_else(|| TYPES.into())
     });
     r.set(section, "severity", &mut least, severity);
     let (mut hours, mut except) = (None, Some(Severity::Critical));
@@ -199,12 +201,16 @@ fn receiver(
             http.token = token.and_then(|entry| secret(r, section, entry));
             if is_ntfy { Kind::Ntfy(http) } else { Kind::Webhook(http) }
         }
+        "email" => match email(r, section, line, needed) {
+            Some(email) => Kind::Email(email.into()),
+            None => return,
+        },
         _ => {
             if r.entry(section, "type").is_none() {
-                r.error(line, format_args!("[{section}]: expected type=webhook, ntfy or command"));
+                r.error(line, format_args!("[{section}]: expected type={TYPES}"));
             }
             // No setting counts where one is wrong; that no key is unknown because of it helps to see which.
-            for key in ["url", "token", "command"] {
+            for key in ["url", "token", "command", "user", "pass", "from", "to"] {
                 r.entry(section, key);
             }
             return;
@@ -213,13 +219,38 @@ fn receiver(
     receivers.push(Receiver { name: name.to_owned(), kind, least, quiet });
 }
 
-/// A token, which stands there, or in the file or credential that it names. No message shows it.
-fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<psistats_host::conf::secret::Secret> {
+/// What `type=email` needs.
+fn email(r: &mut Reading<'_>, section: &str, line: usize, needed: bool) -> Option<Email> {
+    let (mut server, mut user) = (Server::default(), None);
+    let (mut from, mut to) = (Vec::new(), Vec::new());
+    r.set(section, "url", &mut server, Server::parse);
+    r.set(section, "user", &mut user, |text| Ok(Some(text.to_owned())));
+    r.set(section, "from", &mut from, |text| mailboxes(text).and_then(only_one));
+    r.set(section, "to", &mut to, mailboxes);
+    let pass = r.entry(section, "pass");
+    for key in ["url", "from", "to"] {
+        if r.entry(section, key).is_none() {
+            r.error(line, format_args!("[{section}]: expected url=, from= and to=, found no {key}"));
+        }
+    }
+    if user.is_some() != pass.is_some() {
+        r.error(line, format_args!("[{section}]: expected both user= and pass=, or none of them"));
+    }
+    let pass = pass.filter(|_| needed).and_then(|entry| secret(r, section, entry));
+    Some(Email { server, login: user.zip(pass), from: from.pop()?, to })
+}
+
+fn only_one(mailboxes: Vec<Mailbox>) -> Result<Vec<Mailbox>, Expected> {
+    if mailboxes.len() == 1 { Ok(mailboxes) } else { Err("one address".into()) }
+}
+
+/// A token or password, which stands there, or in the file or credential that it names. No message shows it.
+fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<Secret> {
     match obtain(trim(&entry.value)) {
         Ok(obtained) => {
             if let Some(file) = obtained.exposed {
                 let text = format_args!(
-                    "everyone on this machine can read this token: chmod 640 {}",
+                    "everyone on this machine can read this secret: chmod 640 {}",
                     file.display()
                 );
                 r.warn(entry.line, text);
@@ -227,7 +258,7 @@ fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<psistats_
             Some(obtained.secret).filter(|secret| !secret.reveal().is_empty())
         }
         Err(expected) => {
-            r.error(entry.line, format_args!("[{section}] token: expected {expected}"));
+            r.error(entry.line, format_args!("[{section}] {}: expected {expected}", entry.key));
             None
         }
     }

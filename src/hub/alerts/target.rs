@@ -16,6 +16,7 @@ use tokio::task::spawn_local;
 use tokio::time;
 
 use crate::alerts::alert::Turn;
+use crate::alerts::email::Email;
 use crate::alerts::message::Message;
 use crate::alerts::rules::Severity;
 use psistats_host::conf::Expected;
@@ -36,6 +37,8 @@ pub enum Kind {
     Ntfy(Http),
     /// A program and its arguments, which gets a message as JSON at its standard input, and in its environment.
     Command(Vec<String>),
+    /// A mail server.
+    Email(Box<Email>),
 }
 
 /// A place that is posted to.
@@ -68,11 +71,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn passing(why: impl Into<String>) -> Self {
+    pub(super) fn passing(why: impl Into<String>) -> Self {
         Self { why: why.into(), is_passing: true }
     }
 
-    fn lasting(why: impl Into<String>) -> Self {
+    pub(super) fn lasting(why: impl Into<String>) -> Self {
         Self { why: why.into(), is_passing: false }
     }
 }
@@ -174,12 +177,13 @@ impl Kind {
     /// Sends a message once. Gives what the receiver said. It has to be polled within a [`tokio::task::LocalSet`].
     ///
     /// # Errors
-    /// Why not; after ten seconds at the latest.
+    /// Why not; after ten seconds at the latest, of e-mail after thirty.
     pub async fn deliver(&self, message: &Message) -> Result<String, Failure> {
         match self {
             Self::Webhook(http) => http.deliver(message.json()).await,
             Self::Ntfy(http) => http.deliver(of_ntfy(message, &http.topic)).await,
             Self::Command(words) => run(words, message).await,
+            Self::Email(email) => email.deliver(message).await,
         }
     }
 }
