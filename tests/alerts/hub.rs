@@ -1,7 +1,7 @@
 //! A hub as a process, with rules that need no minutes, and boards that publish to it.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use tempfile::TempDir;
 
 /// Temperature at once, and loss as soon as the wall shows it.
 const QUICK: &str = "[alerts]\ngrace=0\n[alert:temperature]\nfor=0\n[alert:lost]\nfor=0\n";
+
+/// Of the certificates that a hub trusts, beside its configuration.
+const TRUSTED: &str = "trusted";
 
 pub struct Hub {
     pub process: Process,
@@ -45,6 +48,11 @@ impl Hub {
     /// Runs a command with the same configuration.
     pub fn command(&self, words: &[&str]) -> Process {
         run(self.folder.path().join("hub.conf"), words)
+    }
+
+    /// Has it trust a certificate from now on, and no other.
+    pub fn trust(&self, certificate: &Path) {
+        std::fs::copy(certificate, self.folder.path().join(TRUSTED)).unwrap();
     }
 
     /// Ends it by that signal, and starts it again.
@@ -108,6 +116,7 @@ print('confirmed')",
 
 fn run(config: PathBuf, words: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+    command.env("SSL_CERT_FILE", config.with_file_name(TRUSTED));
     Process::start(command.arg("--config").arg(config).args(words))
 }
 

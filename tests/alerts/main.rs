@@ -6,6 +6,7 @@
 #[cfg(not(debug_assertions))] // it measures
 mod cost;
 mod crowds;
+mod email;
 mod hub;
 mod quiet;
 mod receivers;

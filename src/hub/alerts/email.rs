@@ -1,6 +1,5 @@
 //! E-mail: one message by SMTP (RFC 5321), over TLS.
 
-use std::error::Error as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -114,8 +113,7 @@ impl Email {
         let late = |_| Failure::passing(format!("{host}:{port}: not done within {} s", PATIENCE.as_secs()));
         let sent = time::timeout(PATIENCE, server.send(mail)).await.map_err(late)?;
         sent.map(|answer| format!("{host}:{port} answered {}", answer.code())).map_err(|error| {
-            let why = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
-            let why = format!("{host}:{port}: {}", why.replace(['\r', '\n'], " "));
+            let why = format!("{host}:{port}: {}", error.to_string().replace(['\r', '\n'], " "));
             if error.is_permanent() {
                 Failure::lasting(format!("{why}: check from, to, user and pass"))
             } else {
