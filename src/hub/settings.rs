@@ -1,5 +1,5 @@
 //! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[rabbitmq]`, `[alerts]`, `[alert:NAME]`,
-//! `[notify:NAME]`, and `[chasar]`, which the agent reads too.
+//! `[notify:NAME]`, `[heartbeat]`, and `[chasar]`, which the agent reads too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
 mod rabbitmq;
@@ -32,7 +32,7 @@ pub struct Settings {
     pub chasar: Chasar,
     /// `[rabbitmq]`, where there is one.
     pub rabbitmq: Option<Rabbitmq>,
-    /// `[alerts]`, `[alert:NAME]` and `[notify:NAME]`
+    /// `[alerts]`, `[alert:NAME]`, `[notify:NAME]` and `[heartbeat]`
     pub alerts: Alerts,
 }
 
@@ -343,7 +343,8 @@ fn public(text: &str) -> Result<bool, Expected> {
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
     [alerts::RULE, alerts::RECEIVER].iter().any(|prefix| section.starts_with(prefix))
-        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, alerts::NAME].into_iter()).is_some()
+        || near(section, [NAME, chasar::NAME, rabbitmq::NAME, alerts::NAME, alerts::HEARTBEAT].into_iter())
+            .is_some()
 }
 
 #[cfg(test)]

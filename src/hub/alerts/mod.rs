@@ -13,6 +13,7 @@
 //! | [`target`] | webhook, ntfy, command: one delivery; [`email`] has that of e-mail |
 //! | [`delivery`] | a receiver's queue, retried in order |
 //! | [`kept`] | what outlives a restart |
+//! | [`heartbeat`] | says elsewhere that the hub lives |
 //!
 //! ```text
 //!  fleet --once a second--> Engine --> Message --> Delivery of each receiver --> its task --> target
@@ -24,6 +25,7 @@ pub mod alert;
 pub mod delivery;
 pub mod email;
 pub mod engine;
+pub mod heartbeat;
 pub mod kept;
 pub mod message;
 pub mod quiet;
@@ -134,6 +136,9 @@ impl Alerts {
             let alerts = alerts.clone();
             async move { alerts.keep().await }
         });
+        if let Some(heartbeat) = settings.heartbeat {
+            spawn_local(heartbeat.run());
+        }
         alerts
     }
 

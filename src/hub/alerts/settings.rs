@@ -1,8 +1,9 @@
-//! `[alerts]`, `[alert:NAME]` and `[notify:NAME]` of the configuration.
+//! `[alerts]`, `[alert:NAME]`, `[notify:NAME]` and `[heartbeat]` of the configuration.
 
 use std::time::Duration;
 
 use crate::alerts::email::{Email, Server, mailboxes};
+use crate::alerts::heartbeat::Heartbeat;
 use crate::alerts::quiet::{Hours, Quiet};
 use crate::alerts::rules::{Bound, RULES, Rule, Series, Severity, Test};
 use crate::alerts::target::{Http, Kind};
@@ -15,6 +16,8 @@ use psistats_host::conf::{Expected, Reading};
 
 /// The section of what concerns all of them.
 pub const NAME: &str = "alerts";
+/// The section of the dead man's ping.
+pub const HEARTBEAT: &str = "heartbeat";
 /// What the names of sections with a rule begin with.
 pub const RULE: &str = "alert:";
 /// What the names of sections with a receiver begin with.
@@ -27,6 +30,8 @@ const MOST: usize = 64;
 /// No time at all is a time, too.
 const TIMES: std::ops::RangeInclusive<Duration> = Duration::ZERO..=WEEK;
 
+const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=WEEK;
+
 /// What the configuration says of alerts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alerts {
@@ -36,11 +41,14 @@ pub struct Alerts {
     pub rules: Vec<Rule>,
     /// Who is told.
     pub receivers: Vec<Receiver>,
+    /// `[heartbeat]`, where there is one.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 impl Default for Alerts {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(60), rules: RULES.to_vec(), receivers: Vec::new() }
+        let (rules, receivers) = (RULES.to_vec(), Vec::new());
+        Self { grace: Duration::from_secs(60), rules, receivers, heartbeat: None }
     }
 }
 
@@ -60,6 +68,11 @@ pub struct Receiver {
 /// Reads all these sections; the tokens of receivers where they are `needed`.
 pub fn read(r: &mut Reading<'_>, alerts: &mut Alerts, needed: bool) {
     r.set(NAME, "grace", &mut alerts.grace, seconds(&TIMES));
+    let mut url = None;
+    let mut every = Duration::from_secs(60);
+    r.set(HEARTBEAT, "url", &mut url, |text| Http::parse(text).map(Some));
+    r.set(HEARTBEAT, "every", &mut every, seconds(&INTERVALS));
+    alerts.heartbeat = url.map(|url| Heartbeat { url, every });
     for section in &r.ini.sections {
         if let Some(name) = section.name.strip_prefix(RULE) {
             if !is_name(name) {

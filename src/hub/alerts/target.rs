@@ -41,7 +41,7 @@ pub enum Kind {
     Email(Box<Email>),
 }
 
-/// A place that is posted to.
+/// A place that is posted to, or got.
 #[derive(Clone, PartialEq, Default)]
 pub struct Http {
     host: String,
@@ -116,19 +116,21 @@ impl Http {
         Ok(http)
     }
 
-    async fn post(&self, body: String) -> Result<StatusCode, Failure> {
+    async fn ask(&self, method: Method, body: String) -> Result<StatusCode, Failure> {
         // The name of an IPv6 address has brackets.
         let name = self.host.trim_start_matches('[').trim_end_matches(']');
         let stream = TcpStream::connect((name, self.port)).await.map_err(|error| {
             Failure::passing(format!("{self:?}: {}: is it running there?", Reason(&error)))
         })?;
         let mut request = Request::builder()
-            .method(Method::POST)
+            .method(method)
             .uri(&self.path)
             .header(header::HOST, format!("{self:?}"))
-            .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, concat!("psistats-hub/", env!("CARGO_PKG_VERSION")))
             .header(header::CONNECTION, "close");
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
         if let Some(token) = &self.token {
             let value = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
             let mut value = value.map_err(|_| Failure::lasting("the token is none for a header"))?;
@@ -148,9 +150,22 @@ impl Http {
     }
 
     async fn deliver(&self, body: String) -> Result<String, Failure> {
+        self.try_to(Method::POST, body).await
+    }
+
+    /// Gets it, and reads nothing of the answer but its status, which is what it gives. It has to be polled within a
+    /// [`tokio::task::LocalSet`].
+    ///
+    /// # Errors
+    /// Why not; after ten seconds at the latest.
+    pub async fn ping(&self) -> Result<String, Failure> {
+        self.try_to(Method::GET, String::new()).await
+    }
+
+    async fn try_to(&self, method: Method, body: String) -> Result<String, Failure> {
         let late = || format!("{self:?}: no answer within {} s", PATIENCE.as_secs());
         let status =
-            time::timeout(PATIENCE, self.post(body)).await.map_err(|_| Failure::passing(late()))??;
+            time::timeout(PATIENCE, self.ask(method, body)).await.map_err(|_| Failure::passing(late()))??;
         let said = format!("{self:?} answered {status}");
         match status {
             _ if status.is_success() => Ok(said),
