@@ -14,6 +14,7 @@ use crate::{logger, run, serve, settings, top};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
+mod alerts;
 mod notify;
 mod token;
 
@@ -24,6 +25,7 @@ Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] token add NAME [--scope read|metrics|admin]
        psistats-hub [--config FILE] token link NAME | list | remove NAME
        psistats-hub [--config FILE] notify test NAME
+       psistats-hub alerts try FILE [URL]
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub top [URL]
        psistats-hub --help | --version";
@@ -40,6 +42,7 @@ Commands:
   token list, token remove NAME
                     Show what there is; end all of NAME's tokens, links and browsers' logins.
   notify test NAME  Send a test message to the receiver of alerts [notify:NAME], and print what it answered.
+  alerts try FILE   Print what the rules in FILE would have said over the history of the hub at URL.
   masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
@@ -71,6 +74,7 @@ enum Command {
     MasterNode(Invocation),
     Token { command: token::Command, config: Option<PathBuf> },
     Top { url: Option<String> },
+    AlertsTry { file: PathBuf, url: Option<String> },
     NotifyTest { name: String, config: Option<PathBuf> },
     Help,
     Version,
@@ -98,6 +102,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::MasterNode(invocation) => master_node(invocation),
         Command::Token { command, config } => token::run(command, config.as_deref()),
         Command::Top { url } => top::run(url.as_deref()),
+        Command::AlertsTry { file, url } => alerts::run(&file, url.as_deref()),
         Command::NotifyTest { name, config } => notify::test(&name, config.as_deref()),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
@@ -138,6 +143,11 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["top", _, word, ..] => return Err(format!("expected no more than a URL, got {word}").into()),
         ["notify", "test", name] => return Ok(Command::NotifyTest { name: name.to_owned(), config }),
         ["notify", ..] => return Err("expected notify test NAME".into()),
+        ["alerts", "try", file] => return Ok(Command::AlertsTry { file: file.into(), url: None }),
+        ["alerts", "try", file, url] => {
+            return Ok(Command::AlertsTry { file: file.into(), url: Some(url.to_owned()) });
+        }
+        ["alerts", ..] => return Err("expected alerts try FILE, and perhaps a URL".into()),
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
         ["masternode", "start", word] if is_number(word) => (None, Some(port(word)?)),
@@ -146,7 +156,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, token, top, notify, or no command".into()),
+        _ => return Err("expected masternode start, token, top, notify, alerts, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::master::python;
-use support::process::Process;
+use support::process::{Process, Stream};
 use tempfile::TempDir;
 
 /// Temperature at once, and loss as soon as the wall shows it.
@@ -165,4 +165,45 @@ fn an_agent_that_is_killed_is_told_as_lost_and_then_as_heard_again() {
     let _agent = start();
     let heard = &receiver.message(1)["body"];
     assert_eq!((&heard["board"], &heard["state"]), (&"pi-lost".into(), &"cleared".into()));
+}
+
+#[test]
+#[ignore = "needs python3-pika: tests/run"]
+fn rules_are_tried_on_the_history_that_a_hub_keeps() {
+    let hub = Hub::start("");
+    // Of each of 50 minutes of the last hour: a hot quarter of an hour, and then a reboot.
+    let publisher = python(&format!(
+        "import pika, time
+p = pika.ConnectionParameters('127.0.0.1', {}, credentials=pika.PlainCredentials('guest', 'guest'))
+c = pika.BlockingConnection(p).channel()
+begin = time.time() // 60 * 60 - 3600
+for n in range(50):
+    body = {{'hostname': 'pi', 'ts': begin + n * 60 + 5, 'cpu_temp': 84 if 10 <= n < 25 else 60, 'uptime': n * 60 if n < 40 else (n - 40) * 60, 'mem': 40}}
+    # The last one is confirmed, and with it all.
+    if n == 49: c.confirm_delivery()
+    c.basic_publish('', 'x', json.dumps(body))
+print('confirmed')",
+        hub.amqp
+    ));
+    publisher.wait_for_line("confirmed", PATIENCE);
+    let rules = hub.folder.path().join("rules.conf");
+    std::fs::write(&rules, "[alert:busy]\nseries=mem\nabove=41\n").unwrap();
+    let url = format!("http://127.0.0.1:{}", hub.page);
+    let mut tried = hub.command(&["alerts", "try", rules.to_str().unwrap(), &url]);
+    assert!(tried.wait(PATIENCE).success(), "{:?}", tried.lines());
+    let lines = tried.wait_for_lines_of(Stream::Stdout, 4, PATIENCE);
+    let columns: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
+    let said: Vec<_> = columns.iter().map(|columns| columns[2..5].join(" ")).collect();
+    assert_eq!(
+        said,
+        ["pi temperature raised", "pi temperature cleared", "pi reboot raised", "pi lost raised"],
+        "{lines:?}"
+    );
+    let seconds = |line: usize| {
+        let clock: Vec<i64> = columns[line][1].split(':').map(|part| part.parse().unwrap()).collect();
+        clock[0] * 3600 + clock[1] * 60 + clock[2]
+    };
+    assert_eq!((seconds(1) - seconds(0)).rem_euclid(86_400), 600, "{lines:?}");
+    assert!(lines[0].ends_with("CPU is at 84 °C"), "{lines:?}");
+    tried.wait_for_line("raised=3 boards=1, ", PATIENCE);
 }

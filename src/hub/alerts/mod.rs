@@ -7,6 +7,7 @@
 //! | [`trend`] | when a percentage that grows will reach 100 |
 //! | [`watch`] | what the rules look at of one board |
 //! | [`engine`] | all rules over all boards, in the time that it is told |
+//! | [`replay`] | the same over the past |
 //! | [`message`] | what is said |
 //! | [`quiet`] | hours in which a receiver is not told what can wait |
 //! | [`settings`] | the sections of the configuration |
@@ -29,6 +30,7 @@ pub mod heartbeat;
 pub mod kept;
 pub mod message;
 pub mod quiet;
+pub mod replay;
 pub mod rules;
 pub mod settings;
 pub mod target;

@@ -14,7 +14,7 @@
 //!
 //! One task owns the screen and all that it shows. Others tell it what happens.
 
-mod client;
+pub(crate) mod client;
 mod sse;
 mod board;
 mod text;
