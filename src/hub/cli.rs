@@ -51,8 +51,8 @@ Commands:
                     For a hub on another machine PSISTATS_HUB_TOKEN has the token.
 
 Options, before or after the command:
-  --config FILE  Read the sections [hub], [rabbitmq], [alerts], [alert:NAME], [notify:NAME] and [chasar] of this file.
-                 Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists of
+  --config FILE  Read the sections [hub], [rabbitmq], [alerts], [alert:NAME], [notify:NAME], [heartbeat] and [chasar] of
+                 this file. Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists of
                  ./psistats.conf, ~/.psistats/psistats.conf,
                  /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.

@@ -137,13 +137,22 @@ fn a_webhook_gets_what_is_raised_and_what_is_over_with_a_restart_of_the_hub_in_b
     }
     assert_eq!(body["text"], "pi: CPU is at 84 °C");
     let listed = hub.wait_for_alerts(|alerts| alerts.iter().any(|alert| alert["alert"] == "temperature"));
-    assert!(listed.iter().any(|alert| alert["since"] == body["since"]), "{listed:?}");
+    assert!(listed.iter().any(|alert| alert["id"] == body["id"] && alert["acknowledged"].is_null()));
 
+    let id = body["id"].as_str().unwrap();
+    let url = format!("http://127.0.0.1:{}/api/v1/alerts/{id}/acknowledge", hub.page);
+    let output = Command::new("curl").args(["-sS", "--fail", "--request", "POST", &url]).output().unwrap();
+    let acknowledged: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(acknowledged["id"] == id && acknowledged["acknowledged"].is_f64(), "{output:?}");
     hub.restart(Signal::SIGTERM);
-    hub.wait_for_alerts(|alerts| alerts.iter().any(|alert| alert["since"] == body["since"]));
+    hub.wait_for_alerts(|alerts| {
+        let found = alerts.iter().find(|alert| alert["id"] == id);
+        found.is_some_and(|alert| alert["acknowledged"] == acknowledged["acknowledged"])
+    });
     hub.hear(&[("pi", 85.0), ("pi", 60.0)]);
     let over = &receiver.message(1)["body"];
     assert_eq!((&over["state"], &over["since"]), (&"cleared".into(), &body["since"]));
+    assert_eq!(over["id"], id);
     assert!(over["text"].as_str().unwrap().starts_with("pi: CPU is at 84 °C: over after "), "{over}");
     assert!(!hub.process.lines().iter().any(|line| line.contains("sesame") || line.contains("b=c")));
 }

@@ -76,7 +76,7 @@ fn a_wrong_section_says_what_was_expected_and_shows_no_secret() {
         ("[notify:a]\ntype=email\nurl=http://h/hidden\n", "expected smtps://HOST"),
         ("[notify:a]\ntype=email\nurl=smtps://h\nfrom=a@b\n", "found no to"),
         ("[notify:a]\ntype=email\nurl=smtps://h\nfrom=a@b,c@d\nto=a@b\n", "expected one address"),
-        ("[notify:a]\ntype=email\nurl=smtps://h\nfrom=a@b\nto=hidden\n", "expected addresses between commas"),
+        ("[notify:a]\ntype=email\nurl=smtps://h\nfrom=a@b\nto=nobody\n", "expected addresses between commas"),
         ("[notify:a]\ntype=email\nurl=smtps://h\nfrom=a@b\nto=a@b\npass=hidden\n", "expected both user="),
         ("[notify:a]\ntype=command\ncommand=/bin/cat\nquiet=22-7\n", "expected two different times"),
         ("[notify:a]\ntype=command\ncommand=/bin/cat\nquiet_except=yes\n", "critical; or no"),

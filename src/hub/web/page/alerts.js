@@ -10,6 +10,8 @@ import {el, icon, say, sheet} from './dom.js';
 import {sentence} from './head.js';
 
 const REFRESH_SECONDS = 2;
+/** Of a part; the title counts all. */
+const LINES_MAX = 300;
 /** Limits of the hub, by the counter of what went beyond. */
 const LIMITS = {refused_boards: 'of boards', refused_series: 'of figures', evicted: 'of memory: the last hour is shorter'};
 
@@ -40,7 +42,7 @@ function draw() {
 	if (text === drawn) return;
 	drawn = text;
 	rows = [];
-	const focused = document.activeElement.closest('.alert')?.id, part = (title, note, list) => list.length && sheet(title, note, el('div', {role: 'list'}, list));
+	const focused = document.activeElement.closest('.alert')?.id, part = (title, note, list) => list.length && sheet(title, note, el('div', {role: 'list'}, list.slice(0, LINES_MAX)));
 	say(count, `${open.length} to acknowledge, ${seen.length} acknowledged; ${plural(bad.length, 'board')} of ${boards.size} not well`);
 	place.replaceChildren(...[
 		part('Active', 'worst first', [...limits.map(key => line({shown: 'The hub', href: '#/', state: 'warning', why: 'limit reached ' + LIMITS[key]})), ...open.map(alert => line(about(alert), alert.since, alert.id, button(alert)))])
