@@ -69,10 +69,10 @@ function line(board, time, id, aside) {
 }
 
 function button({id, text}) {
-	return el('button.btn', {'aria-label': 'Acknowledge: ' + text, onclick: async ({target}) => {
-		const {ok} = await fetch(`api/v1/alerts/${id}/acknowledge`, {method: 'POST'}).catch(() => ({}));
-		if (ok) load();
-		else say(target, 'Not allowed');
+	return el('button.btn', {'aria-label': 'Acknowledge: ' + text, onclick: async () => {
+		const {error} = await fetch(`api/v1/alerts/${id}/acknowledge`, {method: 'POST'}).then(answer => answer.json()).catch(() => ({}));
+		if (error) say(count, error);
+		else load();
 	}}, 'Acknowledge');
 }
 
