@@ -23,7 +23,8 @@ const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
 const USAGE: &str = "\
 Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] token add NAME [--scope read|metrics|admin]
-       psistats-hub [--config FILE] token link NAME | list | remove NAME
+       psistats-hub [--config FILE] token link NAME [--scope read|admin]
+       psistats-hub [--config FILE] token list | remove NAME
        psistats-hub [--config FILE] notify test NAME
        psistats-hub alerts try FILE [URL]
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
@@ -38,7 +39,8 @@ to a RabbitMQ, with [server] host= in their psistats.conf; see psistats-hub(1) f
 Commands:
   token add NAME    Make a token, print it once, and keep its hash in the data folder. Who has it may read the API from
                     other machines (--scope read, the default), its metrics alone (metrics), or all (admin).
-  token link NAME   Print a link that lets one browser in: it works once, for 10 minutes.
+  token link NAME   Print a link that lets one browser in: it works once, for 10 minutes. With --scope admin that browser
+                    may acknowledge alerts, too.
   token list, token remove NAME
                     Show what there is; end all of NAME's tokens, links and browsers' logins.
   notify test NAME  Send a test message to the receiver of alerts [notify:NAME], and print what it answered.
@@ -134,7 +136,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         return Ok(Command::Token { command, config });
     }
     if scope.is_some() {
-        return Err("--scope is for token add alone".into());
+        return Err("--scope is for token add and token link alone".into());
     }
     let (address, port) = match words[..] {
         [] => return Ok(Command::Hub { config }),

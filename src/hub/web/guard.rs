@@ -103,8 +103,8 @@ fn login(access: &Access, head: &Parts, scope: Scope) -> Result<Audience, Respon
             ),
         )),
         Login::Unknown if scope == Scope::Admin => Err(reply::unauthorized(
-            "expected a login that may change something: Authorization: Bearer TOKEN (psistats-hub token add NAME --scope \
-             admin makes one); on the hub's machine, at http://localhost, none is asked for",
+            "expected a login that may change something: psistats-hub token link NAME --scope admin makes one for a browser, \
+             token add NAME --scope admin one for Authorization: Bearer TOKEN",
         )),
         Login::Unknown => Err(reply::unauthorized(
             "expected a login: Authorization: Bearer TOKEN (psistats-hub token add NAME makes one), or the page's \

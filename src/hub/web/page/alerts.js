@@ -84,5 +84,5 @@ export function changes({moved, gone}) {
 
 export function second() {
 	for (const [lasted, since] of rows) say(lasted, age(now() - since));
-	if (now() - asked >= REFRESH_SECONDS) load();
+	if (!hub.limited && now() - asked >= REFRESH_SECONDS) load();
 }

@@ -4,7 +4,7 @@ import {METRICS, STATES, isOver, number, place} from './metrics.js';
 import {boards, byName, now} from './model.js';
 import {history} from './data.js';
 import {drawSpread} from './spread.js';
-import {roundUp} from './chart.js';
+import {fit} from './chart.js';
 import {any, change, plural, tenths, visible, whole} from './format.js';
 import {el, group, icon, press, say, svg} from './dom.js';
 
@@ -153,8 +153,8 @@ function draw() {
 }
 
 function fitted() {
-	const all = [...boards.values()].map(value).filter(Number.isFinite), low = Math.min(0, ...all), high = Math.max(0, ...all);
-	return [low < 0 ? -roundUp(-low) : 0, high > 0 || low === 0 ? roundUp(high) : 0];
+	const all = [...boards.values()].map(value).filter(Number.isFinite);
+	return fit(Math.min(0, ...all), Math.max(0, ...all));
 }
 
 export function snapshot() { fill(); }
