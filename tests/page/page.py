@@ -250,7 +250,7 @@ class Boards(Case):
         self.assertFalse(page.run(has("Acknowledged", "dns-2")))
         # A limit that the hub has reached is told in the same place.
         self.fleet.say("hifi-3", **{f"more__n{n}": n for n in range(600)})
-        page.wait(has("Active", "The hub: limit reached of figures"))
+        page.wait(has("Active", "The hub: has reached its limit of figures"))
         self.fleet.say("hifi-3")
 
 

@@ -13,7 +13,7 @@ const REFRESH_SECONDS = 2;
 /** Of a part; the title counts all. */
 const LINES_MAX = 300;
 /** Limits of the hub, by the counter of what went beyond. */
-const LIMITS = {refused_boards: 'of boards', refused_series: 'of figures', evicted: 'of memory: the last hour is shorter'};
+const LIMITS = {refused_boards: 'boards', refused_series: 'figures', evicted: 'memory, so that the last hour is shorter'};
 
 let place, count, known, counters, asked, drawn, rows;
 
@@ -45,7 +45,7 @@ function draw() {
 	const focused = document.activeElement.closest('.alert')?.id, part = (title, note, list) => list.length && sheet(title, note, el('div', {role: 'list'}, list.slice(0, LINES_MAX)));
 	say(count, `${open.length} to acknowledge, ${seen.length} acknowledged; ${plural(bad.length, 'board')} of ${boards.size} not well`);
 	place.replaceChildren(...[
-		part('Active', 'worst first', [...limits.map(key => line({shown: 'The hub', href: '#/', state: 'warning', why: 'limit reached ' + LIMITS[key]})), ...open.map(alert => line(about(alert), alert.since, alert.id, button(alert)))])
+		part('Active', 'worst first', [...limits.map(key => line({shown: 'The hub', href: '#/', state: 'warning', why: 'has reached its limit of ' + LIMITS[key]})), ...open.map(alert => line(about(alert), alert.since, alert.id, button(alert)))])
 			|| el('p.nothing', hub.limited ? 'Alerts are shown after a login: ' + COMMAND : 'No active alerts.'),
 		part('Acknowledged', 'still so; nothing more is told until that changes', seen.map(alert => line(about(alert), alert.since, alert.id, moment(alert.acknowledged, now())))),
 		part('Not well', 'no alert yet', others.map(board => line(board, board.since, 'of ' + board.name))),
