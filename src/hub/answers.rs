@@ -114,6 +114,10 @@ impl View for Answers {
         json(&self.alerts.open(unix_ms()))
     }
 
+    fn acknowledge_json(&self, id: &str) -> Option<Bytes> {
+        self.alerts.acknowledge(id, unix_ms()).map(|alert| json(&alert))
+    }
+
     fn hub_json(&self) -> Bytes {
         let (fleet, web) = (self.door.fleet().borrow(), self.counted.get());
         let counters = fleet.counters();
@@ -136,6 +140,7 @@ impl View for Answers {
             "malformed": counters.malformed,
             "refused_boards": counters.refused_boards,
             "refused_series": counters.refused_series,
+            "evicted": counters.evicted,
             "event_clients": web.event_clients,
             "requests": web.requests,
         }))

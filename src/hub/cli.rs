@@ -14,6 +14,7 @@ use crate::{logger, run, serve, settings, top};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
+mod alerts;
 mod export;
 mod notify;
 mod pki;
@@ -24,9 +25,11 @@ const VERSION: &str = concat!("psistats-hub ", env!("CARGO_PKG_VERSION"));
 const USAGE: &str = "\
 Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] token add NAME [--scope read|metrics|admin]
-       psistats-hub [--config FILE] token link NAME | list | remove NAME
+       psistats-hub [--config FILE] token link NAME [--scope read|admin]
+       psistats-hub [--config FILE] token list | remove NAME
        psistats-hub [--config FILE] notify test NAME
        psistats-hub [--config FILE] pki init [NAME...] | board NAME
+       psistats-hub alerts try FILE [URL]
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub top [URL]
        psistats-hub export [URL] --to-folder FOLDER [--from TIME] [--to TIME] [--board NAME] [--format csv|influx]
@@ -40,7 +43,8 @@ to a RabbitMQ, with [server] host= in their psistats.conf; see psistats-hub(1) f
 Commands:
   token add NAME    Make a token, print it once, and keep its hash in the data folder. Who has it may read the API from
                     other machines (--scope read, the default), its metrics alone (metrics), or all (admin).
-  token link NAME   Print a link that lets one browser in: it works once, for 10 minutes.
+  token link NAME   Print a link that lets one browser in: it works once, for 10 minutes. With --scope admin that browser
+                    may acknowledge alerts, too.
   token list, token remove NAME
                     Show what there is; end all of NAME's tokens, links and browsers' logins.
   notify test NAME  Send a test message to the receiver of alerts [notify:NAME], and print what it answered.
@@ -48,6 +52,7 @@ Commands:
                     Make an authority of your own and a certificate for the hub, by which boards call it NAME, in the
                     data folder, and print the lines for psistats-hub.conf.
   pki board NAME    Make a certificate for the board with this host name, and print the lines for its psistats.conf.
+  alerts try FILE   Print what the rules in FILE would have said over the history of the hub at URL.
   masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
@@ -60,9 +65,9 @@ Commands:
 
 Options, before or after the command:
   --config FILE  Read the hub's sections of this file: [hub], [user:NAME], [rabbitmq], [mqtt], [alerts], [alert:NAME],
-                 [notify:NAME], [remote_write] and [chasar]. Default: /etc/psistats-hub.conf, where it exists; for masternode the first that exists
-                 of ./psistats.conf, ~/.psistats/psistats.conf, /etc/psistats.conf and the other places of
-                 psistats(1).
+                 [notify:NAME], [heartbeat], [remote_write] and [chasar]. Default: /etc/psistats-hub.conf, where it
+                 exists; for masternode the first that exists of ./psistats.conf, ~/.psistats/psistats.conf,
+                 /etc/psistats.conf and the other places of psistats(1).
   -h, --help     Print this.
   -V, --version  Print the version.
 
@@ -83,6 +88,7 @@ enum Command {
     Token { command: token::Command, config: Option<PathBuf> },
     Top { url: Option<String> },
     Export(export::Export),
+    AlertsTry { file: PathBuf, url: Option<String> },
     NotifyTest { name: String, config: Option<PathBuf> },
     Pki { command: pki::Command, config: Option<PathBuf> },
     Help,
@@ -112,6 +118,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Token { command, config } => token::run(command, config.as_deref()),
         Command::Top { url } => top::run(url.as_deref()),
         Command::Export(export) => export::run(&export),
+        Command::AlertsTry { file, url } => alerts::run(&file, url.as_deref()),
         Command::NotifyTest { name, config } => notify::test(&name, config.as_deref()),
         Command::Pki { command, config } => pki::run(command, config.as_deref()),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
@@ -153,7 +160,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         return Ok(Command::Pki { command: pki::parse(words)?, config });
     }
     if scope.is_some() {
-        return Err("--scope is for token add alone".into());
+        return Err("--scope is for token add and token link alone".into());
     }
     if let ["export", words @ ..] = &words[..] {
         return Ok(Command::Export(export::Export::parse(words, options)?));
@@ -168,6 +175,11 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["top", _, word, ..] => return Err(format!("expected no more than a URL, got {word}").into()),
         ["notify", "test", name] => return Ok(Command::NotifyTest { name: name.to_owned(), config }),
         ["notify", ..] => return Err("expected notify test NAME".into()),
+        ["alerts", "try", file] => return Ok(Command::AlertsTry { file: file.into(), url: None }),
+        ["alerts", "try", file, url] => {
+            return Ok(Command::AlertsTry { file: file.into(), url: Some(url.to_owned()) });
+        }
+        ["alerts", ..] => return Err("expected alerts try FILE, and perhaps a URL".into()),
         ["masternode", "start"] => (None, None),
         // The original took a port alone, too.
         ["masternode", "start", word] if is_number(word) => (None, Some(port(word)?)),
@@ -176,7 +188,11 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, token, top, export, notify, pki, or no command".into()),
+        _ => {
+            return Err(
+                "expected masternode start, token, top, export, alerts, notify, pki, or no command".into()
+            );
+        }
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }

@@ -97,6 +97,8 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
         mqtt::start(mqtt, door.clone());
     }
     let alerts = Alerts::start(alerts, data, unix_ms());
+    // Before the first report: what differs from the boards' notes then, as their boot, has changed.
+    alerts.tick(&door.fleet().borrow(), unix_ms());
     let writers = remote_write::start(remote_write, &door, data);
     let counted = Rc::new(Cell::new(web::Counters::default()));
     let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), writers, counted.clone()));

@@ -1,5 +1,6 @@
 //! What the hub reads of psistats-hub.conf, or of psistats.conf: `[hub]`, `[user:NAME]`, `[rabbitmq]`, `[mqtt]`,
-//! `[alerts]`, `[alert:NAME]`, `[notify:NAME]`, `[remote_write]`, and `[chasar]`, which the agent reads too.
+//! `[alerts]`, `[alert:NAME]`, `[notify:NAME]`, `[heartbeat]`, `[remote_write]`, and `[chasar]`, which the agent reads
+//! too.
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
 mod addresses;
@@ -45,7 +46,7 @@ pub struct Settings {
     pub rabbitmq: Option<Rabbitmq>,
     /// `[mqtt]`, where there is one.
     pub mqtt: Option<Mqtt>,
-    /// `[alerts]`, `[alert:NAME]` and `[notify:NAME]`
+    /// `[alerts]`, `[alert:NAME]`, `[notify:NAME]` and `[heartbeat]`
     pub alerts: Alerts,
     /// `[remote_write]` and `[remote_write:NAME]`
     pub remote_write: Vec<remote_write::Section>,
@@ -338,7 +339,8 @@ fn public(text: &str) -> Result<bool, Expected> {
 
 /// Whether a section is one of the hub's, or is perhaps a misspelt one.
 fn is_for_the_hub(section: &str) -> bool {
-    let names = [NAME, chasar::NAME, rabbitmq::NAME, mqtt::NAME, alerts::NAME, remote_write::NAME];
+    let names =
+        [NAME, chasar::NAME, rabbitmq::NAME, mqtt::NAME, alerts::NAME, alerts::HEARTBEAT, remote_write::NAME];
     [alerts::RULE, alerts::RECEIVER, users::PREFIX].iter().any(|prefix| section.starts_with(prefix))
         || remote_write::is_section(section)
         || near(section, names.into_iter()).is_some()

@@ -1,7 +1,7 @@
 //! A hub as a process, with rules that need no minutes, and boards that publish to it.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,14 @@ use serde_json::Value;
 use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::master::python;
-use support::process::Process;
+use support::process::{Process, Stream};
 use tempfile::TempDir;
 
 /// Temperature at once, and loss as soon as the wall shows it.
 const QUICK: &str = "[alerts]\ngrace=0\n[alert:temperature]\nfor=0\n[alert:lost]\nfor=0\n";
+
+/// Of the certificates that a hub trusts, beside its configuration.
+const TRUSTED: &str = "trusted";
 
 pub struct Hub {
     pub process: Process,
@@ -45,6 +48,11 @@ impl Hub {
     /// Runs a command with the same configuration.
     pub fn command(&self, words: &[&str]) -> Process {
         run(self.folder.path().join("hub.conf"), words)
+    }
+
+    /// Has it trust a certificate from now on, and no other.
+    pub fn trust(&self, certificate: &Path) {
+        std::fs::copy(certificate, self.folder.path().join(TRUSTED)).unwrap();
     }
 
     /// Ends it by that signal, and starts it again.
@@ -108,6 +116,7 @@ print('confirmed')",
 
 fn run(config: PathBuf, words: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_psistats-hub"));
+    command.env("SSL_CERT_FILE", config.with_file_name(TRUSTED));
     Process::start(command.arg("--config").arg(config).args(words))
 }
 
@@ -128,13 +137,22 @@ fn a_webhook_gets_what_is_raised_and_what_is_over_with_a_restart_of_the_hub_in_b
     }
     assert_eq!(body["text"], "pi: CPU is at 84 °C");
     let listed = hub.wait_for_alerts(|alerts| alerts.iter().any(|alert| alert["alert"] == "temperature"));
-    assert!(listed.iter().any(|alert| alert["since"] == body["since"]), "{listed:?}");
+    assert!(listed.iter().any(|alert| alert["id"] == body["id"] && alert["acknowledged"].is_null()));
 
+    let id = body["id"].as_str().unwrap();
+    let url = format!("http://127.0.0.1:{}/api/v1/alerts/{id}/acknowledge", hub.page);
+    let output = Command::new("curl").args(["-sS", "--fail", "--request", "POST", &url]).output().unwrap();
+    let acknowledged: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(acknowledged["id"] == id && acknowledged["acknowledged"].is_f64(), "{output:?}");
     hub.restart(Signal::SIGTERM);
-    hub.wait_for_alerts(|alerts| alerts.iter().any(|alert| alert["since"] == body["since"]));
+    hub.wait_for_alerts(|alerts| {
+        let found = alerts.iter().find(|alert| alert["id"] == id);
+        found.is_some_and(|alert| alert["acknowledged"] == acknowledged["acknowledged"])
+    });
     hub.hear(&[("pi", 85.0), ("pi", 60.0)]);
     let over = &receiver.message(1)["body"];
     assert_eq!((&over["state"], &over["since"]), (&"cleared".into(), &body["since"]));
+    assert_eq!(over["id"], id);
     assert!(over["text"].as_str().unwrap().starts_with("pi: CPU is at 84 °C: over after "), "{over}");
     assert!(!hub.process.lines().iter().any(|line| line.contains("sesame") || line.contains("b=c")));
 }
@@ -156,4 +174,45 @@ fn an_agent_that_is_killed_is_told_as_lost_and_then_as_heard_again() {
     let _agent = start();
     let heard = &receiver.message(1)["body"];
     assert_eq!((&heard["board"], &heard["state"]), (&"pi-lost".into(), &"cleared".into()));
+}
+
+#[test]
+#[ignore = "needs python3-pika: tests/run"]
+fn rules_are_tried_on_the_history_that_a_hub_keeps() {
+    let hub = Hub::start("");
+    // Of each of 50 minutes of the last hour: a hot quarter of an hour, and then a reboot.
+    let publisher = python(&format!(
+        "import pika, time
+p = pika.ConnectionParameters('127.0.0.1', {}, credentials=pika.PlainCredentials('guest', 'guest'))
+c = pika.BlockingConnection(p).channel()
+begin = time.time() // 60 * 60 - 3600
+for n in range(50):
+    body = {{'hostname': 'pi', 'ts': begin + n * 60 + 5, 'cpu_temp': 84 if 10 <= n < 25 else 60, 'uptime': n * 60 if n < 40 else (n - 40) * 60, 'mem': 40}}
+    # The last one is confirmed, and with it all.
+    if n == 49: c.confirm_delivery()
+    c.basic_publish('', 'x', json.dumps(body))
+print('confirmed')",
+        hub.amqp
+    ));
+    publisher.wait_for_line("confirmed", PATIENCE);
+    let rules = hub.folder.path().join("rules.conf");
+    std::fs::write(&rules, "[alert:busy]\nseries=mem\nabove=41\n").unwrap();
+    let url = format!("http://127.0.0.1:{}", hub.page);
+    let mut tried = hub.command(&["alerts", "try", rules.to_str().unwrap(), &url]);
+    assert!(tried.wait(PATIENCE).success(), "{:?}", tried.lines());
+    let lines = tried.wait_for_lines_of(Stream::Stdout, 4, PATIENCE);
+    let columns: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
+    let said: Vec<_> = columns.iter().map(|columns| columns[2..5].join(" ")).collect();
+    assert_eq!(
+        said,
+        ["pi temperature raised", "pi temperature cleared", "pi reboot raised", "pi lost raised"],
+        "{lines:?}"
+    );
+    let seconds = |line: usize| {
+        let clock: Vec<i64> = columns[line][1].split(':').map(|part| part.parse().unwrap()).collect();
+        clock[0] * 3600 + clock[1] * 60 + clock[2]
+    };
+    assert_eq!((seconds(1) - seconds(0)).rem_euclid(86_400), 600, "{lines:?}");
+    assert!(lines[0].ends_with("CPU is at 84 °C"), "{lines:?}");
+    tried.wait_for_line("raised=3 boards=1, ", PATIENCE);
 }

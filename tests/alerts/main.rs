@@ -6,7 +6,9 @@
 #[cfg(not(debug_assertions))] // it measures
 mod cost;
 mod crowds;
+mod email;
 mod hub;
+mod quiet;
 mod receivers;
 mod rules;
 mod settings;

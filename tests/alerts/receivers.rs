@@ -21,11 +21,13 @@ const SERVER: &str = "
 import http.server, json, sys, time
 port, answers = int(sys.argv[1]), sys.argv[2:]
 class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.do_POST()
     def do_POST(self):
-        body = self.rfile.read(int(self.headers['content-length']))
+        body = self.rfile.read(int(self.headers['content-length'] or 0)) or b'null'
         answer = answers.pop(0) if answers else '200'
         if answer == 'slow': time.sleep(3600)
-        print(json.dumps({'path': self.path, 'answer': answer, 'authorization': self.headers['authorization'],
+        print(json.dumps({'method': self.command, 'path': self.path, 'answer': answer, 'authorization': self.headers['authorization'],
                           'type': self.headers['content-type'], 'body': json.loads(body)}), flush=True)
         self.send_response(int(answer))
         if answer == '302': self.send_header('Location', 'http://127.0.0.1:%d/elsewhere' % port)
@@ -164,6 +166,20 @@ fn a_command_gets_json_and_an_environment_and_no_shell_sees_a_boards_name() {
     let message: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
     assert_eq!(message["board"], name);
     assert!(!touched.exists());
+}
+
+#[test]
+fn a_heartbeat_is_got_at_intervals_whatever_it_answers() {
+    let receiver = Receiver::start(&["500", "200"]);
+    let hub = Hub::start(&format!("[heartbeat]\nurl={}\nevery=1\n", receiver.url("/ping/hidden")));
+    for (number, answer) in ["500", "200", "200"].into_iter().enumerate() {
+        let ping = receiver.message(number);
+        assert_eq!((&ping["method"], &ping["path"]), (&"GET".into(), &"/ping/hidden".into()));
+        assert_eq!(ping["answer"], answer);
+    }
+    hub.process.wait_for_line("[heartbeat]: 127.0.0.1:", PATIENCE);
+    hub.process.wait_for_line("it is heard again", PATIENCE);
+    assert!(!hub.process.lines().iter().any(|line| line.contains("hidden")), "{:?}", hub.process.lines());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use psistats_hub::alerts::settings::{self, Alerts};
 use crate::world::World;
 
 /// What is read, or the problems.
-fn read(text: &str) -> Result<Alerts, String> {
+pub fn read(text: &str) -> Result<Alerts, String> {
     let file = Path::new("f");
     let ini = ini::parse(text.as_bytes(), file).unwrap();
     let (mut reading, mut alerts) = (Reading::new(&ini, file), Alerts::default());
@@ -71,8 +71,15 @@ fn a_wrong_section_says_what_was_expected_and_shows_no_secret() {
         ("[alert:lost]\nabove=3\n", "this rule has no bound"),
         ("[alert:lost]\nfor=long\n", "expected seconds"),
         ("[alert:a b]\nseries=mem\nabove=1\n", "expected a NAME"),
-        ("[notify:a]\nurl=http://h/hidden\n", "expected type=webhook, ntfy or command"),
-        ("[notify:a]\ntype=email\nurl=http://h/hidden\n", "email is not supported yet"),
+        ("[notify:a]\nurl=http://h/hidden\n", "expected type=webhook, ntfy, email or command"),
+        ("[notify:a]\ntype=mail\nurl=http://h/hidden\n", "expected webhook, ntfy, email or command"),
+        ("[notify:a]\ntype=email\nurl=http://h/hidden\n", "expected smtps://HOST"),
+        ("[notify:a]\ntype=email\nurl=smtps://h\nfrom=a@b\n", "found no to"),
+        ("[notify:a]\ntype=email\nurl=smtps://h\nfrom=a@b,c@d\nto=a@b\n", "expected one address"),
+        ("[notify:a]\ntype=email\nurl=smtps://h\nfrom=a@b\nto=nobody\n", "expected addresses between commas"),
+        ("[notify:a]\ntype=email\nurl=smtps://h\nfrom=a@b\nto=a@b\npass=hidden\n", "expected both user="),
+        ("[notify:a]\ntype=command\ncommand=/bin/cat\nquiet=22-7\n", "expected two different times"),
+        ("[notify:a]\ntype=command\ncommand=/bin/cat\nquiet_except=yes\n", "critical; or no"),
         ("[notify:a]\ntype=webhook\n", "expected url="),
         ("[notify:a]\ntype=webhook\nurl=https://h:0/hidden\n", "https://HOST"),
         (

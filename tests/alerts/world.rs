@@ -39,6 +39,8 @@ impl World {
             assert!(self.fleet.restore(&name, &note));
         }
         self.fleet.open(self.now_ms);
+        // As a hub does before it listens.
+        self.said.extend(self.engine.tick(&self.fleet, self.now_ms));
     }
 
     fn at(now_ms: i64, rules: Vec<Rule>, open: Vec<Open>) -> Self {

@@ -214,7 +214,8 @@ fn a_wrong_command_about_tokens_is_told_what_was_expected() {
         (&["add", "a", "b"], "expected token add NAME"),
         (&["add", "a b"], "expected a name of 1 to 64"),
         (&["add", "a", "--scope", "link"], "expected --scope read, metrics or admin, got link"),
-        (&["link", "a", "--scope", "admin"], "--scope is for token add alone"),
+        (&["link", "a", "--scope", "metrics"], "expected --scope read or admin for a link"),
+        (&["remove", "a", "--scope", "admin"], "--scope is for token add and token link alone"),
     ] {
         let output = run(words);
         let text = String::from_utf8(output.stderr).unwrap();

@@ -22,6 +22,9 @@ PROGRAM = os.environ.get("PSISTATS_HUB") or os.path.join(os.environ.get("CARGO_T
 # Debian's. It gives the hub a wall clock that is set, so that hours pass in seconds; timers run as ever.
 FAKETIME = f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketime.so.1"
 
+# Alerts without minutes of waiting; memory keeps its own, so that a board is not well before there is an alert.
+ALERTS = "[alerts]\ngrace=0\n" + "".join(f"[alert:{name}]\nfor=0\n" for name in ["temperature", "disk", "lost"]) + "[alert:missing]\nenabled=no\n"
+
 
 def free_port():
     with socket.socket() as listener:
@@ -43,7 +46,7 @@ class Hub:
             self.environment.update(LD_PRELOAD=FAKETIME, FAKETIME_TIMESTAMP_FILE=self.clock + "/now", FAKETIME_NO_CACHE="1", DONT_FAKE_MONOTONIC="1", NO_FAKE_STAT="1")
             self.set_clock(ahead)
         with open(self._path("psistats-hub.conf"), "w") as file:
-            file.write(f"[hub]\nlisten=127.0.0.1:{self.page}\namqp=127.0.0.1:{self.amqp}\nchasar=no\nself={'yes' if own else 'no'}\ndata={self._path('data')}\n")
+            file.write(f"[hub]\nlisten=127.0.0.1:{self.page}\namqp=127.0.0.1:{self.amqp}\nchasar=no\nself={'yes' if own else 'no'}\ndata={self._path('data')}\n{ALERTS}")
         self.start()
 
     def _path(self, name):

@@ -14,8 +14,8 @@ TILES = "document.querySelectorAll('.tile a').length"
 HOW = "psistats-hub token link NAME"
 
 
-def link():
-    return subprocess.run([*command, "link", "chromium"], check=True, capture_output=True, text=True).stdout.strip()
+def link(*more):
+    return subprocess.run([*command, "link", "chromium", *more], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def shot(page, name):
@@ -59,6 +59,13 @@ try:
     page.wait("document.querySelectorAll('.chart canvas').length > 0", 30)
     assert not page.run(f"{MAIN}.includes({HOW!r})")
     print("a board has its charts", flush=True)
+
+    acknowledged = "fetch('api/v1/alerts/0/acknowledge', {method: 'POST'}).then(answer => answer.status)"
+    assert page.run(acknowledged) == 401
+    page.open(link("--scope", "admin"))
+    page.wait(f"{TILES} > 0", 30)
+    assert page.run(acknowledged) == 404, "there is no such alert"
+    print("a link for an admin lets the browser acknowledge alerts", flush=True)
 
     page.run("location.hash = '#/'")
     page.wait(f"{TILES} > 0", 30)

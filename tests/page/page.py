@@ -228,14 +228,30 @@ class Boards(Case):
         page.run("location.hash = '#/figure/net.eth0.rx'")
         page.wait("document.querySelector('h1').textContent === 'net.eth0.rx, all boards' && document.querySelectorAll('.rows .row').length >= 100")
 
-    def test_alerts_list_boards_that_are_not_well(self):
-        page = self.open("#/alerts")
-        page.wait("document.querySelectorAll('.alert').length >= 9")
-        self.assertRegex(page.run("document.querySelector('.alert').textContent"), r"CriticalPower: under-voltage on pi-garage since (yesterday )?\d\d:\d\d\d\d min")
+    def test_alerts_are_listed_acknowledged_and_over(self):
+        page = self.open("#/alerts", width=1440, height=900, scheme="light")
+        part = lambda title: f"[...([...document.querySelectorAll('.sheet')].find(n => n.querySelector('h2').textContent.startsWith({title!r}))?.querySelectorAll('.alert') ?? [])].map(n => n.textContent)"
+        has = lambda title, text: f"{part(title)}.some(text => text.includes({text!r}))"
+        page.wait(has("Active", "Power: under-voltage on pi-garagesince "))
+        page.wait(has("Active", "Lost: barn-gw not heard"))
+        page.wait(has("Not well", "ci-arm-3: memory is 9"))
+        self.assertFalse(page.run(has("Not well", "pi-garage")), "a board with an alert is there once")
         self.fleet.say("dns-2", cpu_temp=81)
-        page.wait("document.querySelector('.alert:last-child').textContent.includes('dns-2: CPU is at 81 °C') || [...document.querySelectorAll('.alert')].some(n => n.textContent.includes('dns-2'))")
+        page.wait(has("Active", "dns-2: CPU is at 81 °C"))
+        page.wait(has("Last changes", "Warningdns-2: CPU is at 81 °C"))
+        page.run("[...document.querySelectorAll('.alert')].find(n => n.textContent.includes('dns-2')).querySelector('button').click()")
+        page.wait(has("Acknowledged", "dns-2: CPU is at 81 °C"))
+        self.assertFalse(page.run(has("Active", "dns-2")))
+        page.shot(os.path.join(SHOTS, "alerts-acknowledged-light.png"))
+        [alert] = [alert for alert in self.hub.json("alerts")["alerts"] if alert["board"] == "dns-2"]
+        self.assertGreater(alert["acknowledged"], alert["since"])
         self.fleet.say("dns-2")
-        page.wait("![...document.querySelectorAll('.alert')].some(n => n.textContent.includes('dns-2'))")
+        page.wait(has("Last changes", "Welldns-2: CPU is at 81 °C: over after "))
+        self.assertFalse(page.run(has("Acknowledged", "dns-2")))
+        # A limit that the hub has reached is told in the same place.
+        self.fleet.say("hifi-3", **{f"more__n{n}": n for n in range(600)})
+        page.wait(has("Active", "The hub: has reached its limit of figures"))
+        self.fleet.say("hifi-3")
 
 
 class Hostile(Case):

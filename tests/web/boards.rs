@@ -80,18 +80,28 @@ impl View for Boards {
 
     fn alerts_json(&self) -> Bytes {
         bytes(&json!({"now": 1_700_000_000.5, "alerts": [
-            {"board": null, "alert": "intake-lost", "series": null, "severity": "critical", "state": "raised",
+            {"id": "00112233445566ff", "acknowledged": null, "board": null, "alert": "intake-lost", "series": null, "severity": "critical", "state": "raised",
              "since": 1_699_999_000.5, "at": 1_699_999_120.5, "text": "12 of 20 boards are not heard any more"},
-            {"board": "pi-1", "alert": "disk", "series": "disk./.percent", "severity": "warning", "state": "raised",
+            {"id": "00112233445566aa", "acknowledged": 1_699_999_070.5, "board": "pi-1", "alert": "disk", "series": "disk./.percent", "severity": "warning", "state": "raised",
              "since": 1_699_999_000.5, "at": 1_699_999_060.5, "text": "pi-1: / is 93 % full"},
+        ], "changes": [
+            {"id": "00112233445566bb", "board": "pi-1", "alert": "lost", "series": null, "severity": "critical",
+             "state": "cleared", "since": 1_699_999_000.5, "at": 1_699_999_060.5, "text": "pi-1: not heard: over after 60 s"},
         ]}))
+    }
+
+    fn acknowledge_json(&self, id: &str) -> Option<Bytes> {
+        (id == "00112233445566ff").then(|| {
+            bytes(&json!({"id": id, "acknowledged": 1_700_000_000.5, "board": "pi-1", "alert": "memory", "series": "mem",
+                "severity": "warning", "state": "raised", "since": 1.0, "at": 2.0, "text": "pi-1: memory is 95 % full"}))
+        })
     }
 
     fn hub_json(&self) -> Bytes {
         bytes(&json!({
             "version": "0.2.0", "started": 1_699_000_000.0, "boards": 2, "series": 10, "recent_bytes": 12, "history_bytes": 12, "history_left_out": null,
             "connections": 2, "reports": 86_400, "late": 0, "duplicates": 1, "malformed": 0, "refused_boards": 0,
-            "refused_series": 0, "event_clients": 1, "requests": 3, "further": 4,
+            "refused_series": 0, "evicted": 0, "event_clients": 1, "requests": 3, "further": 4,
         }))
     }
 

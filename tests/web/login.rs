@@ -37,6 +37,7 @@ impl Hub {
             line("prometheus", Scope::Metrics, "m"),
             line("owner", Scope::Admin, "a"),
             line("browser", Scope::Page, "p"),
+            line("operator", Scope::AdminPage, "q"),
             line("anna", Scope::Link, "l"),
         ];
         std::fs::write(store.path(), lines.join("\n")).unwrap();
@@ -125,6 +126,36 @@ fn metrics_and_targets_need_a_token_of_their_own_scope_and_it_reads_nothing_else
         }
     }
     assert_eq!(hub.ask("/api/v1/hosts", "Authorization: Bearer m").status, 403);
+}
+
+#[test]
+fn an_alert_is_acknowledged_by_an_admin_or_on_loopback_and_never_by_another_sites_page() {
+    let hub = Hub::start(true);
+    let local: SocketAddr = format!("127.0.0.1:{}", hub.address.port()).parse().unwrap();
+    let target = "/api/v1/alerts/00112233445566ff/acknowledge";
+    for (address, header, status) in [
+        (hub.address, "X: x", 401),
+        (hub.address, "Cookie: psistats-hub=p", 401),
+        (hub.address, "Authorization: Bearer r", 403),
+        (hub.address, "Authorization: Bearer a", 200),
+        (hub.address, "Cookie: psistats-hub=q", 401),
+        (local, "X: x", 200),
+        (local, &format!("Origin: http://{local}"), 200),
+        (local, "Origin: http://evil.example", 403),
+        (local, "Origin: null", 403),
+        (local, "Via: proxy", 401),
+    ] {
+        assert_eq!(ask(address, "POST", target, &[header]).status, status, "{address} {header}");
+    }
+    let of_page = |cookie: &str, origin: String| {
+        let headers = [format!("Cookie: psistats-hub={cookie}"), format!("Origin: {origin}")];
+        ask(hub.address, "POST", target, &headers.each_ref().map(String::as_str)).status
+    };
+    let ours = format!("http://{}", hub.address);
+    assert_eq!((of_page("q", ours.clone()), of_page("p", ours)), (200, 401));
+    assert_eq!(of_page("q", "http://evil.example".to_owned()), 403);
+    assert_eq!(ask(local, "POST", "/api/v1/alerts/0/acknowledge", &[]).status, 404);
+    assert_eq!((ask(local, "GET", target, &[]).status, get(local, "/api/v1/alerts").status), (405, 200));
 }
 
 #[test]

@@ -59,7 +59,7 @@ for name, schema in document["components"]["schemas"].items():
     jsonschema.Draft202012Validator.check_schema(schema)
 for answer in given["answers"]:
     where = f"{answer['path']} {answer['status']}"
-    responses = document["paths"][answer["path"]]["get"]["responses"]
+    responses = document["paths"][answer["path"]][answer.get("method", "get")]["responses"]
     response = responses.get(str(answer["status"])) or responses.get("default")
     if response is None:
         problems.append(f"{where}: no such response")

@@ -65,6 +65,12 @@ fn every_answer_is_as_the_document_says() {
         }
     }
     answers.push(of("/api/v1/hosts", &ask(server.address, "POST", "/api/v1/hosts", &[])));
+    for id in ["00112233445566ff", "0"] {
+        let target = format!("/api/v1/alerts/{id}/acknowledge");
+        let mut answer = of("/api/v1/alerts/{id}/acknowledge", &ask(server.address, "POST", &target, &[]));
+        answer["method"] = "post".into();
+        answers.push(answer);
+    }
     let text = read_until(&mut events(server.address), "}\n\n");
     let (head, event) = text.split_once("\r\n\r\nevent: snapshot\ndata: ").unwrap();
     assert!(head.contains("\r\ncontent-type: text/event-stream\r\n"));
@@ -99,8 +105,9 @@ fn every_path_of_the_document_is_served() {
     let server = Server::start();
     let document: Value = serde_json::from_str(DOCUMENT).unwrap();
     for (path, methods) in document["paths"].as_object().unwrap() {
-        let target = path.replace("{host}", "pi-1").replace("{series}", "cpu");
+        let target = path.replace("{host}", "pi-1").replace("{series}", "cpu").replace("{id}", "0");
         let (method, expected) = match path.rsplit('/').next() {
+            Some("acknowledge") => ("POST", 404),
             _ if methods.get("get").is_none() => ("POST", 401),
             Some("history") => ("HEAD", 400),
             _ => ("HEAD", 200),

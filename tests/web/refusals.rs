@@ -76,7 +76,7 @@ fn every_method_but_get_and_head_is_405() {
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get"] {
         let response = ask(server.address, method, "/api/v1/hosts", &[]);
         assert_eq!((response.status, response.header("allow")), (405, "GET, HEAD"), "{method}");
-        assert_eq!(response.error(), "expected GET or HEAD: this API only reads");
+        assert_eq!(response.error(), "expected GET or HEAD: nothing is changed here");
     }
     assert_eq!(ask(server.address, "OPTIONS", "*", &[]).status, 405);
     let host = server.address;

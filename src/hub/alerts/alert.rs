@@ -44,12 +44,14 @@ pub struct Alert {
     pub text: String,
     /// Nothing was said, since `intake-lost` says it for all boards.
     pub is_covered: bool,
+    /// When an operator took notice of it.
+    pub acknowledged_ms: Option<i64>,
 }
 
 impl Alert {
     /// One that is raised already.
-    pub fn raised(since_ms: i64, text: String, is_covered: bool) -> Self {
-        Self { since_ms: Some(since_ms), is_raised: true, text, is_covered, ..Self::default() }
+    pub fn raised(since_ms: i64, text: String) -> Self {
+        Self { since_ms: Some(since_ms), is_raised: true, text, ..Self::default() }
     }
 
     /// Takes over what is so at `now_ms`, where `since_ms` is when that began as far as known. It is raised once that
@@ -60,13 +62,16 @@ impl Alert {
                 self.since_ms = None;
                 return None;
             }
-            let since_ms = *self.since_ms.get_or_insert(since_ms);
+            // What is over has left its own, for the message.
+            let known_ms =
+                self.since_ms.filter(|since_ms| self.over_ms.is_none_or(|over_ms| *since_ms > over_ms));
+            let since_ms = *self.since_ms.insert(known_ms.unwrap_or(since_ms));
             if now_ms.saturating_sub(since_ms) < hold_ms {
                 return None;
             }
             let flaps = self.over_ms.is_some_and(|over_ms| now_ms.saturating_sub(over_ms) < CALM_MS);
             self.flaps = if flaps { self.flaps.saturating_add(1) } else { 0 };
-            (self.is_raised, self.clear_ms) = (true, None);
+            (self.is_raised, self.clear_ms, self.acknowledged_ms) = (true, None, None);
             return Some(Turn::Raised);
         }
         if verdict != Verdict::Clear {

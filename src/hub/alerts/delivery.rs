@@ -9,7 +9,9 @@ use log::{error, info, warn};
 use tokio::sync::Notify;
 use tokio::time;
 
+use crate::alerts::alert::Turn;
 use crate::alerts::message::Message;
+use crate::alerts::quiet;
 use crate::alerts::settings::Receiver;
 
 /// Messages that wait for a receiver. Beyond, the oldest go.
@@ -23,15 +25,17 @@ const LAST: Duration = Duration::from_secs(300);
 pub struct Delivery {
     receiver: Receiver,
     queue: RefCell<VecDeque<Message>>,
+    /// Messages that wait for the end of quiet hours.
+    held: RefCell<VecDeque<Message>>,
     filled: Notify,
     dropped: Cell<u64>,
 }
 
 impl Delivery {
-    /// With the messages that it was not told before the start.
-    pub fn new(receiver: Receiver, queue: VecDeque<Message>) -> Self {
-        let queue = RefCell::new(queue);
-        Self { receiver, queue, filled: Notify::new(), dropped: Cell::new(0) }
+    /// With the messages that it was not told before the start, those that were held apart.
+    pub fn new(receiver: Receiver, queue: VecDeque<Message>, held: VecDeque<Message>) -> Self {
+        let (queue, held) = (RefCell::new(queue), RefCell::new(held));
+        Self { receiver, queue, held, filled: Notify::new(), dropped: Cell::new(0) }
     }
 
     /// The receiver's name.
@@ -44,11 +48,40 @@ impl Delivery {
         self.queue.borrow().clone()
     }
 
-    /// Has it told a message, where that matters enough.
-    pub fn push(&self, message: &Message) {
+    /// The messages that wait for the end of quiet hours.
+    pub fn held(&self) -> VecDeque<Message> {
+        self.held.borrow().clone()
+    }
+
+    /// Has it told a message, where that matters enough, at a minute of the local day.
+    pub fn push(&self, message: &Message, minute: i64) {
         if message.severity < self.receiver.least {
             return;
         }
+        if self.receiver.quiet.is_some_and(|quiet| quiet.holds(message, minute)) {
+            let mut held = self.held.borrow_mut();
+            held.push_back(message.clone());
+            if held.len() > WAITING && held.pop_front().is_some() {
+                self.dropped.set(self.dropped.get() + 1);
+            }
+            return;
+        }
+        self.enqueue(message);
+    }
+
+    /// Has it told what was held, where quiet hours are over. Whether that was something.
+    pub fn release(&self, minute: i64, now_ms: i64) -> bool {
+        let is_quiet = self.receiver.quiet.is_some_and(|quiet| quiet.hours.has(minute));
+        if is_quiet || self.held.borrow().is_empty() {
+            return false;
+        }
+        if let Some(message) = quiet::summary(self.held.take(), now_ms as f64 / 1000.0) {
+            self.enqueue(&message);
+        }
+        true
+    }
+
+    fn enqueue(&self, message: &Message) {
         let mut queue = self.queue.borrow_mut();
         queue.push_back(message.clone());
         // The first one may be on its way.
@@ -56,6 +89,17 @@ impl Delivery {
             self.dropped.set(self.dropped.get() + 1);
         }
         self.filled.notify_one();
+    }
+
+    /// Leaves out that an alert is raised, unless that is on its way.
+    pub fn forget(&self, raised: &Message) {
+        let is_else = |message: &Message| message.state != Turn::Raised || !message.is_about(raised);
+        self.held.borrow_mut().retain(is_else);
+        let mut place = 0;
+        self.queue.borrow_mut().retain(|message| {
+            place += 1;
+            place == 1 || is_else(message)
+        });
     }
 
     /// Delivers what is in the queue, one after the other, without end. Calls `changed` after each.

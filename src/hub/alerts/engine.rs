@@ -34,12 +34,16 @@ pub struct Open {
     /// It was not said: see [`Alert::is_covered`].
     #[serde(default, rename = "covered")]
     pub is_covered: bool,
+    /// When an operator took notice of it: Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<f64>,
 }
 
 /// `intake-lost` while it is raised.
 struct Intake {
     message: Message,
     since_ms: i64,
+    acknowledged: Option<f64>,
     /// So many boards were lost, at most.
     boards: usize,
 }
@@ -82,7 +86,8 @@ impl Engine {
                 Some(board) => kept.entry(board.clone()).or_default().push(open),
                 None => {
                     let since_ms = milliseconds(open.message.since);
-                    intake = Some(Intake { message: open.message, since_ms, boards: 0 });
+                    let Open { message, acknowledged, .. } = open;
+                    intake = Some(Intake { message, since_ms, acknowledged, boards: 0 });
                 }
             }
         }
@@ -153,7 +158,7 @@ impl Engine {
                 text,
             };
             messages.push(message.clone());
-            self.intake = Some(Intake { message, since_ms, boards: silent });
+            self.intake = Some(Intake { message, since_ms, acknowledged: None, boards: silent });
         }
         let Self { rules, watches, intake, .. } = self;
         for name in due {
@@ -187,6 +192,27 @@ impl Engine {
         }
     }
 
+    /// Notes that an operator took notice of the raised alert with that [`Message::id`]. What only its latch holds is
+    /// over at the next tick. None: no such alert is raised.
+    pub fn acknowledge(&mut self, id: &str, now_ms: i64) -> Option<Open> {
+        let mut open = self.open().into_iter().find(|open| open.message.id() == id)?;
+        open.acknowledged.get_or_insert(seconds(now_ms));
+        let Message { board, alert, series, .. } = &open.message;
+        let Self { rules, watches, intake, .. } = self;
+        match board {
+            None => intake.as_mut()?.acknowledged = open.acknowledged,
+            Some(board) => {
+                let is_it = |point: &&mut Point| {
+                    let rule = rules.get(usize::from(point.rule));
+                    rule.is_some_and(|rule| rule.name == *alert) && point.path() == series.as_deref()
+                };
+                let point = watches.get_mut(&**board)?.points.iter_mut().find(is_it)?;
+                point.alert.as_mut()?.acknowledged_ms = open.acknowledged.map(milliseconds);
+            }
+        }
+        Some(open)
+    }
+
     /// The alerts that are raised: the worst first, and of those the newest.
     pub fn open(&self) -> Vec<Open> {
         let mut open = Vec::new();
@@ -195,15 +221,18 @@ impl Engine {
                 let alert = point.alert.as_ref().filter(|alert| alert.is_raised);
                 if let (Some(alert), Some(rule)) = (alert, self.rules.get(usize::from(point.rule))) {
                     let said = message(rule, name, point.path(), alert, Turn::Raised, self.ticked_ms);
-                    open.push(Open { message: said, is_covered: alert.is_covered });
+                    let acknowledged = alert.acknowledged_ms.map(seconds);
+                    open.push(Open { message: said, is_covered: alert.is_covered, acknowledged });
                 }
             }
         }
         // Those that were not looked at yet.
         open.extend(self.kept.values().flatten().cloned());
-        open.extend(
-            self.intake.iter().map(|intake| Open { message: intake.message.clone(), is_covered: false }),
-        );
+        open.extend(self.intake.iter().map(|intake| Open {
+            message: intake.message.clone(),
+            is_covered: false,
+            acknowledged: intake.acknowledged,
+        }));
         open.sort_by(|a, b| {
             let (a, b) = (&a.message, &b.message);
             b.severity.cmp(&a.severity).then(b.since.total_cmp(&a.since)).then_with(|| a.board.cmp(&b.board))
@@ -294,8 +323,8 @@ fn seconds(ms: i64) -> f64 {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a float becomes the nearest integer that there is")]
-fn milliseconds(seconds: f64) -> i64 {
-    (seconds * 1000.0) as i64
+pub(super) fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
 }
 
 /// Whether a tag is as a rule wants it.

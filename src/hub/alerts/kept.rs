@@ -26,6 +26,12 @@ pub struct Kept {
     pub open: Vec<Open>,
     /// By the receivers' names: the messages that they were not told yet.
     pub queues: BTreeMap<String, VecDeque<Message>>,
+    /// By the receivers' names: the messages that wait for the end of quiet hours.
+    #[serde(default)]
+    pub held: BTreeMap<String, VecDeque<Message>>,
+    /// The last messages: the newest first.
+    #[serde(default)]
+    pub changes: VecDeque<Message>,
 }
 
 /// The file. Clones share what they know of it.

@@ -1,6 +1,7 @@
 //! What is said when an alert begins or is over. As JSON it is what a webhook gets, and what the API lists.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::alerts::alert::Turn;
 use crate::alerts::rules::Severity;
@@ -27,6 +28,12 @@ pub struct Message {
 }
 
 impl Message {
+    /// Names the alert from when it is raised to when it is over: 16 hexadecimal digits.
+    pub fn id(&self) -> String {
+        let about = format!("{:?} {:?} {:?} {:.3}", self.board, self.alert, self.series, self.since);
+        Sha256::digest(about).iter().take(8).map(|octet| format!("{octet:02x}")).collect()
+    }
+
     /// Whether both are about one and the same.
     pub fn is_about(&self, other: &Self) -> bool {
         (&self.board, &self.alert, &self.series) == (&other.board, &other.alert, &other.series)
@@ -35,8 +42,18 @@ impl Message {
     /// As JSON.
     pub fn json(&self) -> String {
         // Every key is a text.
-        serde_json::to_string(self).unwrap_or_default()
+        serde_json::to_string(&Told { id: self.id(), message: self }).unwrap_or_default()
     }
+}
+
+/// A message as others see it.
+#[derive(Debug, Serialize)]
+pub struct Told<M> {
+    /// See [`Message::id`].
+    pub id: String,
+    /// The message, and perhaps more.
+    #[serde(flatten)]
+    pub message: M,
 }
 
 /// A board's name on one line.

@@ -1,26 +1,37 @@
-//! `[alerts]`, `[alert:NAME]` and `[notify:NAME]` of the configuration.
+//! `[alerts]`, `[alert:NAME]`, `[notify:NAME]` and `[heartbeat]` of the configuration.
 
 use std::time::Duration;
 
+use crate::alerts::email::{Email, Server, mailboxes};
+use crate::alerts::heartbeat::Heartbeat;
+use crate::alerts::quiet::{Hours, Quiet};
 use crate::alerts::rules::{Bound, RULES, Rule, Series, Severity, Test};
 use crate::alerts::target::{Http, Kind};
 use crate::http::Trust;
+use lettre::message::Mailbox;
 use psistats_host::conf::ini::{Entry, trim};
 use psistats_host::conf::obtain::obtain;
+use psistats_host::conf::secret::Secret;
 use psistats_host::conf::values::{WEEK, boolean, has_controls, path, seconds};
 use psistats_host::conf::{Expected, Reading};
 
 /// The section of what concerns all of them.
 pub const NAME: &str = "alerts";
+/// The section of the dead man's ping.
+pub const HEARTBEAT: &str = "heartbeat";
 /// What the names of sections with a rule begin with.
 pub const RULE: &str = "alert:";
 /// What the names of sections with a receiver begin with.
 pub const RECEIVER: &str = "notify:";
 
+/// Of receivers.
+const TYPES: &str = "webhook, ntfy, email or command";
 /// The most rules of an operator, and receivers.
 const MOST: usize = 64;
 /// No time at all is a time, too.
 const TIMES: std::ops::RangeInclusive<Duration> = Duration::ZERO..=WEEK;
+
+const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=WEEK;
 
 /// What the configuration says of alerts.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,11 +42,14 @@ pub struct Alerts {
     pub rules: Vec<Rule>,
     /// Who is told.
     pub receivers: Vec<Receiver>,
+    /// `[heartbeat]`, where there is one.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 impl Default for Alerts {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(60), rules: RULES.to_vec(), receivers: Vec::new() }
+        let (rules, receivers) = (RULES.to_vec(), Vec::new());
+        Self { grace: Duration::from_secs(60), rules, receivers, heartbeat: None }
     }
 }
 
@@ -48,11 +62,18 @@ pub struct Receiver {
     pub kind: Kind,
     /// `severity`: what matters less is not told there.
     pub least: Severity,
+    /// `quiet` and `quiet_except`: when it is not told what can wait.
+    pub quiet: Option<Quiet>,
 }
 
 /// Reads all these sections; the tokens of receivers where they are `needed`.
 pub fn read(r: &mut Reading<'_>, alerts: &mut Alerts, needed: bool) {
     r.set(NAME, "grace", &mut alerts.grace, seconds(&TIMES));
+    let mut url = None;
+    let mut every = Duration::from_secs(60);
+    r.set(HEARTBEAT, "url", &mut url, |text| Http::parse(text).map(Some));
+    r.set(HEARTBEAT, "every", &mut every, seconds(&INTERVALS));
+    alerts.heartbeat = url.map(|url| Heartbeat { url, every });
     for section in &r.ini.sections {
         if let Some(name) = section.name.strip_prefix(RULE) {
             if !is_name(name) {
@@ -167,13 +188,14 @@ fn receiver(
 ) {
     let (mut kind, mut least) = ("", Severity::Notice);
     r.set(section, "type", &mut kind, |text| {
-        let known = ["webhook", "ntfy", "command"].into_iter().find(|known| *known == text);
-        known.ok_or_else(|| match text {
-            "email" => "webhook, ntfy or command: email is not supported yet".into(),
-            _ => "webhook, ntfy or command".into(),
-        })
+        let known = ["webhook", "ntfy", "email", "command"].into_iter().find(|known| *known == text);
+        known.ok_or_else(|| TYPES.into())
     });
     r.set(section, "severity", &mut least, severity);
+    let (mut hours, mut except) = (None, Some(Severity::Critical));
+    r.set(section, "quiet", &mut hours, |text| Hours::parse(text).map(Some));
+    r.set(section, "quiet_except", &mut except, severity_or_none);
+    let quiet = hours.map(|hours| Quiet { hours, except });
     let kind = match kind {
         "command" => {
             let mut command = Vec::new();
@@ -194,27 +216,56 @@ fn receiver(
             r.set(section, "tls_ca", &mut http.trust, |text| path(text).map(Trust::from));
             if is_ntfy { Kind::Ntfy(http) } else { Kind::Webhook(http) }
         }
+        "email" => match email(r, section, line, needed) {
+            Some(email) => Kind::Email(email.into()),
+            None => return,
+        },
         _ => {
             if r.entry(section, "type").is_none() {
-                r.error(line, format_args!("[{section}]: expected type=webhook, ntfy or command"));
+                r.error(line, format_args!("[{section}]: expected type={TYPES}"));
             }
             // No setting counts where one is wrong; that no key is unknown because of it helps to see which.
-            for key in ["url", "token", "tls_ca", "command"] {
+            for key in ["url", "token", "tls_ca", "command", "user", "pass", "from", "to"] {
                 r.entry(section, key);
             }
             return;
         }
     };
-    receivers.push(Receiver { name: name.to_owned(), kind, least });
+    receivers.push(Receiver { name: name.to_owned(), kind, least, quiet });
 }
 
-/// A token, which stands there, or in the file or credential that it names. No message shows it.
-fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<psistats_host::conf::secret::Secret> {
+/// What `type=email` needs.
+fn email(r: &mut Reading<'_>, section: &str, line: usize, needed: bool) -> Option<Email> {
+    let (mut server, mut user) = (Server::default(), None);
+    let (mut from, mut to) = (Vec::new(), Vec::new());
+    r.set(section, "url", &mut server, Server::parse);
+    r.set(section, "user", &mut user, |text| Ok(Some(text.to_owned())));
+    r.set(section, "from", &mut from, |text| mailboxes(text).and_then(only_one));
+    r.set(section, "to", &mut to, mailboxes);
+    let pass = r.entry(section, "pass");
+    for key in ["url", "from", "to"] {
+        if r.entry(section, key).is_none() {
+            r.error(line, format_args!("[{section}]: expected url=, from= and to=, found no {key}"));
+        }
+    }
+    if user.is_some() != pass.is_some() {
+        r.error(line, format_args!("[{section}]: expected both user= and pass=, or none of them"));
+    }
+    let pass = pass.filter(|_| needed).and_then(|entry| secret(r, section, entry));
+    Some(Email { server, login: user.zip(pass), from: from.pop()?, to })
+}
+
+fn only_one(mailboxes: Vec<Mailbox>) -> Result<Vec<Mailbox>, Expected> {
+    if mailboxes.len() == 1 { Ok(mailboxes) } else { Err("one address".into()) }
+}
+
+/// A token or password, which stands there, or in the file or credential that it names. No message shows it.
+fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<Secret> {
     match obtain(trim(&entry.value)) {
         Ok(obtained) => {
             if let Some(file) = obtained.exposed {
                 let text = format_args!(
-                    "everyone on this machine can read this token: chmod 640 {}",
+                    "everyone on this machine can read this secret: chmod 640 {}",
                     file.display()
                 );
                 r.warn(entry.line, text);
@@ -222,7 +273,7 @@ fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<psistats_
             Some(obtained.secret).filter(|secret| !secret.reveal().is_empty())
         }
         Err(expected) => {
-            r.error(entry.line, format_args!("[{section}] token: expected {expected}"));
+            r.error(entry.line, format_args!("[{section}] {}: expected {expected}", entry.key));
             None
         }
     }
@@ -245,6 +296,13 @@ fn severity(text: &str) -> Result<Severity, Expected> {
         "warning" => Ok(Severity::Warning),
         "critical" => Ok(Severity::Critical),
         _ => Err("notice, warning or critical".into()),
+    }
+}
+
+fn severity_or_none(text: &str) -> Result<Option<Severity>, Expected> {
+    match text {
+        "no" => Ok(None),
+        text => severity(text).map(Some).map_err(|expected| format!("{expected}; or no").into()),
     }
 }
 

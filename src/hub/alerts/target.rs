@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use hyper::header::{self, HeaderValue};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::AsyncWriteExt as _;
@@ -12,6 +12,7 @@ use tokio::process::Command;
 use tokio::time;
 
 use crate::alerts::alert::Turn;
+use crate::alerts::email::Email;
 use crate::alerts::message::Message;
 use crate::alerts::rules::Severity;
 use crate::http::{self, Place, Trust};
@@ -31,9 +32,11 @@ pub enum Kind {
     Ntfy(Http),
     /// A program and its arguments, which gets a message as JSON at its standard input, and in its environment.
     Command(Vec<String>),
+    /// A mail server.
+    Email(Box<Email>),
 }
 
-/// A place that is posted to.
+/// A place that is posted to, or got.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Http {
     place: Place,
@@ -55,11 +58,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn passing(why: impl Into<String>) -> Self {
+    pub(super) fn passing(why: impl Into<String>) -> Self {
         Self { why: why.into(), is_passing: true }
     }
 
-    fn lasting(why: impl Into<String>) -> Self {
+    pub(super) fn lasting(why: impl Into<String>) -> Self {
         Self { why: why.into(), is_passing: false }
     }
 }
@@ -88,10 +91,26 @@ impl Http {
     }
 
     async fn deliver(&self, body: String) -> Result<String, Failure> {
+        self.ask(Method::POST, body).await
+    }
+
+    /// Gets it, and reads nothing of the answer but its status, which is what it gives.
+    ///
+    /// # Errors
+    /// Why not; after ten seconds at the latest.
+    pub async fn ping(&self) -> Result<String, Failure> {
+        self.ask(Method::GET, String::new()).await
+    }
+
+    async fn ask(&self, method: Method, body: String) -> Result<String, Failure> {
         let place = &self.place;
-        let mut request = Request::post(place.path())
-            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        let mut request = Request::builder()
+            .method(method)
+            .uri(place.path())
             .header(header::CONNECTION, HeaderValue::from_static("close"));
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         if let Some(token) = &self.token {
             let token = http::bearer(token);
             let token = token.ok_or_else(|| Failure::lasting("the token is none for a header"))?;
@@ -117,12 +136,13 @@ impl Kind {
     /// Sends a message once. Gives what the receiver said. It has to be polled within a [`tokio::task::LocalSet`].
     ///
     /// # Errors
-    /// Why not; after ten seconds at the latest.
+    /// Why not; after ten seconds at the latest, of e-mail after thirty.
     pub async fn deliver(&self, message: &Message) -> Result<String, Failure> {
         match self {
             Self::Webhook(http) => http.deliver(message.json()).await,
             Self::Ntfy(http) => http.deliver(of_ntfy(message, &http.topic)).await,
             Self::Command(words) => run(words, message).await,
+            Self::Email(email) => email.deliver(message).await,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::alerts::alert::Alert;
-use crate::alerts::engine::{Open, has_tag};
+use crate::alerts::engine::{Open, has_tag, milliseconds};
 use crate::alerts::rules::{Rule, Test, Verdict};
 use crate::alerts::trend::Trend;
 use crate::fleet::{Board, Fleet, State, Value};
@@ -107,9 +107,10 @@ impl Point {
         if verdict == Verdict::Reached {
             self.value.clone_from(&cell.value);
         }
-        let is_raised = self.alert.as_ref().is_some_and(|alert| alert.is_raised);
+        let is_latched =
+            self.alert.as_ref().is_some_and(|alert| alert.is_raised && alert.acknowledged_ms.is_none());
         if verdict == Verdict::Clear
-            && is_raised
+            && is_latched
             && let Some(latch) = rule.latch
             && fleet.value(board, latch) == Some(&Value::Truth(true))
         {
@@ -166,16 +167,16 @@ impl Watch {
 
     /// Takes over alerts from before the start, as far as there are their rules and series.
     pub(super) fn restore(&mut self, board: &Board, rules: &[Rule], kept: Vec<Open>) {
-        for Open { message, is_covered } in kept {
+        for Open { message, is_covered, acknowledged } in kept {
             let is_it = |point: &&mut Point| {
                 let rule = rules.get(usize::from(point.rule));
                 rule.is_some_and(|rule| rule.name == message.alert)
                     && point.path() == message.series.as_deref()
             };
             if let Some(point) = self.points.iter_mut().find(is_it) {
-                #[expect(clippy::cast_possible_truncation, reason = "the nearest integer that there is")]
-                let since_ms = (message.since * 1000.0) as i64;
-                point.alert = Some(Box::new(Alert::raised(since_ms, message.text, is_covered)));
+                let mut alert = Alert::raised(milliseconds(message.since), message.text);
+                (alert.is_covered, alert.acknowledged_ms) = (is_covered, acknowledged.map(milliseconds));
+                point.alert = Some(Box::new(alert));
             } else {
                 log::info!(
                     "{}: the alert {} ends with its rule or its series",

@@ -24,7 +24,7 @@ pub enum Command {
     /// A new token.
     Add { name: String, scope: Scope },
     /// A new one-time link for a browser.
-    Link { name: String },
+    Link { name: String, scope: Scope },
     /// All of them.
     List,
     /// All of one name go.
@@ -42,8 +42,8 @@ pub fn parse(words: &[&str], scope: Option<&str>) -> Result<Command, String> {
         [verb @ ("add" | "link" | "remove"), name] => (verb, Some(name)),
         _ => return Err(expected.into()),
     };
-    if scope.is_some() && verb != "add" {
-        return Err("--scope is for token add alone".into());
+    if scope.is_some() && !["add", "link"].contains(&verb) {
+        return Err("--scope is for token add and token link alone".into());
     }
     let Some(name) = name.map(str::to_owned) else { return Ok(Command::List) };
     if !is_name(&name) {
@@ -51,7 +51,14 @@ pub fn parse(words: &[&str], scope: Option<&str>) -> Result<Command, String> {
     }
     Ok(match verb {
         "add" => Command::Add { name, scope: scope.map_or(Ok(Scope::Read), of_word)? },
-        "link" => Command::Link { name },
+        "link" => Command::Link {
+            name,
+            scope: match scope {
+                None | Some("read") => Scope::Link,
+                Some("admin") => Scope::AdminLink,
+                Some(word) => return Err(format!("expected --scope read or admin for a link, got {word}")),
+            },
+        },
         _ => Command::Remove { name },
     })
 }
@@ -82,13 +89,14 @@ pub fn run(command: Command, config: Option<&Path>) -> Result<(), String> {
                 tell(&folder)
             ));
         }
-        Command::Link { name } => {
-            let secret = store.link(&name)?;
+        Command::Link { name, scope } => {
+            let secret = store.link(&name, scope)?;
             show(&format!("{}/#/login/{secret}", base(&settings.hub)));
             complain(format_args!(
                 "{name}: open this in a browser within {} minutes. It works once, and then that browser may read the \
-                 page.\nWhere the browser calls the hub by another name, replace what stands before /#/.\n{}",
+                 page{}.\nWhere the browser calls the hub by another name, replace what stands before /#/.\n{}",
                 LINK_S / 60,
+                if scope == Scope::AdminLink { ", and acknowledge alerts" } else { "" },
                 tell(&folder)
             ));
         }

@@ -21,7 +21,8 @@ pub fn config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     // A bundle may have one that webpki does not take; the others count.
     if roots.add_parsable_certificates(found).0 == 0 {
-        let place = ca.map_or("the system: install ca-certificates, or set tls_ca".into(), Path::to_string_lossy);
+        let place =
+            ca.map_or("the system: install ca-certificates, or set tls_ca".into(), Path::to_string_lossy);
         return Err(format!("no authority for certificates in {place}"));
     }
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();

@@ -24,8 +24,21 @@ pub fn scope(path: &str) -> Option<Scope> {
     if ["/metrics", "/metrics/all", "/sd"].contains(&path) {
         return Some(Scope::Metrics);
     }
+    if acknowledged(path).is_some() {
+        return Some(Scope::Admin);
+    }
     let is_free = path == LOGIN || path == assets::DOCUMENT || !path.starts_with("/api/");
     (!is_free).then_some(Scope::Read)
+}
+
+/// The id of the alert that a path acknowledges.
+fn acknowledged(path: &str) -> Option<&str> {
+    path.strip_prefix("/api/v1/alerts/")?.strip_suffix("/acknowledge").filter(|id| !id.contains('/'))
+}
+
+/// Whether a path changes something, and is posted to.
+pub fn is_posted(path: &str) -> bool {
+    path == LOGIN || acknowledged(path).is_some()
 }
 
 /// Whether the wall is made of it.
@@ -43,6 +56,7 @@ enum Endpoint<'a> {
     Export(Cow<'a, str>),
     Series(Cow<'a, str>),
     Alerts,
+    Acknowledge(&'a str),
     Events,
     Login,
     Metrics,
@@ -65,6 +79,9 @@ impl<'a> Endpoint<'a> {
                 _ => None,
             });
         };
+        if let Some(id) = acknowledged(path) {
+            return Ok(Some(Self::Acknowledge(id)));
+        }
         let (room, name) = match rest.split_once('/') {
             Some((room, name)) => (room, Some(name).filter(|name| !name.is_empty())),
             None => (rest, None),
@@ -110,6 +127,11 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
             query::parse(query, []).map_err(bad)?;
             return metrics(shared, head, Scraped::All);
         }
+        Some(Endpoint::Acknowledge(id)) => {
+            query::parse(query, []).map_err(bad)?;
+            let none = || not_found(format!("no alert with the id {} is raised", cut(id)));
+            return Ok(reply::json(shared.view.acknowledge_json(id).ok_or_else(none)?));
+        }
         Some(Endpoint::Login) => {
             query::parse(query, []).map_err(bad)?;
             return Ok(login::answer(shared, head).await);
@@ -123,6 +145,7 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
         | Some(
             Endpoint::History(_)
             | Endpoint::Export(_)
+            | Endpoint::Acknowledge(_)
             | Endpoint::Login
             | Endpoint::Metrics
             | Endpoint::AllMetrics,

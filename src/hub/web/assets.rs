@@ -48,14 +48,22 @@ const FILES: &[(&str, &str, &str)] = &[
 ];
 
 /// A file of the page as it is served: without indentation, without comments that have lines of their own, and without
-/// line breaks that mean nothing.
+/// line breaks and semicolons that mean nothing there.
 fn squeeze(text: &str, kind: &str) -> String {
-    // CSS needs no line breaks; JavaScript ends a statement by one, but not behind these.
-    let goes_on: &[char] = if kind == CSS { &['{', ';', ',', '}'] } else { &['{', ';', ','] };
+    // CSS and HTML need no line breaks; JavaScript ends a statement by one, but not behind these.
+    let goes_on: &[char] = match kind {
+        CSS => &['{', ';', ',', '}'],
+        HTML => &['>'],
+        _ => &['{', ';', ','],
+    };
     let (mut squeezed, mut in_comment) = (String::with_capacity(text.len()), false);
     for line in text.lines().map(str::trim) {
         let is_comment = in_comment || line.starts_with("/*");
         if !is_comment && !line.is_empty() && !line.starts_with("//") {
+            // The end of a block ends its last statement, too: none there is empty.
+            if line.starts_with('}') && squeezed.ends_with(';') {
+                squeezed.pop();
+            }
             squeezed.push_str(line);
             if !line.ends_with(goes_on) || line.contains("//") {
                 squeezed.push('\n');
@@ -132,8 +140,8 @@ mod tests {
         assert!((10_000..100_000).contains(&bytes), "{bytes} bytes");
         assert_eq!(
             squeeze("a\n\n  /* b\n c */\n  // d\n  e {\n f;\n}\n g; // h;\n", JAVASCRIPT),
-            "a\ne {f;}\ng; // h;\n"
+            "a\ne {f}\ng; // h;\n"
         );
-        assert_eq!(squeeze("a {\n b: c;\n}\nd{}\n", CSS), "a {b: c;}d{}");
+        assert_eq!(squeeze("a {\n b: c;\n}\nd{}\n", CSS), "a {b: c}d{}");
     }
 }

@@ -12,6 +12,8 @@
 //! the hub:  Set-Cookie: another secret, HttpOnly            in the file: NAME page HASH UNTIL, and the link is gone
 //! ```
 //!
+//! With `--scope admin` the same way leads from `admin-link` to `admin-page`, a login that may acknowledge alerts.
+//!
 //! The secret of a link stands in the URL's fragment, which no browser sends: it is in no log of a hub or proxy and in no
 //! `Referer`. Only the POST uses it up, so that a messenger that looks at the link for a preview does not.
 
@@ -44,12 +46,17 @@ pub enum Scope {
     Admin,
     /// To be exchanged for a browser's login, once.
     Link,
+    /// The same, to be exchanged for [`Scope::AdminPage`].
+    AdminLink,
     /// A browser's login, in its cookie: what [`Scope::Read`] reads, and nothing else.
     Page,
+    /// The same, which may change what the page changes, too.
+    AdminPage,
 }
 
 impl Scope {
-    const ALL: [Self; 5] = [Self::Read, Self::Metrics, Self::Admin, Self::Link, Self::Page];
+    const ALL: [Self; 7] =
+        [Self::Read, Self::Metrics, Self::Admin, Self::Link, Self::AdminLink, Self::Page, Self::AdminPage];
 
     /// Those that a token may be made for.
     pub const GIVEN: [Self; 3] = [Self::Read, Self::Metrics, Self::Admin];
@@ -61,13 +68,25 @@ impl Scope {
             Self::Metrics => "metrics",
             Self::Admin => "admin",
             Self::Link => "link",
+            Self::AdminLink => "admin-link",
             Self::Page => "page",
+            Self::AdminPage => "admin-page",
         }
     }
 
     /// Whether a token of this scope may do what `asked` stands for.
     fn includes(self, asked: Self) -> bool {
-        self == asked || self == Self::Admin && Self::GIVEN.contains(&asked)
+        match self {
+            Self::Admin => Self::GIVEN.contains(&asked),
+            Self::AdminLink => asked.is_link(),
+            Self::AdminPage => [Self::Page, Self::AdminPage].contains(&asked),
+            _ => self == asked,
+        }
+    }
+
+    /// Whether it stands for one that is exchanged.
+    pub const fn is_link(self) -> bool {
+        matches!(self, Self::Link | Self::AdminLink)
     }
 }
 
@@ -137,7 +156,7 @@ impl Token {
         let scope = Scope::ALL.into_iter().find(|known| known.name() == scope);
         Ok(Self {
             name: name.to_owned(),
-            scope: scope.ok_or("the scope read, metrics, admin, link or page")?,
+            scope: scope.ok_or("the scope read, metrics, admin, link, admin-link, page or admin-page")?,
             hash: Hash::parse(hash).ok_or("a hash of 64 hexadecimal digits")?,
             until: until.map(str::parse).transpose().map_err(|_| "a whole number of Unix seconds")?,
         })
@@ -223,7 +242,7 @@ impl Tokens {
 
     /// Whether all that may read by these may do so by `others`.
     pub fn are_within(&self, others: &Self) -> bool {
-        let mut readers = self.0.iter().filter(|token| token.scope != Scope::Link);
+        let mut readers = self.0.iter().filter(|token| !token.scope.is_link());
         readers.all(|one| others.0.iter().any(|other| one.scope == other.scope && one.hash.is(&other.hash)))
     }
 
@@ -243,14 +262,18 @@ impl Tokens {
         login
     }
 
-    /// Whether a request with these headers may do what `asked` stands for. A cookie may read, and nothing else:
-    /// browsers send it whoever has made them ask.
+    /// Whether a request with these headers may do what `asked` stands for. A cookie may read; it may change something
+    /// where it was made for that and the browser says which page has made it ask, since browsers send cookies whoever
+    /// that is. Whether it is a page of ours, the guard has seen.
     pub fn check_request(&self, headers: &HeaderMap, asked: Scope, now_s: u64) -> Login {
         let login = bearer(headers).map_or(Login::Unknown, |token| self.check(token, asked, now_s));
-        if login != Login::Unknown || asked != Scope::Read {
-            return login;
-        }
-        let is_known = |token| self.check(token, Scope::Page, now_s) == Login::Granted;
+        let page = match asked {
+            _ if login != Login::Unknown => return login,
+            Scope::Read => Scope::Page,
+            Scope::Admin if headers.contains_key(header::ORIGIN) => Scope::AdminPage,
+            _ => return login,
+        };
+        let is_known = |token| self.check(token, page, now_s) == Login::Granted;
         if cookies(headers).take(COOKIES).any(is_known) { Login::Granted } else { login }
     }
 }
@@ -342,6 +365,24 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_changes_something_where_it_is_for_that_and_the_browser_says_whose_page_asks() {
+        let tokens = Tokens::parse(&line("anna", Scope::AdminPage, "six", Some(100))).unwrap();
+        let check = |origin: Option<&str>, scope| {
+            let cookie = (header::COOKIE, format!("{COOKIE}=six").parse().unwrap());
+            let origin = origin.map(|origin| (header::ORIGIN, origin.parse().unwrap()));
+            tokens.check_request(&HeaderMap::from_iter([cookie].into_iter().chain(origin)), scope, 99)
+        };
+        assert_eq!(check(None, Scope::Read), Login::Granted);
+        assert_eq!(check(Some("http://hub"), Scope::Admin), Login::Granted);
+        for (origin, scope) in [(None, Scope::Admin), (Some("http://hub"), Scope::Metrics)] {
+            assert_eq!(check(origin, scope), Login::Unknown);
+        }
+        for scope in [Scope::Read, Scope::Admin, Scope::Link] {
+            assert_eq!(tokens.check("six", scope, 99), Login::OtherScope, "{scope}");
+        }
+    }
+
+    #[test]
     fn what_is_written_is_read_again() {
         let text = tokens().to_string();
         assert_eq!(text.lines().count(), 5);
@@ -378,7 +419,10 @@ mod tests {
         let hash = "0".repeat(64);
         for (text, error) in [
             ("a read", "line 1: expected NAME SCOPE HASH, and perhaps UNTIL"),
-            ("\na write 00", "line 2: expected the scope read, metrics, admin, link or page"),
+            (
+                "\na write 00",
+                "line 2: expected the scope read, metrics, admin, link, admin-link, page or admin-page",
+            ),
             ("a read 00", "line 1: expected a hash of 64 hexadecimal digits"),
             (&format!("a read {}é", "0".repeat(62)), "line 1: expected a hash of 64 hexadecimal digits"),
             (&format!("a read {}+0", "0".repeat(62)), "line 1: expected a hash of 64 hexadecimal digits"),

@@ -65,10 +65,10 @@ pub fn check(shared: &Shared, head: &Parts, ends: Ends) -> Result<Audience, Resp
 
 /// The refusal of another method than the path has.
 fn method(head: &Parts) -> Option<Response<Body>> {
-    let (methods, allowed, expected): (&[Method], _, _) = if head.uri.path() == api::LOGIN {
+    let (methods, allowed, expected): (&[Method], _, _) = if api::is_posted(head.uri.path()) {
         (&[Method::POST], "POST", "expected POST")
     } else {
-        (&[Method::GET, Method::HEAD], "GET, HEAD", "expected GET or HEAD: this API only reads")
+        (&[Method::GET, Method::HEAD], "GET, HEAD", "expected GET or HEAD: nothing is changed here")
     };
     if methods.contains(&head.method) {
         return None;
@@ -101,6 +101,10 @@ fn login(access: &Access, head: &Parts, scope: Scope) -> Result<Audience, Respon
             &format!(
                 "this token lacks the scope {scope}: psistats-hub token add NAME --scope {scope} makes another"
             ),
+        )),
+        Login::Unknown if scope == Scope::Admin => Err(reply::unauthorized(
+            "expected a login that may change something: psistats-hub token link NAME --scope admin makes one for a browser, \
+             token add NAME --scope admin one for Authorization: Bearer TOKEN",
         )),
         Login::Unknown => Err(reply::unauthorized(
             "expected a login: Authorization: Bearer TOKEN (psistats-hub token add NAME makes one), or the page's \

@@ -1,4 +1,5 @@
-//! The hub's page and API over HTTP/1.1: it reads, and changes nothing but who is logged in.
+//! The hub's page and API over HTTP/1.1: it reads, and changes nothing but who is logged in, and which alerts an operator
+//! took notice of.
 //!
 //! | where | what |
 //! |---|---|
@@ -110,6 +111,9 @@ pub trait View {
 
     /// `GET /api/v1/alerts`: the alerts that are raised.
     fn alerts_json(&self) -> Bytes;
+
+    /// `POST /api/v1/alerts/ID/acknowledge`: the alert; `None` where none of that id is raised.
+    fn acknowledge_json(&self, id: &str) -> Option<Bytes>;
 
     /// `GET /api/v1/hub`: the hub's own counters.
     fn hub_json(&self) -> Bytes;

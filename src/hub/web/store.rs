@@ -94,17 +94,17 @@ impl Store {
         Ok(secret)
     }
 
-    /// A new one-time link's secret, in place of an unused one of that name.
+    /// A new one-time link's secret, of that scope, in place of an unused one of that name.
     ///
     /// # Errors
     /// Those of [`Store::edit`].
-    pub fn link(&self, name: &str) -> Result<String, String> {
+    pub fn link(&self, name: &str, scope: Scope) -> Result<String, String> {
         let secret = secret()?;
         self.edit(|tokens| {
             let now_s = now_s();
-            tokens.retain(|token| token.scope != Scope::Link || token.name != name);
+            tokens.retain(|token| !token.scope.is_link() || token.name != name);
             let (hash, until) = (Hash::of(&secret), Some(now_s + LINK_S));
-            tokens.add(Token { name: name.to_owned(), scope: Scope::Link, hash, until }, now_s)
+            tokens.add(Token { name: name.to_owned(), scope, hash, until }, now_s)
         })?;
         Ok(secret)
     }
@@ -117,14 +117,15 @@ impl Store {
         let secret = secret()?;
         self.edit(|tokens| {
             let now_s = now_s();
-            let is_it = |token: &Token| token.scope == Scope::Link && token.hash.is(&link);
-            let Some(name) = tokens.iter(now_s).find(|token| is_it(token)).map(|token| token.name.clone())
+            let is_it = |token: &Token| token.scope.is_link() && token.hash.is(&link);
+            let Some(Token { name, scope, .. }) = tokens.iter(now_s).find(|token| is_it(token)).cloned()
             else {
                 return Ok(None);
             };
+            let scope = if scope == Scope::AdminLink { Scope::AdminPage } else { Scope::Page };
             tokens.retain(|token| !is_it(token));
             let (hash, until) = (Hash::of(&secret), Some(now_s + PAGE_S));
-            tokens.add(Token { name, scope: Scope::Page, hash, until }, now_s)?;
+            tokens.add(Token { name, scope, hash, until }, now_s)?;
             Ok(Some(secret))
         })
     }
@@ -208,13 +209,17 @@ mod tests {
     #[test]
     fn a_link_is_exchanged_once_and_a_newer_one_of_that_name_replaces_it() {
         let (_folder, store) = store();
-        let [old, new] = [(); 2].map(|()| store.link("anna").unwrap());
+        let [old, new] = [Scope::AdminLink, Scope::Link].map(|scope| store.link("anna", scope).unwrap());
         assert_eq!(store.exchange(Hash::of(&old)), Ok(None));
         let login = store.exchange(Hash::of(&new)).unwrap().unwrap();
         assert_eq!(store.exchange(Hash::of(&new)), Ok(None));
         assert_eq!(store.load().unwrap().check(&login, Scope::Page, now_s()), Login::Granted);
         assert_eq!(store.load().unwrap().check(&login, Scope::Page, now_s() + PAGE_S), Login::Unknown);
-        assert_eq!(store.remove("anna"), Ok(1));
+        let admin =
+            store.exchange(Hash::of(&store.link("anna", Scope::AdminLink).unwrap())).unwrap().unwrap();
+        assert_eq!(store.load().unwrap().check(&admin, Scope::AdminPage, now_s()), Login::Granted);
+        assert_eq!(store.load().unwrap().check(&login, Scope::AdminPage, now_s()), Login::OtherScope);
+        assert_eq!(store.remove("anna"), Ok(2));
     }
 
     #[test]
@@ -233,7 +238,7 @@ mod tests {
         for content in [&b"a b c d e\n"[..], b"\xff", &[b'\n'; BYTES + 1]] {
             fs::write(store.path(), content).unwrap();
             assert!(store.load().unwrap_err().contains("tokens: "));
-            assert!(store.link("anna").is_err());
+            assert!(store.link("anna", Scope::Link).is_err());
             assert_eq!(fs::read(store.path()).unwrap(), content);
         }
     }
@@ -243,10 +248,10 @@ mod tests {
         let (_folder, store) = store();
         let other = open(&store.folder).unwrap();
         other.lock().unwrap();
-        assert!(store.link("anna").unwrap_err().contains("try again"));
+        assert!(store.link("anna", Scope::Link).unwrap_err().contains("try again"));
         drop(other);
         // What was left behind by a command that was killed is in nobody's way.
         fs::write(store.folder.join("tokens.new"), "x").unwrap();
-        store.link("anna").unwrap();
+        store.link("anna", Scope::Link).unwrap();
     }
 }

@@ -58,9 +58,14 @@ export function draw(node, chart, lines, cores, from, to) {
 	return axis.ticks.map(value => [y(value), axis.label(value)]);
 }
 
-export function roundUp(value) {
+function roundUp(value) {
 	const power = value > 0 ? 10 ** Math.floor(Math.log10(value)) : 1;
 	return [1, 2, 5, 10].map(n => n * power).find(step => step >= value * 0.999);
+}
+
+/** The scale from 0 that has both. */
+export function fit(low, high) {
+	return [low < 0 ? -roundUp(-low) : 0, high > 0 || low === 0 ? roundUp(high) : 0];
 }
 
 /** The chart's own scale, else one that its series fill: mirrored, or from 0. */
@@ -72,7 +77,7 @@ function axisOf(chart, lines) {
 		const top = roundUp(Math.max(high, 1000));
 		return {scale: [-top, top], ticks: [top, 0, -top], label: value => (value ? rate(Math.abs(value)) : '0')};
 	}
-	const scale = [low < 0 ? -roundUp(-low) : 0, high > 0 || low === 0 ? roundUp(high) : 0];
+	const scale = fit(low, high);
 	return {scale, ticks: [scale[0], (scale[0] + scale[1]) / 2, scale[1]], label: shortly};
 }
 

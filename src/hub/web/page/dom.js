@@ -3,23 +3,12 @@
 const SVG = 'http://www.w3.org/2000/svg';
 
 /** An element: `el('span.dim', {title: 'x'}, 'text', child)`. Functions of `attributes` are listeners; the rest may be left out. */
-export function el(tag, ...rest) {
-	const [name, ...classes] = tag.split('.');
-	return fill(document.createElement(name), classes, rest);
-}
+export const el = (tag, ...rest) => fill(name => document.createElement(name), tag, rest);
 
-export function svg(tag, ...rest) {
-	const [name, ...classes] = tag.split('.');
-	return fill(document.createElementNS(SVG, name), classes, rest);
-}
+export const svg = (tag, ...rest) => fill(name => document.createElementNS(SVG, name), tag, rest);
 
 export function icon(id, name = 'shape') {
 	return svg('svg', {class: name, viewBox: '0 0 16 16', 'aria-hidden': true}, svg('use', {href: '#' + id}));
-}
-
-/** A line of a row: 60 wide, 100 high, stretched to its box. */
-export function spark(...paths) {
-	return svg('svg.spark', {viewBox: '0 0 60 100', preserveAspectRatio: 'none', 'aria-hidden': true}, ...paths);
 }
 
 /** Sets text only where it differs, since each change costs a layout. */
@@ -29,17 +18,12 @@ export function say(node, text) {
 
 export const $ = id => document.getElementById(id);
 
-/** A canvas' context, the canvas fitted to its box; and the box's width and height in CSS pixels. */
+/** A canvas' context, the canvas empty and fitted to its box; and the box's width and height in CSS pixels. */
 export function canvas(node) {
-	const ratio = devicePixelRatio || 1;
-	const width = node.clientWidth, height = node.clientHeight;
-	if (node.width !== Math.floor(width * ratio) || node.height !== Math.floor(height * ratio)) {
-		node.width = Math.floor(width * ratio);
-		node.height = Math.floor(height * ratio);
-	}
-	const g = node.getContext('2d');
-	g.setTransform(ratio, 0, 0, ratio, 0, 0);
-	g.clearRect(0, 0, width, height);
+	const {clientWidth: width, clientHeight: height} = node, g = node.getContext('2d');
+	node.width = width * devicePixelRatio;
+	node.height = height * devicePixelRatio;
+	g.scale(devicePixelRatio, devicePixelRatio);
 	return [g, width, height];
 }
 
@@ -56,16 +40,20 @@ export function readColours() {
 	colour.font = '11px ' + getComputedStyle(document.body).fontFamily;
 }
 
-function fill(node, classes, [first, ...rest]) {
-	const plain = first && Object.getPrototypeOf(first) === Object.prototype;
+function fill(create, tag, [first, ...rest]) {
+	const [name, ...classes] = tag.split('.'), node = create(name), plain = first && Object.getPrototypeOf(first) === Object.prototype, is = value => (value ?? false) !== false;
 	if (classes.length) node.setAttribute('class', classes.join(' '));
 	for (const [name, value] of Object.entries(plain ? first : {})) {
-		if (name === 'text') node.textContent = value;
-		else if (typeof value === 'function') node.addEventListener(name.slice(2), value);
-		else if (value !== null && value !== undefined) node.setAttribute(name, value);
+		if (typeof value === 'function') node.addEventListener(name.slice(2), value);
+		else if (is(value)) node.setAttribute(name, value);
 	}
-	node.append(...(plain ? rest : [first, ...rest]).flat().filter(child => child !== null && child !== undefined && child !== false));
+	node.append(...(plain ? rest : [first, ...rest]).flat().filter(is));
 	return node;
+}
+
+/** A part of a page: a title, a note, and what follows. */
+export function sheet(title, note, ...rest) {
+	return el('section.sheet', el('h2', title, note && el('span', note)), ...rest);
 }
 
 /** A group of buttons of which one is chosen; `choices`: text by value. */

@@ -3,7 +3,7 @@
 import {METRICS, isOver, middle, number} from './metrics.js';
 import {now} from './model.js';
 import {age, any, bytes, duration, grouped, moment, tenths, visible} from './format.js';
-import {el, say} from './dom.js';
+import {el, say, sheet} from './dom.js';
 
 const SOURCES = {amqp: 'AMQP', rabbitmq: 'RabbitMQ', chasar: 'chasar', own: 'the hub itself'};
 
@@ -38,8 +38,8 @@ export function drawSheets(place, board, chosen, choose) {
 			return el('div', el('dt', chart ? el('button', {onclick: () => choose(key)}, name) : name), el('dd'));
 		});
 		place.replaceChildren(
-			el('section.sheet', el('h2', 'File systems'), el('table', el('thead', el('tr', ['mount', '', '', 'used', 'free', 'size'].map((text, i) => (text ? el(i > 2 ? 'th.num' : 'th', {scope: 'col'}, text) : el('td'))))), el('tbody', place.files))),
-			el('section.sheet', el('h2', 'All figures', el('span', `${keys.length}; press a name for its chart`)), el('dl.pairs', place.cells)));
+			sheet('File systems', '', el('table', el('thead', el('tr', ['mount', '', '', 'used', 'free', 'size'].map((text, i) => (text ? el(i > 2 ? 'th.num' : 'th', {scope: 'col'}, text) : el('td'))))), el('tbody', place.files))),
+			sheet('All figures', `${keys.length}; press a name for its chart`, el('dl.pairs', place.cells)));
 	}
 	place.files.forEach((row, i) => fileSystem(row, values, index.disks[i]));
 	place.cells.forEach((cell, i) => {

@@ -4,9 +4,9 @@ import {METRICS, STATES, isOver, number, place} from './metrics.js';
 import {boards, byName, now} from './model.js';
 import {history} from './data.js';
 import {drawSpread} from './spread.js';
-import {roundUp} from './chart.js';
+import {fit} from './chart.js';
 import {any, change, plural, tenths, visible, whole} from './format.js';
-import {el, group, icon, press, say, spark, svg} from './dom.js';
+import {el, group, icon, press, say, svg} from './dom.js';
 
 const REORDER_SECONDS = 5;
 /** The last hour of a row in view, as so many points; of few rows at a time. */
@@ -86,7 +86,7 @@ function newRow(board) {
 	const row = {board, line: svg('line', {y1: '50%', y2: '50%'}), dot: svg('circle', {cy: '50%', r: 4}), spark: svg('path'), shape: el('span')};
 	for (const [id, classes] of Object.entries({rank: 'num.dim', now: 'num.now', low: 'num.mid', high: 'num.mid', change: 'num.mid', word: 'word'})) row[id] = el('span.' + classes);
 	row.node = el('a.row', {href: board.href}, row.rank, row.shape, el('span.name', {title: board.shown}, board.shown), row.now, svg('svg.scale', {'aria-hidden': true}, row.line, row.dot),
-		spark(row.spark), row.low, row.high, row.change, row.word);
+		svg('svg.spark', {viewBox: '0 0 60 100', preserveAspectRatio: 'none', 'aria-hidden': true}, row.spark), row.low, row.high, row.change, row.word);
 	row.node.row = row;
 	rows.set(board, row);
 	parts.list.append(row.node);
@@ -153,8 +153,8 @@ function draw() {
 }
 
 function fitted() {
-	const all = [...boards.values()].map(value).filter(Number.isFinite), low = Math.min(0, ...all), high = Math.max(0, ...all);
-	return [low < 0 ? -roundUp(-low) : 0, high > 0 || low === 0 ? roundUp(high) : 0];
+	const all = [...boards.values()].map(value).filter(Number.isFinite);
+	return fit(Math.min(0, ...all), Math.max(0, ...all));
 }
 
 export function snapshot() { fill(); }
