@@ -171,6 +171,9 @@ fn a_receiver_that_never_answers_costs_no_other_receiver_anything() {
     silent.accept().unwrap();
     let own = hub.get("/metrics").1;
     assert!(own.contains("remote_write_samples_total{section=\"remote_write:silent\"} 0\n"), "{own}");
+    let behind = "remote_write_behind_seconds{section=\"remote_write:silent\"} ";
+    let behind: f64 = own.split(behind).nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    assert!(behind > 0.0);
 }
 
 /// Answers with each status in turn, and then 204; says what came.
