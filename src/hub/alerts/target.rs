@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use hyper::header::{self, HeaderValue};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::AsyncWriteExt as _;
@@ -33,7 +33,7 @@ pub enum Kind {
     Command(Vec<String>),
 }
 
-/// A place that is posted to.
+/// A place that is posted to, or got.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Http {
     place: Place,
@@ -55,11 +55,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn passing(why: impl Into<String>) -> Self {
+    pub(super) fn passing(why: impl Into<String>) -> Self {
         Self { why: why.into(), is_passing: true }
     }
 
-    fn lasting(why: impl Into<String>) -> Self {
+    pub(super) fn lasting(why: impl Into<String>) -> Self {
         Self { why: why.into(), is_passing: false }
     }
 }
@@ -88,10 +88,26 @@ impl Http {
     }
 
     async fn deliver(&self, body: String) -> Result<String, Failure> {
+        self.try_to(Method::POST, body).await
+    }
+
+    /// Gets it, and reads nothing of the answer but its status, which is what it gives.
+    ///
+    /// # Errors
+    /// Why not; after ten seconds at the latest.
+    pub async fn ping(&self) -> Result<String, Failure> {
+        self.try_to(Method::GET, String::new()).await
+    }
+
+    async fn try_to(&self, method: Method, body: String) -> Result<String, Failure> {
         let place = &self.place;
-        let mut request = Request::post(place.path())
-            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        let mut request = Request::builder()
+            .method(method)
+            .uri(place.path())
             .header(header::CONNECTION, HeaderValue::from_static("close"));
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         if let Some(token) = &self.token {
             let token = http::bearer(token);
             let token = token.ok_or_else(|| Failure::lasting("the token is none for a header"))?;
