@@ -1,6 +1,7 @@
 //! Remote write to Debian's Prometheus, which is killed, and so is the hub; and to a receiver that has no time.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -153,6 +154,26 @@ fn a_board_that_prometheus_refuses_loses_its_own_samples_alone() {
     hub.process.wait_for_line("samples of bad are dropped", PATIENCE);
     let dropped = hub.process.lines().iter().filter(|line| line.contains("are dropped")).count();
     assert_eq!(dropped, 1, "{:?}", hub.process.lines());
+}
+
+#[test]
+#[ignore = "needs prometheus and python3-pika: tests/run"]
+fn a_receiver_that_never_answers_costs_no_other_receiver_anything() {
+    let (port, silent) = (free_port(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let hub = Hub::start(&format!("{}\n[remote_write:silent]\nurl={url}\ninterval=1", section(port)));
+    let prometheus = Prometheus::at(port, "");
+    for n in 0..3 {
+        hub.publish(&[report("pi", now_ms(), n)]);
+        prometheus.wait_for_samples(N, n + 1, &hub);
+    }
+    // It was reached.
+    silent.accept().unwrap();
+    let own = hub.get("/metrics").1;
+    assert!(own.contains("remote_write_samples_total{section=\"remote_write:silent\"} 0\n"), "{own}");
+    let behind = "remote_write_behind_seconds{section=\"remote_write:silent\"} ";
+    let behind: f64 = own.split(behind).nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    assert!(behind > 0.0);
 }
 
 /// Answers with each status in turn, and then 204; says what came.

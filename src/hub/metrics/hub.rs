@@ -1,5 +1,6 @@
 //! The hub's own metrics.
 
+use crate::clock::unix_ms;
 use crate::fleet::{Fleet, State};
 use crate::metrics::family::Family;
 use crate::metrics::process;
@@ -42,9 +43,11 @@ const WRITTEN: &[OfWriter] = &[
     (
         Family::gauge(
             "psistats_hub_remote_write_behind_seconds",
-            "Age of the oldest sample that waited to be sent.",
+            "Age of the oldest sample that waits to be sent.",
         ),
-        |written| written.behind_ms as f64 / 1000.0,
+        |written| {
+            written.waits_since_ms.map_or(0.0, |since_ms| (unix_ms() - since_ms).max(0) as f64 / 1000.0)
+        },
     ),
 ];
 

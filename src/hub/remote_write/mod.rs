@@ -8,9 +8,9 @@
 //! | [`protobuf`] | a request as bytes |
 //! | [`chunk`] | samples of one board, and how they are divided |
 //! | [`position`] | how far each board has been sent, on the disk |
-//! | [`source`] | what comes next of a board: from memory, or from the history |
-//! | [`receiver`] | one request, tried until it is decided |
-//! | [`writer`] | the task of one section: everything in order, without end |
+//! | `source` | what comes next of a board: from memory, or from the history |
+//! | `receiver` | one request, tried until it is decided |
+//! | `writer` | the task of one section: everything in order, without end |
 //!
 //! ```text
 //!  fleet: each sample of the last hour --+--> Source --> chunks --> Receiver

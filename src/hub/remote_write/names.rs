@@ -40,6 +40,7 @@ impl Labels {
         &self.0.1
     }
 
+    /// Of no table.
     #[cfg(test)]
     pub fn of_test() -> Self {
         Self(Rc::default())

@@ -1,5 +1,7 @@
 //! One request, tried until it is decided.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use log::{info, warn};
 use tokio::time;
 
 use super::settings::{Login, Section};
+use super::writer::{Counters, count};
 use crate::http::{self, Answer, Connection, Failure, Whole};
 
 /// From connecting to the end of an answer.
@@ -19,7 +22,7 @@ const ANSWER: usize = 64 * 1024;
 const SHOWN: usize = 300;
 /// From the first failure to the next attempt; each further one takes twice as long, up to [`LAST`].
 const FIRST: Duration = Duration::from_millis(500);
-const LAST: Duration = Duration::from_secs(30);
+const LAST: Duration = Duration::from_secs(10);
 /// The longest time that a receiver may ask for.
 const ASKED: Duration = Duration::from_secs(600);
 
@@ -37,8 +40,7 @@ pub struct Receiver {
     section: Section,
     connection: Option<Connection>,
     is_failing: bool,
-    /// Attempts that failed.
-    pub failures: u64,
+    counters: Rc<Cell<Counters>>,
 }
 
 /// What an answer asks for.
@@ -49,9 +51,9 @@ enum Verdict {
 }
 
 impl Receiver {
-    /// The one of that section.
-    pub const fn new(section: Section) -> Self {
-        Self { section, connection: None, is_failing: false, failures: 0 }
+    /// The one of that section, whose failures are counted.
+    pub const fn new(section: Section, counters: Rc<Cell<Counters>>) -> Self {
+        Self { section, connection: None, is_failing: false, counters }
     }
 
     /// Sends a request until the receiver takes it or refuses its samples. While that is not reached, or says that it
@@ -69,7 +71,7 @@ impl Receiver {
                 },
                 Err(failure) => (None, failure.to_string()),
             };
-            self.failures += 1;
+            count(&self.counters, |counters| counters.failures += 1);
             if !self.is_failing {
                 self.is_failing = true;
                 let Section { name, place, .. } = &self.section;

@@ -41,8 +41,8 @@ pub struct Counters {
     pub requests: u64,
     /// Requests that failed, and were sent again.
     pub failures: u64,
-    /// How old the oldest sample is that waits to be sent, milliseconds.
-    pub behind_ms: i64,
+    /// When the oldest sample was taken that waits to be sent: Unix milliseconds. None: nothing waits.
+    pub waits_since_ms: Option<i64>,
 }
 
 /// Writes to one receiver.
@@ -50,7 +50,7 @@ pub struct Writer {
     section: Section,
     door: Rc<Door>,
     start: Cell<Option<Positions>>,
-    counters: Cell<Counters>,
+    counters: Rc<Cell<Counters>>,
 }
 
 /// What the task has of its own.
@@ -71,7 +71,7 @@ impl Writer {
         if let Err(error) = read {
             warn!("[{}]: its positions cannot be read: {error}; it begins with what comes now", section.name);
         }
-        Self { section, door, start: Cell::new(Some(positions)), counters: Cell::default() }
+        Self { section, door, start: Cell::new(Some(positions)), counters: Rc::default() }
     }
 
     /// The section's name.
@@ -85,9 +85,7 @@ impl Writer {
     }
 
     fn count(&self, change: impl FnOnce(&mut Counters)) {
-        let mut counters = self.counters.get();
-        change(&mut counters);
-        self.counters.set(counters);
+        count(&self.counters, change);
     }
 
     /// Sends everything, without end.
@@ -97,7 +95,7 @@ impl Writer {
             writer: self,
             source: Source::new(self.door.clone()),
             positions,
-            receiver: Receiver::new(self.section.clone()),
+            receiver: Receiver::new(self.section.clone(), self.counters.clone()),
             parts: PARTS,
             is_unwritable: false,
         };
@@ -107,6 +105,13 @@ impl Writer {
             }
         }
     }
+}
+
+/// Changes counters.
+pub fn count(counters: &Cell<Counters>, change: impl FnOnce(&mut Counters)) {
+    let mut changed = counters.get();
+    change(&mut changed);
+    counters.set(changed);
 }
 
 impl Task<'_> {
@@ -140,13 +145,16 @@ impl Task<'_> {
             }
         }
         self.deliver(batch).await;
+        if !is_more {
+            self.writer.count(|counters| counters.waits_since_ms = Some(now_ms));
+        }
         is_more
     }
 
     /// The boards that have said something after their positions, and these.
     fn behind(&mut self, now_ms: i64) -> Vec<(Arc<str>, i64)> {
         let fleet = self.writer.door.fleet().borrow();
-        let (mut behind, mut oldest_ms) = (Vec::new(), now_ms);
+        let (mut behind, mut oldest_ms) = (Vec::new(), None);
         for board in fleet.boards().iter().filter(|board| !board.name.contains('\0')) {
             let Some(newest_ms) = board.recent.newest_ms() else { continue };
             // Where a clock was set back, it is for the receiver to refuse what is older than what it has.
@@ -158,12 +166,13 @@ impl Task<'_> {
                 position
             });
             if let Some(next_ms) = board.recent.next_ms(position) {
-                oldest_ms = oldest_ms.min(known.unwrap_or(next_ms));
+                let since_ms = known.unwrap_or(next_ms).min(now_ms);
+                oldest_ms = Some(oldest_ms.map_or(since_ms, |oldest_ms: i64| oldest_ms.min(since_ms)));
                 behind.push((board.name.clone(), position));
             }
         }
         self.positions.begin();
-        self.writer.count(|counters| counters.behind_ms = now_ms - oldest_ms);
+        self.writer.count(|counters| counters.waits_since_ms = oldest_ms);
         behind
     }
 
@@ -218,12 +227,9 @@ impl Task<'_> {
         chunks.iter().for_each(|chunk| chunk.put(&mut request));
         // Only 4 GiB are too much.
         let body = snap::raw::Encoder::new().compress_vec(&request).unwrap_or_default();
-        let failures = self.receiver.failures;
         let outcome = self.receiver.send(body.into()).await;
-        let failures = self.receiver.failures - failures;
         self.writer.count(|counters| {
             counters.requests += 1;
-            counters.failures += failures;
             if matches!(outcome, Outcome::Taken) {
                 counters.samples += count as u64;
             }
@@ -235,15 +241,9 @@ impl Task<'_> {
         let Section { name, place, .. } = &self.writer.section;
         let count: usize = chunks.iter().map(Chunk::len).sum();
         if self.writer.counters().dropped == 0 {
-            let board = chunks.first().map_or("", |chunk| &chunk.board).escape_debug();
-            let others = if chunks
-                .iter()
-                .any(|chunk| Some(&chunk.board) != chunks.first().map(|first| &first.board))
-            {
-                " and other boards"
-            } else {
-                ""
-            };
+            let board = chunks.first().map_or("", |chunk| &chunk.board);
+            let is_one = chunks.iter().all(|chunk| *chunk.board == *board);
+            let (board, others) = (board.escape_debug(), if is_one { "" } else { " and other boards" });
             error!(
                 "[{name}]: {count} samples of {board}{others} are dropped: {place} {why}; further ones are counted"
             );
