@@ -12,6 +12,7 @@ use tokio::process::Command;
 use tokio::time;
 
 use crate::alerts::alert::Turn;
+use crate::alerts::email::Email;
 use crate::alerts::message::Message;
 use crate::alerts::rules::Severity;
 use crate::http::{self, Place, Trust};
@@ -31,6 +32,8 @@ pub enum Kind {
     Ntfy(Http),
     /// A program and its arguments, which gets a message as JSON at its standard input, and in its environment.
     Command(Vec<String>),
+    /// A mail server.
+    Email(Box<Email>),
 }
 
 /// A place that is posted to, or got.
@@ -88,7 +91,7 @@ impl Http {
     }
 
     async fn deliver(&self, body: String) -> Result<String, Failure> {
-        self.try_to(Method::POST, body).await
+        self.ask(Method::POST, body).await
     }
 
     /// Gets it, and reads nothing of the answer but its status, which is what it gives.
@@ -96,10 +99,10 @@ impl Http {
     /// # Errors
     /// Why not; after ten seconds at the latest.
     pub async fn ping(&self) -> Result<String, Failure> {
-        self.try_to(Method::GET, String::new()).await
+        self.ask(Method::GET, String::new()).await
     }
 
-    async fn try_to(&self, method: Method, body: String) -> Result<String, Failure> {
+    async fn ask(&self, method: Method, body: String) -> Result<String, Failure> {
         let place = &self.place;
         let mut request = Request::builder()
             .method(method)
@@ -133,12 +136,13 @@ impl Kind {
     /// Sends a message once. Gives what the receiver said. It has to be polled within a [`tokio::task::LocalSet`].
     ///
     /// # Errors
-    /// Why not; after ten seconds at the latest.
+    /// Why not; after ten seconds at the latest, of e-mail after thirty.
     pub async fn deliver(&self, message: &Message) -> Result<String, Failure> {
         match self {
             Self::Webhook(http) => http.deliver(message.json()).await,
             Self::Ntfy(http) => http.deliver(of_ntfy(message, &http.topic)).await,
             Self::Command(words) => run(words, message).await,
+            Self::Email(email) => email.deliver(message).await,
         }
     }
 }
