@@ -71,7 +71,7 @@ fn a_good_board_publishes_and_a_good_client_reads_after_each_bad_input() {
         }
     }
     // Each of the bad bodies came between two of these, and each of them was confirmed.
-    let before = cpu(&hub.json("/api/v1/hosts/good"));
+    let before = cpu(&hub.wait_for("good", |_| true));
     let board = hub.wait_for("good", |board| cpu(board) > before + 30);
     assert_eq!(board["values"].as_object().unwrap().keys().collect::<Vec<_>>(), ["cpu"]);
     let counted = hub.json("/api/v1/hub");

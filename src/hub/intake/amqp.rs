@@ -153,8 +153,11 @@ impl Intake {
             if server.deadline().is_some_and(|at| at <= now) {
                 server.timed_out(now);
             }
-            publisher.tell(&mut standing, &mut server, now);
-            let ended = self.drain(&mut server, &mut publisher, now);
+            let mut ended = self.drain(&mut server, &mut publisher, now);
+            // Confirms go out as it drains. What came just now may be kept already, so that nothing would wake it.
+            while ended.is_none() && publisher.tell(&mut standing, &mut server, now) {
+                ended = self.drain(&mut server, &mut publisher, now);
+            }
             if let Some(ended) = ended {
                 // As a courtesy, as far as there is room.
                 let _ = write(&mut server, &mut stream, now, &mut Context::from_waker(Waker::noop()));
@@ -283,8 +286,9 @@ impl Publisher {
         }
     }
 
-    /// Tells the publisher how the disk stands.
-    fn tell(&mut self, standing: &mut Standing, server: &mut Server<'_>, now: Instant) {
+    /// Tells the publisher how the disk stands. Whether something is confirmed by it.
+    fn tell(&mut self, standing: &mut Standing, server: &mut Server<'_>, now: Instant) -> bool {
+        let waiting = self.unconfirmed.len();
         while let Some((ticket, tag)) = self.unconfirmed.front().copied()
             && standing.keeps(ticket)
         {
@@ -300,6 +304,7 @@ impl Publisher {
                 server.unblock(now);
             }
         }
+        self.unconfirmed.len() < waiting
     }
 }
 

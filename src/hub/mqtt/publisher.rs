@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use log::warn;
 use rumqttc::{AsyncClient, QoS};
 use tokio::sync::watch;
 use tokio::time::{self, Instant, MissedTickBehavior};
@@ -16,12 +17,19 @@ use crate::mqtt::settings::Mqtt;
 /// How often it is looked whether a board came, went or has something new.
 const TICK: Duration = Duration::from_secs(1);
 
+/// At most 5,000 messages a second, since each is a system call on the thread that takes the reports: so many at once,
+/// and so long until the next ones.
+const AT_ONCE: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Publishes what the door's fleet says.
 pub struct Publisher {
     door: Rc<Door>,
     client: AsyncClient,
     book: Book,
     interval: Duration,
+    sent: u32,
+    is_behind: bool,
 }
 
 /// The connection's task is gone.
@@ -31,7 +39,7 @@ impl Publisher {
     /// Hands its messages to `client`.
     pub fn new(settings: Rc<Mqtt>, door: Rc<Door>, client: AsyncClient) -> Self {
         let interval = settings.interval;
-        Self { door, client, book: Book::new(settings), interval }
+        Self { door, client, book: Book::new(settings), interval, sent: 0, is_behind: false }
     }
 
     /// Publishes in each session of the connection, as long as there is one.
@@ -64,6 +72,14 @@ impl Publisher {
             }
             let messages = self.book.gone(&self.door.fleet().borrow());
             self.send(messages).await?;
+            let is_behind = now.elapsed() > self.interval;
+            if is_behind && !self.is_behind {
+                warn!(
+                    "[mqtt]: to publish all boards took {} s: set interval to more than that, or entities expire",
+                    now.elapsed().as_secs()
+                );
+            }
+            self.is_behind |= is_behind;
         }
     }
 
@@ -73,8 +89,13 @@ impl Publisher {
     }
 
     /// Hands messages to the connection, each once it has room.
-    async fn send(&self, messages: Vec<Message>) -> Result<(), Ended> {
+    async fn send(&mut self, messages: Vec<Message>) -> Result<(), Ended> {
         for Message { topic, payload, is_retained } in messages {
+            self.sent += 1;
+            if self.sent >= AT_ONCE {
+                self.sent = 0;
+                time::sleep(PAUSE).await;
+            }
             self.client.publish(topic, QoS::AtMostOnce, is_retained, payload).await.map_err(|_| Ended)?;
         }
         Ok(())
