@@ -128,7 +128,7 @@ fn tune_ok_tells_the_smaller_limits_and_open_names_the_virtual_host() {
         let vhost = "psistats/日本";
         let mut c = Conversation::at(Options { vhost, heartbeat_s: ours, ..OPTIONS }, Step::Login);
         c.say(&peer::tune(frame_max, theirs));
-        let ok = connection::TuneOk { channel_max: 1, frame_max: agreed, heartbeat };
+        let ok = connection::TuneOk { channel_max: 2, frame_max: agreed, heartbeat };
         assert_eq!(c.hear(), peer::on_connection(connection::AMQPMethod::TuneOk(ok)));
         let open = connection::Open { virtual_host: vhost.into() };
         assert_eq!(c.hear(), peer::on_connection(connection::AMQPMethod::Open(open)));
@@ -174,7 +174,7 @@ fn queue_declare_carries_every_combination_of_its_arguments() {
         let (durable, exclusive, auto_delete) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
         for ttl_ms in [None, Some(0), Some(10_000), Some(u32::MAX)] {
             for kind in [None, Some("classic"), Some("quorum"), Some("stream")] {
-                let ours = Queue { name: "psistats.raspi", durable, exclusive, auto_delete, ttl_ms, kind };
+                let ours = Queue { durable, exclusive, auto_delete, ttl_ms, kind, ..QUEUE };
                 let mut arguments = FieldTable::default();
                 if let Some(ttl) = ttl_ms {
                     arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(i64::from(ttl)));
@@ -207,7 +207,7 @@ fn queue_bind_binds_the_routing_key_and_names_of_255_octets_fit() {
     for (name, sent) in
         [("q", "q"), (&longest, &longest), (&too_long, &longest), (&(cut.clone() + "é"), &cut)]
     {
-        let queue = Queue { name, ..QUEUE };
+        let queue = Queue { name, binding_key: name, ..QUEUE };
         let exchange = Exchange { name, ..OPTIONS.exchange };
         let expected = AMQPClass::Queue(queue::AMQPMethod::Bind(queue::Bind {
             queue: sent.into(),

@@ -157,7 +157,7 @@ fn run(octets: &[u8], happenings: &[Happening]) -> Result<(), TestCaseError> {
                 closing = true;
             }
             Happening::Fail => {
-                client.fail(Error::Refused, now);
+                client.fail(Error::NoPlain, now);
                 closing = true;
             }
             Happening::Disconnect => client.disconnected(),

@@ -15,6 +15,7 @@ mod closing;
 mod errors;
 mod framing;
 mod handshake;
+mod own_queue;
 mod publishing;
 mod timers;
 

@@ -75,7 +75,6 @@ impl Outlet for Master<'_, '_> {
             retry: RETRY,
             dead_after: HEARTBEAT * 3,
             // A master node holds nothing for anybody.
-            ghost: Duration::ZERO,
         }))
     }
 

@@ -12,7 +12,7 @@ use core::fmt::Write as _;
 
 use heapless::String;
 
-use crate::amqp::{Client, Error, Event, Properties, Publish, Violation};
+use crate::amqp::{Client, Event, Properties, Publish, Violation};
 use crate::limits;
 use crate::link::Link;
 use crate::outbox::{Outbox, Record, UnknownTicket};
@@ -40,10 +40,7 @@ pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
         if outbox.in_flight() > 0 {
             return None;
         }
-        if client.is_draining() {
-            // A refused report is sent again by the next connection; this one has nothing to wait for.
-            client.fail(Error::Refused, now);
-        } else if client.has_returned() {
+        if client.has_returned() {
             outbox.send_again();
             client.settled();
         }
@@ -51,11 +48,17 @@ pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
     };
     let (settled, tag) = match event {
         Event::Confirmed { tag, multiple } => (outbox.confirm(tag, multiple), tag),
-        Event::Refused { tag, multiple } => (outbox.refuse(tag, multiple), tag),
-        _ => (Ok(()), 0),
+        Event::Refused { tag, multiple } | Event::Doubtful { tag, multiple } => {
+            (outbox.refuse(tag, multiple), tag)
+        }
+        _ => return Some(event),
     };
     if let Err(UnknownTicket) = settled {
         client.fail(Violation::UnknownTag(tag).into(), now);
+    }
+    // Twice, where what was published meanwhile is answered too.
+    while client.awaited().is_some_and(|tag| !outbox.is_unanswered(tag)) {
+        client.answered(now);
     }
     Some(event)
 }
@@ -69,16 +72,23 @@ pub fn publish_waiting<B: AsRef<[u8]> + AsMut<[u8]>>(
     now: Instant,
 ) {
     let dropped = outbox.counters().dropped;
+    if client.can_publish_again()
+        && let Some(record) = outbox.refused()
+        && let Some(tag) = publish(Client::publish_again, client, record, envelope, dropped, now)
+    {
+        outbox.mark_sent_again(tag);
+    }
     while client.can_publish()
         && let Some(record) = outbox.unsent()
     {
-        let Some(tag) = publish(client, record, envelope, dropped, now) else { break };
+        let Some(tag) = publish(Client::publish, client, record, envelope, dropped, now) else { break };
         outbox.mark_sent(tag);
     }
 }
 
-fn publish(
-    client: &mut Client<'_>,
+fn publish<'c>(
+    put: fn(&mut Client<'c>, &Publish<'_>, Instant) -> Option<u64>,
+    client: &mut Client<'c>,
     record: Record<'_>,
     envelope: Envelope<'_>,
     dropped: u64,
@@ -101,5 +111,5 @@ fn publish(
         timestamp: record.unix_seconds(),
         app_id: envelope.app_id,
     };
-    client.publish(&Publish { properties, body: record.body }, now)
+    put(client, &Publish { properties, body: record.body }, now)
 }

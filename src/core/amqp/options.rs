@@ -20,15 +20,19 @@ pub struct Options<'a> {
     pub connection_name: &'a str,
     /// Longest heartbeat, seconds; 0: none, whatever the broker proposes.
     pub heartbeat_s: u16,
-    /// Until a message is tried again that no queue took, where none is declared; grows.
+    /// Until a message is tried again that no queue took or the broker refused, and until our queue is asked for
+    /// again; grows.
     pub retry: Duration,
+    /// The connection fails where a message is not confirmed within this time, twice of it at the most, while the
+    /// broker does not block us. Zero: never.
+    pub confirm_timeout: Duration,
     /// Where to publish.
     pub exchange: Exchange<'a>,
     /// Whether to declare the exchange.
     pub declare_exchange: bool,
     /// The queue to declare and bind, if any.
     pub queue: Option<Queue<'a>>,
-    /// Routing key of every message, and of the binding.
+    /// Routing key of every message.
     pub routing_key: &'a str,
 }
 
@@ -52,6 +56,8 @@ pub struct Queue<'a> {
     pub name: &'a str,
     /// Survives the broker's restart.
     pub durable: bool,
+    /// Routing key of its binding: that of the messages, or what the exchange's type wants instead.
+    pub binding_key: &'a str,
     /// For this connection only.
     pub exclusive: bool,
     /// Goes with its last consumer.

@@ -36,10 +36,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         connection_name: "example",
         heartbeat_s: 60,
         retry: Duration::from_secs(5),
+        confirm_timeout: Duration::from_secs(30),
         exchange: Exchange { name: "reports", kind: "topic", durable: true, auto_delete: false },
         declare_exchange: true,
         queue: Some(Queue {
             name: "reports.example",
+            binding_key: "reports.example",
             durable: true,
             exclusive: false,
             auto_delete: false,
