@@ -14,7 +14,7 @@ use log::{Level, debug, error, info};
 use crate::LOG_AMQP;
 use crate::life::connection::Connection;
 use crate::life::context::Shared;
-use crate::net::attempts::{ConnectionError, Label, Lines, Plan};
+use crate::net::attempts::{Attempts, ConnectionError, Label, Lines, Plan, from_home};
 use crate::net::channel::Channel;
 use crate::net::wire;
 use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
@@ -38,6 +38,9 @@ const FLUSH: Duration = Duration::from_millis(900);
 const MANY: usize = 64;
 const CONFIRMS_TOGETHER: Duration = Duration::from_millis(2);
 
+/// While the broker refuses reports, between two warnings of it.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
+
 const BROKER: Label = Label { name: "RabbitMQ", target: LOG_AMQP, meanwhile: ", reports are kept" };
 
 /// Publishes what lies in the outbox until the agent stops. Every message id begins with `run`.
@@ -53,6 +56,7 @@ pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
         hostname: Rc::default(),
         routing_key: String::new(),
         lines: Lines::new(shared.reactor, BROKER.target),
+        missing: Cell::default(),
     };
     Driver::new(shared, &BROKER, &shared.connection, &shared.publishing)?.run(&mut broker).await
 }
@@ -93,6 +97,15 @@ struct Broker<'s, 'r> {
     hostname: Rc<str>,
     routing_key: String,
     lines: Lines<'r>,
+    missing: Cell<Missing>,
+}
+
+/// What is known of a queue of our own that we publish without, on one connection after another.
+#[derive(Clone, Copy, Default)]
+struct Missing {
+    since: Option<Instant>,
+    /// That it is not our own previous connection's has been said.
+    is_error: bool,
 }
 
 impl Outlet for Broker<'_, '_> {
@@ -107,11 +120,9 @@ impl Outlet for Broker<'_, '_> {
         let heartbeat = Duration::from_secs(u64::from(server.heartbeat));
         let is_off = heartbeat.is_zero();
         Ok(Some(Plan {
-            hosts: server.hosts.clone(),
+            hosts: from_home(server.hosts.clone(), &self.shared.hostname()),
             retry: settings.app.retry_timer,
             dead_after: if is_off { Duration::from_secs(120) } else { heartbeat * 2 },
-            // By then the broker has given up on a connection that was lost, and the queue is free (405).
-            ghost: if is_off { Duration::from_secs(180) } else { heartbeat * 3 },
         }))
     }
 
@@ -119,11 +130,11 @@ impl Outlet for Broker<'_, '_> {
         is_same(settings, &self.shared.settings())
     }
 
-    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> Opened<'p> {
+    fn open<'p>(&'p mut self, settings: &'p Settings, attempts: &Attempts) -> Opened<'p> {
         self.hostname = self.shared.hostname();
         self.routing_key = format!("{}.{}", settings.queue.prefix, self.hostname);
-        let Self { shared, run, receive, send, hostname, routing_key, lines } = self;
-        let buffers = Buffers { receive, send };
+        let Self { shared, run, receive, send, hostname, routing_key, lines, missing } = self;
+        let (buffers, now) = (Buffers { receive, send }, shared.reactor.now());
         Opened::Amqp(Publishing {
             shared,
             settings,
@@ -131,10 +142,14 @@ impl Outlet for Broker<'_, '_> {
             hostname,
             routing_key,
             lines,
-            failures,
-            client: Client::new(options(settings, routing_key), buffers, shared.reactor.now()),
+            missing,
+            failures: attempts.failures(),
+            client: Client::new(options(settings, routing_key), buffers, now),
             flush_until: None,
+            home_at: (!attempts.is_home()).then(|| home_at(settings.server.rebalance, now)).flatten(),
             unroutable: Cell::new(false),
+            without_queue: Cell::new(false),
+            refused_at: Cell::new(None),
         })
     }
 
@@ -156,13 +171,20 @@ pub struct Publishing<'p> {
     hostname: &'p str,
     routing_key: &'p str,
     lines: &'p Lines<'p>,
+    missing: &'p Cell<Missing>,
     /// Attempts that failed before this one.
     failures: u32,
     client: Client<'p>,
     /// While the agent stops: when to close at the latest.
     flush_until: Option<Instant>,
+    /// From when on to go home, once everything is confirmed.
+    home_at: Option<Instant>,
     /// Reports come back, since no queue is bound.
     unroutable: Cell<bool>,
+    /// The broker refuses our own queue.
+    without_queue: Cell<bool>,
+    /// When it was said last that the broker refuses reports, while it does.
+    refused_at: Cell<Option<Instant>>,
 }
 
 impl Protocol for Publishing<'_> {
@@ -197,7 +219,9 @@ impl Protocol for Publishing<'_> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        [self.client.deadline(), self.flush_until].into_iter().flatten().min()
+        // One that has passed waits for a confirm, not for a time.
+        let home_at = self.home_at.filter(|at| *at > self.shared.reactor.now());
+        [self.client.deadline(), self.flush_until, home_at].into_iter().flatten().min()
     }
 
     fn is_sending(&self) -> bool {
@@ -213,6 +237,9 @@ impl<'p> Publishing<'p> {
                 if self.shared.connection.get() != Connection::Blocked {
                     self.shared.connection.set(Connection::Ready);
                 }
+                if !self.without_queue.get() {
+                    self.missing.take();
+                }
                 let failed = match self.failures {
                     0 => String::new(),
                     failures => format!(" after {failures} failed attempts"),
@@ -225,19 +252,45 @@ impl<'p> Publishing<'p> {
             }
             Event::Returned { code, text } => {
                 self.unroutable.set(true);
+                let remedy = if self.without_queue.get() {
+                    "the agent's own is refused, and no other is there"
+                } else {
+                    "bind one, or set [queue] declare=yes"
+                };
                 self.set(
                     Connection::Blocked,
                     format_args!(
-                        "{host}: reports are returned ({code} {text}): no queue is bound to exchange \"{}\" for \"{}\"; bind one, or set [queue] declare=yes. They are kept, and the oldest is retried from time to time",
+                        "{host}: reports are returned ({code} {text}): no queue is bound to exchange \"{}\" for \"{}\"; {remedy}. They are kept, and the oldest is retried from time to time",
                         self.settings.exchange.name, self.routing_key,
                     ),
                 );
             }
+            Event::QueueRefused { code, text } => {
+                let advice = advice::on_queue(*code);
+                self.without_queue(host, format_args!("refuses it with {code} {text}{advice}"));
+            }
+            Event::QueueUnanswered => {
+                self.without_queue(host, format_args!("does not answer: is the node down on which it lies?"));
+            }
+            Event::QueueDeclared => {
+                self.without_queue.set(false);
+                self.missing.take();
+                let line = format_args!("{host}: queue \"{}\" is declared and bound", self.queue());
+                self.lines.say(Level::Info, line);
+            }
+            Event::Refused { .. } => self.refused(host),
             Event::Confirmed { .. } if self.unroutable.take() => {
                 self.set(
                     Connection::Ready,
                     format_args!("{host}: a queue is bound, which accepts reports again"),
                 );
+            }
+            Event::Confirmed { .. }
+                if self.refused_at.get().is_some() && self.shared.outbox.borrow().refused_count() == 0 =>
+            {
+                self.refused_at.take();
+                let line = format_args!("{host} has stored the reports that it had refused");
+                self.lines.say(Level::Info, line);
             }
             Event::Blocked(reason) => {
                 self.set(
@@ -252,6 +305,53 @@ impl<'p> Publishing<'p> {
             // The outbox knows; the end is pass()'s.
             _ => {}
         }
+    }
+
+    /// The queue of our own is missing since the broker is as `reason` says: once, and once more where that is not
+    /// our own previous connection's doing, on which the broker has given up by then.
+    fn without_queue(&self, host: &Host, reason: Arguments<'_>) {
+        self.without_queue.set(true);
+        let (now, mut missing) = (self.shared.reactor.now(), self.missing.get());
+        let ghost = 3 * match self.settings.server.heartbeat {
+            0 => 60,
+            heartbeat => u64::from(heartbeat),
+        };
+        let level = match missing.since {
+            None => Level::Warn,
+            Some(since) if !missing.is_error && now.since(since) > Duration::from_secs(ghost) => Level::Error,
+            Some(_) => Level::Debug,
+        };
+        missing.since.get_or_insert(now);
+        missing.is_error |= level == Level::Error;
+        self.missing.set(missing);
+        let queue = self.queue();
+        self.lines.say(
+            level,
+            format_args!(
+                "{host}: reports are published without queue \"{queue}\", which is asked for again from time to time: the broker {reason}"
+            ),
+        );
+    }
+
+    /// The broker has refused a report (Nack).
+    fn refused(&self, host: &Host) {
+        let now = self.shared.reactor.now();
+        if self.refused_at.get().is_some_and(|at| now.since(at) < REFUSED_AGAIN) {
+            return;
+        }
+        self.refused_at.set(Some(now));
+        let count = self.shared.outbox.borrow().refused_count();
+        self.lines.say(
+            Level::Warn,
+            format_args!(
+                "{host} refuses to store reports (Nack): is a queue full or its node failing? {count} are kept, and the oldest is retried from time to time"
+            ),
+        );
+    }
+
+    /// The name of our own queue.
+    fn queue(&self) -> &str {
+        self.routing_key
     }
 
     /// From now on the connection is so, as `line` says.
@@ -273,6 +373,12 @@ impl<'p> Publishing<'p> {
             }
         } else if !self.is_current() {
             self.client.close(now);
+        } else if self.home_at.is_some_and(|at| now >= at)
+            && self.shared.outbox.borrow().counters().pending == 0
+        {
+            self.home_at = None;
+            debug!(target: LOG_AMQP, "going back to the host of [server] host that this board starts with");
+            self.client.close(now);
         }
     }
 
@@ -287,6 +393,13 @@ impl<'p> Publishing<'p> {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
         Envelope { run: self.run, app_id: PRODUCT, persistent }
     }
+}
+
+/// About `rebalance` from now, between half and one and a half: a fleet that was moved at once does not move back at
+/// once. None where it is zero.
+fn home_at(rebalance: Duration, now: Instant) -> Option<Instant> {
+    let jitter = (u64::try_from(rebalance.as_nanos()).ok()?).checked_add(1)?;
+    (!rebalance.is_zero()).then(|| now + rebalance / 2 + Duration::from_nanos(fastrand::u64(..jitter)))
 }
 
 /// Whether both would make the same connection.
@@ -310,6 +423,7 @@ fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
         connection_name: routing_key,
         heartbeat_s: server.heartbeat,
         retry: app.retry_timer,
+        confirm_timeout: server.confirm_timeout,
         exchange: Exchange {
             name: &exchange.name,
             kind: &exchange.kind,
@@ -319,6 +433,8 @@ fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
         declare_exchange: exchange.declare,
         queue: queue.declare.then_some(Queue {
             name: routing_key,
+            // RabbitMQ's plugin takes a weight there, "an integer", and nothing else.
+            binding_key: if exchange.kind == "x-consistent-hash" { "1" } else { routing_key },
             durable: queue.durable,
             exclusive: queue.exclusive,
             auto_delete: queue.autodelete,

@@ -1,14 +1,19 @@
 //! `[server]`: the broker, and who we are there.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use psistats_core::limits;
 use psistats_host::conf::Reading;
 use psistats_host::conf::hosts::{Host, hosts};
 use psistats_host::conf::secret::{Secret, is_elsewhere};
 use psistats_host::conf::url::{self, AMQP_PORT, Url};
-use psistats_host::conf::values::{PORT, boolean, text, whole};
+use psistats_host::conf::values::{PORT, WEEK, boolean, seconds, text, whole};
 
 /// The section.
 pub(super) const NAME: &str = "server";
+
+const UP_TO_A_WEEK: RangeInclusive<Duration> = Duration::ZERO..=WEEK;
 
 /// `[server]`: the broker, and who we are there.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,12 +30,27 @@ pub struct Server {
     pub pass: Secret,
     /// `heartbeat`, seconds: the broker's, where that is shorter. 0 switches heartbeats off.
     pub heartbeat: u16,
+    /// `confirm_timeout`, 0 to 604,800 seconds: a connection fails where a report is not confirmed for so long.
+    /// 0 switches that off.
+    pub confirm_timeout: Duration,
+    /// `rebalance`, 0 to 604,800 seconds: about so long after it went to another host, the board goes back to its
+    /// own. 0 switches that off.
+    pub rebalance: Duration,
 }
 
 impl Default for Server {
     fn default() -> Self {
         let Url { host, vhost, user, pass, .. } = Url::default();
-        Self { enabled: true, hosts: vec![host], vhost, user, pass, heartbeat: 60 }
+        Self {
+            enabled: true,
+            hosts: vec![host],
+            vhost,
+            user,
+            pass,
+            heartbeat: 60,
+            confirm_timeout: Duration::from_secs(30),
+            rebalance: Duration::from_secs(3600),
+        }
     }
 }
 
@@ -48,6 +68,8 @@ pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
     r.set(NAME, "path", &mut server.vhost, text(&(1..=limits::SHORTSTR)));
     r.set(NAME, "user", &mut server.user, text(&(1..=limits::SHORTSTR)));
     r.set(NAME, "heartbeat", &mut server.heartbeat, whole(&(0..=u16::MAX as u64, "seconds")));
+    r.set(NAME, "confirm_timeout", &mut server.confirm_timeout, seconds(&UP_TO_A_WEEK));
+    r.set(NAME, "rebalance", &mut server.rebalance, seconds(&UP_TO_A_WEEK));
     for key in ["pass", "url"] {
         if let Some(entry) = r.entry(NAME, key).filter(|e| e.commented) {
             let text = format_args!(
