@@ -107,6 +107,16 @@ fn every_key_of_the_exchange_takes_effect() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
+fn a_queue_is_bound_to_an_exchange_that_hashes_with_a_weight() {
+    let broker = Broker::shared();
+    let (agent, vhost) = declared(&broker, "exchange", &[("type", "x-consistent-hash")]);
+    assert_eq!(only(broker.bindings(&vhost))["routing_key"], "1");
+    let line = agent.wait_for_line("connected to", PATIENCE);
+    assert!(line.contains(&format!("as \"psistats.{}\"", hostname())), "{line}");
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
 fn with_declare_no_the_existing_exchange_is_used_and_no_queue_is_declared() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
