@@ -7,7 +7,7 @@ use crate::watch::{
     wait_until, wait_until_caught_up,
 };
 use support::PATIENCE;
-use support::agent::{Agent, Config};
+use support::agent::Config;
 use support::broker::Broker;
 use support::consumer::{Message, Tap};
 
