@@ -11,7 +11,7 @@ use amq_protocol::frame::{WriteContext, gen_frame, parse_frame};
 pub use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, exchange, queue};
 use amq_protocol::types::LongString;
 pub use amq_protocol::types::{AMQPValue, FieldTable};
-use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue, Step};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue, Step, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
@@ -42,6 +42,7 @@ pub const QUEUE: Queue<'static> = Queue {
     auto_delete: true,
     ttl_ms: Some(10_000),
     kind: None,
+    arguments: Table::EMPTY,
 };
 
 /// A method of class Connection.

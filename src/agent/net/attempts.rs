@@ -112,6 +112,8 @@ pub struct Plan {
     pub retry: Duration,
     /// A connection counts as dead when sent bytes stay unacknowledged for so long.
     pub dead_after: Duration,
+    /// A part of it by chance comes before the first attempt after a loss, and is added to every wait.
+    pub spread: Duration,
 }
 
 /// The attempts to connect by one plan: which host is next, how long to wait, and which failure is worth a line.
@@ -184,7 +186,8 @@ impl Attempts {
     /// Says what went wrong at the host, once. How long to wait before the next attempt.
     pub fn failed(&mut self, error: &ConnectionError, now: Instant) -> Duration {
         // After a connection that lasted, no host is one that has just failed.
-        if self.failures == 0 && self.failed_at.is_none_or(|at| now.since(at) >= self.plan.retry) {
+        let is_loss = self.failures == 0;
+        if is_loss && self.failed_at.is_none_or(|at| now.since(at) >= self.plan.retry) {
             self.tried = 0;
         }
         self.failed_at = Some(now);
@@ -199,11 +202,14 @@ impl Attempts {
             }
             _ => format!("{host}: {error}; next"),
         };
-        let wait = if self.turn_to_next_host() {
-            self.backoff.next(fastrand::u32(..), if slow { SLOW } else { Duration::ZERO })
-        } else {
-            Duration::ZERO
-        };
+        let is_round = self.turn_to_next_host();
+        let mut wait = Duration::ZERO;
+        if is_round {
+            wait = self.backoff.next(fastrand::u32(..), if slow { SLOW } else { Duration::ZERO });
+        }
+        if is_round || is_loss {
+            wait = wait.saturating_add(by_chance(self.plan.spread));
+        }
         let rounded = wait.saturating_add(Duration::from_millis(50));
         let (seconds, tenths) = (rounded.as_secs(), rounded.subsec_millis() / 100);
         let level = match retry {
@@ -247,6 +253,11 @@ impl Attempts {
     }
 }
 
+/// Anything from nothing to `most`.
+pub fn by_chance(most: Duration) -> Duration {
+    Duration::from_nanos(fastrand::u64(..=u64::try_from(most.as_nanos()).unwrap_or(u64::MAX)))
+}
+
 /// The hosts, from that on at which a board of this name is at home: a fleet is spread over all of them.
 pub fn from_home(mut hosts: Vec<Host>, hostname: &str) -> Vec<Host> {
     let home = fnv(hostname).checked_rem(hosts.len() as u64).unwrap_or_default();
@@ -269,7 +280,7 @@ mod tests {
     fn attempts(names: &[&str]) -> Attempts {
         let hosts = names.iter().map(|name| Host { name: (*name).into(), port: 1 }).collect();
         let [retry, dead_after] = [1, 2].map(Duration::from_secs);
-        Attempts::new(&LABEL, Plan { hosts, retry, dead_after }).unwrap()
+        Attempts::new(&LABEL, Plan { hosts, retry, dead_after, spread: Duration::ZERO }).unwrap()
     }
 
     const fn at(seconds: u64) -> Instant {
@@ -310,6 +321,21 @@ mod tests {
             !attempts.failed(&lost, at(5)).is_zero()
         });
         assert_eq!(waits.count(), 10);
+    }
+
+    #[test]
+    fn a_fleet_that_loses_its_broker_is_spread_over_the_time_for_that() {
+        let lost = ConnectionError::Transport(io::ErrorKind::ConnectionReset.into());
+        let mut minutes = [0; 10];
+        for _ in 0..1000 {
+            let mut attempts = attempts(&["a", "b", "c"]);
+            attempts.plan.spread = Duration::from_secs(600);
+            let waits = [0; 3].map(|_| attempts.failed(&lost, at(100)));
+            assert!(waits[1].is_zero(), "the others are tried at once then");
+            assert!(waits[2] >= attempts.plan.retry / 2 && waits[2] < Duration::from_secs(601));
+            minutes[usize::try_from(waits[0].as_secs() / 60).unwrap().min(9)] += 1;
+        }
+        assert!(minutes.iter().all(|boards| (50..150).contains(boards)), "{minutes:?}");
     }
 
     #[test]

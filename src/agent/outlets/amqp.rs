@@ -14,13 +14,13 @@ use log::{Level, debug, error, info};
 use crate::LOG_AMQP;
 use crate::life::connection::Connection;
 use crate::life::context::Shared;
-use crate::net::attempts::{Attempts, ConnectionError, Label, Lines, Plan, from_home};
+use crate::net::attempts::{Attempts, ConnectionError, Label, Lines, Plan, by_chance, from_home};
 use crate::net::channel::Channel;
 use crate::net::wire;
 use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
-use crate::settings::Settings;
+use crate::settings::{HOSTNAME, Settings};
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue, Table};
 use psistats_core::kernel::boot_id;
 use psistats_core::limits;
 use psistats_core::link::Link;
@@ -54,6 +54,7 @@ pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
         receive: Vec::new(),
         send: Vec::new(),
         hostname: Rc::default(),
+        queue: String::new(),
         routing_key: String::new(),
         lines: Lines::new(shared.reactor, BROKER.target),
         missing: Cell::default(),
@@ -95,6 +96,7 @@ struct Broker<'s, 'r> {
     send: Vec<u8>,
     /// That of the reports when the connection was opened.
     hostname: Rc<str>,
+    queue: String,
     routing_key: String,
     lines: Lines<'r>,
     missing: Cell<Missing>,
@@ -123,6 +125,7 @@ impl Outlet for Broker<'_, '_> {
             hosts: from_home(server.hosts.clone(), &self.shared.hostname()),
             retry: settings.app.retry_timer,
             dead_after: if is_off { Duration::from_secs(120) } else { heartbeat * 2 },
+            spread: server.retry_spread,
         }))
     }
 
@@ -132,19 +135,24 @@ impl Outlet for Broker<'_, '_> {
 
     fn open<'p>(&'p mut self, settings: &'p Settings, attempts: &Attempts) -> Opened<'p> {
         self.hostname = self.shared.hostname();
-        self.routing_key = format!("{}.{}", settings.queue.prefix, self.hostname);
-        let Self { shared, run, receive, send, hostname, routing_key, lines, missing } = self;
+        self.queue = format!("{}.{}", settings.queue.prefix, self.hostname);
+        self.routing_key = match &settings.exchange.routing_key {
+            Some(template) => template.replace(HOSTNAME, &self.hostname),
+            None => self.queue.clone(),
+        };
+        let Self { shared, run, receive, send, hostname, queue, routing_key, lines, missing } = self;
         let (buffers, now) = (Buffers { receive, send }, shared.reactor.now());
         Opened::Amqp(Publishing {
             shared,
             settings,
             run,
             hostname,
+            queue,
             routing_key,
             lines,
             missing,
             failures: attempts.failures(),
-            client: Client::new(options(settings, routing_key), buffers, now),
+            client: Client::new(options(settings, queue, routing_key), buffers, now),
             flush_until: None,
             home_at: (!attempts.is_home()).then(|| home_at(settings.server.rebalance, now)).flatten(),
             unroutable: Cell::new(false),
@@ -169,6 +177,7 @@ pub struct Publishing<'p> {
     settings: &'p Settings,
     run: &'p str,
     hostname: &'p str,
+    queue: &'p str,
     routing_key: &'p str,
     lines: &'p Lines<'p>,
     missing: &'p Cell<Missing>,
@@ -275,7 +284,7 @@ impl<'p> Publishing<'p> {
             Event::QueueDeclared => {
                 self.without_queue.set(false);
                 self.missing.take();
-                let line = format_args!("{host}: queue \"{}\" is declared and bound", self.queue());
+                let line = format_args!("{host}: queue \"{}\" is declared and bound", self.queue);
                 self.lines.say(Level::Info, line);
             }
             Event::Refused { .. } => self.refused(host),
@@ -324,7 +333,7 @@ impl<'p> Publishing<'p> {
         missing.since.get_or_insert(now);
         missing.is_error |= level == Level::Error;
         self.missing.set(missing);
-        let queue = self.queue();
+        let queue = self.queue;
         self.lines.say(
             level,
             format_args!(
@@ -347,11 +356,6 @@ impl<'p> Publishing<'p> {
                 "{host} refuses to store reports (Nack): is a queue full or its node failing? {count} are kept, and the oldest is retried from time to time"
             ),
         );
-    }
-
-    /// The name of our own queue.
-    fn queue(&self) -> &str {
-        self.routing_key
     }
 
     /// From now on the connection is so, as `line` says.
@@ -377,7 +381,7 @@ impl<'p> Publishing<'p> {
             && self.shared.outbox.borrow().counters().pending == 0
         {
             self.home_at = None;
-            debug!(target: LOG_AMQP, "going back to the host of [server] host that this board starts with");
+            info!(target: LOG_AMQP, "going back to the host of [server] host at which this board starts");
             self.client.close(now);
         }
     }
@@ -391,20 +395,23 @@ impl<'p> Publishing<'p> {
 
     fn envelope(&self) -> Envelope<'p> {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
-        Envelope { run: self.run, app_id: PRODUCT, persistent }
+        let headers = Table::new(&self.settings.message.headers);
+        Envelope { run: self.run, app_id: PRODUCT, headers, persistent }
     }
 }
 
 /// About `rebalance` from now, between half and one and a half: a fleet that was moved at once does not move back at
 /// once. None where it is zero.
 fn home_at(rebalance: Duration, now: Instant) -> Option<Instant> {
-    let jitter = (u64::try_from(rebalance.as_nanos()).ok()?).checked_add(1)?;
-    (!rebalance.is_zero()).then(|| now + rebalance / 2 + Duration::from_nanos(fastrand::u64(..jitter)))
+    (!rebalance.is_zero()).then(|| now + rebalance / 2 + by_chance(rebalance))
 }
 
 /// Whether both would make the same connection.
 fn is_same(one: &Settings, other: &Settings) -> bool {
-    one.server == other.server && one.exchange == other.exchange && one.queue == other.queue
+    one.server == other.server
+        && one.exchange == other.exchange
+        && one.queue == other.queue
+        && one.message.headers == other.message.headers
 }
 
 /// Why a connection to a broker has ended.
@@ -412,7 +419,7 @@ fn failure(error: &Error) -> ConnectionError {
     ConnectionError::Protocol { text: format!("{error}{}", advice::on_amqp(error)), retry: error.retry() }
 }
 
-fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
+fn options<'p>(settings: &'p Settings, name: &'p str, routing_key: &'p str) -> Options<'p> {
     let Settings { server, exchange, queue, app, .. } = settings;
     Options {
         user: &server.user,
@@ -420,7 +427,7 @@ fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
         vhost: &server.vhost,
         product: PRODUCT,
         version: env!("CARGO_PKG_VERSION"),
-        connection_name: routing_key,
+        connection_name: name,
         heartbeat_s: server.heartbeat,
         retry: app.retry_timer,
         confirm_timeout: server.confirm_timeout,
@@ -432,7 +439,7 @@ fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
         },
         declare_exchange: exchange.declare,
         queue: queue.declare.then_some(Queue {
-            name: routing_key,
+            name,
             // RabbitMQ's plugin takes a weight there, "an integer", and nothing else.
             binding_key: if exchange.kind == "x-consistent-hash" { "1" } else { routing_key },
             durable: queue.durable,
@@ -440,6 +447,7 @@ fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
             auto_delete: queue.autodelete,
             ttl_ms: queue.ttl,
             kind: queue.kind.map(|kind| kind.as_str()),
+            arguments: Table::new(&queue.arguments),
         }),
         routing_key,
     }

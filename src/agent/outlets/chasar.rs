@@ -70,7 +70,8 @@ impl Outlet for Master<'_, '_> {
         if self.receive.is_empty() {
             self.receive = vec![0; limits::ZMTP_RECV].into();
         }
-        Ok(Some(Plan { hosts: Vec::from([master.clone()]), retry: RETRY, dead_after: HEARTBEAT * 3 }))
+        let hosts = Vec::from([master.clone()]);
+        Ok(Some(Plan { hosts, retry: RETRY, dead_after: HEARTBEAT * 3, spread: Duration::ZERO }))
     }
 
     fn is_current(&self, settings: &Settings) -> bool {

@@ -36,6 +36,9 @@ pub struct Server {
     /// `rebalance`, 0 to 604,800 seconds: about so long after it went to another host, the board goes back to its
     /// own. 0 switches that off.
     pub rebalance: Duration,
+    /// `retry_spread`, 0 to 604,800 seconds, of which a part by chance comes before the first attempt after a loss, and
+    /// is added to every wait.
+    pub retry_spread: Duration,
 }
 
 impl Default for Server {
@@ -50,6 +53,7 @@ impl Default for Server {
             heartbeat: 60,
             confirm_timeout: Duration::from_secs(30),
             rebalance: Duration::from_secs(3600),
+            retry_spread: Duration::ZERO,
         }
     }
 }
@@ -57,6 +61,17 @@ impl Default for Server {
 /// Reads `enabled`, on which it depends whether a password is needed.
 pub(super) fn read_enabled(r: &mut Reading<'_>, server: &mut Server) {
     r.set(NAME, "enabled", &mut server.enabled, boolean);
+}
+
+/// Whether `profile` says that the board is one of a fleet, for which other defaults hold.
+pub(super) fn is_of_fleet(r: &mut Reading<'_>) -> bool {
+    let mut is_of_fleet = false;
+    r.set(NAME, "profile", &mut is_of_fleet, |text| match text {
+        "board" => Ok(false),
+        "fleet" => Ok(true),
+        _ => Err("board or fleet".into()),
+    });
+    is_of_fleet
 }
 
 /// Reads the rest of the section, but for `pass`, which [`super::password`] reads.
@@ -70,6 +85,7 @@ pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
     r.set(NAME, "heartbeat", &mut server.heartbeat, whole(&(0..=u16::MAX as u64, "seconds")));
     r.set(NAME, "confirm_timeout", &mut server.confirm_timeout, seconds(&UP_TO_A_WEEK));
     r.set(NAME, "rebalance", &mut server.rebalance, seconds(&UP_TO_A_WEEK));
+    r.set(NAME, "retry_spread", &mut server.retry_spread, seconds(&UP_TO_A_WEEK));
     for key in ["pass", "url"] {
         if let Some(entry) = r.entry(NAME, key).filter(|e| e.commented) {
             let text = format_args!(

@@ -12,7 +12,7 @@ use core::fmt::Write as _;
 
 use heapless::String;
 
-use crate::amqp::{Client, Event, Properties, Publish, Violation};
+use crate::amqp::{Client, Event, Properties, Publish, Table, Violation};
 use crate::limits;
 use crate::link::Link;
 use crate::outbox::{Outbox, Record, UnknownTicket};
@@ -25,6 +25,8 @@ pub struct Envelope<'a> {
     pub run: &'a str,
     /// `app-id`.
     pub app_id: &'a str,
+    /// Further headers.
+    pub headers: Table<'a>,
     /// Delivery mode 2.
     pub persistent: bool,
 }
@@ -106,6 +108,7 @@ fn publish<'c>(
         content_type: "application/json",
         content_encoding: "utf-8",
         headers: headers.unwrap_or_default(),
+        fixed_headers: envelope.headers,
         persistent: envelope.persistent,
         message_id: &message_id,
         timestamp: record.unix_seconds(),

@@ -281,6 +281,7 @@ pub fn queue_declare(w: &mut Writer<'_>, queue: &Queue<'_>) {
         if let Some(kind) = queue.kind {
             field_longstr(w, "x-queue-type", kind.as_bytes());
         }
+        w.bytes(queue.arguments.octets());
     });
 }
 

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::amqp::field::Table;
+
 /// Whom to be, and what to declare.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
@@ -66,6 +68,8 @@ pub struct Queue<'a> {
     pub ttl_ms: Option<u32>,
     /// `x-queue-type`.
     pub kind: Option<&'a str>,
+    /// Further arguments.
+    pub arguments: Table<'a>,
 }
 
 impl fmt::Debug for Options<'_> {
