@@ -256,10 +256,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
         self.sent().find(|at| self.ticket(*at) == REFUSED)
     }
 
-    /// Whether `ticket`, or an earlier one, has no answer yet.
-    pub fn is_unanswered(&self, ticket: u64) -> bool {
-        let oldest = self.sent().map(|at| self.ticket(at)).find(|this| *this < AGAIN);
-        oldest.into_iter().chain(self.again).any(|this| this <= ticket)
+    /// The earliest ticket that has no answer yet.
+    pub fn unanswered(&self) -> Option<u64> {
+        // Among many that were refused there may be none to look for.
+        let find = || self.sent().map(|at| self.ticket(at)).find(|this| *this < AGAIN);
+        let oldest = if self.in_flight > 0 { find() } else { None };
+        oldest.into_iter().chain(self.again).min()
     }
 
     /// The connection is gone: everything unconfirmed is unsent again, and tickets begin anew.

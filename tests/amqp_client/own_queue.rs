@@ -48,7 +48,7 @@ fn publishes_on(c: &mut Conversation<'_>, channel: u16) {
     assert_eq!(frames.iter().map(on).collect::<Vec<_>>(), [channel; 3]);
     c.say(&peer::on(channel, peer::ack(tag, false)));
     assert_eq!(c.event(), Some(Event::Confirmed { tag, multiple: false }));
-    c.client.answered(c.now);
+    c.client.answered(None, c.now);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn while_the_queue_is_missing_reports_that_come_back_are_kept_until_it_is_there(
     c.say(&peer::basic_return());
     c.say(&peer::ack(tag, false));
     assert!(matches!(c.events()[..], [Event::Returned { .. }, Event::Doubtful { .. }]));
-    c.client.answered(c.now);
+    c.client.answered(None, c.now);
     c.client.settled();
     assert!(!c.client.can_publish());
     // The queue is asked for when the report is tried again; then it need not wait any longer.

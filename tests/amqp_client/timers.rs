@@ -192,24 +192,26 @@ fn one_message_that_is_never_answered_is_noticed_though_others_are() {
         c.settle();
         c.say(&peer::ack(tag, false));
         // The owner knows that the first is unanswered.
-        assert_eq!(c.client.awaited(), Some(1));
+        c.client.answered(Some(1), c.now);
     }
     assert_eq!(c.events().len(), 29);
     c.pass(SECOND);
     c.say(&peer::close_ok());
     assert!(matches!(c.error(), Error::Unconfirmed { .. }));
+}
 
-    // Where everything is answered the deadline moves on, and is gone in the end.
-    let mut c = awaiting(1);
-    c.pass(20 * SECOND);
-    c.client.publish(&MESSAGE, c.now).unwrap();
-    c.settle();
-    c.say(&peer::ack(1, false));
-    c.client.answered(c.now);
-    assert_eq!((c.client.awaited(), c.client.deadline()), (Some(2), Some(c.now + 30 * SECOND)));
-    c.say(&peer::ack(2, false));
-    c.client.answered(c.now);
-    assert_eq!((c.client.awaited(), c.client.deadline()), (None, None));
+#[test]
+fn a_backlog_over_a_link_that_crawls_has_the_time_for_each_message() {
+    let mut c = awaiting(20);
+    for tag in 1..=19 {
+        c.pass(29 * SECOND);
+        c.say(&peer::ack(tag, false));
+        c.client.answered(Some(tag + 1), c.now);
+        assert_eq!(c.client.deadline(), Some(c.now + 30 * SECOND));
+    }
+    c.say(&peer::ack(20, false));
+    c.client.answered(None, c.now);
+    assert_eq!((c.client.deadline(), c.events().len()), (None, 20));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Reports to a broker, from the outbox that keeps them until they are confirmed.
 
+mod events;
+
 use std::cell::Cell;
-use std::fmt::Arguments;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -9,7 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::{Level, debug, error, info};
+use log::{debug, error, info};
 
 use crate::LOG_AMQP;
 use crate::life::connection::Connection;
@@ -18,14 +19,13 @@ use crate::net::attempts::{Attempts, ConnectionError, Label, Lines, Plan, by_cha
 use crate::net::channel::Channel;
 use crate::net::wire;
 use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
-use crate::settings::{HOSTNAME, Settings};
+use crate::settings::{self, Fields, HOSTNAME, Settings};
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue, Table};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue, Table, Value};
 use psistats_core::kernel::boot_id;
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
-use psistats_host::conf::hosts::Host;
 
 /// Whom broker and consumers see: in the list of connections, and on every message.
 const PRODUCT: &str = "psistats";
@@ -37,9 +37,6 @@ const FLUSH: Duration = Duration::from_millis(900);
 /// while a backlog is sent, each would otherwise wake us by itself.
 const MANY: usize = 64;
 const CONFIRMS_TOGETHER: Duration = Duration::from_millis(2);
-
-/// While the broker refuses reports, between two warnings of it.
-const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 
 const BROKER: Label = Label { name: "RabbitMQ", target: LOG_AMQP, meanwhile: ", reports are kept" };
 
@@ -54,6 +51,8 @@ pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
         receive: Vec::new(),
         send: Vec::new(),
         hostname: Rc::default(),
+        arguments: Vec::new(),
+        headers: Vec::new(),
         queue: String::new(),
         routing_key: String::new(),
         lines: Lines::new(shared.reactor, BROKER.target),
@@ -96,6 +95,9 @@ struct Broker<'s, 'r> {
     send: Vec<u8>,
     /// That of the reports when the connection was opened.
     hostname: Rc<str>,
+    /// Of the queue, and of every message, as they are on the wire.
+    arguments: Vec<u8>,
+    headers: Vec<u8>,
     queue: String,
     routing_key: String,
     lines: Lines<'r>,
@@ -119,6 +121,9 @@ impl Outlet for Broker<'_, '_> {
         }
         self.receive.resize(limits::AMQP_RECV, 0);
         self.send.resize(limits::AMQP_SEND, 0);
+        // That these are not too long is seen to where they are read.
+        encode(&settings.queue.arguments, &mut self.arguments, &mut self.send);
+        encode(&settings.message.headers, &mut self.headers, &mut self.send);
         let heartbeat = Duration::from_secs(u64::from(server.heartbeat));
         let is_off = heartbeat.is_zero();
         Ok(Some(Plan {
@@ -140,19 +145,21 @@ impl Outlet for Broker<'_, '_> {
             Some(template) => template.replace(HOSTNAME, &self.hostname),
             None => self.queue.clone(),
         };
-        let Self { shared, run, receive, send, hostname, queue, routing_key, lines, missing } = self;
+        let Self { shared, run, receive, send, hostname, arguments, headers, queue, .. } = self;
+        let Self { routing_key, lines, missing, .. } = self;
         let (buffers, now) = (Buffers { receive, send }, shared.reactor.now());
         Opened::Amqp(Publishing {
             shared,
             settings,
             run,
             hostname,
+            headers,
             queue,
             routing_key,
             lines,
             missing,
             failures: attempts.failures(),
-            client: Client::new(options(settings, queue, routing_key), buffers, now),
+            client: Client::new(options(settings, queue, arguments, routing_key), buffers, now),
             flush_until: None,
             home_at: (!attempts.is_home()).then(|| home_at(settings.server.rebalance, now)).flatten(),
             unroutable: Cell::new(false),
@@ -177,6 +184,7 @@ pub struct Publishing<'p> {
     settings: &'p Settings,
     run: &'p str,
     hostname: &'p str,
+    headers: &'p [u8],
     queue: &'p str,
     routing_key: &'p str,
     lines: &'p Lines<'p>,
@@ -239,132 +247,6 @@ impl Protocol for Publishing<'_> {
 }
 
 impl<'p> Publishing<'p> {
-    fn on_event(&self, event: &Event, host: &Host) {
-        match event {
-            Event::Ready { heartbeat_s } => {
-                // Blocked may have come during the declarations, and holds.
-                if self.shared.connection.get() != Connection::Blocked {
-                    self.shared.connection.set(Connection::Ready);
-                }
-                if !self.without_queue.get() {
-                    self.missing.take();
-                }
-                let failed = match self.failures {
-                    0 => String::new(),
-                    failures => format!(" after {failures} failed attempts"),
-                };
-                info!(
-                    target: LOG_AMQP,
-                    "connected to {host}{failed}, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
-                    self.settings.exchange.name, self.routing_key,
-                );
-            }
-            Event::Returned { code, text } => {
-                self.unroutable.set(true);
-                let remedy = if self.without_queue.get() {
-                    "the agent's own is refused, and no other is there"
-                } else {
-                    "bind one, or set [queue] declare=yes"
-                };
-                self.set(
-                    Connection::Blocked,
-                    format_args!(
-                        "{host}: reports are returned ({code} {text}): no queue is bound to exchange \"{}\" for \"{}\"; {remedy}. They are kept, and the oldest is retried from time to time",
-                        self.settings.exchange.name, self.routing_key,
-                    ),
-                );
-            }
-            Event::QueueRefused { code, text } => {
-                let advice = advice::on_queue(*code);
-                self.without_queue(host, format_args!("refuses it with {code} {text}{advice}"));
-            }
-            Event::QueueUnanswered => {
-                self.without_queue(host, format_args!("does not answer: is the node down on which it lies?"));
-            }
-            Event::QueueDeclared => {
-                self.without_queue.set(false);
-                self.missing.take();
-                let line = format_args!("{host}: queue \"{}\" is declared and bound", self.queue);
-                self.lines.say(Level::Info, line);
-            }
-            Event::Refused { .. } => self.refused(host),
-            Event::Confirmed { .. } if self.unroutable.take() => {
-                self.set(
-                    Connection::Ready,
-                    format_args!("{host}: a queue is bound, which accepts reports again"),
-                );
-            }
-            Event::Confirmed { .. }
-                if self.refused_at.get().is_some() && self.shared.outbox.borrow().refused_count() == 0 =>
-            {
-                self.refused_at.take();
-                let line = format_args!("{host} has stored the reports that it had refused");
-                self.lines.say(Level::Info, line);
-            }
-            Event::Blocked(reason) => {
-                self.set(
-                    Connection::Blocked,
-                    format_args!("{host} accepts no reports for now ({reason}); they are kept"),
-                );
-                self.shared.connection.because(reason);
-            }
-            Event::Unblocked => {
-                self.set(Connection::Ready, format_args!("{host} accepts reports again"));
-            }
-            // The outbox knows; the end is pass()'s.
-            _ => {}
-        }
-    }
-
-    /// The queue of our own is missing since the broker is as `reason` says: once, and once more where that is not
-    /// our own previous connection's doing, on which the broker has given up by then.
-    fn without_queue(&self, host: &Host, reason: Arguments<'_>) {
-        self.without_queue.set(true);
-        let (now, mut missing) = (self.shared.reactor.now(), self.missing.get());
-        let ghost = 3 * match self.settings.server.heartbeat {
-            0 => 60,
-            heartbeat => u64::from(heartbeat),
-        };
-        let level = match missing.since {
-            None => Level::Warn,
-            Some(since) if !missing.is_error && now.since(since) > Duration::from_secs(ghost) => Level::Error,
-            Some(_) => Level::Debug,
-        };
-        missing.since.get_or_insert(now);
-        missing.is_error |= level == Level::Error;
-        self.missing.set(missing);
-        let queue = self.queue;
-        self.lines.say(
-            level,
-            format_args!(
-                "{host}: reports are published without queue \"{queue}\", which is asked for again from time to time: the broker {reason}"
-            ),
-        );
-    }
-
-    /// The broker has refused a report (Nack).
-    fn refused(&self, host: &Host) {
-        let now = self.shared.reactor.now();
-        if self.refused_at.get().is_some_and(|at| now.since(at) < REFUSED_AGAIN) {
-            return;
-        }
-        self.refused_at.set(Some(now));
-        let count = self.shared.outbox.borrow().refused_count();
-        self.lines.say(
-            Level::Warn,
-            format_args!(
-                "{host} refuses to store reports (Nack): is a queue full or its node failing? {count} are kept, and the oldest is retried from time to time"
-            ),
-        );
-    }
-
-    /// From now on the connection is so, as `line` says.
-    fn set(&self, connection: Connection, line: Arguments<'_>) {
-        self.shared.connection.set(connection);
-        let level = if connection == Connection::Ready { Level::Info } else { Level::Warn };
-        self.lines.say(level, line);
-    }
-
     /// Closes in order when the agent stops, after what can be confirmed soon; and when this connection is not
     /// that of the settings any more.
     fn close_if_unwanted(&mut self, now: Instant) {
@@ -395,9 +277,22 @@ impl<'p> Publishing<'p> {
 
     fn envelope(&self) -> Envelope<'p> {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
-        let headers = Table::new(&self.settings.message.headers);
-        Envelope { run: self.run, app_id: PRODUCT, headers, persistent }
+        Envelope { run: self.run, app_id: PRODUCT, headers: Table::new(self.headers), persistent }
     }
+}
+
+/// Writes `fields` into `octets` as they are on the wire, by way of some memory.
+fn encode(fields: &Fields, octets: &mut Vec<u8>, memory: &mut [u8]) {
+    let fields = fields.iter().map(|(name, value)| {
+        let value = match value {
+            settings::Value::Bool(value) => Value::Bool(*value),
+            settings::Value::Int(value) => Value::Int(*value),
+            settings::Value::Text(text) => Value::Octets(text.as_bytes()),
+        };
+        (name.as_str(), value)
+    });
+    octets.clear();
+    octets.extend_from_slice(Table::encode(fields, memory).unwrap_or_default().octets());
 }
 
 /// About `rebalance` from now, between half and one and a half: a fleet that was moved at once does not move back at
@@ -419,7 +314,12 @@ fn failure(error: &Error) -> ConnectionError {
     ConnectionError::Protocol { text: format!("{error}{}", advice::on_amqp(error)), retry: error.retry() }
 }
 
-fn options<'p>(settings: &'p Settings, name: &'p str, routing_key: &'p str) -> Options<'p> {
+fn options<'p>(
+    settings: &'p Settings,
+    name: &'p str,
+    arguments: &'p [u8],
+    routing_key: &'p str,
+) -> Options<'p> {
     let Settings { server, exchange, queue, app, .. } = settings;
     Options {
         user: &server.user,
@@ -447,7 +347,7 @@ fn options<'p>(settings: &'p Settings, name: &'p str, routing_key: &'p str) -> O
             auto_delete: queue.autodelete,
             ttl_ms: queue.ttl,
             kind: queue.kind.map(|kind| kind.as_str()),
-            arguments: Table::new(&queue.arguments),
+            arguments: Table::new(arguments),
         }),
         routing_key,
     }

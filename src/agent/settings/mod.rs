@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use app::{App, DEFAULT_PIDFILE};
 pub use configuration::Configuration;
+pub use fields::{Fields, Value};
 pub use needs::Needs;
 use needs::PasswordNeed;
 use psistats_host::conf::chasar::{self, Chasar};
@@ -58,8 +59,8 @@ pub struct Settings {
 pub struct Message {
     /// `persistent`: delivery mode 2 even where the queue is not durable.
     pub persistent: bool,
-    /// `headers`, as they are on the wire.
-    pub headers: Vec<u8>,
+    /// `headers`
+    pub headers: Fields,
 }
 
 /// `[backlog]`

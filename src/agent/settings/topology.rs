@@ -1,6 +1,6 @@
 //! `[exchange]` and `[queue]`: where reports go to at the broker, and what is declared there.
 
-use crate::settings::fields::fields;
+use crate::settings::fields::{Fields, fields};
 use psistats_core::limits;
 use psistats_host::conf::tags::Tags;
 use psistats_host::conf::values::{boolean, optional, text, whole};
@@ -43,8 +43,8 @@ pub struct Queue {
     pub ttl: Option<u32>,
     /// `type` (`x-queue-type`); empty: the broker's default.
     pub kind: Option<QueueKind>,
-    /// `arguments`, as they are on the wire.
-    pub arguments: Vec<u8>,
+    /// `arguments`
+    pub arguments: Fields,
 }
 
 /// `x-queue-type`
@@ -92,7 +92,7 @@ impl Default for Queue {
             autodelete: true,
             ttl: Some(10_000),
             kind: None,
-            arguments: Vec::new(),
+            arguments: Fields::new(),
         }
     }
 }

@@ -124,15 +124,10 @@ impl<'a> Client<'a> {
         self.route.settled();
     }
 
-    /// All up to this delivery tag are to be answered in time, if any. Once they are, the owner calls
-    /// [`Client::answered`].
-    pub fn awaited(&self) -> Option<u64> {
-        self.confirms.awaited()
-    }
-
-    /// All up to [`Client::awaited`] are answered.
-    pub fn answered(&mut self, now: Instant) {
-        self.confirms.answered(now);
+    /// After each event that answers a delivery tag the owner says which is the earliest that has no answer yet:
+    /// [`Options::confirm_timeout`] begins anew where that is another one, and ends where there is none.
+    pub fn answered(&mut self, earliest: Option<u64>, now: Instant) {
+        self.confirms.answered(earliest, now);
     }
 
     /// Publishes a message and returns its delivery tag: 1 for the first, then up by one (the

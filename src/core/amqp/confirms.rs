@@ -9,16 +9,13 @@ const SLEPT: Duration = Duration::from_secs(5);
 
 /// The deadline for answers, and the pace of what was refused.
 ///
-/// One deadline, not one a message: what was published up to some moment is to be answered within the time after
-/// it, and then what was published meanwhile. So a missing answer is noticed after once to twice the time, or after
-/// the time where none come at all.
+/// It is that of the earliest message without an answer, and begins when the one before it is answered: over a link
+/// that crawls a backlog takes longer than any one message.
 #[derive(Clone, Copy, Debug)]
 pub struct Confirms {
     /// Zero: there is no deadline.
     timeout: Duration,
-    /// The delivery tag that was published last.
-    last: u64,
-    /// All up to this delivery tag are to be answered by then.
+    /// The earliest delivery tag without an answer, and until when it is to have one.
     due: Option<(u64, Instant)>,
     retry: Retry,
     backoff: Backoff,
@@ -36,12 +33,11 @@ enum Retry {
 impl Confirms {
     /// What was refused is tried again after `retry`, and then after waits that grow.
     pub fn new(timeout: Duration, retry: Duration) -> Self {
-        Self { timeout, last: 0, due: None, retry: Retry::Now, backoff: Backoff::new(retry) }
+        Self { timeout, due: None, retry: Retry::Now, backoff: Backoff::new(retry) }
     }
 
     /// The message with this delivery tag was published; `again`: it had been refused.
     pub fn published(&mut self, tag: u64, again: bool, now: Instant) {
-        self.last = tag;
         if self.due.is_none() && !self.timeout.is_zero() {
             self.due = Some((tag, now + self.timeout));
         }
@@ -50,14 +46,12 @@ impl Confirms {
         }
     }
 
-    /// Answers are due up to this delivery tag, if any.
-    pub fn awaited(&self) -> Option<u64> {
-        self.due.map(|(tag, _)| tag)
-    }
-
-    /// All up to [`Confirms::awaited`] are answered.
-    pub fn answered(&mut self, now: Instant) {
-        self.due = self.due.and_then(|(tag, _)| (self.last > tag).then(|| (self.last, now + self.timeout)));
+    /// There were answers; the earliest delivery tag without one is now this, if any.
+    pub fn answered(&mut self, earliest: Option<u64>, now: Instant) {
+        if let Some((tag, at)) = self.due {
+            self.due =
+                earliest.map(|earliest| (earliest, if earliest == tag { at } else { now + self.timeout }));
+        }
     }
 
     /// The time begins anew: the broker did not answer because it had said that it would not.

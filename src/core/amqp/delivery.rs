@@ -58,10 +58,7 @@ pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
     if let Err(UnknownTicket) = settled {
         client.fail(Violation::UnknownTag(tag).into(), now);
     }
-    // Twice, where what was published meanwhile is answered too.
-    while client.awaited().is_some_and(|tag| !outbox.is_unanswered(tag)) {
-        client.answered(now);
-    }
+    client.answered(outbox.unanswered(), now);
     Some(event)
 }
 

@@ -25,8 +25,8 @@ pub struct Options<'a> {
     /// Until a message is tried again that no queue took or the broker refused, and until our queue is asked for
     /// again; grows.
     pub retry: Duration,
-    /// The connection fails where a message is not confirmed within this time, twice of it at the most, while the
-    /// broker does not block us. Zero: never.
+    /// The connection fails where a message is not answered within this time, which begins when all before it are,
+    /// while the broker does not block us. Zero: never.
     pub confirm_timeout: Duration,
     /// Where to publish.
     pub exchange: Exchange<'a>,
