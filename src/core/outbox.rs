@@ -272,6 +272,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
         self.dropped_ticket = 0;
     }
 
+    /// No ticket that was given so far will be answered any more.
+    pub fn abandon(&mut self) {
+        self.again = None;
+    }
+
     /// Everything unconfirmed is unsent again, on the same connection: tickets go on.
     pub fn send_again(&mut self) {
         let mut at = self.head;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use psistats_core::amqp::{Error, Event, Options, Violation};
+use psistats_core::amqp::{Error, Event, Options, Step, Violation};
 use psistats_core::limits;
 use psistats_core::link::{Link, Retry};
 
@@ -59,6 +59,10 @@ fn what_was_refused_is_published_again_alone_after_waits_that_grow_while_others_
         assert_eq!(c.client.publish_again(&MESSAGE, c.now), None, "alone");
         c.settle();
         c.say(&peer::nack(tag, true));
+        tag += 1;
+        assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag));
+        c.settle();
+        c.say(&peer::ack(tag, false));
         wait = (wait * 3 / 2).min(8 * retry);
     }
     c.pass(8 * retry);
@@ -68,8 +72,77 @@ fn what_was_refused_is_published_again_alone_after_waits_that_grow_while_others_
     assert_eq!(c.client.publish_again(&MESSAGE, c.now), Some(tag + 2), "the next one at once");
     c.settle();
     c.say(&peer::nack(tag + 2, false));
+    assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag + 3));
+    c.settle();
+    c.say(&peer::ack(tag + 3, false));
     c.pass(retry);
     assert!(c.client.can_publish_again(), "the first wait is short again");
+}
+
+#[test]
+fn a_channel_that_has_confirmed_nothing_since_is_replaced_before_what_was_refused_is_tried_again() {
+    let retry = 4 * SECOND;
+    let options = Options { retry, heartbeat_s: 0, confirm_timeout: Duration::ZERO, ..OPTIONS };
+    let refused = || {
+        let mut c = Conversation::ready(options);
+        (1..=2).for_each(|tag| assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag)));
+        c.settle();
+        c.say(&peer::nack(1, false));
+        c.pass(retry);
+        c.hear_all();
+        assert_eq!(
+            (c.client.publish_again(&MESSAGE, c.now), c.client.publish(&MESSAGE, c.now)),
+            (None, None)
+        );
+        c.events();
+        c
+    };
+    let mut c = refused();
+    c.say(&peer::nack(2, false));
+    c.client.idle(c.now);
+    c.settle();
+    for step in [None, Some(Step::Channel), Some(Step::Confirms)] {
+        let asked = c.hear();
+        assert_eq!(peer::step_after(&asked), step);
+        c.say(&peer::usual_answer(&asked).unwrap());
+    }
+    assert_eq!(c.events(), [Event::Refused { tag: 2, multiple: false }], "nobody has to be told");
+    assert_eq!(c.client.publish_again(&MESSAGE, c.now), Some(3));
+    assert_eq!(c.client.publish(&MESSAGE, c.now), Some(4));
+    c.settle();
+    // The broker counts anew.
+    c.say(&peer::ack(2, true));
+    assert_eq!(c.events(), [Event::Confirmed { tag: 4, multiple: true }]);
+    c.say(&peer::ack(3, false));
+    c.say(&peer::close_ok());
+    assert_eq!(c.error(), Error::Violation(Violation::UnknownTag(3)));
+
+    // What is never answered does not hold the others back for ever.
+    let mut c = refused();
+    c.pass(5 * SECOND);
+    assert_eq!(c.client.publish_again(&MESSAGE, c.now), Some(3));
+}
+
+#[test]
+fn a_broker_that_answers_with_refusals_alone_is_given_up_where_another_may_do() {
+    let never = Duration::ZERO;
+    let options = Options { heartbeat_s: 0, confirm_timeout: never, retry: 3600 * SECOND, ..OPTIONS };
+    for (refused_timeout, acked, until) in
+        [(30 * SECOND, None, Some(30)), (30 * SECOND, Some(20), Some(50)), (never, None, None)]
+    {
+        let mut c = Conversation::ready(Options { refused_timeout, ..options });
+        let mut given_up = None;
+        for second in 0..100 {
+            let Some(tag) = c.client.publish(&MESSAGE, c.now) else {
+                given_up = given_up.or(Some(second));
+                continue;
+            };
+            c.settle();
+            c.say(&if acked == Some(second) { peer::ack(tag, false) } else { peer::nack(tag, false) });
+            c.pass(SECOND);
+        }
+        assert_eq!(given_up, until.map(|until| until + u64::from(acked.is_some())));
+    }
 }
 
 #[test]

@@ -134,6 +134,7 @@ async fn board(
         heartbeat_s: 60,
         retry: SECOND,
         confirm_timeout: 30 * SECOND,
+        refused_timeout: Duration::ZERO,
         exchange: Exchange { name: "psistats", kind: "topic", durable: false, auto_delete: false },
         declare_exchange: true,
         queue: None,

@@ -28,6 +28,8 @@ pub struct Node {
     pub alone_until: Option<Instant>,
     /// Refuses reports (Nack), any of them.
     pub nacks_until: Option<Instant>,
+    /// Opens channels that go on to refuse.
+    pub spoils_until: Option<Instant>,
     /// Refuses queues, or does not answer about them.
     pub holds_queue_until: Option<Instant>,
     /// Goes up when all connections are cut.
@@ -64,6 +66,7 @@ impl Broker {
             }
             now_and_then(&mut node.alone_until);
             now_and_then(&mut node.nacks_until);
+            now_and_then(&mut node.spoils_until);
             now_and_then(&mut node.holds_queue_until);
         }
     }
@@ -122,6 +125,10 @@ pub struct Session {
     /// What waits to be stored and answered: when, and the body, by delivery tag.
     unanswered: BTreeMap<u64, (Instant, Vec<u8>)>,
     last_tag: u64,
+    /// Tags that were given on channels before this one.
+    earlier_tags: u64,
+    /// A channel that goes on to refuse, until it is replaced.
+    is_stale: bool,
     last_sequence: u64,
     /// Whether a report was given back, so that older ones than the last may come, once.
     may_restart: bool,
@@ -229,8 +236,16 @@ impl Session {
                     return;
                 }
                 (Some(Step::Closing), _) => self.gone = true,
+                // What its channel has not answered nobody will.
+                (None, AMQPFrame::Method(channel, _)) if *channel == self.channel => {
+                    self.unanswered.clear();
+                    self.sequences.clear();
+                    self.again = None;
+                }
                 (Some(Step::Confirms), AMQPFrame::Method(channel, _)) => {
                     (self.heartbeat_at, self.channel) = (Some(now), *channel);
+                    self.earlier_tags = self.last_tag;
+                    self.is_stale = lasts(broker.nodes[self.node].spoils_until, now);
                 }
                 _ => {}
             }
@@ -298,7 +313,7 @@ impl Session {
             self.unanswered.iter().filter(|(_, (at, _))| *at <= now).map(|(tag, _)| *tag).collect();
         for tag in due {
             let multiple = random.one_in(4);
-            let nacks = lasts(broker.nodes[self.node].nacks_until, now) && random.one_in(2);
+            let nacks = lasts(broker.nodes[self.node].nacks_until, now) && random.one_in(2) || self.is_stale;
             let tags: Vec<u64> =
                 self.unanswered.range(..=tag).map(|(t, _)| *t).filter(|t| multiple || *t == tag).collect();
             if tags.is_empty() {
@@ -316,6 +331,7 @@ impl Session {
                     broker.store(&body);
                 }
             }
+            let tag = tag - self.earlier_tags;
             let answer = if nacks { peer::nack(tag, multiple) } else { peer::ack(tag, multiple) };
             self.say(&peer::on(self.channel, answer));
         }

@@ -56,6 +56,20 @@ fn reports_that_are_refused_cost_their_own_retries_and_neither_the_connection_no
 }
 
 #[test]
+fn a_channel_that_refuses_everything_is_replaced_and_the_connection_stays() {
+    let mut random = Random::from_environment("stale_channel");
+    let mut world = World::new(12, PERIOD, RING);
+    world.broker.nodes[0].spoils_until = Some(world.now + SECOND);
+    world.run(60 * SECOND, &mut random, |_| 0);
+    for agent in &world.agents {
+        let counters = agent.outbox.counters();
+        assert!(agent.ends == 0 && agent.nacks > 0, "{counters:?}");
+        assert!(counters.pending < 40 && counters.dropped == 0, "{counters:?}");
+    }
+    world.recover(&mut random);
+}
+
+#[test]
 fn while_the_queue_alone_is_refused_or_unanswered_reports_go_on_over_the_same_connection() {
     let mut random = Random::from_environment("queue_refused");
     let mut world = World::new(6, PERIOD, RING);

@@ -27,6 +27,7 @@ pub const OPTIONS: Options<'static> = Options {
     heartbeat_s: 60,
     retry: Duration::from_secs(5),
     confirm_timeout: Duration::from_secs(30),
+    refused_timeout: Duration::ZERO,
     exchange: Exchange { name: "psistats", kind: "topic", durable: false, auto_delete: false },
     declare_exchange: true,
     queue: Some(QUEUE),

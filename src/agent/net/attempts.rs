@@ -116,6 +116,17 @@ pub struct Plan {
     pub spread: Duration,
 }
 
+/// Other hosts than the one that is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alternatives {
+    /// There is one host.
+    None,
+    /// At least one is still to be tried before any wait.
+    Untried,
+    /// Each has failed.
+    Tried,
+}
+
 /// The attempts to connect by one plan: which host is next, how long to wait, and which failure is worth a line.
 pub struct Attempts {
     label: &'static Label,
@@ -158,6 +169,15 @@ impl Attempts {
     /// Whether that is home.
     pub fn is_home(&self) -> bool {
         self.place == 0
+    }
+
+    /// Whether there are other hosts.
+    pub fn alternatives(&self) -> Alternatives {
+        match self.plan.hosts.len() {
+            0 | 1 => Alternatives::None,
+            count if self.tried + 1 < count => Alternatives::Untried,
+            _ => Alternatives::Tried,
+        }
     }
 
     /// The next attempt is made at home.
@@ -296,6 +316,8 @@ mod tests {
             tried.push_str(&attempts.host().name);
             let wait = attempts.failed(&error, at(n));
             assert_eq!(wait.is_zero(), n % 3 != 0, "{wait:?} after {tried}");
+            let left = if n % 3 == 2 { Alternatives::Tried } else { Alternatives::Untried };
+            assert_eq!(attempts.alternatives(), left, "after {tried}");
         }
         assert_eq!((tried.as_str(), attempts.failures()), ("abcabc", 6));
     }

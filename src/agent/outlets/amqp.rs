@@ -15,7 +15,9 @@ use log::{debug, error, info};
 use crate::LOG_AMQP;
 use crate::life::connection::Connection;
 use crate::life::context::Shared;
-use crate::net::attempts::{Attempts, ConnectionError, Label, Lines, Plan, by_chance, from_home};
+use crate::net::attempts::{
+    Alternatives, Attempts, ConnectionError, Label, Lines, Plan, by_chance, from_home,
+};
 use crate::net::channel::Channel;
 use crate::net::wire;
 use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
@@ -148,6 +150,13 @@ impl Outlet for Broker<'_, '_> {
         let Self { shared, run, receive, send, hostname, arguments, headers, queue, .. } = self;
         let Self { routing_key, lines, missing, .. } = self;
         let (buffers, now) = (Buffers { receive, send }, shared.reactor.now());
+        let mut options = options(settings, queue, arguments, routing_key);
+        // A node that refuses everything may be cut off from its peers: another may do. Where all do, it is a queue.
+        options.refused_timeout = match attempts.alternatives() {
+            Alternatives::None => Duration::ZERO,
+            Alternatives::Untried => options.confirm_timeout,
+            Alternatives::Tried => options.confirm_timeout * 10,
+        };
         Opened::Amqp(Publishing {
             shared,
             settings,
@@ -159,7 +168,7 @@ impl Outlet for Broker<'_, '_> {
             lines,
             missing,
             failures: attempts.failures(),
-            client: Client::new(options(settings, queue, arguments, routing_key), buffers, now),
+            client: Client::new(options, buffers, now),
             flush_until: None,
             home_at: (!attempts.is_home()).then(|| home_at(settings.server.rebalance, now)).flatten(),
             unroutable: Cell::new(false),
@@ -331,6 +340,7 @@ fn options<'p>(
         heartbeat_s: server.heartbeat,
         retry: app.retry_timer,
         confirm_timeout: server.confirm_timeout,
+        refused_timeout: Duration::ZERO,
         exchange: Exchange {
             name: &exchange.name,
             kind: &exchange.kind,

@@ -59,6 +59,10 @@ pub struct Client<'a> {
     channel: u16,
     heartbeats: Heartbeats,
     next_tag: u64,
+    /// Tags that were given on channels before this one; the broker counts anew on each.
+    earlier_tags: u64,
+    /// The channel is replaced by another.
+    renewing: bool,
     /// The broker asked us to stop publishing: by Blocked, by Channel.Flow.
     blocked: bool,
     flow: bool,
@@ -85,11 +89,13 @@ impl<'a> Client<'a> {
             channel: CHANNEL,
             heartbeats: Heartbeats::new(now),
             next_tag: 1,
+            earlier_tags: 0,
+            renewing: false,
             blocked: false,
             flow: true,
             route: Route::new(options.retry),
             own_queue: OwnQueue::new(options.retry),
-            confirms: Confirms::new(options.confirm_timeout, options.retry),
+            confirms: Confirms::new(options.confirm_timeout, options.refused_timeout, options.retry),
             content: false,
             started: now,
         };
@@ -105,6 +111,7 @@ impl<'a> Client<'a> {
             && !self.blocked
             && self.flow
             && self.route.can_publish()
+            && !self.confirms.wants_channel()
     }
 
     /// Whether [`Client::publish_again`] may be called: a message that was refused is published again alone, the
@@ -128,6 +135,18 @@ impl<'a> Client<'a> {
     /// [`Options::confirm_timeout`] begins anew where that is another one, and ends where there is none.
     pub fn answered(&mut self, earliest: Option<u64>, now: Instant) {
         self.confirms.answered(earliest, now);
+    }
+
+    /// Nothing is in flight: the channel is replaced where all that it answers are refusals. The owner calls this
+    /// whenever it is so. Whether the channel is replaced, so that nothing before will be answered.
+    pub fn idle(&mut self, now: Instant) -> bool {
+        let is_open = matches!(self.life, Life::Open) && self.step == Step::Ready;
+        if self.confirms.wants_channel() && is_open && !self.blocked {
+            self.renewing = true;
+            (self.step, self.started) = (Step::Renewal, now);
+            self.method(self.channel, now, &method::channel_close);
+        }
+        self.renewing
     }
 
     /// Publishes a message and returns its delivery tag: 1 for the first, then up by one (the
@@ -287,12 +306,19 @@ impl<'a> Client<'a> {
                 let error = self.closed(Scope::Channel, code, text);
                 self.fail(error, now);
             }
+            (Step::Renewal, Method::CloseOk) => {
+                self.earlier_tags = self.next_tag - 1;
+                self.flow = true;
+                self.open_channel(now);
+            }
+            // Nothing is in flight that it could be about.
+            (Step::Renewal, _) => {}
             (_, Method::Flow { active }) => {
                 self.flow = active;
                 self.method(self.channel, now, &|w| method::flow_ok(w, active));
             }
             (Step::Channel, Method::Ok(id::CHANNEL_OPEN_OK)) => {
-                let again = self.own_queue.is_missing() || self.channel != CHANNEL;
+                let again = self.own_queue.is_missing() || self.channel != CHANNEL || self.renewing;
                 self.declare(if again { Step::Confirms } else { Step::Exchange }, now);
             }
             (Step::Exchange, Method::Ok(id::EXCHANGE_DECLARE_OK)) => self.declare(Step::Queue, now),
@@ -300,9 +326,14 @@ impl<'a> Client<'a> {
             (Step::Binding, Method::Ok(id::QUEUE_BIND_OK)) => self.declare(Step::Confirms, now),
             (Step::Confirms, Method::Ok(id::CONFIRM_SELECT_OK)) => {
                 self.step = Step::Ready;
+                if core::mem::take(&mut self.renewing) {
+                    self.confirms.renewed();
+                    return None;
+                }
                 return Some(Event::Ready { heartbeat_s: self.heartbeats.interval_s });
             }
             (Step::Ready, Method::Ack { tag, multiple }) if self.is_issued(tag) => {
+                let tag = self.earlier_tags + tag;
                 self.confirms.heard(true, tag, multiple, now);
                 return Some(if self.route.acknowledged(tag) {
                     Event::Confirmed { tag, multiple }
@@ -311,6 +342,7 @@ impl<'a> Client<'a> {
                 });
             }
             (Step::Ready, Method::Nack { tag, multiple }) if self.is_issued(tag) => {
+                let tag = self.earlier_tags + tag;
                 // A queue that refuses is a queue.
                 self.route.acknowledged(tag);
                 self.confirms.heard(false, tag, multiple, now);
@@ -336,7 +368,7 @@ impl<'a> Client<'a> {
     }
 
     fn is_issued(&self, tag: u64) -> bool {
-        tag != 0 && tag < self.next_tag
+        tag != 0 && tag < self.next_tag - self.earlier_tags
     }
 
     fn tune(&mut self, channel_max: u16, frame_max: u32, heartbeat: u16, now: Instant) {

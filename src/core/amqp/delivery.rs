@@ -46,6 +46,10 @@ pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
             outbox.send_again();
             client.settled();
         }
+        if client.idle(now) {
+            outbox.abandon();
+            client.answered(None, now);
+        }
         return None;
     };
     let (settled, tag) = match event {

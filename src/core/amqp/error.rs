@@ -28,6 +28,8 @@ pub enum Step {
     Confirms,
     /// Publishes.
     Ready,
+    /// Waits for Channel.Close-Ok, to open another channel.
+    Renewal,
     /// Waits for Connection.Close-Ok.
     Closing,
 }
@@ -44,6 +46,7 @@ impl fmt::Display for Step {
             Self::Binding => "binding the queue",
             Self::Confirms => "switching confirms on",
             Self::Ready => "publishing",
+            Self::Renewal => "replacing the channel",
             Self::Closing => "closing",
         })
     }

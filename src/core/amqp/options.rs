@@ -28,6 +28,8 @@ pub struct Options<'a> {
     /// The connection fails where a message is not answered within this time, which begins when all before it are,
     /// while the broker does not block us. Zero: never.
     pub confirm_timeout: Duration,
+    /// Likewise where the broker answers, but with refusals alone. Zero: never.
+    pub refused_timeout: Duration,
     /// Where to publish.
     pub exchange: Exchange<'a>,
     /// Whether to declare the exchange.

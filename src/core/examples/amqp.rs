@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         heartbeat_s: 60,
         retry: Duration::from_secs(5),
         confirm_timeout: Duration::from_secs(30),
+        refused_timeout: Duration::ZERO,
         exchange: Exchange { name: "reports", kind: "topic", durable: true, auto_delete: false },
         declare_exchange: true,
         queue: Some(Queue {

@@ -121,7 +121,7 @@ impl Link for Client<'_> {
                         self.fail(Error::Unconfirmed { timeout }, now);
                     }
                 }
-                Timer::Retry => self.confirms.retry_due(),
+                Timer::Retry => self.confirms.retry_due(now),
                 Timer::Beat(Beat::Silent) => self.abort(Error::Silent { heartbeat_s }, now),
                 Timer::Beat(Beat::Stalled) => self.abort(Error::Stalled { heartbeat_s }, now),
                 // Another timer that is due as well may have ended it.
