@@ -17,11 +17,11 @@ use amq_protocol::frame::ProtocolVersion;
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString};
 use peer::{AMQPClass, AMQPFrame, Conversation, OPTIONS, QUEUE};
 use peer::{basic, channel, confirm, connection, exchange, queue};
-use psistats_core::amqp::{Event, Exchange, Options, Properties, Publish, Queue, Step};
+use psistats_core::amqp::{Event, Exchange, Options, Properties, Publish, Queue, Step, Table, Value};
 use psistats_core::limits;
 use psistats_core::link::Link;
 
-fn table<const N: usize>(fields: [(&str, AMQPValue); N]) -> FieldTable {
+fn table<'a>(fields: impl IntoIterator<Item = (&'a str, AMQPValue)>) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in fields {
         table.insert(name.into(), value);
@@ -128,7 +128,7 @@ fn tune_ok_tells_the_smaller_limits_and_open_names_the_virtual_host() {
         let vhost = "psistats/日本";
         let mut c = Conversation::at(Options { vhost, heartbeat_s: ours, ..OPTIONS }, Step::Login);
         c.say(&peer::tune(frame_max, theirs));
-        let ok = connection::TuneOk { channel_max: 1, frame_max: agreed, heartbeat };
+        let ok = connection::TuneOk { channel_max: 2, frame_max: agreed, heartbeat };
         assert_eq!(c.hear(), peer::on_connection(connection::AMQPMethod::TuneOk(ok)));
         let open = connection::Open { virtual_host: vhost.into() };
         assert_eq!(c.hear(), peer::on_connection(connection::AMQPMethod::Open(open)));
@@ -170,17 +170,26 @@ fn exchange_declare_carries_every_combination_of_its_arguments() {
 
 #[test]
 fn queue_declare_carries_every_combination_of_its_arguments() {
-    for bits in 0..8 {
+    let mut memory = [0; 64];
+    let theirs = [("x-max-length", Value::Int(1000)), ("x-overflow", Value::Octets(b"drop-head"))];
+    let further = Table::encode(theirs, &mut memory).unwrap();
+    for bits in 0..16 {
         let (durable, exclusive, auto_delete) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
         for ttl_ms in [None, Some(0), Some(10_000), Some(u32::MAX)] {
             for kind in [None, Some("classic"), Some("quorum"), Some("stream")] {
-                let ours = Queue { name: "psistats.raspi", durable, exclusive, auto_delete, ttl_ms, kind };
+                let has_further = bits & 8 > 0;
+                let arguments = if has_further { further } else { Table::EMPTY };
+                let ours = Queue { durable, exclusive, auto_delete, ttl_ms, kind, arguments, ..QUEUE };
                 let mut arguments = FieldTable::default();
                 if let Some(ttl) = ttl_ms {
                     arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(i64::from(ttl)));
                 }
                 if let Some(kind) = kind {
                     arguments.insert("x-queue-type".into(), longstr(kind));
+                }
+                if has_further {
+                    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(1000));
+                    arguments.insert("x-overflow".into(), longstr("drop-head"));
                 }
                 let expected = AMQPClass::Queue(queue::AMQPMethod::Declare(queue::Declare {
                     queue: "psistats.raspi".into(),
@@ -207,7 +216,7 @@ fn queue_bind_binds_the_routing_key_and_names_of_255_octets_fit() {
     for (name, sent) in
         [("q", "q"), (&longest, &longest), (&too_long, &longest), (&(cut.clone() + "é"), &cut)]
     {
-        let queue = Queue { name, ..QUEUE };
+        let queue = Queue { name, binding_key: name, ..QUEUE };
         let exchange = Exchange { name, ..OPTIONS.exchange };
         let expected = AMQPClass::Queue(queue::AMQPMethod::Bind(queue::Bind {
             queue: sent.into(),
@@ -244,14 +253,20 @@ fn published(c: &mut Conversation<'_>, message: &Publish<'_>) -> (basic::AMQPPro
 #[test]
 fn a_message_carries_every_combination_of_its_properties() {
     let headers = [("dropped", 7), ("pending", i64::MAX as u64)];
+    let fixed =
+        [("site", Value::Octets("Köln".as_bytes())), ("rack", Value::Int(-3)), ("test", Value::Bool(true))];
+    let mut memory = [0; 64];
+    let fixed_headers = Table::encode(fixed, &mut memory).unwrap();
+    assert!(fixed_headers.eq(fixed) && Table::encode(fixed, &mut [0; 8]).is_err());
     let mut c = Conversation::ready(OPTIONS);
-    for bits in 0_u32..128 {
+    for bits in 0_u32..256 {
         let has = |bit: u32| bits >> bit & 1 == 1;
         let text = |bit, text| if has(bit) { text } else { "" };
         let ours = Properties {
             content_type: text(0, "application/json"),
             content_encoding: text(1, "utf-8"),
             headers: if has(2) { &headers } else { &[] },
+            fixed_headers: if has(7) { fixed_headers } else { Table::EMPTY },
             persistent: has(3),
             message_id: text(4, "0a1b-17"),
             timestamp: has(5).then_some(1_700_000_000),
@@ -264,9 +279,15 @@ fn a_message_carries_every_combination_of_its_properties() {
         if has(1) {
             expected = expected.with_content_encoding("utf-8".into());
         }
-        if has(2) {
-            let fields = headers.map(|(name, n)| (name, AMQPValue::LongLongInt(n as i64)));
-            expected = expected.with_headers(table(fields));
+        if has(2) || has(7) {
+            let counts = headers.map(|(name, n)| (name, AMQPValue::LongLongInt(n as i64)));
+            let theirs = [
+                ("site", longstr("Köln")),
+                ("rack", AMQPValue::LongLongInt(-3)),
+                ("test", AMQPValue::Boolean(true)),
+            ];
+            let counts = counts.into_iter().filter(|_| has(2));
+            expected = expected.with_headers(table(counts.chain(theirs.into_iter().filter(|_| has(7)))));
         }
         if has(3) {
             expected = expected.with_delivery_mode(2);
@@ -313,6 +334,7 @@ fn the_largest_report_in_its_largest_envelope_fits_the_empty_buffer() {
         content_type: &longest,
         content_encoding: &longest,
         headers: &[("dropped", 1), ("pending", 2), ("sampled", 3)],
+        fixed_headers: Table::EMPTY,
         persistent: true,
         message_id: &longest,
         timestamp: Some(u64::MAX),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use peer::{AMQPFrame, OPTIONS};
 use proptest::prelude::*;
-use psistats_core::amqp::{Error, Event, Properties, Publish};
+use psistats_core::amqp::{Error, Event, Properties, Publish, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
@@ -25,6 +25,7 @@ const NO_PROPERTIES: Properties<'static> = Properties {
     content_type: "",
     content_encoding: "",
     headers: &[],
+    fixed_headers: Table::EMPTY,
     persistent: false,
     message_id: "",
     timestamp: None,
@@ -157,7 +158,7 @@ fn run(octets: &[u8], happenings: &[Happening]) -> Result<(), TestCaseError> {
                 closing = true;
             }
             Happening::Fail => {
-                client.fail(Error::Refused, now);
+                client.fail(Error::NoPlain, now);
                 closing = true;
             }
             Happening::Disconnect => client.disconnected(),

@@ -21,6 +21,8 @@ enum State {
     Unsent,
     InFlight(u64),
     Refused,
+    /// Refused, and sent again.
+    Again(u64),
     Confirmed,
 }
 
@@ -42,6 +44,8 @@ struct Model {
     dropped: u64,
     last_ticket: u64,
     dropped_ticket: u64,
+    /// What was sent again and dropped before its answer.
+    dropped_again: Option<u64>,
 }
 
 impl Model {
@@ -63,6 +67,9 @@ impl Model {
             if let State::InFlight(ticket) = oldest.state {
                 self.dropped_ticket = self.dropped_ticket.max(ticket);
             }
+            if let State::Again(ticket) = oldest.state {
+                self.dropped_again = Some(ticket);
+            }
             self.dropped += u64::from(oldest.state != State::Confirmed);
         }
     }
@@ -72,7 +79,24 @@ impl Model {
     }
 
     fn in_flight(&self) -> usize {
-        self.reports.iter().filter(|r| matches!(r.state, State::InFlight(_))).count()
+        self.reports.iter().filter(|r| matches!(r.state, State::InFlight(_) | State::Again(_))).count()
+    }
+
+    /// The oldest that was refused; none while one is being sent again.
+    fn refused(&mut self) -> Option<&mut Report> {
+        let is_busy = self.reports.iter().any(|r| matches!(r.state, State::Again(_)));
+        if is_busy || self.dropped_again.is_some() {
+            return None;
+        }
+        self.reports.iter_mut().find(|r| r.state == State::Refused)
+    }
+
+    fn unanswered(&self) -> Option<u64> {
+        let tickets = self.reports.iter().filter_map(|r| match r.state {
+            State::InFlight(ticket) | State::Again(ticket) => Some(ticket),
+            _ => None,
+        });
+        tickets.chain(self.dropped_again).min()
     }
 
     fn answer(&mut self, ticket: u64, multiple: bool, state: State) -> Result<(), UnknownTicket> {
@@ -80,9 +104,14 @@ impl Model {
         if ticket == 0 || ticket > self.last_ticket {
             return Err(UnknownTicket);
         }
+        if self.dropped_again.take_if(|this| *this == ticket || (multiple && *this < ticket)).is_some() {
+            known = true;
+        }
         for report in &mut self.reports {
             match report.state {
-                State::InFlight(this) if this == ticket || (multiple && this < ticket) => {
+                State::InFlight(this) | State::Again(this)
+                    if this == ticket || (multiple && this < ticket) =>
+                {
                     report.state = state;
                     known = true;
                     self.confirmed += u64::from(state == State::Confirmed);
@@ -97,7 +126,7 @@ impl Model {
         for report in self.reports.iter_mut().filter(|r| r.state != State::Confirmed) {
             report.state = State::Unsent;
         }
-        (self.last_ticket, self.dropped_ticket) = (0, 0);
+        (self.last_ticket, self.dropped_ticket, self.dropped_again) = (0, 0, None);
     }
 }
 
@@ -117,6 +146,8 @@ enum Operation {
         multiple: bool,
         refuse: bool,
     },
+    /// Sends the oldest again that was refused.
+    SendAgain,
     Rewind,
 }
 
@@ -124,8 +155,9 @@ fn operation(longest: usize) -> impl Strategy<Value = Operation> {
     prop_oneof![
         6 => (0..=longest).prop_map(|length| Operation::Push { length }),
         6 => prop_oneof![9 => Just(1_u64), 1 => 1..5_u64].prop_map(|step| Operation::Send { step }),
-        5 => (any::<u64>(), prop::bool::weighted(0.8), prop::bool::weighted(0.3), prop::bool::weighted(0.2))
+        5 => (any::<u64>(), prop::bool::weighted(0.8), prop::bool::weighted(0.3), prop::bool::weighted(0.4))
             .prop_map(|(pick, in_flight, multiple, refuse)| Operation::Answer { pick, in_flight, multiple, refuse }),
+        2 => Just(Operation::SendAgain),
         1 => Just(Operation::Rewind),
     ]
 }
@@ -171,7 +203,7 @@ proptest! {
                 }
                 Operation::Answer { pick, in_flight, multiple, refuse } => {
                     let tickets: Vec<u64> = model.reports.iter().filter_map(|r| match r.state {
-                        State::InFlight(ticket) => Some(ticket),
+                        State::InFlight(ticket) | State::Again(ticket) => Some(ticket),
                         _ => None,
                     }).collect();
                     let ticket = match tickets.get(pick as usize % tickets.len().max(1)) {
@@ -186,6 +218,16 @@ proptest! {
                         prop_assert_eq!(outbox.confirm(ticket, multiple), expected);
                     }
                 }
+                Operation::SendAgain => {
+                    let ticket = model.last_ticket + 1;
+                    let expected = model.refused().map(|report| {
+                        report.state = State::Again(ticket);
+                        report.sequence
+                    });
+                    prop_assert_eq!(outbox.refused().map(|record| record.sequence), expected);
+                    model.last_ticket += u64::from(expected.is_some());
+                    outbox.mark_sent_again(ticket);
+                }
                 Operation::Rewind => {
                     model.rewind();
                     outbox.rewind();
@@ -195,6 +237,9 @@ proptest! {
             prop_assert_eq!(counters, model.counters());
             prop_assert_eq!(counters.sampled, counters.confirmed + counters.dropped + counters.pending);
             prop_assert_eq!(outbox.in_flight(), model.in_flight());
+            let refused = model.reports.iter().filter(|r| r.state == State::Refused).count();
+            prop_assert_eq!(outbox.refused_count(), refused);
+            prop_assert_eq!(outbox.unanswered(), model.unanswered());
             let expected = model.unsent().map(|r| Record {
                 sequence: r.sequence,
                 sampled_ms: r.sampled_ms,
@@ -276,4 +321,155 @@ fn tickets_that_do_not_ascend_are_not_taken() {
     outbox.mark_sent(4);
     outbox.mark_sent(u64::MAX);
     assert_eq!((outbox.in_flight(), outbox.unsent().unwrap().sequence), (1, 2));
+}
+
+fn outbox(records: usize) -> Outbox<Vec<u8>> {
+    Outbox::new(std::vec![0; records * (HEADER + 4)])
+}
+
+fn send(outbox: &mut Outbox<Vec<u8>>, ticket: u64) -> u64 {
+    let sequence = outbox.unsent().expect("something is unsent").sequence;
+    outbox.mark_sent(ticket);
+    sequence
+}
+
+#[test]
+fn reports_come_out_in_order_with_their_sample_times() {
+    let mut o = outbox(4);
+    o.push(100, b"aaaa").unwrap();
+    o.push(200, b"bbbb").unwrap();
+    assert_eq!(o.unsent(), Some(Record { sequence: 1, sampled_ms: 100, body: b"aaaa" }));
+    o.mark_sent(1);
+    assert_eq!(o.unsent(), Some(Record { sequence: 2, sampled_ms: 200, body: b"bbbb" }));
+}
+
+#[test]
+fn fault_31_sample_times_are_kept_as_they_are_though_the_clock_steps() {
+    let mut o = outbox(4);
+    let stamps = [86_400_000, 1999, -1, i64::MIN];
+    for stamp in stamps {
+        o.push(stamp, b"xxxx").unwrap();
+    }
+    let seconds = stamps.map(|stamp| {
+        let record = o.unsent().unwrap();
+        let (sequence, seconds) = (record.sequence, record.unix_seconds());
+        assert_eq!(record.sampled_ms, stamp);
+        o.mark_sent(sequence);
+        seconds
+    });
+    assert_eq!(seconds, [Some(86_400), Some(1), None, None]);
+}
+
+#[test]
+fn a_full_ring_drops_the_oldest_and_counts_them() {
+    let mut o = outbox(3);
+    for i in 0..10 {
+        o.push(i, b"xxxx").unwrap();
+    }
+    assert_eq!(o.counters(), Counters { sampled: 10, confirmed: 0, dropped: 7, pending: 3 });
+    assert_eq!(o.unsent().unwrap().sequence, 8);
+}
+
+#[test]
+fn confirmations_out_of_order_are_settled_one_by_one() {
+    let mut o = outbox(4);
+    for ticket in 1..=4 {
+        o.push(0, b"xxxx").unwrap();
+        send(&mut o, ticket);
+    }
+    o.confirm(3, false).unwrap();
+    assert_eq!(o.counters().confirmed, 1);
+    assert_eq!(o.confirm(3, false), Err(UnknownTicket));
+    o.confirm(2, true).unwrap();
+    assert_eq!(o.counters(), Counters { sampled: 4, confirmed: 3, dropped: 0, pending: 1 });
+    assert_eq!(o.in_flight(), 1);
+    assert_eq!(o.confirm(0, true), Err(UnknownTicket));
+    assert_eq!(o.confirm(5, true), Err(UnknownTicket));
+    assert_eq!(o.confirm(2, true), Err(UnknownTicket));
+}
+
+#[test]
+fn a_rewind_sends_again_what_is_not_confirmed_and_nothing_else() {
+    let mut o = outbox(4);
+    for ticket in 1..=4 {
+        o.push(0, b"xxxx").unwrap();
+        send(&mut o, ticket);
+    }
+    o.confirm(2, false).unwrap();
+    o.refuse(3, false).unwrap();
+    assert_eq!(o.in_flight(), 2);
+    o.rewind();
+    assert_eq!([send(&mut o, 1), send(&mut o, 2), send(&mut o, 3)], [1, 3, 4]);
+    assert_eq!(o.unsent(), None);
+    o.confirm(3, true).unwrap();
+    assert_eq!(o.counters(), Counters { sampled: 4, confirmed: 4, dropped: 0, pending: 0 });
+}
+
+#[test]
+fn what_is_sent_again_on_the_same_connection_has_later_tickets() {
+    let mut o = outbox(4);
+    for ticket in 1..=3 {
+        o.push(0, b"xxxx").unwrap();
+        send(&mut o, ticket);
+    }
+    o.confirm(2, false).unwrap();
+    o.refuse(3, true).unwrap();
+    assert_eq!(o.in_flight(), 0);
+    o.send_again();
+    assert_eq!([send(&mut o, 4), send(&mut o, 5)], [1, 3]);
+    assert_eq!(o.confirm(3, false), Err(UnknownTicket));
+    o.confirm(5, true).unwrap();
+    assert_eq!(o.counters(), Counters { sampled: 3, confirmed: 3, dropped: 0, pending: 0 });
+}
+
+#[test]
+fn what_was_refused_is_sent_again_alone_and_the_oldest_first_while_others_go_on() {
+    let mut o = outbox(6);
+    for ticket in 1..=4 {
+        o.push(0, b"xxxx").unwrap();
+        send(&mut o, ticket);
+    }
+    o.refuse(3, true).unwrap();
+    o.confirm(4, false).unwrap();
+    assert_eq!((o.in_flight(), o.refused_count(), o.refused().unwrap().sequence), (0, 3, 1));
+    o.push(0, b"new!").unwrap();
+    assert_eq!(send(&mut o, 5), 5);
+    o.mark_sent_again(6);
+    assert_eq!((o.in_flight(), o.refused()), (2, None));
+    assert_eq!(o.unanswered(), Some(5));
+    o.refuse(6, false).unwrap();
+    assert_eq!(o.refused().unwrap().sequence, 1, "the oldest, until it is taken");
+    o.mark_sent_again(7);
+    o.confirm(7, true).unwrap();
+    assert_eq!(o.unanswered(), None);
+    assert_eq!(o.refused().unwrap().sequence, 2);
+    assert_eq!(o.counters(), Counters { sampled: 5, confirmed: 3, dropped: 0, pending: 2 });
+    o.mark_sent_again(8);
+    for _ in 0..6 {
+        o.push(0, b"more").unwrap();
+    }
+    assert_eq!(o.confirm(8, false), Ok(()), "late, for one that made room");
+    assert_eq!(o.confirm(8, false), Err(UnknownTicket));
+    assert_eq!(o.counters(), Counters { sampled: 11, confirmed: 3, dropped: 2, pending: 6 });
+}
+
+#[test]
+fn a_late_confirmation_of_a_dropped_report_is_no_error_and_counts_once() {
+    let mut o = outbox(2);
+    o.push(0, b"aaaa").unwrap();
+    send(&mut o, 1);
+    o.push(0, b"bbbb").unwrap();
+    send(&mut o, 2);
+    o.push(0, b"cccc").unwrap();
+    o.confirm(1, false).unwrap();
+    assert_eq!(o.counters(), Counters { sampled: 3, confirmed: 0, dropped: 1, pending: 2 });
+    o.confirm(2, true).unwrap();
+    assert_eq!(o.counters().confirmed, 1);
+}
+
+#[test]
+fn a_report_larger_than_the_ring_is_refused() {
+    let mut o = outbox(1);
+    assert_eq!(o.push(0, b"12345"), Err(TooLarge));
+    assert_eq!(o.counters(), Counters::default());
 }

@@ -49,9 +49,6 @@ pub enum Retry {
     Soon,
     /// After half a minute at least: an operator has to change something.
     Slow,
-    /// What is wanted is held by another connection (AMQP's 405). Where that is our own previous connection, which
-    /// the broker still takes for alive, it passes within three heartbeats; otherwise it stays.
-    Held,
 }
 
 /// A protocol endpoint without I/O; the [module](self) says how to drive it.

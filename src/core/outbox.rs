@@ -3,12 +3,14 @@
 //! Reports enter in order, each with its sequence number and sample time. A publisher walks the
 //! ring ([`Outbox::unsent`], [`Outbox::mark_sent`]), handing every report a *ticket* of its own
 //! choosing (AMQP's delivery tag), and settles tickets as the peer confirms them. A settled report
-//! leaves once everything older has left. When there is no room for a new one, the oldest go and
-//! are counted. A new connection starts with [`Outbox::rewind`].
+//! leaves once everything older has left. One that the peer refuses stays, and is sent again by
+//! itself ([`Outbox::refused`], [`Outbox::mark_sent_again`]) while others go on. When there is no room for
+//! a new one, the oldest go and are counted. A new connection starts with [`Outbox::rewind`].
 //!
 //! At all times `sampled = confirmed + dropped + pending` ([`Counters`]).
 
 use core::fmt;
+use core::iter;
 
 use crate::bytes::{Reader, Short, Writer};
 
@@ -21,11 +23,14 @@ const TICKET: usize = 20;
 /// The ticket of a report that has not been sent on this connection.
 const UNSENT: u64 = 0;
 
-/// The ticket of a report that the peer refused: it stays, and is sent on the next connection.
+/// The ticket of a report that the peer refused: it stays, until it is sent again.
 const REFUSED: u64 = u64::MAX;
 
 /// The ticket of a report that is confirmed, but waits for an older one before it leaves.
 const SETTLED: u64 = u64::MAX - 1;
+
+/// The ticket of the one report that was refused and sent again; its own is in [`Outbox::again`].
+const AGAIN: u64 = u64::MAX - 2;
 
 /// A report in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +114,10 @@ pub struct Outbox<B> {
     in_flight: usize,
     /// Records settled, but kept in by an older one.
     settled: u64,
+    /// Records refused, and not sent again.
+    refused: usize,
+    /// Ticket of the refused record that was sent again, until it is answered, though it may be dropped meanwhile.
+    again: Option<u64>,
     /// Highest ticket issued since the last rewind, and highest that was dropped in flight.
     last_ticket: u64,
     dropped_ticket: u64,
@@ -130,6 +139,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
             cursor: 0,
             in_flight: 0,
             settled: 0,
+            refused: 0,
+            again: None,
             last_ticket: 0,
             dropped_ticket: 0,
             sampled: 0,
@@ -192,7 +203,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
     /// The report of [`Outbox::unsent`] was sent under `ticket`, which is higher than every
     /// earlier one since the last rewind.
     pub fn mark_sent(&mut self, ticket: u64) {
-        if self.unsent().is_some() && ticket > self.last_ticket && ticket < SETTLED {
+        if self.unsent().is_some() && ticket > self.last_ticket && ticket < AGAIN {
             self.set_ticket(self.cursor, ticket);
             self.last_ticket = ticket;
             self.in_flight += 1;
@@ -210,16 +221,60 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
     }
 
     /// The peer has refused `ticket` (`multiple`: and every earlier one that is unanswered): the
-    /// reports stay, and are sent again after the next rewind.
+    /// reports stay, to be sent again one by one, or after the next rewind.
     pub fn refuse(&mut self, ticket: u64, multiple: bool) -> Result<(), UnknownTicket> {
         self.answer(ticket, multiple, REFUSED)
+    }
+
+    /// Reports that were refused, and not sent again.
+    pub fn refused_count(&self) -> usize {
+        self.refused
+    }
+
+    /// The oldest report that was refused; none while one that was is being sent again.
+    pub fn refused(&self) -> Option<Record<'_>> {
+        self.oldest_refused().map(|at| self.record(at))
+    }
+
+    /// The report of [`Outbox::refused`] was sent again under `ticket`, as in [`Outbox::mark_sent`].
+    pub fn mark_sent_again(&mut self, ticket: u64) {
+        if let Some(at) = self.oldest_refused()
+            && ticket > self.last_ticket
+            && ticket < AGAIN
+        {
+            self.set_ticket(at, AGAIN);
+            (self.again, self.last_ticket) = (Some(ticket), ticket);
+            self.in_flight += 1;
+            self.refused -= 1;
+        }
+    }
+
+    fn oldest_refused(&self) -> Option<usize> {
+        if self.refused == 0 || self.again.is_some() {
+            return None;
+        }
+        self.sent().find(|at| self.ticket(*at) == REFUSED)
+    }
+
+    /// The earliest ticket that has no answer yet.
+    pub fn unanswered(&self) -> Option<u64> {
+        // Among many that were refused there may be none to look for.
+        let find = || self.sent().map(|at| self.ticket(at)).find(|this| *this < AGAIN);
+        let oldest = if self.in_flight > 0 { find() } else { None };
+        oldest.into_iter().chain(self.again).min()
     }
 
     /// The connection is gone: everything unconfirmed is unsent again, and tickets begin anew.
     pub fn rewind(&mut self) {
         self.send_again();
+        self.again = None;
         self.last_ticket = 0;
         self.dropped_ticket = 0;
+    }
+
+    /// No ticket that was given so far will be answered any more.
+    pub fn abandon(&mut self) {
+        self.again = None;
     }
 
     /// Everything unconfirmed is unsent again, on the same connection: tickets go on.
@@ -233,7 +288,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
         }
         self.cursor = self.head;
         self.unsent = self.count;
-        self.in_flight = 0;
+        (self.in_flight, self.refused) = (0, 0);
     }
 
     /// Marks what `ticket` names among the reports in flight with `answer`.
@@ -241,18 +296,22 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
         if ticket == UNSENT || ticket > self.last_ticket {
             return Err(UnknownTicket);
         }
-        let mut known = ticket <= self.dropped_ticket;
+        let is_named = |this| this == ticket || (multiple && this < ticket);
+        let mut again = self.again.take_if(|this| is_named(*this)).is_some();
+        let mut known = again || ticket <= self.dropped_ticket;
         let mut at = self.head;
         for _ in 0..self.count - self.unsent {
             let this = self.ticket(at);
-            if this == ticket || (multiple && this < ticket) {
+            if is_named(this) || (again && this == AGAIN) {
                 known = true;
+                again &= this != AGAIN;
                 self.set_ticket(at, answer);
                 self.in_flight -= 1;
                 self.settled += u64::from(answer == SETTLED);
+                self.refused += usize::from(answer == REFUSED);
             }
-            // Tickets ascend, but for the answered ones, which are above all others.
-            if this >= ticket && this < SETTLED {
+            // Tickets ascend, but for those of what is answered or sent again, which are above all others.
+            if this >= ticket && this < AGAIN && !again {
                 break;
             }
             at = self.after(at);
@@ -277,10 +336,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
                 if ticket != SETTLED {
                     self.dropped += 1;
                 }
-                if ticket != UNSENT && ticket < SETTLED {
+                if ticket != UNSENT && ticket < AGAIN {
                     self.dropped_ticket = self.dropped_ticket.max(ticket);
-                    self.in_flight -= 1;
                 }
+                self.in_flight -= usize::from(ticket != UNSENT && ticket <= AGAIN);
                 self.remove_oldest();
             } else {
                 return;
@@ -289,8 +348,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
     }
 
     fn remove_oldest(&mut self) {
-        if self.ticket(self.head) == SETTLED {
-            self.settled -= 1;
+        match self.ticket(self.head) {
+            SETTLED => self.settled -= 1,
+            REFUSED => self.refused -= 1,
+            _ => {}
         }
         if self.unsent == self.count {
             self.advance_cursor();
@@ -306,6 +367,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
     fn advance_cursor(&mut self) {
         self.cursor = self.after(self.cursor);
         self.unsent -= 1;
+    }
+
+    /// Offsets of the records that were sent, the oldest first.
+    fn sent(&self) -> impl Iterator<Item = usize> {
+        iter::successors(Some(self.head), |at| Some(self.after(*at))).take(self.count - self.unsent)
     }
 
     /// Offset of the record after the one at `at`.
@@ -336,130 +402,5 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
         if let Some(room) = self.buf.as_mut().get_mut(at + TICKET..).and_then(|b| b.first_chunk_mut()) {
             *room = ticket.to_be_bytes();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn outbox(records: usize) -> Outbox<Vec<u8>> {
-        Outbox::new(std::vec![0; records * (HEADER + 4)])
-    }
-
-    fn send(outbox: &mut Outbox<Vec<u8>>, ticket: u64) -> u64 {
-        let sequence = outbox.unsent().expect("something is unsent").sequence;
-        outbox.mark_sent(ticket);
-        sequence
-    }
-
-    #[test]
-    fn reports_come_out_in_order_with_their_sample_times() {
-        let mut o = outbox(4);
-        o.push(100, b"aaaa").unwrap();
-        o.push(200, b"bbbb").unwrap();
-        assert_eq!(o.unsent(), Some(Record { sequence: 1, sampled_ms: 100, body: b"aaaa" }));
-        o.mark_sent(1);
-        assert_eq!(o.unsent(), Some(Record { sequence: 2, sampled_ms: 200, body: b"bbbb" }));
-    }
-
-    #[test]
-    fn fault_31_sample_times_are_kept_as_they_are_though_the_clock_steps() {
-        let mut o = outbox(4);
-        let stamps = [86_400_000, 1999, -1, i64::MIN];
-        for stamp in stamps {
-            o.push(stamp, b"xxxx").unwrap();
-        }
-        let seconds = stamps.map(|stamp| {
-            let record = o.unsent().unwrap();
-            let (sequence, seconds) = (record.sequence, record.unix_seconds());
-            assert_eq!(record.sampled_ms, stamp);
-            o.mark_sent(sequence);
-            seconds
-        });
-        assert_eq!(seconds, [Some(86_400), Some(1), None, None]);
-    }
-
-    #[test]
-    fn a_full_ring_drops_the_oldest_and_counts_them() {
-        let mut o = outbox(3);
-        for i in 0..10 {
-            o.push(i, b"xxxx").unwrap();
-        }
-        assert_eq!(o.counters(), Counters { sampled: 10, confirmed: 0, dropped: 7, pending: 3 });
-        assert_eq!(o.unsent().unwrap().sequence, 8);
-    }
-
-    #[test]
-    fn confirmations_out_of_order_are_settled_one_by_one() {
-        let mut o = outbox(4);
-        for ticket in 1..=4 {
-            o.push(0, b"xxxx").unwrap();
-            send(&mut o, ticket);
-        }
-        o.confirm(3, false).unwrap();
-        assert_eq!(o.counters().confirmed, 1);
-        assert_eq!(o.confirm(3, false), Err(UnknownTicket));
-        o.confirm(2, true).unwrap();
-        assert_eq!(o.counters(), Counters { sampled: 4, confirmed: 3, dropped: 0, pending: 1 });
-        assert_eq!(o.in_flight(), 1);
-        assert_eq!(o.confirm(0, true), Err(UnknownTicket));
-        assert_eq!(o.confirm(5, true), Err(UnknownTicket));
-        assert_eq!(o.confirm(2, true), Err(UnknownTicket));
-    }
-
-    #[test]
-    fn a_rewind_sends_again_what_is_not_confirmed_and_nothing_else() {
-        let mut o = outbox(4);
-        for ticket in 1..=4 {
-            o.push(0, b"xxxx").unwrap();
-            send(&mut o, ticket);
-        }
-        o.confirm(2, false).unwrap();
-        o.refuse(3, false).unwrap();
-        assert_eq!(o.in_flight(), 2);
-        o.rewind();
-        assert_eq!([send(&mut o, 1), send(&mut o, 2), send(&mut o, 3)], [1, 3, 4]);
-        assert_eq!(o.unsent(), None);
-        o.confirm(3, true).unwrap();
-        assert_eq!(o.counters(), Counters { sampled: 4, confirmed: 4, dropped: 0, pending: 0 });
-    }
-
-    #[test]
-    fn what_is_sent_again_on_the_same_connection_has_later_tickets() {
-        let mut o = outbox(4);
-        for ticket in 1..=3 {
-            o.push(0, b"xxxx").unwrap();
-            send(&mut o, ticket);
-        }
-        o.confirm(2, false).unwrap();
-        o.refuse(3, true).unwrap();
-        assert_eq!(o.in_flight(), 0);
-        o.send_again();
-        assert_eq!([send(&mut o, 4), send(&mut o, 5)], [1, 3]);
-        assert_eq!(o.confirm(3, false), Err(UnknownTicket));
-        o.confirm(5, true).unwrap();
-        assert_eq!(o.counters(), Counters { sampled: 3, confirmed: 3, dropped: 0, pending: 0 });
-    }
-
-    #[test]
-    fn a_late_confirmation_of_a_dropped_report_is_no_error_and_counts_once() {
-        let mut o = outbox(2);
-        o.push(0, b"aaaa").unwrap();
-        send(&mut o, 1);
-        o.push(0, b"bbbb").unwrap();
-        send(&mut o, 2);
-        o.push(0, b"cccc").unwrap();
-        o.confirm(1, false).unwrap();
-        assert_eq!(o.counters(), Counters { sampled: 3, confirmed: 0, dropped: 1, pending: 2 });
-        o.confirm(2, true).unwrap();
-        assert_eq!(o.counters().confirmed, 1);
-    }
-
-    #[test]
-    fn a_report_larger_than_the_ring_is_refused() {
-        let mut o = outbox(1);
-        assert_eq!(o.push(0, b"12345"), Err(TooLarge));
-        assert_eq!(o.counters(), Counters::default());
     }
 }

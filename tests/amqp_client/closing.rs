@@ -79,9 +79,9 @@ fn a_close_that_crosses_ours_is_answered_and_our_reason_stands() {
     assert_eq!(c.end(), Ok(()));
 
     let mut c = Conversation::ready(OPTIONS);
-    c.client.fail(Error::Refused, c.now);
+    c.client.fail(Error::NoPlain, c.now);
     c.say(&peer::close(541, "INTERNAL_ERROR"));
-    assert_eq!(c.error(), Error::Refused);
+    assert_eq!(c.error(), Error::NoPlain);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn the_end_is_told_once_and_nothing_moves_after_it() {
     assert_eq!(c.events(), [Event::Ended(Err(Error::Disconnected(Step::Ready)))]);
     c.client.close(c.now);
     c.client.received(100, c.now);
-    c.client.timed_out(c.now + 1000 * SECOND);
+    c.client.timed_out(c.now + 100 * SECOND);
     c.client.disconnected();
     c.settle();
     assert_eq!(c.events(), []);

@@ -38,7 +38,6 @@ fn each_close_of_the_broker_is_told_whole_and_has_its_patience() {
         (Step::Ready, connection, 320, "CONNECTION_FORCED - bye", Retry::Soon),
         // Fault 15
         (Step::Ready, channel, 404, "NOT_FOUND - no exchange 'psistats'", Retry::Soon),
-        (Step::Queue, channel, 404, "NOT_FOUND - no exchange", Retry::Slow),
         (Step::Binding, channel, 404, "NOT_FOUND - no exchange", Retry::Slow),
         // Fault 16
         (Step::Ready, channel, 403, "ACCESS_REFUSED - access", Retry::Slow),
@@ -58,8 +57,6 @@ fn each_close_of_the_broker_is_told_whole_and_has_its_patience() {
             "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'psistats.raspi' in vhost '/': received '10000' but current is '5000'",
             Retry::Slow,
         ),
-        // Fault 18
-        (Step::Queue, channel, 405, "RESOURCE_LOCKED - locked", Retry::Held),
         (Step::Ready, connection, 501, "FRAME_ERROR", Retry::Soon),
         (Step::Confirms, connection, 540, "NOT_IMPLEMENTED", Retry::Slow),
         (Step::Queue, connection, 541, "INTERNAL_ERROR", Retry::Soon),

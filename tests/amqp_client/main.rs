@@ -15,10 +15,11 @@ mod closing;
 mod errors;
 mod framing;
 mod handshake;
+mod own_queue;
 mod publishing;
 mod timers;
 
-use psistats_core::amqp::{Properties, Publish};
+use psistats_core::amqp::{Properties, Publish, Table};
 
 /// A small message.
 const MESSAGE: Publish<'static> = Publish { properties: NO_PROPERTIES, body: b"{\"cpu\":1.5}" };
@@ -28,6 +29,7 @@ const NO_PROPERTIES: Properties<'static> = Properties {
     content_type: "",
     content_encoding: "",
     headers: &[],
+    fixed_headers: Table::EMPTY,
     persistent: false,
     message_id: "",
     timestamp: None,

@@ -1,6 +1,8 @@
 //! Ready: publishes, confirms, and what holds them back.
 
-use psistats_core::amqp::{Error, Event, Options, Violation};
+use std::time::Duration;
+
+use psistats_core::amqp::{Error, Event, Options, Step, Violation};
 use psistats_core::limits;
 use psistats_core::link::{Link, Retry};
 
@@ -36,30 +38,111 @@ fn fault_20_confirms_and_refusals_are_told_tag_by_tag_as_they_come() {
 }
 
 #[test]
-fn a_nack_stops_publishing_and_the_owner_ends_it_when_all_is_answered() {
-    let mut c = in_flight(2);
-    c.say(&peer::nack(1, false));
-    assert!(c.client.is_draining() && !c.client.can_publish());
-    assert_eq!(c.client.publish(&MESSAGE, c.now), None);
-    c.say(&peer::ack(2, false));
-    assert_eq!(c.events().len(), 2);
-    c.client.fail(Error::Refused, c.now);
+fn what_was_refused_is_published_again_alone_after_waits_that_grow_while_others_go_on() {
+    let retry = 4 * SECOND;
+    let mut c =
+        Conversation::ready(Options { retry, heartbeat_s: 0, confirm_timeout: Duration::ZERO, ..OPTIONS });
+    (1..=3).for_each(|tag| assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag)));
     c.settle();
-    assert_eq!(c.hear_all(), [peer::close(200, "end")]);
-    c.say(&peer::close_ok());
-    assert_eq!(c.error(), Error::Refused);
+    c.say(&peer::nack(2, true));
+    c.say(&peer::ack(3, false));
+    assert_eq!(c.events().len(), 2);
+    let (mut wait, mut tag) = (retry, 3);
+    for _ in 0..8 {
+        c.pass(wait - SECOND / 10);
+        assert_eq!(c.client.publish_again(&MESSAGE, c.now), None, "{wait:?}");
+        tag += 1;
+        assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag), "a new one need not wait");
+        c.pass(SECOND / 10);
+        tag += 1;
+        assert_eq!(c.client.publish_again(&MESSAGE, c.now), Some(tag), "{wait:?}");
+        assert_eq!(c.client.publish_again(&MESSAGE, c.now), None, "alone");
+        c.settle();
+        c.say(&peer::nack(tag, true));
+        tag += 1;
+        assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag));
+        c.settle();
+        c.say(&peer::ack(tag, false));
+        wait = (wait * 3 / 2).min(8 * retry);
+    }
+    c.pass(8 * retry);
+    assert_eq!(c.client.publish_again(&MESSAGE, c.now), Some(tag + 1));
+    c.settle();
+    c.say(&peer::ack(tag + 1, false));
+    assert_eq!(c.client.publish_again(&MESSAGE, c.now), Some(tag + 2), "the next one at once");
+    c.settle();
+    c.say(&peer::nack(tag + 2, false));
+    assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag + 3));
+    c.settle();
+    c.say(&peer::ack(tag + 3, false));
+    c.pass(retry);
+    assert!(c.client.can_publish_again(), "the first wait is short again");
 }
 
 #[test]
-fn after_a_nack_answers_that_do_not_come_are_waited_for_two_seconds() {
-    let mut c = in_flight(2);
-    c.say(&peer::nack(1, false));
-    c.event();
-    c.pass(2 * SECOND);
-    assert_eq!(c.hear_all(), [peer::close(200, "end")]);
-    c.pass(SECOND);
-    let error = c.error();
-    assert_eq!((error.retry(), error), (Retry::Soon, Error::Refused));
+fn a_channel_that_has_confirmed_nothing_since_is_replaced_before_what_was_refused_is_tried_again() {
+    let retry = 4 * SECOND;
+    let options = Options { retry, heartbeat_s: 0, confirm_timeout: Duration::ZERO, ..OPTIONS };
+    let refused = || {
+        let mut c = Conversation::ready(options);
+        (1..=2).for_each(|tag| assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag)));
+        c.settle();
+        c.say(&peer::nack(1, false));
+        c.pass(retry);
+        c.hear_all();
+        assert_eq!(
+            (c.client.publish_again(&MESSAGE, c.now), c.client.publish(&MESSAGE, c.now)),
+            (None, None)
+        );
+        c.events();
+        c
+    };
+    let mut c = refused();
+    c.say(&peer::nack(2, false));
+    c.client.idle(c.now);
+    c.settle();
+    for step in [None, Some(Step::Channel), Some(Step::Confirms)] {
+        let asked = c.hear();
+        assert_eq!(peer::step_after(&asked), step);
+        c.say(&peer::usual_answer(&asked).unwrap());
+    }
+    assert_eq!(c.events(), [Event::Refused { tag: 2, multiple: false }], "nobody has to be told");
+    assert_eq!(c.client.publish_again(&MESSAGE, c.now), Some(3));
+    assert_eq!(c.client.publish(&MESSAGE, c.now), Some(4));
+    c.settle();
+    // The broker counts anew.
+    c.say(&peer::ack(2, true));
+    assert_eq!(c.events(), [Event::Confirmed { tag: 4, multiple: true }]);
+    c.say(&peer::ack(3, false));
+    c.say(&peer::close_ok());
+    assert_eq!(c.error(), Error::Violation(Violation::UnknownTag(3)));
+
+    // What is never answered does not hold the others back for ever.
+    let mut c = refused();
+    c.pass(5 * SECOND);
+    assert_eq!(c.client.publish_again(&MESSAGE, c.now), Some(3));
+}
+
+#[test]
+fn a_broker_that_answers_with_refusals_alone_is_given_up_where_another_may_do() {
+    let never = Duration::ZERO;
+    let options = Options { heartbeat_s: 0, confirm_timeout: never, retry: 3600 * SECOND, ..OPTIONS };
+    for (refused_timeout, acked, until) in
+        [(30 * SECOND, None, Some(30)), (30 * SECOND, Some(20), Some(50)), (never, None, None)]
+    {
+        let mut c = Conversation::ready(Options { refused_timeout, ..options });
+        let mut given_up = None;
+        for second in 0..100 {
+            let Some(tag) = c.client.publish(&MESSAGE, c.now) else {
+                given_up = given_up.or(Some(second));
+                continue;
+            };
+            c.settle();
+            c.say(&if acked == Some(second) { peer::ack(tag, false) } else { peer::nack(tag, false) });
+            c.pass(SECOND);
+        }
+        assert_eq!(given_up, until.map(|until| until + u64::from(acked.is_some())));
+    }
 }
 
 #[test]
@@ -128,7 +211,13 @@ fn give_back(c: &mut Conversation<'_>) {
 #[test]
 fn fault_19_without_a_queue_of_ours_the_connection_stays_and_messages_are_tried_alone_until_one_is_taken() {
     let retry = 4 * SECOND;
-    let mut c = Conversation::ready(Options { queue: None, retry, heartbeat_s: 0, ..OPTIONS });
+    let mut c = Conversation::ready(Options {
+        queue: None,
+        retry,
+        heartbeat_s: 0,
+        confirm_timeout: Duration::ZERO,
+        ..OPTIONS
+    });
     (1..=2).for_each(|tag| assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag)));
     c.settle();
     c.hear_all();
@@ -137,7 +226,7 @@ fn fault_19_without_a_queue_of_ours_the_connection_stays_and_messages_are_tried_
     }
     c.say(&peer::ack(2, true));
     let Some(Event::Returned { code: 312, .. }) = c.event() else { panic!("expected Returned") };
-    assert_eq!(c.events(), [Event::Refused { tag: 2, multiple: true }], "told once; no Ack is believed");
+    assert_eq!(c.events(), [Event::Doubtful { tag: 2, multiple: true }], "told once; no Ack is believed");
     c.client.settled();
 
     // 4 s, and each time half as much again, but not for ever.
@@ -152,7 +241,7 @@ fn fault_19_without_a_queue_of_ours_the_connection_stays_and_messages_are_tried_
         c.hear_all();
         give_back(&mut c);
         c.say(&peer::ack(tag, false));
-        assert_eq!(c.events(), [Event::Refused { tag, multiple: false }], "nobody has to be told again");
+        assert_eq!(c.events(), [Event::Doubtful { tag, multiple: false }], "nobody has to be told again");
         c.client.settled();
         wait = (wait * 3 / 2).min(8 * retry);
     }

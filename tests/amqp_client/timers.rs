@@ -1,5 +1,7 @@
 //! Heartbeats and deadlines.
 
+use std::time::Duration;
+
 use psistats_core::amqp::{Error, Options, Step};
 use psistats_core::link::{Link, Retry};
 
@@ -8,7 +10,8 @@ use super::{MESSAGE, SECOND};
 
 /// A client that has agreed on a heartbeat of `heartbeat_s`, as its broker proposed none.
 fn with_heartbeat(heartbeat_s: u16) -> Conversation<'static> {
-    let mut c = Conversation::at(Options { heartbeat_s, ..OPTIONS }, Step::Login);
+    let options = Options { heartbeat_s, confirm_timeout: Duration::ZERO, ..OPTIONS };
+    let mut c = Conversation::at(options, Step::Login);
     c.say(&peer::tune(131_072, 0));
     c.finish_handshake();
     c
@@ -138,24 +141,101 @@ fn who_wants_no_heartbeat_has_none_whatever_the_broker_proposes() {
 
 #[test]
 fn a_process_that_slept_past_every_deadline_ends_with_one_close_and_nothing_after_it() {
-    for draining in [false, true] {
-        let mut c = with_heartbeat(10);
+    let mut c = with_heartbeat(10);
+    c.client.publish(&MESSAGE, c.now).unwrap();
+    c.settle();
+    c.say(&peer::nack(1, false));
+    c.event();
+    c.hear_all();
+    // No timer on the way: the time jumps, as after a suspend.
+    c.now = c.now + 1000 * SECOND;
+    c.client.timed_out(c.now);
+    c.settle();
+    assert_eq!(c.hear_all(), [peer::close(200, "end")]);
+    assert_eq!(c.error(), Error::Silent { heartbeat_s: 10 });
+}
+
+/// A client with a deadline for confirms, which has published `n` messages.
+fn awaiting(n: u64) -> Conversation<'static> {
+    let mut c = Conversation::ready(Options { heartbeat_s: 0, ..OPTIONS });
+    (1..=n).for_each(|tag| assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag)));
+    c.settle();
+    c.hear_all();
+    c
+}
+
+#[test]
+fn a_node_that_lives_and_confirms_nothing_is_given_up_after_the_time_for_confirms() {
+    let mut c = awaiting(1);
+    for tag in 2..=30 {
+        c.pass(SECOND);
+        c.say(&AMQPFrame::Heartbeat);
+        assert_eq!(c.client.publish(&MESSAGE, c.now), Some(tag));
+        c.settle();
+    }
+    assert!(c.events().is_empty());
+    c.hear_all();
+    c.pass(SECOND);
+    assert_eq!(c.hear_all(), [peer::close(200, "end")]);
+    c.say(&peer::close_ok());
+    let error = c.error();
+    assert_eq!((error.retry(), &error), (Retry::Soon, &Error::Unconfirmed { timeout: 30 * SECOND }));
+    assert_eq!(error.to_string(), "a report has not been confirmed for 30 s");
+}
+
+#[test]
+fn one_message_that_is_never_answered_is_noticed_though_others_are() {
+    let mut c = awaiting(1);
+    for tag in 2..=30 {
+        c.pass(SECOND);
         c.client.publish(&MESSAGE, c.now).unwrap();
         c.settle();
-        if draining {
-            c.say(&peer::nack(1, false));
-            c.event();
-        }
-        c.hear_all();
-        // No timer on the way: the time jumps, as after a suspend.
-        c.now = c.now + 1000 * SECOND;
-        c.client.timed_out(c.now);
-        c.settle();
-        let sent = c.hear_all();
-        assert_eq!(sent, [peer::close(200, "end")]);
-        let error = c.error();
-        assert_eq!(error, if draining { Error::Refused } else { Error::Silent { heartbeat_s: 10 } });
+        c.say(&peer::ack(tag, false));
+        // The owner knows that the first is unanswered.
+        c.client.answered(Some(1), c.now);
     }
+    assert_eq!(c.events().len(), 29);
+    c.pass(SECOND);
+    c.say(&peer::close_ok());
+    assert!(matches!(c.error(), Error::Unconfirmed { .. }));
+}
+
+#[test]
+fn a_backlog_over_a_link_that_crawls_has_the_time_for_each_message() {
+    let mut c = awaiting(20);
+    for tag in 1..=19 {
+        c.pass(29 * SECOND);
+        c.say(&peer::ack(tag, false));
+        c.client.answered(Some(tag + 1), c.now);
+        assert_eq!(c.client.deadline(), Some(c.now + 30 * SECOND));
+    }
+    c.say(&peer::ack(20, false));
+    c.client.answered(None, c.now);
+    assert_eq!((c.client.deadline(), c.events().len()), (None, 20));
+}
+
+#[test]
+fn while_the_broker_blocks_nothing_has_to_be_confirmed_in_time() {
+    let mut c = awaiting(1);
+    c.pass(29 * SECOND);
+    c.say(&peer::blocked("low on memory"));
+    c.pass(1000 * SECOND);
+    c.say(&peer::unblocked());
+    assert_eq!(c.events().len(), 2);
+    c.pass(29 * SECOND);
+    assert!(c.events().is_empty());
+    c.pass(SECOND);
+    c.say(&peer::close_ok());
+    assert!(matches!(c.error(), Error::Unconfirmed { .. }));
+}
+
+#[test]
+fn a_process_that_slept_looks_at_its_confirms_before_it_misses_them() {
+    let mut c = awaiting(1);
+    c.now = c.now + 1000 * SECOND;
+    c.client.timed_out(c.now);
+    c.say(&peer::ack(1, false));
+    assert_eq!(c.events(), [psistats_core::amqp::Event::Confirmed { tag: 1, multiple: false }]);
 }
 
 #[test]

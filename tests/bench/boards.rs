@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Buffers, Client, Event, Exchange, Options};
+use psistats_core::amqp::{Buffers, Client, Event, Exchange, Options, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::outbox::Outbox;
@@ -133,6 +133,8 @@ async fn board(
         connection_name: &name,
         heartbeat_s: 60,
         retry: SECOND,
+        confirm_timeout: 30 * SECOND,
+        refused_timeout: Duration::ZERO,
         exchange: Exchange { name: "psistats", kind: "topic", durable: false, auto_delete: false },
         declare_exchange: true,
         queue: None,
@@ -142,7 +144,7 @@ async fn board(
     let mut client = Client::new(options, Buffers { receive: &mut receive, send: &mut send }, shared.now());
     let mut outbox = Outbox::new(vec![0; 24 * 1024]);
     let run = format!("00000000-0000-4000-8000-{n:012x}-1");
-    let envelope = Envelope { run: &run, app_id: "boards", persistent: false };
+    let envelope = Envelope { run: &run, app_id: "boards", headers: Table::EMPTY, persistent: false };
     let mut figures = Figures::new(seed ^ n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     // Boards are spread over the second.
     let phase = Duration::from_nanos(1_000_000_000 * n / count.max(1));

@@ -81,6 +81,7 @@ fn each_documented_key_has_its_effect() {
         "[queue]\nprefix=q\nexclusive=no\ndurable=ON\nautodelete=False\nttl=\ntype=Quorum\ndeclare=0\n\
          [exchange]\nname=x\ntype=direct\ndurable=True\nautodelete=1\ndeclare=off\n\
          [server]\nhost=a, b:1, [::1]:2\nport=3\npath=v\nuser=u\npass=p;w\nheartbeat=0\n\
+         confirm_timeout=0\nrebalance=60\nretry_spread=1.5\n\
          [message]\ntimestamp=yes\npersistent=yes\n[backlog]\nbytes=8192\n\
          [app]\nprimary_timer=0.1\nsecondary_timer=2\nretry_timer=1.5\npidfile=/p\npidfile_timeout=0\n\
          stdin_path=\nstdout_path=/o\nstderr_path=/e\n[cpu_temp]\nenabled=0\n\
@@ -91,6 +92,8 @@ fn each_documented_key_has_its_effect() {
     assert_eq!(s.server.hosts, [host("a", 3), host("b", 1), host("::1", 2)]);
     assert_eq!((&*s.server.vhost, &*s.server.user, s.server.pass.reveal()), ("v", "u", "p;w"));
     assert_eq!(s.server.heartbeat, 0);
+    let times = [s.server.confirm_timeout, s.server.rebalance, s.server.retry_spread];
+    assert_eq!(times.map(|time| time.as_millis()), [0, 60_000, 1500]);
     assert_eq!((&*s.queue.prefix, s.queue.exclusive, s.queue.durable), ("q", false, true));
     assert_eq!((s.queue.autodelete, s.queue.ttl, s.queue.declare), (false, None, false));
     assert_eq!(s.queue.kind, Some(QueueKind::Quorum));
@@ -123,6 +126,43 @@ fn each_documented_key_has_its_effect() {
     assert_eq!(settings("[chasar]\nmaster=[::1]:9\nport=8\n").chasar.master, host("::1", 9));
     assert_eq!(settings("[chasar]\nmaster=a:9\n").chasar.port, 5555, "of a master node that is here");
     assert_eq!(settings("[chasar]\ninterface=\n"), Settings::default());
+}
+
+#[test]
+fn a_board_of_a_fleet_publishes_only_unless_other_keys_say_otherwise() {
+    let fleet = settings("[server]\nprofile=fleet\n");
+    assert_eq!((fleet.exchange.declare, fleet.queue.declare), (false, false));
+    assert_eq!(fleet.server.retry_spread, Duration::from_secs(60));
+    let with =
+        settings("[server]\nprofile=fleet\nretry_spread=0\n[queue]\ndeclare=yes\n[exchange]\ndeclare=yes\n");
+    assert_eq!(with, Settings::default());
+    assert_eq!(settings("[server]\nprofile=board\n"), Settings::default());
+}
+
+#[test]
+fn a_routing_key_has_the_tags_and_the_place_of_the_host_name() {
+    let key = |text: &str| settings(text).exchange.routing_key;
+    assert_eq!(key("[exchange]\nrouting_key=\n"), None);
+    assert_eq!(key("[exchange]\nrouting_key=fixed\n").unwrap(), "fixed");
+    assert_eq!(
+        key("[exchange]\nrouting_key={tag:Site}.{hostname}.{tag:rack}x\n[tags]\nsite=K\u{f6}ln\nrack=3\n")
+            .unwrap(),
+        "K\u{f6}ln.{hostname}.3x"
+    );
+    let long = "x".repeat(191);
+    for (wrong, expected) in [
+        ("a.{tag:site}", "a key of [tags] in {tag:site}"),
+        ("a.{host}", "{hostname} or {tag:NAME} in braces"),
+        ("a.{hostname", "{hostname} or {tag:NAME} in braces"),
+        (&format!("{long}.{{hostname}}"), "at most 255 bytes, with a host name of 64"),
+    ] {
+        let told = errors(&format!("[exchange]\nrouting_key={wrong}\n"));
+        assert!(
+            told.len() == 1 && told[0].contains(&format!("routing_key: expected {expected}")),
+            "{told:?}"
+        );
+    }
+    assert!(key(&format!("[exchange]\nrouting_key={}.{{hostname}}\n", &long[1..])).is_some());
 }
 
 #[test]

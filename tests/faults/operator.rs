@@ -7,7 +7,7 @@ use crate::watch::{
     wait_until, wait_until_caught_up,
 };
 use support::PATIENCE;
-use support::agent::{Agent, Config};
+use support::agent::Config;
 use support::broker::Broker;
 use support::consumer::{Message, Tap};
 
@@ -143,7 +143,7 @@ fn fault_16_a_revoked_permission_logs_one_clear_error_and_is_retried_slowly() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_18_an_exclusive_queue_held_by_another_connection_is_retried_then_an_error_and_used_once_it_is_free()
+fn fault_18_while_another_connection_holds_the_exclusive_queue_reports_go_on_and_it_is_used_once_it_is_free()
 {
     let broker = Broker::shared();
     let vhost = broker.vhost();
@@ -151,11 +151,12 @@ fn fault_18_an_exclusive_queue_held_by_another_connection_is_retried_then_an_err
     tap.declare();
     let config = Config::new(broker.port, &vhost).set("server", "heartbeat", 1);
     let mut holder = started(&config);
-    let mut other = Agent::start(&config, &[]);
-    let first = other.wait_for_line("with 405", PATIENCE);
+    let mut other = started(&config);
+    let first = other.wait_for_line("refuses it with 405", PATIENCE);
     for part in [
         "WARNING",
         &queue_name(),
+        "published without queue",
         "another connection holds this exclusive queue",
         "an old psistats that still runs",
     ] {
@@ -164,18 +165,51 @@ fn fault_18_an_exclusive_queue_held_by_another_connection_is_retried_then_an_err
     // After three heartbeats the holder cannot be the agent's own previous connection.
     let last = other.wait_for_line("ERROR", PATIENCE);
     assert!(last.contains("with 405") && last.contains("stop the old one"), "{last}");
-    let away = counters(&other);
-    assert_eq!((away.confirmed, away.pending), (0, away.sampled));
+    let told = other.lines().iter().filter(|line| line.contains("with 405")).count();
+    assert_eq!(told, 2, "each once: {:#?}", other.lines());
 
     assert_eq!(stop(&mut holder).pending, 0);
-    other.reload(&config);
+    other.wait_for_line("is declared and bound", PATIENCE);
+    assert_eq!(connections_made(&other), 1);
     wait_until_caught_up(&other);
     let end = stop(&mut other);
-    assert_eq!(end.pending, 0);
+    assert_eq!((end.dropped, end.pending), (0, 0));
     let run = |id: &Option<String>| id.as_deref().unwrap().rsplit_once('-').unwrap().0.to_owned();
     let mut messages = tap.drain();
     let its_run = run(&messages.last().unwrap().message_id);
     messages.retain(|message| run(&message.message_id) == its_run);
-    assert_eq!(in_order(&messages), (1, end.sampled));
-    assert_eq!(sequence(messages.last().unwrap()), end.sampled);
+    let numbers: Vec<u64> = messages.iter().map(sequence).collect();
+    assert_eq!(numbers, (1..=end.sampled).collect::<Vec<_>>(), "each once, in order");
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_full_queue_of_somebody_else_costs_a_healthy_one_few_copies_and_no_connection() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let queue = kept_queue(broker.port, &vhost);
+    let full = r#"{"durable": true, "arguments": {"x-max-length": 5, "x-overflow": "reject-publish"}}"#;
+    broker.api("PUT", &format!("queues/{vhost}/full"), Some(full));
+    let mut agent = started(&kept(broker.port, &vhost));
+    let binding = r##"{"routing_key": "psistats.#"}"##;
+    broker.api("POST", &format!("bindings/{vhost}/e/psistats/q/full"), Some(binding));
+    agent.wait_for_line("refuses to store reports (Nack)", PATIENCE);
+    let before = counters(&agent);
+    // Its data goes on to the healthy queue.
+    wait_until(&agent, "sampling", |c| c.sampled > before.sampled + 60);
+    broker.api("DELETE", &format!("queues/{vhost}/full"), None);
+    agent.wait_for_line("has stored the reports that it had refused", PATIENCE);
+    let end = stop(&mut agent);
+    assert_eq!((connections_made(&agent), end.dropped, end.pending), (1, 0, 0));
+    let numbers: Vec<u64> = queue.drain().iter().map(sequence).collect();
+    let times = |number: u64| numbers.iter().filter(|n| **n == number).count();
+    assert!((1..=end.sampled).all(|number| times(number) >= 1), "{numbers:?}");
+    let copies = numbers.len() as u64 - end.sampled;
+    // Each refused report once more, and the oldest for each of its waits, which grow from 0.1 to 0.8 s.
+    let refused = (1..=end.sampled).filter(|number| times(*number) > 1).count() as u64;
+    let oldest = (1..=end.sampled).map(times).max().unwrap() as u64;
+    assert!(
+        copies <= refused + oldest && oldest < 30,
+        "{copies} copies of {refused}, {oldest} of the oldest"
+    );
 }

@@ -1,8 +1,11 @@
 //! Confirms: unconfirmed reports are sent again in order, and no others.
 
-use crate::walk::{Retry, Walk, end, figure, sequence};
+use crate::walk::{Retry, Walk, end, sequence};
+use psistats::net::attempts::from_home;
+use psistats_host::conf::hosts::Host;
 use support::PATIENCE;
-use support::scripted::{Peer, Step};
+use support::agent::{Agent, Config};
+use support::scripted::{Peer, ScriptedBroker, Step};
 
 /// The sequence numbers of the next `n` reports.
 fn read(peer: &mut Peer, n: usize) -> Vec<u64> {
@@ -10,50 +13,102 @@ fn read(peer: &mut Peer, n: usize) -> Vec<u64> {
 }
 
 #[test]
-fn multiple_nacks_and_out_of_order_confirms_are_distinguished() {
+fn reports_that_are_refused_come_again_by_themselves_while_others_go_on_over_the_same_connection() {
     let mut walk = Walk::start();
     let (mut peer, channel) = walk.connects();
     assert_eq!(read(&mut peer, 6), [1, 2, 3, 4, 5, 6]);
     peer.ack(channel, 6, false);
     peer.ack(channel, 4, false);
-    peer.nack(channel, 2, false);
-    peer.ack(channel, 1, false);
-    walk.says("refused to store a report (Nack)", Retry::Soon);
-    drop(peer);
+    peer.nack(channel, 3, true);
+    peer.ack(channel, 5, false);
+    let line = walk.agent.wait_for_line("refuses to store reports (Nack)", PATIENCE);
+    assert!(line.contains(" WARNING ") && line.contains("is a queue full or its node failing?"), "{line}");
 
-    // Delivery tags begin again at 1: report 2 has tag 1, report 3 tag 2, report 5 tag 3.
-    let (mut peer, channel) = walk.connects();
-    let again = read(&mut peer, 6);
-    assert_eq!(again[..3], [2, 3, 5]);
-    assert_eq!(again[3..], [7, 8, 9]);
-    peer.ack(channel, 4, false); // 7
-    peer.ack(channel, 2, true); // 2 and 3
+    let (mut tag, mut next, mut again) = (6, 7, Vec::new());
+    while again.len() < 4 {
+        let number = sequence(&peer.read_publish());
+        tag += 1;
+        if number == next {
+            next += 1;
+            peer.ack(channel, tag, false);
+        } else {
+            // The oldest alone, until it is taken.
+            let refuses = again.is_empty();
+            again.push(number);
+            if refuses { peer.nack(channel, tag, false) } else { peer.ack(channel, tag, false) }
+        }
+    }
+    assert_eq!(again, [1, 1, 2, 3]);
+    walk.agent.wait_for_line("has stored the reports that it had refused", PATIENCE);
     end(&mut peer);
+    walk.next = next;
+    walk.delivers();
+    walk.ends_well();
+}
 
+#[test]
+fn on_a_new_connection_what_was_refused_comes_in_its_place() {
+    let mut walk = Walk::with(|config| config.set("app", "retry_timer", 1));
     let (mut peer, channel) = walk.connects();
-    assert_eq!(read(&mut peer, 3), [5, 8, 9]);
-    peer.ack(channel, 1, false); // 5
-    peer.nack(channel, 3, true); // 8 and 9
-    peer.read_end(PATIENCE);
-
+    assert_eq!(read(&mut peer, 6), [1, 2, 3, 4, 5, 6]);
+    peer.ack(channel, 6, false);
+    peer.ack(channel, 3, true);
+    peer.nack(channel, 4, false);
+    walk.agent.wait_for_line("refuses to store reports (Nack)", PATIENCE);
+    end(&mut peer);
+    // Delivery tags begin again at 1: report 4 has tag 1, report 5 tag 2, report 7 tag 3.
+    let (mut peer, channel) = walk.connects();
+    assert_eq!(read(&mut peer, 3), [4, 5, 7]);
+    peer.ack(channel, 3, true);
+    end(&mut peer);
     walk.next = 8;
     walk.delivers();
     walk.ends_well();
 }
 
 #[test]
-fn after_a_nack_the_connection_is_closed_once_the_outstanding_confirms_have_arrived() {
-    let walk = Walk::start();
-    let (mut peer, channel) = walk.connects();
-    assert_eq!(read(&mut peer, 4), [1, 2, 3, 4]);
-    peer.nack(channel, 1, false);
-    // Publishing stops, and an orderly Close follows once every report is confirmed.
-    peer.ack(channel, 3, false);
-    peer.ack(channel, 2, false);
-    peer.read_end(PATIENCE);
-    let (mut peer, _) = walk.connects();
-    assert_eq!(read(&mut peer, 2), [1, 4]);
-    assert_eq!(figure(&walk.counters(), "confirmed"), 2);
+fn a_broker_that_lives_and_confirms_nothing_is_given_up_after_the_time_for_confirms() {
+    let mut walk = Walk::with(|config| config.set("server", "confirm_timeout", 1));
+    walk.survives("a report has not been confirmed for 1 s; is the node cut off", Retry::Soon, |peer| {
+        peer.handshake_until(Step::Publish);
+    });
+    walk.ends_well();
+}
+
+#[test]
+fn a_board_that_went_to_another_host_goes_back_to_its_own_once_everything_is_confirmed() {
+    let [home, other] = [0; 2].map(|_| ScriptedBroker::new());
+    let hostname = nix::unistd::gethostname().unwrap().into_string().unwrap();
+    let mut hosts = [&home, &other].map(|broker| Host { name: "127.0.0.1".into(), port: broker.port });
+    if from_home(hosts.to_vec(), &hostname)[0].port != home.port {
+        hosts.reverse();
+    }
+    let config = Config::new(home.port, "/")
+        .set("server", "host", hosts.map(|host| host.to_string()).join(","))
+        .set("server", "rebalance", "0.5")
+        .set("app", "retry_timer", 3600);
+    let mut agent = Agent::start(&config, &[]);
+    let mut peer = home.accept();
+    peer.handshake_until(Step::ConfirmSelect);
+    end(&mut peer);
+
+    let mut peer = other.accept();
+    let (channel, select) = peer.handshake_until(Step::ConfirmSelect);
+    peer.answer(channel, &select);
+    // It stays while something is unconfirmed, though the time has come.
+    assert_eq!(read(&mut peer, 40).len(), 40);
+    peer.ack(channel, 40, true);
+    let mut tag = 40;
+    while let Step::Publish = peer.serve_until_either(Step::Publish, Step::Close) {
+        tag += 1;
+        peer.ack(channel, tag, true);
+    }
+    let mut peer = home.accept();
+    let (channel, select) = peer.handshake_until(Step::ConfirmSelect);
+    peer.answer(channel, &select);
+    assert_eq!(read(&mut peer, 1), [tag + 1], "everything before is confirmed");
+    drop(peer);
+    assert!(agent.stop().success());
 }
 
 #[test]

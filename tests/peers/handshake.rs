@@ -164,6 +164,28 @@ fn a_refused_transient_queue_is_explained() {
 }
 
 #[test]
+fn a_queue_whose_declaration_is_not_answered_holds_no_report_back() {
+    let mut walk = Walk::start();
+    let mut peer = walk.broker.accept();
+    let (channel, declare) = peer.handshake_until(Step::QueueDeclare);
+    assert_eq!(sequence(&peer.read_publish()), 1);
+    let line = walk.agent.wait_for_line("are published without queue", PATIENCE);
+    assert!(line.contains(" WARNING ") && line.contains("does not answer"), "{line}");
+    peer.ack(3 - channel, 1, false);
+    peer.answer(channel, &declare);
+    walk.next = 2;
+    // The binding is answered among the reports.
+    while !walk.agent.lines().iter().any(|line| line.contains("is declared and bound")) {
+        assert_eq!(sequence(&peer.read_publish()), walk.next);
+        peer.ack(3 - channel, walk.next, false);
+        walk.next += 1;
+    }
+    end(&mut peer);
+    walk.delivers();
+    walk.ends_well();
+}
+
+#[test]
 fn a_broker_that_blocks_during_the_declarations_gets_no_report_until_it_unblocks() {
     let mut walk = Walk::start();
     let mut peer = walk.broker.accept();

@@ -195,39 +195,18 @@ fn a_missing_exchange_that_may_not_be_declared_is_reported() {
 
 #[test]
 #[ignore = "needs RabbitMQ: tests/run"]
-fn fault_18_an_exclusive_queue_in_use_is_retried_quickly_for_three_heartbeats_and_then_slowly() {
-    let stage = Stage::new();
-    let config = stage.config().set("server", "heartbeat", 1);
-    let holder = Agent::start(&config, &[]);
-    holder.wait_for_line("connected to", PATIENCE);
-    let second = Agent::start(&config, &[]);
-
-    // By now the broker would have closed the agent's own previous connection.
-    let first = second.wait_for_line("WARNING 127.0.0.1:", PATIENCE);
-    let last = second.wait_for_line("ERROR 127.0.0.1:", PATIENCE);
-    for line in [&first, &last] {
-        for words in [
-            &stage.proxy.port.to_string(),
-            "405",
-            "RESOURCE_LOCKED",
-            "'psistats.",
-            "another connection holds",
-            "an old psistats that still runs",
-            "a second board of the same host name",
-            "stop the old one",
-        ] {
-            assert!(line.contains(words), "no {words:?} in {line}");
-        }
+fn a_limit_of_the_virtual_host_is_reported_as_that() {
+    for (limit, words) in [
+        (r#"{"max-connections": 0}"#, ["530", "connection limit", "raise that limit"]),
+        (r#"{"max-queues": 0}"#, ["406", "queue limit", "raise that limit"]),
+    ] {
+        let stage = Stage::new();
+        stage.broker.ctl(&["set_vhost_limits", "-p", &stage.vhost, limit]);
+        let agent = Agent::start(&stage.config(), &[]);
+        stage.assert_refused(&agent, &words);
+        stage.broker.ctl(&["clear_vhost_limits", "-p", &stage.vhost]);
+        stage.assert_recovers(&agent, &stage.config());
     }
-    assert!(wait_s(&first) < 1.0, "{first}");
-    assert!(wait_s(&last) >= 30.0, "{last}");
-    let told = second.lines().iter().filter(|l| l.contains("with 405") && !l.starts_with("DEBUG")).count();
-    assert_eq!(told, 2, "each once: {:#?}", second.lines());
-    assert!(stage.proxy.accepted() >= 4, "tried on meanwhile: {:#?}", second.lines());
-
-    drop(holder);
-    second.reload(&config);
-    second.wait_for_line("connected to", PATIENCE);
 }
 
 fn permit(stage: &Stage, configure: &str, write: &str) {

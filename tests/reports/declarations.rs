@@ -49,7 +49,16 @@ fn the_defaults_are_those_of_the_original() {
 fn every_key_of_the_queue_takes_effect() {
     let broker = Broker::shared();
     let ttl = json!({"x-message-ttl": 10000});
-    let table: [(Keys, Value); 7] = [
+    let table: [(Keys, Value); 8] = [
+        (
+            &[("arguments", "x-max-length=1000,\n x-overflow=drop-head, x-single-active-consumer=true")],
+            json!([false, true, true, {
+                "x-message-ttl": 10000,
+                "x-max-length": 1000,
+                "x-overflow": "drop-head",
+                "x-single-active-consumer": true
+            }]),
+        ),
         (&[("exclusive", "no")], json!([false, true, false, ttl])),
         (&[("autodelete", "no")], json!([false, false, true, ttl])),
         (&[("exclusive", "no"), ("durable", "yes")], json!([true, true, false, ttl])),
@@ -102,6 +111,42 @@ fn every_key_of_the_exchange_takes_effect() {
             json!([exchange["name"], exchange["type"], exchange["durable"], exchange["auto_delete"]]);
         assert_eq!(listed, expected, "{keys:?}");
         assert_eq!(only(broker.bindings(&vhost))["source"], expected[0], "{keys:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_queue_is_bound_to_an_exchange_that_hashes_with_a_weight() {
+    let broker = Broker::shared();
+    let (agent, vhost) = declared(&broker, "exchange", &[("type", "x-consistent-hash")]);
+    assert_eq!(only(broker.bindings(&vhost))["routing_key"], "1");
+    let line = agent.wait_for_line("connected to", PATIENCE);
+    assert!(line.contains(&format!("as \"psistats.{}\"", hostname())), "{line}");
+}
+
+#[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_board_of_a_fleet_publishes_under_its_own_key_and_declares_nothing() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let messages = Tap::new(broker.port, &vhost).key("here.#").open();
+    let config = Config::new(broker.port, &vhost)
+        .set("server", "profile", "fleet")
+        .set("exchange", "routing_key", "{tag:site}.{hostname}")
+        .set("message", "headers", "tenant=\"7\", floor=3")
+        .set("tags", "site", "here");
+    let agent = Agent::start(&config, &[]);
+    for message in messages.take(3, PATIENCE) {
+        assert_eq!(message.routing_key, format!("here.{}", hostname()));
+        let mut headers = message.headers;
+        headers.sort();
+        assert_eq!(headers, ["floor", "tenant", "timestamp_in_ms"]);
+    }
+    assert_eq!((broker.queues(&vhost).len(), broker.bindings(&vhost).len()), (1, 1), "the consumer's own");
+    agent.reload(&config.set("message", "headers", ""));
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while messages.take(1, PATIENCE)[0].headers.len() > 1 {
+        assert!(std::time::Instant::now() < deadline, "{:#?}", agent.lines());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Client, Error, Event, Options, Queue};
+use psistats_core::amqp::{Client, Error, Event, Options, Queue, Table};
 use psistats_core::link::{Link, Retry};
 use psistats_core::outbox::Outbox;
 use psistats_core::time::{Backoff, Instant, Periodic};
@@ -14,16 +14,21 @@ use crate::{Random, Ring, peer};
 /// Agreed at every connection, so that a frozen broker is noticed soon.
 const HEARTBEAT_S: u16 = 2;
 
+/// The simulated broker answers within two seconds.
+pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What every message id begins with.
 pub const RUN: &str = "simulated";
 
-const ENVELOPE: Envelope<'static> = Envelope { run: RUN, app_id: "psistats", persistent: false };
+const ENVELOPE: Envelope<'static> =
+    Envelope { run: RUN, app_id: "psistats", headers: Table::EMPTY, persistent: false };
 
 /// Every other agent leaves the queue to somebody else.
 fn options(id: u64) -> Options<'static> {
     Options {
         heartbeat_s: HEARTBEAT_S,
         retry: Duration::from_millis(200),
+        confirm_timeout: CONFIRM_TIMEOUT,
         queue: id.is_multiple_of(2).then_some(Queue { kind: Some("classic"), ..peer::QUEUE }),
         ..peer::OPTIONS
     }
@@ -39,22 +44,35 @@ pub struct Agent {
     pub confirmed: u64,
     /// Times that its reports began to come back, without an end of the connection.
     pub returned: u64,
-    /// Connections that ended.
+    /// Connections that ended, and those of them over a confirm that did not come.
     pub ends: u64,
+    pub unconfirmed: u64,
+    /// Answers that refused a report, times that the queue was refused or not answered, and that it was there after all.
+    pub nacks: u64,
+    pub without_queue: u64,
+    pub queue_declared: u64,
+    /// When something was confirmed last, and the longest time between two confirms.
+    pub confirmed_at: Instant,
+    pub longest_gap: Duration,
+    /// The node to try, and how many were tried since something was confirmed.
+    node: usize,
+    tried: usize,
     tick: Option<Periodic>,
     backoff: Backoff,
     attempt_at: Instant,
-    connection: Option<Connection>,
+    pub connection: Option<Connection>,
 }
 
 /// One connection: both ends.
-struct Connection {
+pub struct Connection {
     client: Client<'static>,
-    session: Session,
+    pub session: Session,
     /// Whether messages came back, and none was confirmed since.
     returned: bool,
     /// Of messages with smaller tags nothing is known: they came back, or may have.
     first: u64,
+    /// The delivery tag that was published last.
+    published: u64,
 }
 
 impl Agent {
@@ -67,6 +85,14 @@ impl Agent {
             confirmed: 0,
             returned: 0,
             ends: 0,
+            unconfirmed: 0,
+            nacks: 0,
+            without_queue: 0,
+            queue_declared: 0,
+            confirmed_at: now,
+            longest_gap: Duration::ZERO,
+            node: 0,
+            tried: 0,
             tick: Some(Periodic::new(now + period, period)),
             backoff: Backoff::new(Duration::from_secs(1)),
             attempt_at: now,
@@ -93,12 +119,13 @@ impl Agent {
             self.sample(wall_ms);
         }
         if self.connection.is_none() && now >= self.attempt_at {
-            match broker.accept(now) {
+            match broker.accept(self.node, now) {
                 Some(session) => {
                     let client = peer::client(options(self.id), now);
-                    self.connection = Some(Connection { client, session, returned: false, first: 0 });
+                    self.connection =
+                        Some(Connection { client, session, returned: false, first: 0, published: 0 });
                 }
-                None => self.attempt_at = now + self.backoff.next(random.u32(), Duration::ZERO),
+                None => self.turn(now, random),
             }
         }
         let Some(mut connection) = self.connection.take() else { return };
@@ -110,13 +137,25 @@ impl Agent {
                 assert!(!matches!(result, Err(Error::Violation(_))), "{result:?}");
                 self.ends += 1;
                 self.outbox.rewind();
+                self.unconfirmed += u64::from(matches!(result, Err(Error::Unconfirmed { .. })));
                 let retry = result.err().map_or(Retry::Soon, |error| error.retry());
                 assert_eq!(retry, Retry::Soon);
-                self.attempt_at = now + self.backoff.next(random.u32(), Duration::ZERO);
+                self.turn(now, random);
             }
         }
         let counters = self.outbox.counters();
         assert_eq!(counters.sampled, counters.confirmed + counters.dropped + counters.pending);
+    }
+
+    /// The next node is tried, at once unless each was.
+    fn turn(&mut self, now: Instant, random: &mut Random) {
+        self.node = 1 - self.node;
+        self.tried += 1;
+        self.attempt_at = now;
+        if self.tried >= 2 {
+            self.tried = 0;
+            self.attempt_at = now + self.backoff.next(random.u32(), Duration::ZERO);
+        }
     }
 
     /// What the owner does after every change.
@@ -138,14 +177,27 @@ impl Agent {
                         c.first = tag;
                     }
                     let told = c.answered(tag, multiple);
-                    assert!(told.iter().all(|sequence| broker.has_stored(self.id, *sequence)));
+                    let lost: Vec<_> = told.iter().filter(|n| !broker.has_stored(self.id, **n)).collect();
+                    assert!(lost.is_empty(), "{lost:?} of {told:?} by {tag} {multiple}, from {}", c.first);
                     // Fewer, where some of them had to make room meanwhile.
                     assert!(counted <= told.len() as u64);
                     self.confirmed += counted;
+                    self.longest_gap = self.longest_gap.max(now - self.confirmed_at);
+                    (self.confirmed_at, self.tried) = (now, 0);
                 }
                 Event::Refused { tag, multiple } => {
+                    self.nacks += 1;
+                    // What was tried alone is refused: a queue does that.
+                    if c.returned && tag == c.published && !c.client.has_returned() {
+                        (c.returned, c.first) = (false, tag);
+                    }
                     c.answered(tag, multiple);
                 }
+                Event::Doubtful { tag, multiple } => {
+                    c.answered(tag, multiple);
+                }
+                Event::QueueRefused { .. } | Event::QueueUnanswered => self.without_queue += 1,
+                Event::QueueDeclared => self.queue_declared += 1,
                 Event::Returned { .. } => {
                     self.returned += 1;
                     c.returned = true;
@@ -154,7 +206,9 @@ impl Agent {
                 _ => {}
             }
         }
+        let before = self.outbox.in_flight();
         delivery::publish_waiting(&mut c.client, &mut self.outbox, ENVELOPE, now);
+        c.published += (self.outbox.in_flight() - before) as u64;
         None
     }
 }

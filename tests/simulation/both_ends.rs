@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use psistats_core::amqp::delivery::{self, Envelope};
 use psistats_core::amqp::server::Tag;
-use psistats_core::amqp::{Buffers, Client, Error, Event, Options};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Options, Table};
 use psistats_core::amqp::{Server, ServerBuffers, ServerError, ServerEvent, ServerOptions};
 use psistats_core::limits;
 use psistats_core::link::Link;
@@ -14,7 +14,8 @@ use psistats_core::time::Instant;
 
 use crate::{Random, Ring, peer};
 
-const ENVELOPE: Envelope<'static> = Envelope { run: "both", app_id: "psistats", persistent: true };
+const ENVELOPE: Envelope<'static> =
+    Envelope { run: "both", app_id: "psistats", headers: Table::EMPTY, persistent: true };
 
 const CLIENT: Options<'static> =
     Options { heartbeat_s: 2, retry: Duration::from_millis(200), ..peer::OPTIONS };

@@ -1,12 +1,12 @@
-//! A broker that keeps to the protocol, and to nothing else while it is in trouble.
+//! A cluster that keeps to the protocol, and to nothing else while it is in trouble.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use psistats_core::time::Instant;
 
 use crate::Random;
-use crate::peer::{self, AMQPClass, AMQPFrame, basic};
+use crate::peer::{self, AMQPClass, AMQPFrame, basic, channel};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,9 +16,28 @@ pub struct Broker {
     /// Sample times of the reports, by agent and sequence.
     stored: BTreeMap<(u64, u64), i64>,
     trouble: bool,
-    refuses_until: Option<Instant>,
+    pub nodes: [Node; 2],
+}
+
+/// One node, and how it is.
+#[derive(Default)]
+pub struct Node {
+    /// Refuses connections.
+    pub refuses_until: Option<Instant>,
+    /// Cut off from its peers: accepts connections and goes on with heartbeats, but confirms nothing.
+    pub alone_until: Option<Instant>,
+    /// Refuses reports (Nack), any of them.
+    pub nacks_until: Option<Instant>,
+    /// Opens channels that go on to refuse.
+    pub spoils_until: Option<Instant>,
+    /// Refuses queues, or does not answer about them.
+    pub holds_queue_until: Option<Instant>,
     /// Goes up when all connections are cut.
     generation: u64,
+}
+
+fn lasts(until: Option<Instant>, now: Instant) -> bool {
+    until.is_some_and(|until| now < until)
 }
 
 impl Broker {
@@ -29,20 +48,33 @@ impl Broker {
 
     /// From now on nothing new goes wrong.
     pub fn calm(&mut self) {
-        (self.trouble, self.refuses_until) = (false, None);
-    }
-
-    pub fn step(&mut self, now: Instant, random: &mut Random) {
-        if self.trouble && random.one_in(2000) {
-            self.refuses_until = Some(now + random.up_to(15 * SECOND));
-            self.generation += random.below(2);
+        self.trouble = false;
+        for node in &mut self.nodes {
+            *node = Node { generation: node.generation, ..Node::default() };
         }
     }
 
-    /// A connection, unless it refuses.
-    pub fn accept(&mut self, now: Instant) -> Option<Session> {
-        let refuses = self.refuses_until.is_some_and(|until| now < until);
-        (!refuses).then(|| Session { generation: self.generation, ..Session::default() })
+    pub fn step(&mut self, now: Instant, random: &mut Random) {
+        for node in self.nodes.iter_mut().filter(|_| self.trouble) {
+            let mut now_and_then = |until: &mut Option<Instant>| {
+                let begins = random.one_in(2000);
+                *until = if begins { Some(now + random.up_to(15 * SECOND)) } else { *until };
+                begins
+            };
+            if now_and_then(&mut node.refuses_until) {
+                node.generation += 1;
+            }
+            now_and_then(&mut node.alone_until);
+            now_and_then(&mut node.nacks_until);
+            now_and_then(&mut node.spoils_until);
+            now_and_then(&mut node.holds_queue_until);
+        }
+    }
+
+    /// A connection to a node, unless it refuses.
+    pub fn accept(&mut self, node: usize, now: Instant) -> Option<Session> {
+        let Node { refuses_until, generation, .. } = self.nodes[node];
+        (!lasts(refuses_until, now)).then(|| Session { node, generation, ..Session::default() })
     }
 
     pub fn has_stored(&self, agent: u64, sequence: u64) -> bool {
@@ -79,6 +111,9 @@ pub struct Session {
     pub out: VecDeque<u8>,
     /// No octet comes after those.
     pub gone: bool,
+    node: usize,
+    /// The channel that publishes.
+    channel: u16,
     partial: Vec<u8>,
     frozen: bool,
     generation: u64,
@@ -90,9 +125,22 @@ pub struct Session {
     /// What waits to be stored and answered: when, and the body, by delivery tag.
     unanswered: BTreeMap<u64, (Instant, Vec<u8>)>,
     last_tag: u64,
+    /// Tags that were given on channels before this one.
+    earlier_tags: u64,
+    /// A channel that goes on to refuse, until it is replaced.
+    is_stale: bool,
     last_sequence: u64,
     /// Whether a report was given back, so that older ones than the last may come, once.
     may_restart: bool,
+    /// Sequences of the reports that were refused, and the tag of the one that came again.
+    refused: BTreeSet<u64>,
+    again: Option<u64>,
+    /// A request about the queue, which waits for an answer until then.
+    queue_request: Option<(Instant, AMQPFrame)>,
+    /// Reports that came, that were refused, and that are other than those that came before.
+    pub came: u64,
+    pub refusals: u64,
+    pub different: BTreeSet<u64>,
     /// Sequences of the reports whose answer the client has not heard, by delivery tag.
     pub sequences: BTreeMap<u64, u64>,
 }
@@ -121,20 +169,25 @@ impl Session {
         if broker.trouble {
             self.misbehave(now, random);
         }
-        if self.generation != broker.generation {
+        if self.generation != broker.nodes[self.node].generation {
             self.cut(random);
         }
         if self.gone || self.frozen {
             return;
         }
         for frame in peer::take_frames(&mut self.partial) {
-            self.hear(frame, now, random);
+            self.hear(frame, now, broker, random);
+        }
+        if let Some((_, asked)) = self.queue_request.take_if(|(at, _)| now >= *at) {
+            self.say(&peer::usual_answer(&asked).unwrap());
         }
         if self.blocked_until.is_some_and(|until| now >= until) {
             self.blocked_until = None;
             self.say(&peer::unblocked());
         }
-        self.answer(now, broker, random);
+        if !lasts(broker.nodes[self.node].alone_until, now) {
+            self.answer(now, broker, random);
+        }
         if self.heartbeat_at.is_some_and(|at| now >= at) {
             self.say(&AMQPFrame::Heartbeat);
             self.heartbeat_at = Some(now + SECOND);
@@ -169,55 +222,87 @@ impl Session {
         self.out.extend(peer::encode(frame));
     }
 
-    fn hear(&mut self, frame: AMQPFrame, now: Instant, random: &mut Random) {
+    fn hear(&mut self, frame: AMQPFrame, now: Instant, broker: &Broker, random: &mut Random) {
+        use psistats_core::amqp::Step;
         if let Some(answer) = peer::usual_answer(&frame) {
-            let step = peer::step_after(&frame).unwrap();
-            self.say(&answer);
-            match step {
-                psistats_core::amqp::Step::Closing => self.gone = true,
-                psistats_core::amqp::Step::Confirms => self.heartbeat_at = Some(now),
+            let holds = broker.nodes[self.node].holds_queue_until;
+            match (peer::step_after(&frame), &frame) {
+                (Some(Step::Queue), AMQPFrame::Method(channel, _)) if lasts(holds, now) => {
+                    if random.one_in(2) {
+                        self.say(&peer::on(*channel, peer::channel_close(405, "RESOURCE_LOCKED")));
+                    } else {
+                        self.queue_request = Some((now + 3 * SECOND + random.up_to(5 * SECOND), frame));
+                    }
+                    return;
+                }
+                (Some(Step::Closing), _) => self.gone = true,
+                // What its channel has not answered nobody will.
+                (None, AMQPFrame::Method(channel, _)) if *channel == self.channel => {
+                    self.unanswered.clear();
+                    self.sequences.clear();
+                    self.again = None;
+                }
+                (Some(Step::Confirms), AMQPFrame::Method(channel, _)) => {
+                    (self.heartbeat_at, self.channel) = (Some(now), *channel);
+                    self.earlier_tags = self.last_tag;
+                    self.is_stale = lasts(broker.nodes[self.node].spoils_until, now);
+                }
                 _ => {}
             }
+            self.say(&answer);
             return;
         }
         match frame {
-            AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::Publish(publish))) => {
-                assert!(publish.mandatory && self.publishing.is_none());
+            AMQPFrame::Method(on, AMQPClass::Basic(basic::AMQPMethod::Publish(publish))) => {
+                assert!(publish.mandatory && self.publishing.is_none() && on == self.channel);
                 self.publishing =
                     Some(Publishing { message_id: String::new(), size: u64::MAX, body: vec![] });
             }
-            AMQPFrame::Header(1, header) => {
+            AMQPFrame::Header(on, header) if on == self.channel => {
                 let publishing = self.publishing.as_mut().expect("Basic.Publish comes first");
                 publishing.message_id = header.properties.message_id().as_ref().unwrap().to_string();
                 publishing.size = header.body_size;
             }
-            AMQPFrame::Body(1, body) => {
+            AMQPFrame::Body(on, body) if on == self.channel => {
                 let publishing = self.publishing.as_mut().expect("Basic.Publish comes first");
                 publishing.body.extend(body);
             }
             // Tune-Ok, heartbeats, Close-Ok.
             AMQPFrame::Method(0, _) | AMQPFrame::Heartbeat => {}
+            AMQPFrame::Method(_, AMQPClass::Channel(channel::AMQPMethod::CloseOk(_))) => {}
             other => panic!("the client said {other:?}"),
         }
         if let Some(whole) = self.publishing.take_if(|p| p.body.len() as u64 == p.size) {
             let (_, sequence, _) = parse(&whole.body);
             assert_eq!(whole.message_id, format!("{}-{sequence}", crate::agent::RUN));
-            let in_order = sequence > self.last_sequence;
-            assert!(in_order || self.may_restart, "in order on each connection");
-            self.may_restart &= in_order;
-            self.last_sequence = sequence;
             self.last_tag += 1;
+            self.came += 1;
+            self.different.insert(sequence);
+            let in_order = sequence > self.last_sequence;
+            if !in_order && self.refused.remove(&sequence) {
+                // While all may be sent again it may be one of those.
+                if !self.may_restart {
+                    assert_eq!(self.again.replace(self.last_tag), None, "what was refused comes again alone");
+                }
+            } else {
+                assert!(in_order || self.may_restart, "in order on each connection");
+                self.may_restart &= in_order;
+                self.last_sequence = sequence;
+                // Where all are sent again, those that were refused are among them.
+                self.refused.remove(&sequence);
+            }
             self.sequences.insert(self.last_tag, sequence);
             self.unanswered.insert(self.last_tag, (now + random.up_to(2 * SECOND), whole.body));
         }
     }
 
     fn give_back(&mut self, body: Vec<u8>) {
-        self.say(&peer::basic_return());
+        let channel = self.channel;
+        self.say(&peer::on(channel, peer::basic_return()));
         let body_size = body.len() as u64;
         let header = peer::AMQPContentHeader { class_id: 60, body_size, properties: Default::default() };
-        self.say(&AMQPFrame::Header(1, header));
-        self.say(&AMQPFrame::Body(1, body));
+        self.say(&AMQPFrame::Header(channel, header));
+        self.say(&AMQPFrame::Body(channel, body));
         // It comes again, behind those that are on their way.
         self.may_restart = true;
     }
@@ -227,13 +312,8 @@ impl Session {
         let due: Vec<u64> =
             self.unanswered.iter().filter(|(_, (at, _))| *at <= now).map(|(tag, _)| *tag).collect();
         for tag in due {
-            if broker.trouble && random.one_in(300) {
-                if self.unanswered.remove(&tag).is_some() {
-                    self.say(&peer::nack(tag, false));
-                }
-                continue;
-            }
             let multiple = random.one_in(4);
+            let nacks = lasts(broker.nodes[self.node].nacks_until, now) && random.one_in(2) || self.is_stale;
             let tags: Vec<u64> =
                 self.unanswered.range(..=tag).map(|(t, _)| *t).filter(|t| multiple || *t == tag).collect();
             if tags.is_empty() {
@@ -241,13 +321,19 @@ impl Session {
             }
             for tag in tags {
                 let Some((_, body)) = self.unanswered.remove(&tag) else { continue };
-                if self.unbound_until.is_some_and(|until| now < until) {
+                self.again.take_if(|again| *again == tag);
+                if nacks {
+                    self.refused.insert(parse(&body).1);
+                    self.refusals += 1;
+                } else if self.unbound_until.is_some_and(|until| now < until) {
                     self.give_back(body);
                 } else {
                     broker.store(&body);
                 }
             }
-            self.say(&peer::ack(tag, multiple));
+            let tag = tag - self.earlier_tags;
+            let answer = if nacks { peer::nack(tag, multiple) } else { peer::ack(tag, multiple) };
+            self.say(&peer::on(self.channel, answer));
         }
     }
 }

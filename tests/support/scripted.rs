@@ -127,6 +127,20 @@ impl Peer {
         }
     }
 
+    /// Reads as a normal broker until one of both has come, and tells which. A message is read whole.
+    pub fn serve_until_either(&mut self, one: Step, other: Step) -> Step {
+        loop {
+            match self.read() {
+                AMQPFrame::Method(channel, method) => match step_of(&method) {
+                    Some(step) if step == one || step == other => return step,
+                    _ => self.answer(channel, &method),
+                },
+                AMQPFrame::Heartbeat | AMQPFrame::Header(..) | AMQPFrame::Body(..) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// The client's protocol header, which must be that of AMQP 0-9-1.
     pub fn expect_header(&mut self) {
         self.receive(8).unwrap_or_else(|e| panic!("no protocol header: {e}"));

@@ -106,31 +106,43 @@ impl<'r> Lines<'r> {
 
 /// Where to connect to, and how patiently.
 pub struct Plan {
-    /// Hosts that stand for each other: each is tried before any wait.
+    /// Hosts that stand for each other: each is tried before any wait. The first is home.
     pub hosts: Vec<Host>,
     /// The wait after the first failure, which grows.
     pub retry: Duration,
     /// A connection counts as dead when sent bytes stay unacknowledged for so long.
     pub dead_after: Duration,
-    /// For so long our own previous connection, if it was lost, may hold what is wanted ([`Retry::Held`]).
-    pub ghost: Duration,
+    /// A part of it by chance comes before the first attempt after a loss, and is added to every wait.
+    pub spread: Duration,
+}
+
+/// Other hosts than the one that is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alternatives {
+    /// There is one host.
+    None,
+    /// At least one is still to be tried before any wait.
+    Untried,
+    /// Each has failed.
+    Tried,
 }
 
 /// The attempts to connect by one plan: which host is next, how long to wait, and which failure is worth a line.
 pub struct Attempts {
     label: &'static Label,
     plan: Plan,
-    /// The host to try.
+    /// The host to try, and its place among them.
     host: Host,
-    /// Failed attempts in all, which pick the host.
-    made: usize,
+    place: usize,
+    /// Hosts that have failed since the last wait.
+    tried: usize,
+    /// When the last attempt failed.
+    failed_at: Option<Instant>,
     /// Failures since something was delivered.
     failures: u32,
     backoff: Backoff,
     /// Hashes of what was said: an outage is a line, not a line an attempt.
     said: heapless::Vec<u64, SAID>,
-    /// Since when another connection holds what is wanted.
-    held_since: Option<Instant>,
 }
 
 impl Attempts {
@@ -139,11 +151,12 @@ impl Attempts {
         Some(Self {
             label,
             host: plan.hosts.first()?.clone(),
-            made: 0,
+            place: 0,
+            tried: 0,
+            failed_at: None,
             failures: 0,
             backoff: Backoff::new(plan.retry),
             said: heapless::Vec::new(),
-            held_since: None,
             plan,
         })
     }
@@ -151,6 +164,26 @@ impl Attempts {
     /// The host to try: they take turns.
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// Whether that is home.
+    pub fn is_home(&self) -> bool {
+        self.place == 0
+    }
+
+    /// Whether there are other hosts.
+    pub fn alternatives(&self) -> Alternatives {
+        match self.plan.hosts.len() {
+            0 | 1 => Alternatives::None,
+            count if self.tried + 1 < count => Alternatives::Untried,
+            _ => Alternatives::Tried,
+        }
+    }
+
+    /// The next attempt is made at home.
+    pub fn go_home(&mut self) {
+        self.turn_to(0);
+        self.tried = 0;
     }
 
     /// As the plan has it.
@@ -168,13 +201,18 @@ impl Attempts {
         self.failures = 0;
         self.backoff.reset();
         self.said.clear();
-        self.held_since = None;
     }
 
     /// Says what went wrong at the host, once. How long to wait before the next attempt.
     pub fn failed(&mut self, error: &ConnectionError, now: Instant) -> Duration {
+        // After a connection that lasted, no host is one that has just failed.
+        let is_loss = self.failures == 0;
+        if is_loss && self.failed_at.is_none_or(|at| now.since(at) >= self.plan.retry) {
+            self.tried = 0;
+        }
+        self.failed_at = Some(now);
         self.failures = self.failures.saturating_add(1);
-        let retry = self.retry(error, now);
+        let retry = error.retry();
         let slow = retry == Retry::Slow;
         let host = &self.host;
         let line = match error {
@@ -184,17 +222,20 @@ impl Attempts {
             }
             _ => format!("{host}: {error}; next"),
         };
-        let wait = if self.turn_to_next_host() {
-            self.backoff.next(fastrand::u32(..), if slow { SLOW } else { Duration::ZERO })
-        } else {
-            Duration::ZERO
-        };
+        let is_round = self.turn_to_next_host();
+        let mut wait = Duration::ZERO;
+        if is_round {
+            wait = self.backoff.next(fastrand::u32(..), if slow { SLOW } else { Duration::ZERO });
+        }
+        if is_round || is_loss {
+            wait = wait.saturating_add(by_chance(self.plan.spread));
+        }
         let rounded = wait.saturating_add(Duration::from_millis(50));
         let (seconds, tenths) = (rounded.as_secs(), rounded.subsec_millis() / 100);
         let level = match retry {
             _ if !self.remember(&line, slow) => Level::Debug,
             Retry::Slow => Level::Error,
-            Retry::Held | Retry::Soon => Level::Warn,
+            Retry::Soon => Level::Warn,
         };
         let Label { target, meanwhile, .. } = *self.label;
         log!(target: target, level, "{line} attempt in {seconds}.{tenths} s{meanwhile}");
@@ -203,24 +244,19 @@ impl Attempts {
 
     /// Chooses the host to try next. Whether each has had its turn.
     fn turn_to_next_host(&mut self) -> bool {
-        self.made = self.made.wrapping_add(1);
-        let turn = self.made.checked_rem(self.plan.hosts.len()).unwrap_or_default();
-        if let Some(next) = self.plan.hosts.get(turn) {
-            self.host.clone_from(next);
-        }
-        turn == 0
+        let count = self.plan.hosts.len();
+        self.turn_to((self.place + 1).checked_rem(count).unwrap_or_default());
+        self.tried += 1;
+        let all = self.tried >= count;
+        self.tried = if all { 0 } else { self.tried };
+        all
     }
 
-    /// What is still held after the plan's time is not held by our own ghost: the peer has given up on a dead
-    /// connection by then.
-    fn retry(&mut self, error: &ConnectionError, now: Instant) -> Retry {
-        let retry = error.retry();
-        if retry != Retry::Held {
-            self.held_since = None;
-            return retry;
+    fn turn_to(&mut self, place: usize) {
+        if let Some(host) = self.plan.hosts.get(place) {
+            self.host.clone_from(host);
+            self.place = place;
         }
-        let since = *self.held_since.get_or_insert(now);
-        if now.since(since) > self.plan.ghost { Retry::Slow } else { Retry::Held }
     }
 
     /// Remembers `line` as said. Whether it had not been said.
@@ -237,6 +273,18 @@ impl Attempts {
     }
 }
 
+/// Anything from nothing to `most`.
+pub fn by_chance(most: Duration) -> Duration {
+    Duration::from_nanos(fastrand::u64(..=u64::try_from(most.as_nanos()).unwrap_or(u64::MAX)))
+}
+
+/// The hosts, from that on at which a board of this name is at home: a fleet is spread over all of them.
+pub fn from_home(mut hosts: Vec<Host>, hostname: &str) -> Vec<Host> {
+    let home = fnv(hostname).checked_rem(hosts.len() as u64).unwrap_or_default();
+    hosts.rotate_left(usize::try_from(home).unwrap_or_default());
+    hosts
+}
+
 /// FNV-1a: <http://www.isthe.com/chongo/tech/comp/fnv/>.
 fn fnv(text: &str) -> u64 {
     text.bytes()
@@ -251,8 +299,8 @@ mod tests {
 
     fn attempts(names: &[&str]) -> Attempts {
         let hosts = names.iter().map(|name| Host { name: (*name).into(), port: 1 }).collect();
-        let [retry, dead_after, ghost] = [1, 2, 3].map(Duration::from_secs);
-        Attempts::new(&LABEL, Plan { hosts, retry, dead_after, ghost }).unwrap()
+        let [retry, dead_after] = [1, 2].map(Duration::from_secs);
+        Attempts::new(&LABEL, Plan { hosts, retry, dead_after, spread: Duration::ZERO }).unwrap()
     }
 
     const fn at(seconds: u64) -> Instant {
@@ -268,18 +316,76 @@ mod tests {
             tried.push_str(&attempts.host().name);
             let wait = attempts.failed(&error, at(n));
             assert_eq!(wait.is_zero(), n % 3 != 0, "{wait:?} after {tried}");
+            let left = if n % 3 == 2 { Alternatives::Tried } else { Alternatives::Untried };
+            assert_eq!(attempts.alternatives(), left, "after {tried}");
         }
         assert_eq!((tried.as_str(), attempts.failures()), ("abcabc", 6));
     }
 
     #[test]
-    fn what_is_held_for_longer_than_by_a_ghost_is_tried_seldom_until_it_was_free() {
-        let mut attempts = attempts(&["a"]);
-        let held = ConnectionError::Protocol { text: "405".into(), retry: Retry::Held };
-        let slow = |attempts: &mut Attempts, second| attempts.failed(&held, at(second)) >= SLOW;
-        assert_eq!([10, 13, 14].map(|second| slow(&mut attempts, second)), [false, false, true]);
-        attempts.worked();
-        assert_eq!([15, 18, 19].map(|second| slow(&mut attempts, second)), [false, false, true]);
+    fn after_a_connection_that_lasted_all_others_are_tried_before_any_wait_wherever_it_was_in_the_list() {
+        let lost = ConnectionError::Transport(io::ErrorKind::ConnectionReset.into());
+        for connected in 0..3 {
+            let mut attempts = attempts(&["a", "b", "c"]);
+            (0..connected).for_each(|_| assert!(attempts.failed(&lost, at(1)).is_zero()));
+            attempts.worked();
+            let waits = [0; 3].map(|_| attempts.failed(&lost, at(100)));
+            assert_eq!(waits.map(|wait| wait.is_zero()), [true, true, false], "{connected}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_take_one_report_and_hang_up_are_not_tried_without_a_wait_for_ever() {
+        let mut attempts = attempts(&["a", "b", "c"]);
+        let lost = ConnectionError::Transport(io::ErrorKind::ConnectionReset.into());
+        let waits = (0..30).filter(|_| {
+            attempts.worked();
+            !attempts.failed(&lost, at(5)).is_zero()
+        });
+        assert_eq!(waits.count(), 10);
+    }
+
+    #[test]
+    fn a_fleet_that_loses_its_broker_is_spread_over_the_time_for_that() {
+        let lost = ConnectionError::Transport(io::ErrorKind::ConnectionReset.into());
+        let mut minutes = [0; 10];
+        for _ in 0..1000 {
+            let mut attempts = attempts(&["a", "b", "c"]);
+            attempts.plan.spread = Duration::from_secs(600);
+            let waits = [0; 3].map(|_| attempts.failed(&lost, at(100)));
+            assert!(waits[1].is_zero(), "the others are tried at once then");
+            assert!(waits[2] >= attempts.plan.retry / 2 && waits[2] < Duration::from_secs(601));
+            minutes[usize::try_from(waits[0].as_secs() / 60).unwrap().min(9)] += 1;
+        }
+        assert!(minutes.iter().all(|boards| (50..150).contains(boards)), "{minutes:?}");
+    }
+
+    #[test]
+    fn who_goes_home_starts_anew_there() {
+        let mut attempts = attempts(&["a", "b", "c"]);
+        let lost = ConnectionError::Transport(io::ErrorKind::ConnectionReset.into());
+        assert!(attempts.is_home());
+        attempts.failed(&lost, at(1));
+        assert!(!attempts.is_home());
+        attempts.go_home();
+        assert_eq!((attempts.host().name.as_str(), attempts.is_home()), ("a", true));
+        let waits = [0; 3].map(|_| attempts.failed(&lost, at(2)));
+        assert_eq!(waits.map(|wait| wait.is_zero()), [true, true, false]);
+    }
+
+    #[test]
+    fn boards_of_many_names_are_at_home_at_every_host_alike() {
+        let hosts: Vec<Host> = ["a", "b", "c"].map(|name| Host { name: name.into(), port: 1 }).into();
+        for names in ["pi-{}", "{}.sensors.example.org", "raspberrypi{}"] {
+            let mut boards = [0; 3];
+            for n in 0..3000 {
+                let home = from_home(hosts.clone(), &names.replace("{}", &n.to_string()));
+                assert!(home.len() == 3 && (home[0] != home[1]));
+                boards[usize::from(home[0].name.as_bytes()[0] - b'a')] += 1;
+            }
+            assert!(boards.iter().all(|n| (800..1200).contains(n)), "{boards:?}");
+        }
+        assert_eq!(from_home(hosts[..1].to_vec(), "x"), hosts[..1]);
     }
 
     #[test]

@@ -7,9 +7,13 @@ use psistats_core::zmtp;
 pub fn on_amqp(error: &amqp::Error) -> &'static str {
     use amqp::Error;
     match error {
-        Error::Closed { code, step, transient_queue, .. } => on_close(*code, *step, *transient_queue),
+        Error::Closed { code, text, step, transient_queue, .. } => {
+            on_close(*code, text.as_str(), *step, *transient_queue)
+        }
         Error::Unroutable { .. } => "; queue and binding will be declared again at the next connection",
-        Error::Refused => ": is the queue full or its node failing? The report is kept and sent again",
+        Error::Unconfirmed { .. } => {
+            "; is the node cut off from its cluster, or overloaded? See [server] confirm_timeout"
+        }
         Error::NotAmqp { first, .. } => on_octets(first),
         Error::NoPlain => "; enable it (auth_mechanisms.1 = PLAIN in rabbitmq.conf)",
         Error::FrameMax(_) => "; raise frame_max in rabbitmq.conf",
@@ -23,9 +27,13 @@ pub fn on_amqp(error: &amqp::Error) -> &'static str {
     }
 }
 
-/// After a Close of the broker's with this reply code.
-fn on_close(code: u16, step: Step, transient_queue: bool) -> &'static str {
+/// After a Close of the broker's with this reply code and text.
+fn on_close(code: u16, text: &str, step: Step, transient_queue: bool) -> &'static str {
     match (code, step) {
+        // In RabbitMQ's words, of connections, channels and queues.
+        (406 | 530, _) if text.contains("limit") && text.contains("is reached") => {
+            "; raise that limit (rabbitmqctl list_vhost_limits, list_user_limits), or use fewer of them"
+        }
         (320, _) => "; an operator or a shutdown ended it; it is opened again",
         (403, Step::Login) => {
             "; check [server] user and pass; user guest may log in from the broker's own machine only"
@@ -37,11 +45,6 @@ fn on_close(code: u16, step: Step, transient_queue: bool) -> &'static str {
             "; the exchange is gone; it is declared again; create it where [exchange] declare=no"
         }
         (404, _) => "; it does not exist: create it, or set declare=yes in its section",
-        (405, _) => {
-            "; another connection holds this exclusive queue: an old psistats that still runs, a second board of the \
-             same host name, or our own last connection, which the broker gives up within three heartbeats; stop \
-             the old one, give each board a name of its own, or set [queue] prefix"
-        }
         (406, Step::Exchange) => {
             "; the exchange exists with other arguments (received: ours, current: the broker's): make [exchange] equal, \
              delete the exchange, or set [exchange] declare=no"
@@ -50,11 +53,28 @@ fn on_close(code: u16, step: Step, transient_queue: bool) -> &'static str {
             "; the queue exists with other arguments (received: ours, current: the broker's): make [queue] equal, delete \
              the queue, or set [queue] declare=no"
         }
+        (406, Step::Binding) if text.contains("must be an integer") => {
+            "; this type of exchange takes a weight as its binding key: set [exchange] type=x-consistent-hash"
+        }
         (530, Step::VirtualHost) => {
             "; check [server] path: the virtual host must exist and the user have access to it"
         }
         (541, Step::Queue) if transient_queue => {
-            "; RabbitMQ 4.3 and later refuse queues that are neither durable nor exclusive: set [queue] exclusive=yes or durable=yes"
+            "; this RabbitMQ refuses queues that are neither durable nor exclusive, as 4.3 and later do, and earlier \
+             ones by deprecated_features.permit.transient_nonexcl_queues: set [queue] exclusive=yes or durable=yes"
+        }
+        _ => "",
+    }
+}
+
+/// After our own queue was refused with this reply code, while reports go on.
+pub fn on_queue(code: u16) -> &'static str {
+    match code {
+        404 => "; is the node down on which it lies?",
+        405 => {
+            "; another connection holds this exclusive queue: an old psistats that still runs, a second board of the \
+             same host name, or our own last connection, which the broker gives up within three heartbeats; stop \
+             the old one, give each board a name of its own, or set [queue] prefix"
         }
         _ => "",
     }
@@ -104,13 +124,35 @@ mod tests {
             (Step::VirtualHost, 530, "NOT_ALLOWED - vhost nope not found", "[server] path"),
             (Step::Ready, 320, "CONNECTION_FORCED - bye", "opened again"),
             (Step::Ready, 404, "NOT_FOUND - no exchange 'psistats'", "declared again"),
-            (Step::Queue, 404, "NOT_FOUND - no exchange", "declare=yes"),
             (Step::Binding, 404, "NOT_FOUND - no exchange", "declare=yes"),
             (Step::Ready, 403, "ACCESS_REFUSED - access", "rabbitmqctl set_permissions"),
             (Step::Exchange, 403, "ACCESS_REFUSED", "rabbitmqctl set_permissions"),
             (Step::Exchange, 406, "PRECONDITION_FAILED - inequivalent arg", "make [exchange] equal"),
             (Step::Queue, 406, "PRECONDITION_FAILED - inequivalent arg", "make [queue] equal"),
-            (Step::Queue, 405, "RESOURCE_LOCKED - locked", "exclusive queue"),
+            (
+                Step::VirtualHost,
+                530,
+                "NOT_ALLOWED - access to vhost '/' refused for user 'u': connection limit (9) is reached",
+                "raise that limit",
+            ),
+            (
+                Step::Queue,
+                406,
+                "PRECONDITION_FAILED - cannot declare queue 'q': queue limit in vhost '/' (9) is reached",
+                "raise that limit",
+            ),
+            (
+                Step::Binding,
+                406,
+                "PRECONDITION_FAILED - The binding key must be an integer: 'q'",
+                "type=x-consistent-hash",
+            ),
+            (
+                Step::Queue,
+                406,
+                "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q'",
+                "make [queue] equal",
+            ),
         ] {
             let told = closed(code, text, step, false);
             let (happened, advised) = told.split_once("; ").unwrap();
@@ -133,7 +175,11 @@ mod tests {
     #[test]
     fn a_541_is_about_a_transient_queue_only_where_we_declare_one() {
         let text = "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated";
-        assert!(closed(541, text, Step::Queue, true).contains("exclusive=yes or durable=yes"));
+        let told = closed(541, text, Step::Queue, true);
+        assert!(
+            told.contains("exclusive=yes or durable=yes") && told.contains("deprecated_features"),
+            "{told}"
+        );
         assert!(closed(541, text, Step::Queue, false).ends_with(text));
     }
 
@@ -142,8 +188,8 @@ mod tests {
         let not_amqp = |first: &[u8; 8]| Error::NotAmqp { first: *first, len: 8 };
         for (error, line) in [
             (
-                Error::Refused,
-                "the broker refused to store a report (Nack): is the queue full or its node failing? The report is kept and sent again",
+                Error::Unconfirmed { timeout: std::time::Duration::from_secs(30) },
+                "a report has not been confirmed for 30 s; is the node cut off from its cluster, or overloaded? See [server] confirm_timeout",
             ),
             (
                 Error::Unroutable { code: 312, text: Text::lossy(b"NO_ROUTE") },

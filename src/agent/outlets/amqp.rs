@@ -1,7 +1,8 @@
 //! Reports to a broker, from the outbox that keeps them until they are confirmed.
 
+mod events;
+
 use std::cell::Cell;
-use std::fmt::Arguments;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -9,23 +10,24 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::{Level, debug, error, info};
+use log::{debug, error, info};
 
 use crate::LOG_AMQP;
 use crate::life::connection::Connection;
 use crate::life::context::Shared;
-use crate::net::attempts::{ConnectionError, Label, Lines, Plan};
+use crate::net::attempts::{
+    Alternatives, Attempts, ConnectionError, Label, Lines, Plan, by_chance, from_home,
+};
 use crate::net::channel::Channel;
 use crate::net::wire;
 use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
-use crate::settings::Settings;
+use crate::settings::{self, Fields, HOSTNAME, Settings};
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue, Table, Value};
 use psistats_core::kernel::boot_id;
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
-use psistats_host::conf::hosts::Host;
 
 /// Whom broker and consumers see: in the list of connections, and on every message.
 const PRODUCT: &str = "psistats";
@@ -51,8 +53,12 @@ pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
         receive: Vec::new(),
         send: Vec::new(),
         hostname: Rc::default(),
+        arguments: Vec::new(),
+        headers: Vec::new(),
+        queue: String::new(),
         routing_key: String::new(),
         lines: Lines::new(shared.reactor, BROKER.target),
+        missing: Cell::default(),
     };
     Driver::new(shared, &BROKER, &shared.connection, &shared.publishing)?.run(&mut broker).await
 }
@@ -91,8 +97,21 @@ struct Broker<'s, 'r> {
     send: Vec<u8>,
     /// That of the reports when the connection was opened.
     hostname: Rc<str>,
+    /// Of the queue, and of every message, as they are on the wire.
+    arguments: Vec<u8>,
+    headers: Vec<u8>,
+    queue: String,
     routing_key: String,
     lines: Lines<'r>,
+    missing: Cell<Missing>,
+}
+
+/// What is known of a queue of our own that we publish without, on one connection after another.
+#[derive(Clone, Copy, Default)]
+struct Missing {
+    since: Option<Instant>,
+    /// That it is not our own previous connection's has been said.
+    is_error: bool,
 }
 
 impl Outlet for Broker<'_, '_> {
@@ -104,14 +123,16 @@ impl Outlet for Broker<'_, '_> {
         }
         self.receive.resize(limits::AMQP_RECV, 0);
         self.send.resize(limits::AMQP_SEND, 0);
+        // That these are not too long is seen to where they are read.
+        encode(&settings.queue.arguments, &mut self.arguments, &mut self.send);
+        encode(&settings.message.headers, &mut self.headers, &mut self.send);
         let heartbeat = Duration::from_secs(u64::from(server.heartbeat));
         let is_off = heartbeat.is_zero();
         Ok(Some(Plan {
-            hosts: server.hosts.clone(),
+            hosts: from_home(server.hosts.clone(), &self.shared.hostname()),
             retry: settings.app.retry_timer,
             dead_after: if is_off { Duration::from_secs(120) } else { heartbeat * 2 },
-            // By then the broker has given up on a connection that was lost, and the queue is free (405).
-            ghost: if is_off { Duration::from_secs(180) } else { heartbeat * 3 },
+            spread: server.retry_spread,
         }))
     }
 
@@ -119,22 +140,40 @@ impl Outlet for Broker<'_, '_> {
         is_same(settings, &self.shared.settings())
     }
 
-    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> Opened<'p> {
+    fn open<'p>(&'p mut self, settings: &'p Settings, attempts: &Attempts) -> Opened<'p> {
         self.hostname = self.shared.hostname();
-        self.routing_key = format!("{}.{}", settings.queue.prefix, self.hostname);
-        let Self { shared, run, receive, send, hostname, routing_key, lines } = self;
-        let buffers = Buffers { receive, send };
+        self.queue = format!("{}.{}", settings.queue.prefix, self.hostname);
+        self.routing_key = match &settings.exchange.routing_key {
+            Some(template) => template.replace(HOSTNAME, &self.hostname),
+            None => self.queue.clone(),
+        };
+        let Self { shared, run, receive, send, hostname, arguments, headers, queue, .. } = self;
+        let Self { routing_key, lines, missing, .. } = self;
+        let (buffers, now) = (Buffers { receive, send }, shared.reactor.now());
+        let mut options = options(settings, queue, arguments, routing_key);
+        // A node that refuses everything may be cut off from its peers: another may do. Where all do, it is a queue.
+        options.refused_timeout = match attempts.alternatives() {
+            Alternatives::None => Duration::ZERO,
+            Alternatives::Untried => options.confirm_timeout,
+            Alternatives::Tried => options.confirm_timeout * 10,
+        };
         Opened::Amqp(Publishing {
             shared,
             settings,
             run,
             hostname,
+            headers,
+            queue,
             routing_key,
             lines,
-            failures,
-            client: Client::new(options(settings, routing_key), buffers, shared.reactor.now()),
+            missing,
+            failures: attempts.failures(),
+            client: Client::new(options, buffers, now),
             flush_until: None,
+            home_at: (!attempts.is_home()).then(|| home_at(settings.server.rebalance, now)).flatten(),
             unroutable: Cell::new(false),
+            without_queue: Cell::new(false),
+            refused_at: Cell::new(None),
         })
     }
 
@@ -154,15 +193,24 @@ pub struct Publishing<'p> {
     settings: &'p Settings,
     run: &'p str,
     hostname: &'p str,
+    headers: &'p [u8],
+    queue: &'p str,
     routing_key: &'p str,
     lines: &'p Lines<'p>,
+    missing: &'p Cell<Missing>,
     /// Attempts that failed before this one.
     failures: u32,
     client: Client<'p>,
     /// While the agent stops: when to close at the latest.
     flush_until: Option<Instant>,
+    /// From when on to go home, once everything is confirmed.
+    home_at: Option<Instant>,
     /// Reports come back, since no queue is bound.
     unroutable: Cell<bool>,
+    /// The broker refuses our own queue.
+    without_queue: Cell<bool>,
+    /// When it was said last that the broker refuses reports, while it does.
+    refused_at: Cell<Option<Instant>>,
 }
 
 impl Protocol for Publishing<'_> {
@@ -197,7 +245,9 @@ impl Protocol for Publishing<'_> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        [self.client.deadline(), self.flush_until].into_iter().flatten().min()
+        // One that has passed waits for a confirm, not for a time.
+        let home_at = self.home_at.filter(|at| *at > self.shared.reactor.now());
+        [self.client.deadline(), self.flush_until, home_at].into_iter().flatten().min()
     }
 
     fn is_sending(&self) -> bool {
@@ -206,61 +256,6 @@ impl Protocol for Publishing<'_> {
 }
 
 impl<'p> Publishing<'p> {
-    fn on_event(&self, event: &Event, host: &Host) {
-        match event {
-            Event::Ready { heartbeat_s } => {
-                // Blocked may have come during the declarations, and holds.
-                if self.shared.connection.get() != Connection::Blocked {
-                    self.shared.connection.set(Connection::Ready);
-                }
-                let failed = match self.failures {
-                    0 => String::new(),
-                    failures => format!(" after {failures} failed attempts"),
-                };
-                info!(
-                    target: LOG_AMQP,
-                    "connected to {host}{failed}, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
-                    self.settings.exchange.name, self.routing_key,
-                );
-            }
-            Event::Returned { code, text } => {
-                self.unroutable.set(true);
-                self.set(
-                    Connection::Blocked,
-                    format_args!(
-                        "{host}: reports are returned ({code} {text}): no queue is bound to exchange \"{}\" for \"{}\"; bind one, or set [queue] declare=yes. They are kept, and the oldest is retried from time to time",
-                        self.settings.exchange.name, self.routing_key,
-                    ),
-                );
-            }
-            Event::Confirmed { .. } if self.unroutable.take() => {
-                self.set(
-                    Connection::Ready,
-                    format_args!("{host}: a queue is bound, which accepts reports again"),
-                );
-            }
-            Event::Blocked(reason) => {
-                self.set(
-                    Connection::Blocked,
-                    format_args!("{host} accepts no reports for now ({reason}); they are kept"),
-                );
-                self.shared.connection.because(reason);
-            }
-            Event::Unblocked => {
-                self.set(Connection::Ready, format_args!("{host} accepts reports again"));
-            }
-            // The outbox knows; the end is pass()'s.
-            _ => {}
-        }
-    }
-
-    /// From now on the connection is so, as `line` says.
-    fn set(&self, connection: Connection, line: Arguments<'_>) {
-        self.shared.connection.set(connection);
-        let level = if connection == Connection::Ready { Level::Info } else { Level::Warn };
-        self.lines.say(level, line);
-    }
-
     /// Closes in order when the agent stops, after what can be confirmed soon; and when this connection is not
     /// that of the settings any more.
     fn close_if_unwanted(&mut self, now: Instant) {
@@ -272,6 +267,12 @@ impl<'p> Publishing<'p> {
                 self.flush_until = None;
             }
         } else if !self.is_current() {
+            self.client.close(now);
+        } else if self.home_at.is_some_and(|at| now >= at)
+            && self.shared.outbox.borrow().counters().pending == 0
+        {
+            self.home_at = None;
+            info!(target: LOG_AMQP, "going back to the host of [server] host at which this board starts");
             self.client.close(now);
         }
     }
@@ -285,13 +286,36 @@ impl<'p> Publishing<'p> {
 
     fn envelope(&self) -> Envelope<'p> {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
-        Envelope { run: self.run, app_id: PRODUCT, persistent }
+        Envelope { run: self.run, app_id: PRODUCT, headers: Table::new(self.headers), persistent }
     }
+}
+
+/// Writes `fields` into `octets` as they are on the wire, by way of some memory.
+fn encode(fields: &Fields, octets: &mut Vec<u8>, memory: &mut [u8]) {
+    let fields = fields.iter().map(|(name, value)| {
+        let value = match value {
+            settings::Value::Bool(value) => Value::Bool(*value),
+            settings::Value::Int(value) => Value::Int(*value),
+            settings::Value::Text(text) => Value::Octets(text.as_bytes()),
+        };
+        (name.as_str(), value)
+    });
+    octets.clear();
+    octets.extend_from_slice(Table::encode(fields, memory).unwrap_or_default().octets());
+}
+
+/// About `rebalance` from now, between half and one and a half: a fleet that was moved at once does not move back at
+/// once. None where it is zero.
+fn home_at(rebalance: Duration, now: Instant) -> Option<Instant> {
+    (!rebalance.is_zero()).then(|| now + rebalance / 2 + by_chance(rebalance))
 }
 
 /// Whether both would make the same connection.
 fn is_same(one: &Settings, other: &Settings) -> bool {
-    one.server == other.server && one.exchange == other.exchange && one.queue == other.queue
+    one.server == other.server
+        && one.exchange == other.exchange
+        && one.queue == other.queue
+        && one.message.headers == other.message.headers
 }
 
 /// Why a connection to a broker has ended.
@@ -299,7 +323,12 @@ fn failure(error: &Error) -> ConnectionError {
     ConnectionError::Protocol { text: format!("{error}{}", advice::on_amqp(error)), retry: error.retry() }
 }
 
-fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
+fn options<'p>(
+    settings: &'p Settings,
+    name: &'p str,
+    arguments: &'p [u8],
+    routing_key: &'p str,
+) -> Options<'p> {
     let Settings { server, exchange, queue, app, .. } = settings;
     Options {
         user: &server.user,
@@ -307,9 +336,11 @@ fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
         vhost: &server.vhost,
         product: PRODUCT,
         version: env!("CARGO_PKG_VERSION"),
-        connection_name: routing_key,
+        connection_name: name,
         heartbeat_s: server.heartbeat,
         retry: app.retry_timer,
+        confirm_timeout: server.confirm_timeout,
+        refused_timeout: Duration::ZERO,
         exchange: Exchange {
             name: &exchange.name,
             kind: &exchange.kind,
@@ -318,12 +349,15 @@ fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
         },
         declare_exchange: exchange.declare,
         queue: queue.declare.then_some(Queue {
-            name: routing_key,
+            name,
+            // RabbitMQ's plugin takes a weight there, "an integer", and nothing else.
+            binding_key: if exchange.kind == "x-consistent-hash" { "1" } else { routing_key },
             durable: queue.durable,
             exclusive: queue.exclusive,
             auto_delete: queue.autodelete,
             ttl_ms: queue.ttl,
             kind: queue.kind.map(|kind| kind.as_str()),
+            arguments: Table::new(arguments),
         }),
         routing_key,
     }

@@ -8,7 +8,7 @@ use log::{Level, error, info, warn};
 
 use crate::life::connection::Connection;
 use crate::life::context::{Shared, memory};
-use crate::net::attempts::{ConnectionError, Label, Lines, Plan};
+use crate::net::attempts::{Attempts, ConnectionError, Label, Lines, Plan};
 use crate::net::channel::Channel;
 use crate::net::wire;
 use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
@@ -70,20 +70,15 @@ impl Outlet for Master<'_, '_> {
         if self.receive.is_empty() {
             self.receive = vec![0; limits::ZMTP_RECV].into();
         }
-        Ok(Some(Plan {
-            hosts: Vec::from([master.clone()]),
-            retry: RETRY,
-            dead_after: HEARTBEAT * 3,
-            // A master node holds nothing for anybody.
-            ghost: Duration::ZERO,
-        }))
+        let hosts = Vec::from([master.clone()]);
+        Ok(Some(Plan { hosts, retry: RETRY, dead_after: HEARTBEAT * 3, spread: Duration::ZERO }))
     }
 
     fn is_current(&self, settings: &Settings) -> bool {
         self.shared.settings().chasar == settings.chasar
     }
 
-    fn open<'p>(&'p mut self, settings: &'p Settings, _: u32) -> Opened<'p> {
+    fn open<'p>(&'p mut self, settings: &'p Settings, _: &Attempts) -> Opened<'p> {
         let Self { shared, receive, send, lines } = self;
         shared.feed.fresh.set(false);
         let link = Publisher::new(TOPIC, HEARTBEAT, Buffers { receive, send }, shared.reactor.now());

@@ -47,8 +47,8 @@ pub trait Outlet {
     /// Whether a connection that `settings` have made is the one that is wanted now.
     fn is_current(&self, settings: &Settings) -> bool;
 
-    /// Begins to speak over a new connection, after so many `failures` to make one.
-    fn open<'p>(&'p mut self, settings: &'p Settings, failures: u32) -> Opened<'p>;
+    /// Begins to speak over a new connection, which these `attempts` have made.
+    fn open<'p>(&'p mut self, settings: &'p Settings, attempts: &Attempts) -> Opened<'p>;
 
     /// The connection has ended.
     fn closed(&mut self);
@@ -59,7 +59,8 @@ pub trait Outlet {
 
 /// The protocol of one connection: a [`psistats_core::link::Link`], what goes into it, and what comes of it.
 pub trait Protocol {
-    /// Does everything that can be done without waiting. `Break` where the connection has ended as it should.
+    /// Does everything that can be done without waiting. `Break` where the connection has ended as it should: the
+    /// next one, if any, is made at home.
     ///
     /// # Errors
     /// Why it has ended otherwise.
@@ -144,11 +145,9 @@ impl<'s, 'r> Driver<'s, 'r> {
                 continue;
             };
             self.state.connecting(attempts.host());
-            let (delivered, failures) = (outlet.delivered(), attempts.failures());
+            let delivered = outlet.delivered();
             let ended = match self.connect(outlet).await {
-                Ok(Some(channel)) => {
-                    self.speak(outlet.open(&self.settings, failures).protocol(), channel).await
-                }
+                Ok(Some(channel)) => self.speak(outlet, channel).await,
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
@@ -181,12 +180,11 @@ impl<'s, 'r> Driver<'s, 'r> {
         or(unwanted, connected).await
     }
 
-    /// Speaks `protocol` over `channel` until the connection ends.
-    async fn speak(
-        &self,
-        protocol: &mut dyn Protocol,
-        mut channel: Channel<'_>,
-    ) -> Result<(), ConnectionError> {
+    /// Speaks over `channel` until the connection ends.
+    async fn speak(&self, outlet: &mut dyn Outlet, mut channel: Channel<'_>) -> Result<(), ConnectionError> {
+        let Some(attempts) = &self.attempts else { return Ok(()) };
+        let mut opened = outlet.open(&self.settings, attempts);
+        let protocol = opened.protocol();
         loop {
             for _ in 0..PASSES_IN_A_ROW {
                 if protocol.pass(&mut channel)?.is_break() {
@@ -209,7 +207,10 @@ impl<'s, 'r> Driver<'s, 'r> {
         if worked {
             attempts.worked();
         }
-        let error = ended.err()?;
+        let Err(error) = ended else {
+            attempts.go_home();
+            return None;
+        };
         self.state.failed(&error);
         let now = self.shared.reactor.now();
         Some(now + attempts.failed(&error, now))

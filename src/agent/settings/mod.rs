@@ -6,6 +6,7 @@
 
 mod app;
 mod configuration;
+mod fields;
 mod needs;
 mod password;
 mod server;
@@ -13,9 +14,11 @@ mod topology;
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use app::{App, DEFAULT_PIDFILE};
 pub use configuration::Configuration;
+pub use fields::{Fields, Value};
 pub use needs::Needs;
 use needs::PasswordNeed;
 use psistats_host::conf::chasar::{self, Chasar};
@@ -26,7 +29,7 @@ use psistats_host::conf::values::{boolean, whole};
 use psistats_host::conf::{Problem, Problems, Reading, Severity, ini, loggers};
 use psistats_host::limits;
 pub use server::Server;
-pub use topology::{Exchange, Queue, QueueKind};
+pub use topology::{Exchange, HOSTNAME, Queue, QueueKind};
 
 /// What the configuration says to the agent. The default is the original's documented one.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -56,6 +59,8 @@ pub struct Settings {
 pub struct Message {
     /// `persistent`: delivery mode 2 even where the queue is not durable.
     pub persistent: bool,
+    /// `headers`
+    pub headers: Fields,
 }
 
 /// `[backlog]`
@@ -149,15 +154,23 @@ fn read(
 ///
 /// Each is written over its defaults where they are: moved there, they would take 3 KB of a board's binary.
 fn read_sections(r: &mut Reading<'_>, settings: &mut Settings) {
+    const HEADERS: [(&str, &str); 2] =
+        [("timestamp_in_ms", "every message has it"), ("dropped", "messages have it after a loss")];
     const BACKLOG: (RangeInclusive<u64>, &str) =
         (limits::BACKLOG_MIN as u64..=limits::BACKLOG_MAX as u64, "bytes");
+    if server::is_of_fleet(r) {
+        settings.server.retry_spread = Duration::from_secs(60);
+        (settings.exchange.declare, settings.queue.declare) = (false, false);
+    }
     server::read(r, &mut settings.server);
     topology::read_exchange(r, &mut settings.exchange);
     topology::read_queue(r, &mut settings.queue);
     r.set("message", "persistent", &mut settings.message.persistent, boolean);
+    r.set("message", "headers", &mut settings.message.headers, fields::fields(&HEADERS));
     r.set("backlog", "bytes", &mut settings.backlog.bytes, whole(&BACKLOG));
     app::read(r, &mut settings.app);
     reports::read(r, &mut settings.reports);
+    topology::read_routing_key(r, &mut settings.exchange.routing_key, &settings.reports.tags);
     chasar::read(r, &mut settings.chasar);
     settings.logging = loggers::read(r);
 }

@@ -1,14 +1,19 @@
 //! `[server]`: the broker, and who we are there.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use psistats_core::limits;
 use psistats_host::conf::Reading;
 use psistats_host::conf::hosts::{Host, hosts};
 use psistats_host::conf::secret::{Secret, is_elsewhere};
 use psistats_host::conf::url::{self, AMQP_PORT, Url};
-use psistats_host::conf::values::{PORT, boolean, text, whole};
+use psistats_host::conf::values::{PORT, WEEK, boolean, seconds, text, whole};
 
 /// The section.
 pub(super) const NAME: &str = "server";
+
+const UP_TO_A_WEEK: RangeInclusive<Duration> = Duration::ZERO..=WEEK;
 
 /// `[server]`: the broker, and who we are there.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,18 +30,48 @@ pub struct Server {
     pub pass: Secret,
     /// `heartbeat`, seconds: the broker's, where that is shorter. 0 switches heartbeats off.
     pub heartbeat: u16,
+    /// `confirm_timeout`, 0 to 604,800 seconds: a connection fails where a report is not confirmed for so long.
+    /// 0 switches that off.
+    pub confirm_timeout: Duration,
+    /// `rebalance`, 0 to 604,800 seconds: about so long after it went to another host, the board goes back to its
+    /// own. 0 switches that off.
+    pub rebalance: Duration,
+    /// `retry_spread`, 0 to 604,800 seconds, of which a part by chance comes before the first attempt after a loss, and
+    /// is added to every wait.
+    pub retry_spread: Duration,
 }
 
 impl Default for Server {
     fn default() -> Self {
         let Url { host, vhost, user, pass, .. } = Url::default();
-        Self { enabled: true, hosts: vec![host], vhost, user, pass, heartbeat: 60 }
+        Self {
+            enabled: true,
+            hosts: vec![host],
+            vhost,
+            user,
+            pass,
+            heartbeat: 60,
+            confirm_timeout: Duration::from_secs(30),
+            rebalance: Duration::from_secs(3600),
+            retry_spread: Duration::ZERO,
+        }
     }
 }
 
 /// Reads `enabled`, on which it depends whether a password is needed.
 pub(super) fn read_enabled(r: &mut Reading<'_>, server: &mut Server) {
     r.set(NAME, "enabled", &mut server.enabled, boolean);
+}
+
+/// Whether `profile` says that the board is one of a fleet, for which other defaults hold.
+pub(super) fn is_of_fleet(r: &mut Reading<'_>) -> bool {
+    let mut is_of_fleet = false;
+    r.set(NAME, "profile", &mut is_of_fleet, |text| match text {
+        "board" => Ok(false),
+        "fleet" => Ok(true),
+        _ => Err("board or fleet".into()),
+    });
+    is_of_fleet
 }
 
 /// Reads the rest of the section, but for `pass`, which [`super::password`] reads.
@@ -48,6 +83,9 @@ pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
     r.set(NAME, "path", &mut server.vhost, text(&(1..=limits::SHORTSTR)));
     r.set(NAME, "user", &mut server.user, text(&(1..=limits::SHORTSTR)));
     r.set(NAME, "heartbeat", &mut server.heartbeat, whole(&(0..=u16::MAX as u64, "seconds")));
+    r.set(NAME, "confirm_timeout", &mut server.confirm_timeout, seconds(&UP_TO_A_WEEK));
+    r.set(NAME, "rebalance", &mut server.rebalance, seconds(&UP_TO_A_WEEK));
+    r.set(NAME, "retry_spread", &mut server.retry_spread, seconds(&UP_TO_A_WEEK));
     for key in ["pass", "url"] {
         if let Some(entry) = r.entry(NAME, key).filter(|e| e.commented) {
             let text = format_args!(

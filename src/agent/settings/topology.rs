@@ -1,6 +1,8 @@
 //! `[exchange]` and `[queue]`: where reports go to at the broker, and what is declared there.
 
+use crate::settings::fields::{Fields, fields};
 use psistats_core::limits;
+use psistats_host::conf::tags::Tags;
 use psistats_host::conf::values::{boolean, optional, text, whole};
 use psistats_host::conf::{Expected, Reading, near, shown};
 
@@ -20,6 +22,8 @@ pub struct Exchange {
     pub durable: bool,
     /// `autodelete`
     pub autodelete: bool,
+    /// `routing_key`, in which `{hostname}` stands for that; `{tag:NAME}` has been replaced. None: the queue's name.
+    pub routing_key: Option<String>,
 }
 
 /// `[queue]`
@@ -39,6 +43,8 @@ pub struct Queue {
     pub ttl: Option<u32>,
     /// `type` (`x-queue-type`); empty: the broker's default.
     pub kind: Option<QueueKind>,
+    /// `arguments`
+    pub arguments: Fields,
 }
 
 /// `x-queue-type`
@@ -71,6 +77,7 @@ impl Default for Exchange {
             declare: true,
             durable: false,
             autodelete: false,
+            routing_key: None,
         }
     }
 }
@@ -85,6 +92,7 @@ impl Default for Queue {
             autodelete: true,
             ttl: Some(10_000),
             kind: None,
+            arguments: Fields::new(),
         }
     }
 }
@@ -98,6 +106,45 @@ pub(super) fn read_exchange(r: &mut Reading<'_>, exchange: &mut Exchange) {
     r.set(NAME, "declare", &mut exchange.declare, boolean);
     r.set(NAME, "durable", &mut exchange.durable, boolean);
     r.set(NAME, "autodelete", &mut exchange.autodelete, boolean);
+}
+
+/// What stands for the host name in a routing key.
+pub const HOSTNAME: &str = "{hostname}";
+
+/// Reads `[exchange] routing_key`, with the tags that it names.
+pub(super) fn read_routing_key(r: &mut Reading<'_>, key: &mut Option<String>, tags: &Tags) {
+    r.set("exchange", "routing_key", key, optional(|text| with_tags(text, tags)));
+}
+
+fn with_tags(template: &str, tags: &Tags) -> Result<String, Expected> {
+    const EXPECTED: &str = "{hostname} or {tag:NAME} in braces";
+    let template = text(&(1..=limits::SHORTSTR))(template)?;
+    let (mut key, mut rest, mut longest) = (String::new(), template.as_str(), 0);
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or(EXPECTED)?;
+        key.push_str(before);
+        match name.strip_prefix("tag:") {
+            Some(name) => {
+                let tag = tags.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(name));
+                let (_, value) = tag.ok_or_else(|| format!("a key of [tags] in {{tag:{}}}", shown(name)))?;
+                key.push_str(value);
+            }
+            None if name == "hostname" => {
+                key.push_str(HOSTNAME);
+                longest += limits::HOSTNAME - HOSTNAME.len();
+            }
+            None => return Err(EXPECTED.into()),
+        }
+        rest = after;
+    }
+    key.push_str(rest);
+    longest += key.len();
+    if longest > limits::SHORTSTR {
+        return Err(
+            format!("at most {} bytes, with a host name of {}", limits::SHORTSTR, limits::HOSTNAME).into()
+        );
+    }
+    Ok(key)
 }
 
 /// Types are these (AMQP 0-9-1 §3.1.3), or `x-` and a plugin's.
@@ -124,6 +171,8 @@ pub(super) fn read_queue(r: &mut Reading<'_>, queue: &mut Queue) {
     r.set(NAME, "autodelete", &mut queue.autodelete, boolean);
     r.set(NAME, "ttl", &mut queue.ttl, optional(whole(&(0..=u32::MAX as u64, "milliseconds"))));
     r.set(NAME, "type", &mut queue.kind, optional(kind));
+    const TAKEN: [(&str, &str); 2] = [("x-message-ttl", "that is ttl"), ("x-queue-type", "that is type")];
+    r.set(NAME, "arguments", &mut queue.arguments, fields(&TAKEN));
     fits_together(r, NAME, queue);
 }
 

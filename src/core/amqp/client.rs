@@ -1,29 +1,31 @@
 //! The client's state machine.
 
+mod own_queue;
+mod timers;
+
 use core::time::Duration;
 
+use crate::amqp::confirms::Confirms;
 use crate::amqp::error::{Error, Scope, Step, Violation};
 use crate::amqp::event::Event;
 use crate::amqp::frame::{self, CHANNEL};
-use crate::amqp::heartbeats::{Beat, Heartbeats};
+use crate::amqp::heartbeats::Heartbeats;
 use crate::amqp::method::{self, Method, id};
-use crate::amqp::options::{Buffers, Options};
+use crate::amqp::options::{Buffers, Options, Queue};
 use crate::amqp::receive::{Item, Receiver};
 use crate::amqp::route::Route;
 use crate::amqp::send::{Publish, content, put_frame};
 use crate::bytes::{Short, Text};
 use crate::limits;
-use crate::link::{Link, SendBuffer, Write};
+use crate::link::{SendBuffer, Write};
 use crate::time::Instant;
+use own_queue::{CHANNELS, OwnQueue};
 
 /// From the connection to Ready; one deadline for all of it, so that a peer cannot stretch it.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// From our Close to the end, with or without Close-Ok (under a memory alarm it does not come).
 const CLOSE: Duration = Duration::from_secs(1);
-
-/// From a Nack to the end, so that the other answers on their way can come.
-const DRAIN: Duration = Duration::from_secs(2);
 
 /// Bytes of the send buffer that publishes leave free, so that a heartbeat or the answer to a Close
 /// always finds room.
@@ -52,17 +54,24 @@ pub struct Client<'a> {
     step: Step,
     life: Life,
     frame_max: u32,
+    /// Channels that may be open at once, and the one that publishes.
+    channels: u16,
+    channel: u16,
     heartbeats: Heartbeats,
     next_tag: u64,
+    /// Tags that were given on channels before this one; the broker counts anew on each.
+    earlier_tags: u64,
+    /// The channel is replaced by another.
+    renewing: bool,
     /// The broker asked us to stop publishing: by Blocked, by Channel.Flow.
     blocked: bool,
     flow: bool,
     /// Whether a queue takes what is published, where we declare none.
     route: Route,
+    own_queue: OwnQueue,
+    confirms: Confirms,
     /// After a Return: the content of the message that came back may follow.
     content: bool,
-    /// Since a Nack: when to end at the latest.
-    draining: Option<Instant>,
     started: Instant,
 }
 
@@ -76,13 +85,18 @@ impl<'a> Client<'a> {
             step: Step::Greeting,
             life: Life::Open,
             frame_max: limits::AMQP_FRAME,
+            channels: 1,
+            channel: CHANNEL,
             heartbeats: Heartbeats::new(now),
             next_tag: 1,
+            earlier_tags: 0,
+            renewing: false,
             blocked: false,
             flow: true,
             route: Route::new(options.retry),
+            own_queue: OwnQueue::new(options.retry),
+            confirms: Confirms::new(options.confirm_timeout, options.refused_timeout, options.retry),
             content: false,
-            draining: None,
             started: now,
         };
         let written = client.send.append(0, &|w| w.bytes(frame::PROTOCOL_HEADER));
@@ -97,7 +111,13 @@ impl<'a> Client<'a> {
             && !self.blocked
             && self.flow
             && self.route.can_publish()
-            && self.draining.is_none()
+            && !self.confirms.wants_channel()
+    }
+
+    /// Whether [`Client::publish_again`] may be called: a message that was refused is published again alone, the
+    /// first time [`Options::retry`] later, and then after waits that grow.
+    pub fn can_publish_again(&self) -> bool {
+        self.can_publish() && self.confirms.can_retry()
     }
 
     /// Whether a message came back, so that no answer says that one was stored. Once every delivery tag is
@@ -111,27 +131,46 @@ impl<'a> Client<'a> {
         self.route.settled();
     }
 
-    /// Whether a Nack came: publishing has stopped. Once every delivery tag is answered the owner
-    /// calls [`Client::fail`] with [`Error::Refused`]; it happens by itself after two seconds.
-    pub fn is_draining(&self) -> bool {
-        self.draining.is_some()
+    /// After each event that answers a delivery tag the owner says which is the earliest that has no answer yet:
+    /// [`Options::confirm_timeout`] begins anew where that is another one, and ends where there is none.
+    pub fn answered(&mut self, earliest: Option<u64>, now: Instant) {
+        self.confirms.answered(earliest, now);
+    }
+
+    /// Nothing is in flight: the channel is replaced where all that it answers are refusals. The owner calls this
+    /// whenever it is so. Whether the channel is replaced, so that nothing before will be answered.
+    pub fn idle(&mut self, now: Instant) -> bool {
+        let is_open = matches!(self.life, Life::Open) && self.step == Step::Ready;
+        if self.confirms.wants_channel() && is_open && !self.blocked {
+            self.renewing = true;
+            (self.step, self.started) = (Step::Renewal, now);
+            self.method(self.channel, now, &method::channel_close);
+        }
+        self.renewing
     }
 
     /// Publishes a message and returns its delivery tag: 1 for the first, then up by one (the
     /// Confirm extension). None while there is no room, or [`Client::can_publish`] is false. A body
     /// of up to [`limits::REPORT`] bytes finds room in the end; one near [`limits::AMQP_SEND`] never.
     pub fn publish(&mut self, message: &Publish<'_>, now: Instant) -> Option<u64> {
-        if !self.can_publish() {
-            return None;
-        }
+        if self.can_publish() { self.put(message, false, now) } else { None }
+    }
+
+    /// The same for a message that was refused, where [`Client::can_publish_again`].
+    pub fn publish_again(&mut self, message: &Publish<'_>, now: Instant) -> Option<u64> {
+        if self.can_publish_again() { self.put(message, true, now) } else { None }
+    }
+
+    fn put(&mut self, message: &Publish<'_>, again: bool, now: Instant) -> Option<u64> {
         let was_empty = self.send.is_empty();
-        let (options, frame_max) = (self.options, self.frame_max);
-        self.send.append(RESERVE, &|w| content(w, &options, message, frame_max)).ok()?;
+        let (options, channel, frame_max) = (self.options, self.channel, self.frame_max);
+        self.send.append(RESERVE, &|w| content(w, &options, channel, message, frame_max)).ok()?;
         if was_empty {
             self.heartbeats.waits(now);
         }
         let tag = self.next_tag;
         self.route.published(tag);
+        self.confirms.published(tag, again, now);
         self.next_tag += 1;
         Some(tag)
     }
@@ -213,7 +252,12 @@ impl<'a> Client<'a> {
             }
             Item::Method(channel, mut method) => {
                 method.withhold(self.options.user, self.options.password);
-                if channel == 0 { self.on_connection(method, now) } else { self.on_channel(method, now) }
+                match channel {
+                    0 => self.on_connection(method, now),
+                    _ if self.step == Step::Closing => None,
+                    channel if channel == self.channel => self.on_channel(method, now),
+                    channel => self.on_queue_channel(channel, method, now),
+                }
             }
         }
     }
@@ -227,12 +271,11 @@ impl<'a> Client<'a> {
             }
             (Step::Closing, Method::CloseOk) => self.end(Ok(())),
             (Step::Closing, _) => {}
-            (Step::Login, Method::Tune { channel_max: _, frame_max, heartbeat }) => {
-                self.tune(frame_max, heartbeat, now);
+            (Step::Login, Method::Tune { channel_max, frame_max, heartbeat }) => {
+                self.tune(channel_max, frame_max, heartbeat, now);
             }
             (Step::VirtualHost, Method::Ok(id::CONNECTION_OPEN_OK)) => {
-                self.step = Step::Channel;
-                self.method(CHANNEL, now, &method::channel_open);
+                self.open_channel(now);
             }
             (step, Method::Blocked { reason }) if step != Step::Greeting && step != Step::Login => {
                 // What is no change is no event.
@@ -240,6 +283,7 @@ impl<'a> Client<'a> {
                 return (!before).then_some(Event::Blocked(reason));
             }
             (step, Method::Unblocked) if step != Step::Greeting && step != Step::Login => {
+                self.confirms.restart(now);
                 return core::mem::take(&mut self.blocked).then_some(Event::Unblocked);
             }
             (_, method) => self.unexpected(0, &method, now),
@@ -250,37 +294,58 @@ impl<'a> Client<'a> {
     fn on_channel(&mut self, method: Method, now: Instant) -> Option<Event> {
         self.content = false;
         match (self.step, method) {
-            (Step::Closing | Step::Greeting | Step::Login | Step::VirtualHost, method) => {
-                if self.step != Step::Closing {
-                    self.unexpected(CHANNEL, &method, now);
-                }
+            (Step::Greeting | Step::Login | Step::VirtualHost, method) => {
+                self.unexpected(CHANNEL, &method, now);
             }
-            (_, Method::Close { code, text }) => {
-                self.method(CHANNEL, now, &|w| method::method(w, id::CHANNEL_CLOSE_OK));
+            (step, Method::Close { code, text }) => {
+                self.method(self.channel, now, &|w| method::method(w, id::CHANNEL_CLOSE_OK));
+                if step == Step::Queue && matches!(code, 404 | 405) {
+                    self.go_without_queue(now);
+                    return Some(Event::QueueRefused { code, text });
+                }
                 let error = self.closed(Scope::Channel, code, text);
                 self.fail(error, now);
             }
+            (Step::Renewal, Method::CloseOk) => {
+                self.earlier_tags = self.next_tag - 1;
+                self.flow = true;
+                self.open_channel(now);
+            }
+            // Nothing is in flight that it could be about.
+            (Step::Renewal, _) => {}
             (_, Method::Flow { active }) => {
                 self.flow = active;
-                self.method(CHANNEL, now, &|w| method::flow_ok(w, active));
+                self.method(self.channel, now, &|w| method::flow_ok(w, active));
             }
-            (Step::Channel, Method::Ok(id::CHANNEL_OPEN_OK)) => self.declare(Step::Exchange, now),
+            (Step::Channel, Method::Ok(id::CHANNEL_OPEN_OK)) => {
+                let again = self.own_queue.is_missing() || self.channel != CHANNEL || self.renewing;
+                self.declare(if again { Step::Confirms } else { Step::Exchange }, now);
+            }
             (Step::Exchange, Method::Ok(id::EXCHANGE_DECLARE_OK)) => self.declare(Step::Queue, now),
             (Step::Queue, Method::Ok(id::QUEUE_DECLARE_OK)) => self.declare(Step::Binding, now),
             (Step::Binding, Method::Ok(id::QUEUE_BIND_OK)) => self.declare(Step::Confirms, now),
             (Step::Confirms, Method::Ok(id::CONFIRM_SELECT_OK)) => {
                 self.step = Step::Ready;
+                if core::mem::take(&mut self.renewing) {
+                    self.confirms.renewed();
+                    return None;
+                }
                 return Some(Event::Ready { heartbeat_s: self.heartbeats.interval_s });
             }
             (Step::Ready, Method::Ack { tag, multiple }) if self.is_issued(tag) => {
+                let tag = self.earlier_tags + tag;
+                self.confirms.heard(true, tag, multiple, now);
                 return Some(if self.route.acknowledged(tag) {
                     Event::Confirmed { tag, multiple }
                 } else {
-                    Event::Refused { tag, multiple }
+                    Event::Doubtful { tag, multiple }
                 });
             }
             (Step::Ready, Method::Nack { tag, multiple }) if self.is_issued(tag) => {
-                self.draining.get_or_insert(now + DRAIN);
+                let tag = self.earlier_tags + tag;
+                // A queue that refuses is a queue.
+                self.route.acknowledged(tag);
+                self.confirms.heard(false, tag, multiple, now);
                 return Some(Event::Refused { tag, multiple });
             }
             (Step::Ready, Method::Ack { tag, .. } | Method::Nack { tag, .. }) => {
@@ -288,7 +353,9 @@ impl<'a> Client<'a> {
             }
             // Return precedes its Ack, which then means nothing: no answer that follows is
             // believed, and everything unconfirmed is sent again. A queue of ours is declared again before that.
-            (Step::Ready, Method::Return { code, text }) if self.options.queue.is_some() => {
+            (Step::Ready, Method::Return { code, text })
+                if self.options.queue.is_some() && !self.own_queue.is_missing() =>
+            {
                 self.fail(Error::Unroutable { code, text }, now);
             }
             (Step::Ready, Method::Return { code, text }) => {
@@ -301,10 +368,10 @@ impl<'a> Client<'a> {
     }
 
     fn is_issued(&self, tag: u64) -> bool {
-        tag != 0 && tag < self.next_tag
+        tag != 0 && tag < self.next_tag - self.earlier_tags
     }
 
-    fn tune(&mut self, frame_max: u32, heartbeat: u16, now: Instant) {
+    fn tune(&mut self, channel_max: u16, frame_max: u32, heartbeat: u16, now: Instant) {
         // §4.2.3: 0 is "no limit"; otherwise the smaller one of both sides.
         let agreed = if frame_max == 0 { limits::AMQP_FRAME } else { frame_max.min(limits::AMQP_FRAME) };
         if agreed < frame::MIN_MAX {
@@ -317,32 +384,46 @@ impl<'a> Client<'a> {
         let ours = self.options.heartbeat_s;
         let heartbeat_s = if heartbeat == 0 { ours } else { ours.min(heartbeat) };
         self.heartbeats.interval_s = heartbeat_s;
-        self.method(0, now, &|w| method::tune_ok(w, CHANNEL, agreed, heartbeat_s));
+        let [with_queue, without] = CHANNELS;
+        let ours = if self.options.queue.is_some() { with_queue } else { without };
+        let channels = if channel_max == 0 { ours } else { ours.min(channel_max) };
+        self.channels = channels;
+        self.method(0, now, &|w| method::tune_ok(w, channels, agreed, heartbeat_s));
         self.step = Step::VirtualHost;
         let vhost = self.options.vhost;
         self.method(0, now, &|w| method::open(w, vhost));
     }
 
+    fn open_channel(&mut self, now: Instant) {
+        self.step = Step::Channel;
+        self.method(self.channel, now, &method::channel_open);
+    }
+
     /// Goes to `step`, or past it where nothing is to be declared there.
     fn declare(&mut self, step: Step, now: Instant) {
-        let o = self.options;
+        let (o, channel) = (self.options, self.channel);
         self.step = step;
         match (step, o.queue) {
             (Step::Exchange, _) if o.declare_exchange && !o.exchange.name.is_empty() => {
-                self.method(CHANNEL, now, &|w| method::exchange_declare(w, &o.exchange));
+                self.method(channel, now, &|w| method::exchange_declare(w, &o.exchange));
             }
             (Step::Exchange, _) => self.declare(Step::Queue, now),
-            (Step::Queue, Some(queue)) => self.method(CHANNEL, now, &|w| method::queue_declare(w, &queue)),
-            (Step::Binding, Some(queue)) if !o.exchange.name.is_empty() => {
-                self.method(CHANNEL, now, &|w| {
-                    method::queue_bind(w, queue.name, o.exchange.name, o.routing_key);
-                });
+            (Step::Queue, Some(queue)) => {
+                self.own_queue.declared(now);
+                self.method(channel, now, &|w| method::queue_declare(w, &queue));
             }
+            (Step::Binding, Some(queue)) if !o.exchange.name.is_empty() => self.bind(channel, &queue, now),
             _ => {
+                self.own_queue.handshake_done();
                 self.step = Step::Confirms;
-                self.method(CHANNEL, now, &method::confirm_select);
+                self.method(channel, now, &method::confirm_select);
             }
         }
+    }
+
+    fn bind(&mut self, channel: u16, queue: &Queue<'_>, now: Instant) {
+        let exchange = self.options.exchange.name;
+        self.method(channel, now, &|w| method::queue_bind(w, queue.name, exchange, queue.binding_key));
     }
 
     fn closed(&self, scope: Scope, code: u16, text: Text) -> Error {
@@ -352,117 +433,5 @@ impl<'a> Client<'a> {
 
     fn unexpected(&mut self, channel: u16, method: &Method, now: Instant) {
         self.abort(Violation::Unexpected { channel, id: method.id(channel) }.into(), now);
-    }
-
-    /// Every deadline that is set, with what it means.
-    fn timers(&self) -> [Option<(Instant, Timer)>; 6] {
-        let open = matches!(self.life, Life::Open);
-        let until = match &self.life {
-            Life::Closing { until, .. } => Some(*until),
-            Life::Ending(_) => Some(self.started), // the last event waits to be drained
-            Life::Open | Life::Ended => None,
-        };
-        let [silent, sending] = self.heartbeats.timers(!self.send.is_empty());
-        let beat = |(at, beat)| open.then_some((at, Timer::Beat(beat)));
-        [
-            until.map(|at| (at, Timer::Close)),
-            (open && self.step != Step::Ready).then_some((self.started + HANDSHAKE, Timer::Handshake)),
-            self.draining.filter(|_| open).map(|at| (at, Timer::Drain)),
-            self.route.deadline().filter(|_| open).map(|at| (at, Timer::Route)),
-            silent.and_then(beat),
-            sending.and_then(beat),
-        ]
-    }
-}
-
-/// What is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timer {
-    Close,
-    Handshake,
-    Drain,
-    Route,
-    Beat(Beat),
-}
-
-impl Link for Client<'_> {
-    type Event = Event;
-
-    fn recv_space(&mut self) -> &mut [u8] {
-        match self.life {
-            Life::Ending(_) | Life::Ended => &mut [],
-            _ => self.receiver.space(),
-        }
-    }
-
-    fn received(&mut self, n: usize, now: Instant) {
-        if n > 0 {
-            self.receiver.received(n);
-            self.heartbeats.received(now);
-        }
-    }
-
-    fn poll_event(&mut self, now: Instant) -> Option<Event> {
-        loop {
-            if let Life::Ending(_) | Life::Ended = self.life {
-                return match core::mem::replace(&mut self.life, Life::Ended) {
-                    Life::Ending(result) => Some(Event::Ended(result)),
-                    _ => None,
-                };
-            }
-            match self.receiver.next() {
-                Ok(None) => return None,
-                Ok(Some(item)) => {
-                    if let Some(event) = self.handle(item, now) {
-                        return Some(event);
-                    }
-                }
-                Err(error) => self.abort(error, now),
-            }
-        }
-    }
-
-    fn outgoing(&self) -> &[u8] {
-        self.send.outgoing()
-    }
-
-    fn sent(&mut self, n: usize, now: Instant) {
-        if n > 0 {
-            self.send.sent(n);
-            self.heartbeats.sent(now);
-        }
-    }
-
-    fn disconnected(&mut self) {
-        let error = self.receiver.disconnected().unwrap_or(Error::Disconnected(self.step));
-        self.end(Err(error));
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.timers().into_iter().flatten().map(|(at, _)| at).min()
-    }
-
-    fn timed_out(&mut self, now: Instant) {
-        for (_, timer) in self.timers().into_iter().flatten().filter(|(at, _)| *at <= now) {
-            let heartbeat_s = self.heartbeats.interval_s;
-            match timer {
-                Timer::Close => self.end(Ok(())),
-                Timer::Handshake => {
-                    let error = self.receiver.disconnected();
-                    self.abort(error.unwrap_or(Error::HandshakeTimeout(self.step)), now);
-                }
-                Timer::Route => self.route.timed_out(),
-                Timer::Drain => self.fail(Error::Refused, now),
-                Timer::Beat(Beat::Silent) => self.abort(Error::Silent { heartbeat_s }, now),
-                Timer::Beat(Beat::Stalled) => self.abort(Error::Stalled { heartbeat_s }, now),
-                // Another timer that is due as well may have ended it.
-                Timer::Beat(Beat::Send) if !matches!(self.life, Life::Open) => {}
-                Timer::Beat(Beat::Send) => {
-                    self.heartbeats.waits(now);
-                    let written = self.send.append(0, &|w| put_frame(w, frame::HEARTBEAT, 0, &|_| ()));
-                    self.note(written);
-                }
-            }
-        }
     }
 }

@@ -12,7 +12,7 @@ use core::fmt::Write as _;
 
 use heapless::String;
 
-use crate::amqp::{Client, Error, Event, Properties, Publish, Violation};
+use crate::amqp::{Client, Event, Properties, Publish, Table, Violation};
 use crate::limits;
 use crate::link::Link;
 use crate::outbox::{Outbox, Record, UnknownTicket};
@@ -25,6 +25,8 @@ pub struct Envelope<'a> {
     pub run: &'a str,
     /// `app-id`.
     pub app_id: &'a str,
+    /// Further headers.
+    pub headers: Table<'a>,
     /// Delivery mode 2.
     pub persistent: bool,
 }
@@ -40,23 +42,27 @@ pub fn settle<B: AsRef<[u8]> + AsMut<[u8]>>(
         if outbox.in_flight() > 0 {
             return None;
         }
-        if client.is_draining() {
-            // A refused report is sent again by the next connection; this one has nothing to wait for.
-            client.fail(Error::Refused, now);
-        } else if client.has_returned() {
+        if client.has_returned() {
             outbox.send_again();
             client.settled();
+        }
+        if client.idle(now) {
+            outbox.abandon();
+            client.answered(None, now);
         }
         return None;
     };
     let (settled, tag) = match event {
         Event::Confirmed { tag, multiple } => (outbox.confirm(tag, multiple), tag),
-        Event::Refused { tag, multiple } => (outbox.refuse(tag, multiple), tag),
-        _ => (Ok(()), 0),
+        Event::Refused { tag, multiple } | Event::Doubtful { tag, multiple } => {
+            (outbox.refuse(tag, multiple), tag)
+        }
+        _ => return Some(event),
     };
     if let Err(UnknownTicket) = settled {
         client.fail(Violation::UnknownTag(tag).into(), now);
     }
+    client.answered(outbox.unanswered(), now);
     Some(event)
 }
 
@@ -69,16 +75,23 @@ pub fn publish_waiting<B: AsRef<[u8]> + AsMut<[u8]>>(
     now: Instant,
 ) {
     let dropped = outbox.counters().dropped;
+    if client.can_publish_again()
+        && let Some(record) = outbox.refused()
+        && let Some(tag) = publish(Client::publish_again, client, record, envelope, dropped, now)
+    {
+        outbox.mark_sent_again(tag);
+    }
     while client.can_publish()
         && let Some(record) = outbox.unsent()
     {
-        let Some(tag) = publish(client, record, envelope, dropped, now) else { break };
+        let Some(tag) = publish(Client::publish, client, record, envelope, dropped, now) else { break };
         outbox.mark_sent(tag);
     }
 }
 
-fn publish(
-    client: &mut Client<'_>,
+fn publish<'c>(
+    put: fn(&mut Client<'c>, &Publish<'_>, Instant) -> Option<u64>,
+    client: &mut Client<'c>,
     record: Record<'_>,
     envelope: Envelope<'_>,
     dropped: u64,
@@ -96,10 +109,11 @@ fn publish(
         content_type: "application/json",
         content_encoding: "utf-8",
         headers: headers.unwrap_or_default(),
+        fixed_headers: envelope.headers,
         persistent: envelope.persistent,
         message_id: &message_id,
         timestamp: record.unix_seconds(),
         app_id: envelope.app_id,
     };
-    client.publish(&Publish { properties, body: record.body }, now)
+    put(client, &Publish { properties, body: record.body }, now)
 }

@@ -1,6 +1,7 @@
 //! Why a connection ended, and how soon to try again.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::bytes::Text;
 use crate::link::Retry;
@@ -27,6 +28,8 @@ pub enum Step {
     Confirms,
     /// Publishes.
     Ready,
+    /// Waits for Channel.Close-Ok, to open another channel.
+    Renewal,
     /// Waits for Connection.Close-Ok.
     Closing,
 }
@@ -43,6 +46,7 @@ impl fmt::Display for Step {
             Self::Binding => "binding the queue",
             Self::Confirms => "switching confirms on",
             Self::Ready => "publishing",
+            Self::Renewal => "replacing the channel",
             Self::Closing => "closing",
         })
     }
@@ -81,8 +85,11 @@ pub enum Error {
         /// Reply text.
         text: Text,
     },
-    /// The broker refused to store a report (Nack).
-    Refused,
+    /// A report has not been confirmed in time.
+    Unconfirmed {
+        /// That time.
+        timeout: Duration,
+    },
     /// The peer speaks something else. Its first octets, and how many they are.
     NotAmqp {
         /// The octets.
@@ -170,12 +177,11 @@ impl Error {
     /// How soon another attempt makes sense.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Closed { code: 405, .. } => Retry::Held,
             // The exchange was deleted under way: it is declared again.
             Self::Closed { code: 404, step: Step::Ready, .. } => Retry::Soon,
-            // 402 no route, 403 refused, 404 not found, 406 other arguments, 530 not allowed,
+            // 402 no route, 403 refused, 404 not found, 405 locked, 406 other arguments, 530 not allowed,
             // 540 not implemented: the same attempt gets the same answer.
-            Self::Closed { code: 402..=404 | 406 | 530 | 540, .. } => Retry::Slow,
+            Self::Closed { code: 402..=406 | 530 | 540, .. } => Retry::Slow,
             Self::Closed { code: 541, transient_queue: true, step: Step::Queue, .. } => Retry::Slow,
             Self::NotAmqp { .. } | Self::NoPlain | Self::FrameMax(_) => Retry::Slow,
             Self::Violation(Violation::Version { .. }) => Retry::Slow,
@@ -219,7 +225,9 @@ impl fmt::Display for Error {
                     "a report came back unroutable ({code} {text}): the queue or its binding was deleted"
                 )
             }
-            Self::Refused => f.write_str("the broker refused to store a report (Nack)"),
+            Self::Unconfirmed { timeout } => {
+                write!(f, "a report has not been confirmed for {} s", timeout.as_secs())
+            }
             Self::NotAmqp { first, len } => not_amqp(f, first.get(..usize::from(*len)).unwrap_or(first)),
             Self::NoPlain => f.write_str("the broker does not offer the login mechanism PLAIN"),
             Self::FrameMax(octets) => write!(

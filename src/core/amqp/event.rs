@@ -19,17 +19,35 @@ pub enum Event {
         /// Also all before it.
         multiple: bool,
     },
-    /// The broker has not stored this delivery tag: it has refused it, and the connection ends once all others
-    /// are answered, see [`Client::is_draining`](super::Client::is_draining); or nobody knows, see
-    /// [`Client::has_returned`](super::Client::has_returned).
+    /// The broker has refused to store this delivery tag (Nack). It may be published again where
+    /// [`Client::can_publish_again`](super::Client::can_publish_again); others go on.
     Refused {
         /// Delivery tag.
         tag: u64,
         /// Also all before it.
         multiple: bool,
     },
+    /// Nobody knows whether the broker has stored this delivery tag, see
+    /// [`Client::has_returned`](super::Client::has_returned).
+    Doubtful {
+        /// Delivery tag.
+        tag: u64,
+        /// Also all before it.
+        multiple: bool,
+    },
+    /// The broker refuses our queue for now. We publish without it, and ask for it again after waits that grow.
+    QueueRefused {
+        /// Reply code.
+        code: u16,
+        /// Reply text.
+        text: Text,
+    },
+    /// There is no answer to the declaration of our queue. We publish without it, until there is one.
+    QueueUnanswered,
+    /// Our queue is declared and bound after all.
+    QueueDeclared,
     /// A message came back, since no queue is bound for it, and none of ours could be declared again. Those in
-    /// flight come as refused, and messages are tried one at a time until one is confirmed.
+    /// flight come as doubtful, and messages are tried one at a time until one is confirmed.
     Returned {
         /// Reply code.
         code: u16,

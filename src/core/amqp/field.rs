@@ -60,11 +60,11 @@ pub fn utf8(octets: &[u8]) -> &str {
     octets.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
-/// A peer's field table, as it came: an iterator of names and values (§4.2.5.5).
+/// A field table as it is on the wire, a peer's or our own: an iterator of names and values (§4.2.5.5).
 ///
 /// It ends before the first field that cannot be read. The types are those that RabbitMQ and its clients speak, which
 /// differ from the specification's in `s` and `L`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Table<'a> {
     fields: &'a [u8],
 }
@@ -90,6 +90,41 @@ pub enum Value<'a> {
 }
 
 impl<'a> Table<'a> {
+    /// No fields.
+    pub const EMPTY: Self = Self { fields: &[] };
+
+    /// A table of these octets, which [`Table::octets`] gave.
+    pub const fn new(fields: &'a [u8]) -> Self {
+        Self { fields }
+    }
+
+    /// A table of these fields, in `memory`. A value that is [`Value::Other`] is nothing.
+    ///
+    /// # Errors
+    /// [`Short`] where there is too little memory.
+    pub fn encode<'f>(
+        fields: impl IntoIterator<Item = (&'f str, Value<'f>)>,
+        memory: &'a mut [u8],
+    ) -> Result<Self, Short> {
+        let mut w = Writer::new(memory);
+        for (name, value) in fields {
+            shortstr(&mut w, name);
+            put_value(&mut w, &value);
+        }
+        let length = w.finish()?;
+        Ok(Self { fields: memory.get(..length).unwrap_or(&[]) })
+    }
+
+    /// As it is on the wire, without its length.
+    pub const fn octets(self) -> &'a [u8] {
+        self.fields
+    }
+
+    /// Whether it has no fields.
+    pub const fn is_empty(self) -> bool {
+        self.fields.is_empty()
+    }
+
     /// The value of the first field of that name.
     pub fn get(mut self, name: &str) -> Option<Value<'a>> {
         self.find(|(field, _)| *field == name).map(|(_, value)| value)
@@ -105,6 +140,33 @@ impl<'a> Iterator for Table<'a> {
         let value = value(&mut r).ok()??;
         self.fields = r.rest();
         Some((name, value))
+    }
+}
+
+fn put_value(w: &mut Writer<'_>, value: &Value<'_>) {
+    let long = |w: &mut Writer<'_>, kind: u8, octets: &[u8]| {
+        w.u8(kind);
+        let at = w.hold_u32();
+        w.bytes(octets);
+        w.fill_u32(at);
+    };
+    match value {
+        Value::Bool(value) => w.bytes(&[b't', u8::from(*value)]),
+        Value::Int(value) => {
+            w.u8(b'l');
+            w.bytes(&value.to_be_bytes());
+        }
+        Value::Double(value) => {
+            w.u8(b'd');
+            w.bytes(&value.to_be_bytes());
+        }
+        Value::Timestamp(seconds) => {
+            w.u8(b'T');
+            w.u64(*seconds);
+        }
+        Value::Octets(octets) => long(w, b'S', octets),
+        Value::Table(table) => long(w, b'F', table.fields),
+        Value::Other => w.u8(b'V'),
     }
 }
 

@@ -238,6 +238,15 @@ pub fn channel_open(w: &mut Writer<'_>) {
     shortstr(w, ""); // reserved: out-of-band
 }
 
+/// Channel.Close: nothing of the peer's is to blame.
+pub fn channel_close(w: &mut Writer<'_>) {
+    method(w, id::CHANNEL_CLOSE);
+    w.u16(200);
+    shortstr(w, "done");
+    w.u16(0);
+    w.u16(0);
+}
+
 /// Channel.Flow-Ok
 pub fn flow_ok(w: &mut Writer<'_>, active: bool) {
     method(w, id::CHANNEL_FLOW_OK);
@@ -272,6 +281,7 @@ pub fn queue_declare(w: &mut Writer<'_>, queue: &Queue<'_>) {
         if let Some(kind) = queue.kind {
             field_longstr(w, "x-queue-type", kind.as_bytes());
         }
+        w.bytes(queue.arguments.octets());
     });
 }
 

@@ -1,7 +1,7 @@
 //! AMQP 0-9-1, as much of it as a publisher needs: one codec, two ends.
 //!
-//! [`server`] is the end that publishers connect to. The rest of this page is about [`Client`], which has one connection
-//! and one channel. It is a [`Link`](crate::link::Link), driven as [`crate::link`] says: it logs in, declares what its
+//! [`server`] is the end that publishers connect to. The rest of this page is about [`Client`], which has one connection,
+//! publishes on one channel, and opens another only to ask for its queue again. It is a [`Link`](crate::link::Link), driven as [`crate::link`] says: it logs in, declares what its
 //! [`Options`] name, and switches confirms on; from [`Event::Ready`] on [`Client::publish`] gives each message a
 //! delivery tag, which an event confirms or refuses. [`delivery`] does that for an [outbox](crate::outbox).
 //!
@@ -24,11 +24,16 @@
 //! Every message is mandatory. One that comes back (Basic.Return) ends the connection where a queue was declared,
 //! since declaring it again may help; where none was, messages are tried one at a time until one is confirmed.
 //!
+//! A queue that is refused since another connection holds it or its node is down, or about which there is no answer,
+//! holds nothing back ([`Event::QueueRefused`], [`Event::QueueUnanswered`]). A message that is refused (Nack) waits to be
+//! published again by itself, while others go on. One that is not answered at all ends the connection, after
+//! [`Options::confirm_timeout`]: such a node is cut off from its peers, and another may do.
+//!
 //! A body has at most the length of the send buffer less 2 KiB, and goes in as many frames as the broker's frame-max
 //! asks for. Server properties and returned content are passed over, whatever their length.
 //!
-//! Not supported, because a publisher does not need it: consuming, transactions, more than one
-//! channel, SASL mechanisms other than PLAIN, several routing keys on one connection. TLS stands between client and
+//! Not supported, because a publisher does not need it: consuming, transactions, several channels
+//! that publish, SASL mechanisms other than PLAIN, several routing keys on one connection. TLS stands between client and
 //! socket.
 
 mod error;
@@ -42,6 +47,7 @@ mod receive;
 mod send;
 mod heartbeats;
 mod route;
+mod confirms;
 mod client;
 pub mod delivery;
 pub mod server;
@@ -69,6 +75,6 @@ mod frame {
     pub const PREFIX: usize = 7;
     /// Smallest frame-max that either side may ask for (§4.2.3, `FRAME-MIN-SIZE`).
     pub const MIN_MAX: u32 = 4096;
-    /// The client's one channel. Class Connection speaks on channel 0, all others on this one.
+    /// The client's first channel. Class Connection speaks on channel 0, all others on this one, or on the second.
     pub const CHANNEL: u16 = 1;
 }

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::amqp::field::Table;
+
 /// Whom to be, and what to declare.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
@@ -20,15 +22,21 @@ pub struct Options<'a> {
     pub connection_name: &'a str,
     /// Longest heartbeat, seconds; 0: none, whatever the broker proposes.
     pub heartbeat_s: u16,
-    /// Until a message is tried again that no queue took, where none is declared; grows.
+    /// Until a message is tried again that no queue took or the broker refused, and until our queue is asked for
+    /// again; grows.
     pub retry: Duration,
+    /// The connection fails where a message is not answered within this time, which begins when all before it are,
+    /// while the broker does not block us. Zero: never.
+    pub confirm_timeout: Duration,
+    /// Likewise where the broker answers, but with refusals alone. Zero: never.
+    pub refused_timeout: Duration,
     /// Where to publish.
     pub exchange: Exchange<'a>,
     /// Whether to declare the exchange.
     pub declare_exchange: bool,
     /// The queue to declare and bind, if any.
     pub queue: Option<Queue<'a>>,
-    /// Routing key of every message, and of the binding.
+    /// Routing key of every message.
     pub routing_key: &'a str,
 }
 
@@ -52,6 +60,8 @@ pub struct Queue<'a> {
     pub name: &'a str,
     /// Survives the broker's restart.
     pub durable: bool,
+    /// Routing key of its binding: that of the messages, or what the exchange's type wants instead.
+    pub binding_key: &'a str,
     /// For this connection only.
     pub exclusive: bool,
     /// Goes with its last consumer.
@@ -60,6 +70,8 @@ pub struct Queue<'a> {
     pub ttl_ms: Option<u32>,
     /// `x-queue-type`.
     pub kind: Option<&'a str>,
+    /// Further arguments.
+    pub arguments: Table<'a>,
 }
 
 impl fmt::Debug for Options<'_> {

@@ -12,6 +12,8 @@ pub struct Properties<'a> {
     pub content_encoding: &'a str,
     /// `headers`: names with counts, sent as 64-bit integers.
     pub headers: &'a [(&'a str, u64)],
+    /// Further `headers`.
+    pub fixed_headers: Table<'a>,
     /// `delivery-mode` 2: written to disk where the queue is durable too.
     pub persistent: bool,
     /// `message-id`
@@ -30,11 +32,12 @@ pub fn encode(w: &mut Writer<'_>, p: &Properties<'_>, body_len: u64) {
     w.u16(BASIC);
     w.u16(0); // weight
     w.u64(body_len);
+    let has_headers = !p.headers.is_empty() || !p.fixed_headers.is_empty();
     let flag = |present: bool, bit: u16| u16::from(present) << bit;
     w.u16(
         flag(!p.content_type.is_empty(), 15)
             | flag(!p.content_encoding.is_empty(), 14)
-            | flag(!p.headers.is_empty(), 13)
+            | flag(has_headers, 13)
             | flag(p.persistent, 12)
             | flag(!p.message_id.is_empty(), 7)
             | flag(p.timestamp.is_some(), 6)
@@ -43,7 +46,7 @@ pub fn encode(w: &mut Writer<'_>, p: &Properties<'_>, body_len: u64) {
     // In the order of the flags, from the highest.
     optional(w, p.content_type);
     optional(w, p.content_encoding);
-    if !p.headers.is_empty() {
+    if has_headers {
         table(w, &|w| {
             for (name, value) in p.headers {
                 shortstr(w, name);
@@ -51,6 +54,7 @@ pub fn encode(w: &mut Writer<'_>, p: &Properties<'_>, body_len: u64) {
                 // Signed on the wire; a count of 2^63 is not reached.
                 w.u64(*value);
             }
+            w.bytes(p.fixed_headers.octets());
         });
     }
     if p.persistent {

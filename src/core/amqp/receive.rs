@@ -15,7 +15,7 @@ use crate::bytes::Reader;
 pub enum Item {
     /// Connection.Start of version 0-9, and whether it offers PLAIN.
     Start { plain: bool },
-    /// Any other method, with its channel: 0 or [`frame::CHANNEL`].
+    /// Any other method, with its channel, which is 0 for those of class Connection alone.
     Method(u16, Method),
     /// A content header or body, which is passed over.
     Content,
@@ -176,8 +176,9 @@ impl<'a> Receiver<'a> {
         let method = method::decode(payload);
         self.frames.consume(frame::PREFIX + size as usize + 1);
         match method {
-            // §2.2.4 and §4.9: class Connection on channel 0, all others on an open channel.
-            Ok(((class, _), method)) if channel == if class == 10 { 0 } else { frame::CHANNEL } => {
+            // §2.2.4 and §4.9: class Connection on channel 0, all others on an open channel; which are open is the
+            // client's to know.
+            Ok(((class, _), method)) if (class == 10) == (channel == 0) => {
                 Ok(Some(Item::Method(channel, method)))
             }
             Ok((id, _)) => Err(Violation::Unexpected { channel, id }.into()),

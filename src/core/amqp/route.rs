@@ -84,6 +84,11 @@ impl Route {
         true
     }
 
+    /// A queue has been bound: the next one need not wait.
+    pub fn opened(&mut self) {
+        self.until = Instant::default();
+    }
+
     /// Nothing is in flight.
     pub fn settled(&mut self) {
         if self.state == State::Returned {

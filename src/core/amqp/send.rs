@@ -1,6 +1,6 @@
 //! What frames on their way to the broker are made of.
 
-use crate::amqp::frame::{self, CHANNEL};
+use crate::amqp::frame;
 use crate::amqp::method;
 use crate::amqp::options::Options;
 use crate::amqp::properties::{self, Properties};
@@ -27,11 +27,17 @@ pub fn put_frame(w: &mut Writer<'_>, kind: u8, channel: u16, payload: Write<'_>)
 }
 
 /// Basic.Publish, content header, and the body in frames of the agreed size.
-pub fn content(w: &mut Writer<'_>, options: &Options<'_>, message: &Publish<'_>, frame_max: u32) {
-    put_frame(w, frame::METHOD, CHANNEL, &|w| method::publish(w, options.exchange.name, options.routing_key));
+pub fn content(
+    w: &mut Writer<'_>,
+    options: &Options<'_>,
+    channel: u16,
+    message: &Publish<'_>,
+    frame_max: u32,
+) {
+    put_frame(w, frame::METHOD, channel, &|w| method::publish(w, options.exchange.name, options.routing_key));
     let length = message.body.len() as u64;
-    put_frame(w, frame::HEADER, CHANNEL, &|w| properties::encode(w, &message.properties, length));
+    put_frame(w, frame::HEADER, channel, &|w| properties::encode(w, &message.properties, length));
     for piece in message.body.chunks(frame_max.saturating_sub(8).max(1) as usize) {
-        put_frame(w, frame::BODY, CHANNEL, &|w| w.bytes(piece));
+        put_frame(w, frame::BODY, channel, &|w| w.bytes(piece));
     }
 }

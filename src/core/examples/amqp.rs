@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::time::{self, Duration, SystemTime};
 
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Buffers, Client, Event, Exchange, Options, Queue};
+use psistats_core::amqp::{Buffers, Client, Event, Exchange, Options, Queue, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::outbox::Outbox;
@@ -36,21 +36,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         connection_name: "example",
         heartbeat_s: 60,
         retry: Duration::from_secs(5),
+        confirm_timeout: Duration::from_secs(30),
+        refused_timeout: Duration::ZERO,
         exchange: Exchange { name: "reports", kind: "topic", durable: true, auto_delete: false },
         declare_exchange: true,
         queue: Some(Queue {
             name: "reports.example",
+            binding_key: "reports.example",
             durable: true,
             exclusive: false,
             auto_delete: false,
             ttl_ms: None,
             kind: None,
+            arguments: Table::EMPTY,
         }),
         routing_key: "reports.example",
     };
     // Message ids are this, a hyphen and the report's sequence number: unique to each run of the program.
     let run = std::process::id().to_string();
-    let envelope = Envelope { run: &run, app_id: "example", persistent: true };
+    let envelope = Envelope { run: &run, app_id: "example", headers: Table::EMPTY, persistent: true };
 
     // The client has no clock, no socket and no memory: it is given all three.
     let start = time::Instant::now();
