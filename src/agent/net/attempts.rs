@@ -11,6 +11,7 @@ use crate::net::reactor::Reactor;
 use psistats_core::link::Retry;
 use psistats_core::time::{Backoff, Instant, Quota};
 use psistats_host::conf::hosts::Host;
+use psistats_host::conf::tls::Tls;
 use psistats_host::output::Reason;
 
 /// Shortest wait after an error that an operator has to fix.
@@ -108,6 +109,8 @@ impl<'r> Lines<'r> {
 pub struct Plan {
     /// Hosts that stand for each other: each is tried before any wait.
     pub hosts: Vec<Host>,
+    /// How TLS is spoken with each, if it is.
+    pub tls: Option<Tls>,
     /// The wait after the first failure, which grows.
     pub retry: Duration,
     /// A connection counts as dead when sent bytes stay unacknowledged for so long.
@@ -151,6 +154,11 @@ impl Attempts {
     /// The host to try: they take turns.
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// As the plan has it.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.plan.tls.as_ref()
     }
 
     /// As the plan has it.
@@ -252,7 +260,7 @@ mod tests {
     fn attempts(names: &[&str]) -> Attempts {
         let hosts = names.iter().map(|name| Host { name: (*name).into(), port: 1 }).collect();
         let [retry, dead_after, ghost] = [1, 2, 3].map(Duration::from_secs);
-        Attempts::new(&LABEL, Plan { hosts, retry, dead_after, ghost }).unwrap()
+        Attempts::new(&LABEL, Plan { hosts, tls: None, retry, dead_after, ghost }).unwrap()
     }
 
     const fn at(seconds: u64) -> Instant {

@@ -20,7 +20,7 @@ use crate::net::wire;
 use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
 use crate::settings::Settings;
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Mechanism, Options, Queue};
 use psistats_core::kernel::boot_id;
 use psistats_core::limits;
 use psistats_core::link::Link;
@@ -108,6 +108,7 @@ impl Outlet for Broker<'_, '_> {
         let is_off = heartbeat.is_zero();
         Ok(Some(Plan {
             hosts: server.hosts.clone(),
+            tls: server.tls.clone(),
             retry: settings.app.retry_timer,
             dead_after: if is_off { Duration::from_secs(120) } else { heartbeat * 2 },
             // By then the broker has given up on a connection that was lost, and the queue is free (405).
@@ -302,6 +303,7 @@ fn failure(error: &Error) -> ConnectionError {
 fn options<'p>(settings: &'p Settings, routing_key: &'p str) -> Options<'p> {
     let Settings { server, exchange, queue, app, .. } = settings;
     Options {
+        mechanism: if server.external { Mechanism::External } else { Mechanism::Plain },
         user: &server.user,
         password: server.pass.reveal(),
         vhost: &server.vhost,

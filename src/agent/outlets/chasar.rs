@@ -72,6 +72,7 @@ impl Outlet for Master<'_, '_> {
         }
         Ok(Some(Plan {
             hosts: Vec::from([master.clone()]),
+            tls: None,
             retry: RETRY,
             dead_after: HEARTBEAT * 3,
             // A master node holds nothing for anybody.

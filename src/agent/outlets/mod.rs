@@ -29,6 +29,7 @@ use crate::net::attempts::{Attempts, ConnectionError, Label, Plan};
 use crate::net::channel::Channel;
 use crate::net::reactor::{Notify, Timer, either};
 use crate::net::resolve::Resolver;
+use crate::net::tls::Buffers;
 use crate::settings::Settings;
 use psistats_core::time::Instant;
 
@@ -133,10 +134,14 @@ impl<'s, 'r> Driver<'s, 'r> {
     /// # Errors
     /// Those of [`Outlet::prepare`].
     pub async fn run(&mut self, outlet: &mut dyn Outlet) -> io::Result<()> {
+        let mut buffers = Buffers::default();
         while !self.shared.is_stopping() {
             if self.attempts.is_none() || self.is_outdated() {
                 self.settings = self.shared.settings();
                 let plan = outlet.prepare(&self.settings)?;
+                if plan.as_ref().is_some_and(|plan| plan.tls.is_some()) {
+                    buffers.prepare();
+                }
                 self.attempts = plan.and_then(|plan| Attempts::new(self.label, plan));
             }
             let Some(attempts) = &self.attempts else {
@@ -145,7 +150,7 @@ impl<'s, 'r> Driver<'s, 'r> {
             };
             self.state.connecting(attempts.host());
             let (delivered, failures) = (outlet.delivered(), attempts.failures());
-            let ended = match self.connect(outlet).await {
+            let ended = match self.connect(outlet, &mut buffers).await {
                 Ok(Some(channel)) => {
                     self.speak(outlet.open(&self.settings, failures).protocol(), channel).await
                 }
@@ -166,7 +171,14 @@ impl<'s, 'r> Driver<'s, 'r> {
 
     /// A connection to the next host. None where that is not wanted any more: neither a stop nor other settings wait for a
     /// connection that is still being made.
-    async fn connect(&mut self, outlet: &dyn Outlet) -> Result<Option<Channel<'r>>, ConnectionError> {
+    async fn connect<'c>(
+        &mut self,
+        outlet: &dyn Outlet,
+        buffers: &'c mut Buffers,
+    ) -> Result<Option<Channel<'c>>, ConnectionError>
+    where
+        'r: 'c,
+    {
         let Self { shared, news, timer, resolver, settings, attempts, .. } = self;
         let Some(attempts) = attempts else { return Ok(None) };
         let is_unwanted = || shared.is_stopping() || !outlet.is_current(settings);
@@ -176,7 +188,8 @@ impl<'s, 'r> Driver<'s, 'r> {
         };
         let connected = async {
             let (host, dead_after) = (attempts.host(), attempts.dead_after());
-            Channel::connect(shared.reactor, timer, resolver, host, dead_after).await.map(Some)
+            let tls = attempts.tls().map(|tls| (tls, buffers));
+            Channel::connect(shared.reactor, timer, resolver, host, dead_after, tls).await.map(Some)
         };
         or(unwanted, connected).await
     }
@@ -187,9 +200,20 @@ impl<'s, 'r> Driver<'s, 'r> {
         protocol: &mut dyn Protocol,
         mut channel: Channel<'_>,
     ) -> Result<(), ConnectionError> {
+        let ended = self.exchange(protocol, &mut channel).await;
+        channel.close();
+        ended.map_err(|error| channel.explain(error))
+    }
+
+    /// The same, but for the end of the channel.
+    async fn exchange(
+        &self,
+        protocol: &mut dyn Protocol,
+        channel: &mut Channel<'_>,
+    ) -> Result<(), ConnectionError> {
         loop {
             for _ in 0..PASSES_IN_A_ROW {
-                if protocol.pass(&mut channel)?.is_break() {
+                if protocol.pass(channel)?.is_break() {
                     return Ok(());
                 }
                 let (deadline, is_sending) = (protocol.deadline(), protocol.is_sending());

@@ -9,6 +9,7 @@ mod configuration;
 mod needs;
 mod password;
 mod server;
+mod tls;
 mod topology;
 
 use std::ops::RangeInclusive;
@@ -26,6 +27,7 @@ use psistats_host::conf::values::{boolean, whole};
 use psistats_host::conf::{Problem, Problems, Reading, Severity, ini, loggers};
 use psistats_host::limits;
 pub use server::Server;
+pub use tls::WITHOUT_TLS;
 pub use topology::{Exchange, Queue, QueueKind};
 
 /// What the configuration says to the agent. The default is the original's documented one.

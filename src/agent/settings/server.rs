@@ -1,10 +1,13 @@
 //! `[server]`: the broker, and who we are there.
 
+use crate::settings::tls;
 use psistats_core::limits;
 use psistats_host::conf::Reading;
 use psistats_host::conf::hosts::{Host, hosts};
+use psistats_host::conf::ini::Entry;
 use psistats_host::conf::secret::{Secret, is_elsewhere};
-use psistats_host::conf::url::{self, AMQP_PORT, Url};
+use psistats_host::conf::tls::Tls;
+use psistats_host::conf::url::{self, AMQP_PORT, AMQPS_PORT, Url};
 use psistats_host::conf::values::{PORT, boolean, text, whole};
 
 /// The section.
@@ -25,12 +28,17 @@ pub struct Server {
     pub pass: Secret,
     /// `heartbeat`, seconds: the broker's, where that is shorter. 0 switches heartbeats off.
     pub heartbeat: u16,
+    /// `tls`, or a URL with amqps, and how; none: in the clear.
+    pub tls: Option<Tls>,
+    /// `auth_mechanism` is EXTERNAL: the certificate logs in.
+    pub external: bool,
 }
 
 impl Default for Server {
     fn default() -> Self {
         let Url { host, vhost, user, pass, .. } = Url::default();
-        Self { enabled: true, hosts: vec![host], vhost, user, pass, heartbeat: 60 }
+        let (tls, external) = (None, false);
+        Self { enabled: true, hosts: vec![host], vhost, user, pass, heartbeat: 60, tls, external }
     }
 }
 
@@ -41,7 +49,7 @@ pub(super) fn read_enabled(r: &mut Reading<'_>, server: &mut Server) {
 
 /// Reads the rest of the section, but for `pass`, which [`super::password`] reads.
 pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
-    let mut port = AMQP_PORT;
+    let mut port = if tls::is_wanted(r) { AMQPS_PORT } else { AMQP_PORT };
     r.set(NAME, "port", &mut port, whole(&PORT));
     server.hosts.iter_mut().for_each(|host| host.port = port);
     r.set(NAME, "host", &mut server.hosts, |text| hosts(text, port));
@@ -57,30 +65,33 @@ pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
             r.warn(entry.line, text);
         }
     }
-    from_url(r, server);
+    let url = from_url(r, server);
+    tls::read(r, url.as_ref().map(|(url, entry)| (url, *entry)), server);
 }
 
 /// `url`, which counts before the other keys of who and where the broker is.
-fn from_url(r: &mut Reading<'_>, server: &mut Server) {
-    let Some(entry) = r.entry(NAME, "url") else { return };
-    match url::parse(&entry.value) {
+fn from_url<'a>(r: &mut Reading<'a>, server: &mut Server) -> Option<(Url, &'a Entry)> {
+    let entry = r.entry(NAME, "url")?;
+    let url = match url::parse(&entry.value) {
         Ok(url) => {
-            server.hosts = Vec::from([url.host]);
-            server.vhost = url.vhost;
-            server.user = url.user;
-            server.pass = url.pass;
-            if url.with_query {
-                r.warn(entry.line, format_args!("[{NAME}] url: what follows the ? has no effect"));
-            }
+            server.hosts = Vec::from([url.host.clone()]);
+            server.vhost.clone_from(&url.vhost);
+            server.user.clone_from(&url.user);
+            server.pass.clone_from(&url.pass);
+            Some((url, entry))
         }
-        Err(expected) => r.wrong(NAME, entry, &expected),
-    }
+        Err(expected) => {
+            r.wrong(NAME, entry, &expected);
+            None
+        }
+    };
     for key in ["host", "port", "path", "user", "pass"] {
         if let Some(other) = r.entry(NAME, key) {
             let text = format_args!("[{NAME}] {key}: has no effect beside url on line {}", entry.line);
             r.warn(other.line, text);
         }
     }
+    url
 }
 
 /// The line of the password that the file holds, if it holds one.

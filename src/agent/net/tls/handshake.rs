@@ -1,0 +1,149 @@
+//! A connection until its handshake is over.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+
+use crate::net::tls::Buffers;
+use crate::net::tls::buffer::Buffer;
+use crate::net::tls::fault::{self, Fault};
+use crate::net::tls::session::Session;
+
+/// A connection until its handshake is over.
+pub struct Handshake<'b> {
+    incoming: Buffer<'b>,
+    outgoing: Buffer<'b>,
+    connection: UnbufferedClientConnection,
+    /// The first octets have been looked at: they may be a record of TLS.
+    is_tls: bool,
+}
+
+/// What a handshake waits for, after what is outgoing was sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Room: the rest follows what is outgoing.
+    Send,
+    /// Octets of the peer's.
+    Receive,
+    /// Nothing: it is over.
+    Finish,
+}
+
+impl<'b> Handshake<'b> {
+    /// A handshake with a server whose certificate has to be for `name`: a DNS name or an address.
+    ///
+    /// # Errors
+    /// Where the name cannot be one, or there is no randomness to be had.
+    pub fn new(config: Arc<ClientConfig>, name: &str, buffers: &'b mut Buffers) -> Result<Self, Fault> {
+        // RFC 4007 §11: no certificate has the zone of an address.
+        let bare = name.split('%').next().unwrap_or_default();
+        let server = ServerName::try_from(bare.to_owned()).map_err(|_| fault::unnameable(name))?;
+        Ok(Self {
+            incoming: Buffer::new(&mut buffers.incoming),
+            outgoing: Buffer::new(&mut buffers.outgoing),
+            connection: UnbufferedClientConnection::new(config, server).map_err(|error| fault::of(&error))?,
+            is_tls: false,
+        })
+    }
+
+    /// Where to put octets from the transport.
+    pub fn recv_space(&mut self) -> &mut [u8] {
+        self.incoming.room()
+    }
+
+    /// So many octets were put there.
+    pub fn received(&mut self, n: usize) {
+        self.incoming.add(n);
+    }
+
+    /// The transport has come to its end: why that is.
+    pub fn disconnected(&self) -> Fault {
+        match self.is_tls {
+            true => fault::cut_off(),
+            false => fault::not_tls(self.incoming.waiting()),
+        }
+    }
+
+    /// Octets that wait for the transport.
+    pub fn outgoing(&self) -> &[u8] {
+        self.outgoing.waiting()
+    }
+
+    /// The transport has taken the first `n` of them.
+    pub fn sent(&mut self, n: usize) {
+        self.outgoing.take(n);
+    }
+
+    /// Goes on with what has been received.
+    ///
+    /// # Errors
+    /// Why there is no connection. An alert for the peer then waits.
+    pub fn advance(&mut self) -> Result<Step, Fault> {
+        if !self.is_tls {
+            match self.incoming.waiting().first_chunk() {
+                // An alert or a handshake, of SSL 3 or later.
+                Some([0x15 | 0x16, 3, _, _]) => self.is_tls = true,
+                Some(_) => return Err(fault::not_tls(self.incoming.waiting())),
+                // What there is may have to be sent first.
+                None if !self.incoming.is_empty() => return Ok(Step::Receive),
+                None => {}
+            }
+        }
+        loop {
+            let UnbufferedStatus { discard, state } =
+                self.connection.process_tls_records(self.incoming.waiting_mut());
+            let step = match state {
+                Ok(ConnectionState::EncodeTlsData(mut data)) => match data.encode(self.outgoing.room()) {
+                    Ok(n) => {
+                        self.outgoing.add(n);
+                        None
+                    }
+                    Err(EncodeError::InsufficientSize(_)) if !self.outgoing.is_empty() => Some(Step::Send),
+                    Err(_) => return Err(fault::too_long("our certificates are")),
+                },
+                // Sent they are when they can be; nobody else writes in between.
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    data.done();
+                    None
+                }
+                Ok(ConnectionState::BlockedHandshake) => Some(Step::Receive),
+                Ok(ConnectionState::WriteTraffic(_)) => Some(Step::Finish),
+                Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => return Err(fault::cut_off()),
+                Ok(_) => return Err(fault::too_early()),
+                Err(error) => {
+                    self.take_alert();
+                    return Err(fault::of(&error));
+                }
+            };
+            self.incoming.take(discard);
+            match step {
+                Some(Step::Receive) if self.incoming.room().is_empty() => {
+                    return Err(fault::too_long("the broker's certificates are"));
+                }
+                Some(step) => return Ok(step),
+                None => {}
+            }
+        }
+    }
+
+    /// The session, after [`Step::Finish`].
+    ///
+    /// # Errors
+    /// Where the handshake is not over.
+    pub fn finish(self) -> Result<Session<'b>, Fault> {
+        Session::new(self.incoming, self.outgoing, self.connection).map_err(|error| fault::of(&error))
+    }
+
+    /// Takes what rustls wants the peer to be told.
+    fn take_alert(&mut self) {
+        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
+            self.connection.process_tls_records(&mut []).state
+        {
+            let Ok(n) = data.encode(self.outgoing.room()) else { return };
+            self.outgoing.add(n);
+        }
+    }
+}
