@@ -52,7 +52,7 @@ impl<'c> Channel<'c> {
             Some((tls, buffers)) => {
                 let late = async {
                     timer.until(reactor.now() + HANDSHAKE).await;
-                    Err(silent(HANDSHAKE.as_secs()).into())
+                    Err(silent(HANDSHAKE.as_secs()))
                 };
                 Transport::Tls(or(Secured::over(stream, tls, host, buffers), late).await?)
             }
@@ -63,6 +63,14 @@ impl<'c> Channel<'c> {
     /// The host, by the name that was configured.
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// How the host is reached, behind its name in a line: empty where that is in the clear.
+    pub fn over(&self) -> &'static str {
+        match &self.transport {
+            Transport::Plain(_) => "",
+            Transport::Tls(secured) => secured.over_version(),
+        }
     }
 
     /// Whether a read may have something to tell.

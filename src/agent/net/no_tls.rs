@@ -14,7 +14,7 @@ use psistats_host::conf::tls::Tls;
 
 /// No memory.
 #[derive(Default)]
-pub struct Buffers;
+pub struct Buffers {}
 
 impl Buffers {
     /// Nothing.
@@ -47,6 +47,10 @@ pub fn silent(_: u64) -> ConnectionError {
 /// As of a session.
 #[expect(missing_docs, reason = "there is nothing to call them on")]
 impl Secured<'_> {
+    pub fn over_version(&self) -> &'static str {
+        match self.0 {}
+    }
+
     pub fn is_readable(&self) -> bool {
         match self.0 {}
     }

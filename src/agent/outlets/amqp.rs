@@ -25,7 +25,6 @@ use psistats_core::kernel::boot_id;
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
-use psistats_host::conf::hosts::Host;
 
 /// Whom broker and consumers see: in the list of connections, and on every message.
 const PRODUCT: &str = "psistats";
@@ -180,7 +179,7 @@ impl Protocol for Publishing<'_> {
                     let _ = wire::transmit(&mut self.client, channel, now);
                     return result.map(ControlFlow::Break).map_err(|error| failure(&error));
                 }
-                Some(event) => self.on_event(&event, channel.host()),
+                Some(event) => self.on_event(&event, channel),
             }
         }
         self.close_if_unwanted(now);
@@ -207,7 +206,8 @@ impl Protocol for Publishing<'_> {
 }
 
 impl<'p> Publishing<'p> {
-    fn on_event(&self, event: &Event, host: &Host) {
+    fn on_event(&self, event: &Event, channel: &Channel<'_>) {
+        let host = channel.host();
         match event {
             Event::Ready { heartbeat_s } => {
                 // Blocked may have come during the declarations, and holds.
@@ -220,8 +220,8 @@ impl<'p> Publishing<'p> {
                 };
                 info!(
                     target: LOG_AMQP,
-                    "connected to {host}{failed}, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
-                    self.settings.exchange.name, self.routing_key,
+                    "connected to {host}{}{failed}, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
+                    channel.over(), self.settings.exchange.name, self.routing_key,
                 );
             }
             Event::Returned { code, text } => {

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::path::Path;
+use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, InconsistentKeys, OtherError, PeerIncompatible};
@@ -60,25 +61,14 @@ fn of_certificate(error: &CertificateError) -> Fault {
         CertificateError::NotValidYetContext { time, not_before } => soon(format!(
             "the broker's certificate is valid from {} on, and the clock here says {}: it is tried again until the \
              clock is right (timedatectl)",
-            date(*not_before),
-            date(*time),
+            minute(*not_before),
+            day(*time),
         )),
         CertificateError::ExpiredContext { time, not_after } => slow(format!(
             "the broker's certificate, or that of its CA, has expired on {} (the clock here says {}): renew it",
-            date(*not_after),
-            date(*time),
+            minute(*not_after),
+            day(*time),
         )),
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            let names = match presented.as_slice() {
-                [] => "no name: it needs a subjectAltName".to_owned(),
-                names => names.join(", "),
-            };
-            slow(format!(
-                "the broker's certificate is not for {}, but for {names}: connect to a name that it is for, or set \
-                 [server] tls_server_name to one",
-                expected.to_str(),
-            ))
-        }
         CertificateError::BadSignature => slow(
             "the broker's certificate is not signed by the CA that it names, or the broker does not have its key: is \
              the CA in the file another one of the same name?",
@@ -182,10 +172,11 @@ pub fn cut_off() -> Fault {
 }
 
 /// No answer, or no further one.
-pub fn silent(seconds: u64) -> Fault {
+pub fn silent(seconds: u64) -> ConnectionError {
     soon(format!(
         "no answer to the TLS handshake within {seconds} s: is the broker overloaded, or a port without TLS?"
     ))
+    .into()
 }
 
 /// Data instead of a handshake.
@@ -241,9 +232,17 @@ pub fn of_identity(Identity { cert, key }: &Identity, error: &Error) -> Fault {
     }
 }
 
-/// Universal time, to the minute.
-fn date(time: UnixTime) -> String {
-    let at = Zone::utc().at(unix_seconds(std::time::Duration::from_secs(time.as_secs())));
-    let (year, month, day) = (at.year(), at.month(), at.month_day());
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", at.hour(), at.minute())
+/// Universal time. Not to the minute where it goes on: another text would be another line in the log.
+fn day(time: UnixTime) -> String {
+    let at = utc(time);
+    format!("{:04}-{:02}-{:02}", at.year(), at.month(), at.month_day())
+}
+
+fn minute(time: UnixTime) -> String {
+    let at = utc(time);
+    format!("{} {:02}:{:02} UTC", day(time), at.hour(), at.minute())
+}
+
+fn utc(time: UnixTime) -> tz::DateTime {
+    Zone::utc().at(unix_seconds(Duration::from_secs(time.as_secs())))
 }

@@ -10,6 +10,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 use crate::net::tls::Buffers;
 use crate::net::tls::buffer::Buffer;
 use crate::net::tls::fault::{self, Fault};
+use crate::net::tls::record;
 use crate::net::tls::session::Session;
 
 /// A connection until its handshake is over.
@@ -17,6 +18,9 @@ pub struct Handshake<'b> {
     incoming: Buffer<'b>,
     outgoing: Buffer<'b>,
     connection: UnbufferedClientConnection,
+    /// Octets that rustls has been given, and may still need. It gets record by record, so that it opens none behind
+    /// the handshake.
+    given: usize,
     /// The first octets have been looked at: they may be a record of TLS.
     is_tls: bool,
 }
@@ -45,6 +49,7 @@ impl<'b> Handshake<'b> {
             incoming: Buffer::new(&mut buffers.incoming),
             outgoing: Buffer::new(&mut buffers.outgoing),
             connection: UnbufferedClientConnection::new(config, server).map_err(|error| fault::of(&error))?,
+            given: 0,
             is_tls: false,
         })
     }
@@ -93,8 +98,8 @@ impl<'b> Handshake<'b> {
             }
         }
         loop {
-            let UnbufferedStatus { discard, state } =
-                self.connection.process_tls_records(self.incoming.waiting_mut());
+            let given = self.incoming.waiting_mut().get_mut(..self.given).unwrap_or_default();
+            let UnbufferedStatus { discard, state } = self.connection.process_tls_records(given);
             let step = match state {
                 Ok(ConnectionState::EncodeTlsData(mut data)) => match data.encode(self.outgoing.room()) {
                     Ok(n) => {
@@ -119,7 +124,9 @@ impl<'b> Handshake<'b> {
                 }
             };
             self.incoming.take(discard);
+            self.given = self.given.saturating_sub(discard);
             match step {
+                Some(Step::Receive) if self.give() => {}
                 Some(Step::Receive) if self.incoming.room().is_empty() => {
                     return Err(fault::too_long("the broker's certificates are"));
                 }
@@ -135,6 +142,17 @@ impl<'b> Handshake<'b> {
     /// Where the handshake is not over.
     pub fn finish(self) -> Result<Session<'b>, Fault> {
         Session::new(self.incoming, self.outgoing, self.connection).map_err(|error| fault::of(&error))
+    }
+
+    /// Gives rustls another record, if there is one. What can be none is for rustls to refuse.
+    fn give(&mut self) -> bool {
+        let rest = self.incoming.waiting().get(self.given..).unwrap_or_default();
+        let more = match record::whole(rest) {
+            Ok(length) => length.unwrap_or(0),
+            Err(_) => rest.len(),
+        };
+        self.given += more;
+        more > 0
     }
 
     /// Takes what rustls wants the peer to be told.

@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::task::{Context, Poll};
 
+use rustls::ProtocolVersion;
+
 use crate::net::attempts::ConnectionError;
 use crate::net::reactor::{AsyncFd, either};
 use crate::net::tls::handshake::{Handshake, Step};
@@ -41,6 +43,14 @@ impl<'c> Secured<'c> {
                 Step::Send => {}
                 Step::Receive => receive(&stream, &mut handshake).await?,
             }
+        }
+    }
+
+    /// The version, behind the name of the host.
+    pub fn over_version(&self) -> &'static str {
+        match self.session.version() {
+            ProtocolVersion::TLSv1_3 => " over TLS 1.3",
+            _ => " over TLS 1.2",
         }
     }
 

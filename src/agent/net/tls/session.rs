@@ -90,6 +90,11 @@ impl<'b> Session<'b> {
         self.outgoing.take(n);
     }
 
+    /// TLS 1.2 or 1.3.
+    pub fn version(&self) -> ProtocolVersion {
+        self.keys.protocol_version()
+    }
+
     /// Whether the peer has ended the connection as it should. Where it has not, the end may be an attacker's.
     pub fn is_over(&self) -> bool {
         self.is_over
@@ -135,7 +140,7 @@ impl<'b> Session<'b> {
                 break;
             };
             if self.sealing.records() >= self.limit {
-                self.change_keys()?;
+                self.refresh()?;
             }
             self.seal(ContentType::ApplicationData, part)?;
             written += part.len();
@@ -197,13 +202,17 @@ impl<'b> Session<'b> {
     /// Answers a KeyUpdate, one for all that came while there was no room (RFC 8446 §4.6.3).
     fn answer(&mut self) -> Result<(), Fault> {
         if self.is_asked && self.outgoing.room().len() >= RESERVE {
-            self.change_keys()?;
+            self.refresh()?;
             self.is_asked = false;
         }
         Ok(())
     }
 
-    fn change_keys(&mut self) -> Result<(), Fault> {
+    /// Has what is sealed from now on be sealed by another key. The peer is told (RFC 8446 §4.6.3).
+    ///
+    /// # Errors
+    /// Where there is none: TLS 1.2 has one for all of a connection.
+    pub fn refresh(&mut self) -> Result<(), Fault> {
         if self.version() != ProtocolVersion::TLSv1_3 {
             return Err(fault::used_up(self.limit));
         }
@@ -233,10 +242,6 @@ impl<'b> Session<'b> {
             Problem::Theirs(alert) => fault::alert(alert),
             Problem::Fault(fault) => fault,
         }
-    }
-
-    fn version(&self) -> ProtocolVersion {
-        self.keys.protocol_version()
     }
 }
 

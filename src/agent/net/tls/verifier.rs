@@ -121,7 +121,7 @@ impl ServerCertVerifier for Verifier {
             }
             error => error,
         })?;
-        verify_server_name(&certificate, server_name)?;
+        verify_server_name(&certificate, server_name).map_err(|_| other_name(end_entity, server_name))?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -146,6 +146,22 @@ impl ServerCertVerifier for Verifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+/// What there is to do about a certificate that is not for this name.
+fn other_name(end_entity: &CertificateDer<'_>, expected: &ServerName<'_>) -> Error {
+    let certificate = EndEntityCert::try_from(end_entity);
+    let names: Vec<&str> = certificate.iter().flat_map(|certificate| certificate.valid_dns_names()).collect();
+    let names = match names.as_slice() {
+        [] => "it has no DNS name as subjectAltName".to_owned(),
+        names => format!("its names are {}", names.join(", ")),
+    };
+    let expected = expected.to_str();
+    Untrusted(format!(
+        "the broker's certificate is not for {expected} ({names}): connect to a name that it is for, set [server] \
+         tls_server_name to one, or have {expected} added to it as subjectAltName"
+    ))
+    .into()
 }
 
 /// Whether a CA of this name has issued the certificate, by what the certificate says.
