@@ -50,6 +50,9 @@ fn first_failure(port: u16, keys: &[(&str, &str)]) -> String {
     agent.wait_for_line("next attempt in", PATIENCE)
 }
 
+/// The certificate that the server has, its further words, keys of the agent's, and what it says.
+type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)], &'a str, Patience);
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Patience {
     /// Tried again soon: it may pass.
@@ -98,9 +101,8 @@ fn each_kind_of_certificate_is_trusted_or_has_its_own_words_and_patience() {
     let trusted = "it began with \"Hello, t\"";
     let named = ("tls_server_name", "localhost");
 
-    // What the server has, what the agent has, and what it says.
     #[rustfmt::skip]
-    let cases: &[(&str, &[&str], &[(&str, &str)], &str, Patience)] = &[
+    let cases: &[Case<'_>] = &[
         ("ec", &[], &[], trusted, Slow),
         ("ec-384", &[], &[], trusted, Slow),
         ("rsa", &[], &[], trusted, Slow),

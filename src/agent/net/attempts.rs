@@ -8,10 +8,10 @@ use std::time::Duration;
 use log::{Level, log, warn};
 
 use crate::net::reactor::Reactor;
+use crate::settings::Tls;
 use psistats_core::link::Retry;
 use psistats_core::time::{Backoff, Instant, Quota};
 use psistats_host::conf::hosts::Host;
-use psistats_host::conf::tls::Tls;
 use psistats_host::output::Reason;
 
 /// Shortest wait after an error that an operator has to fix.

@@ -12,8 +12,8 @@ use crate::net::connect;
 use crate::net::reactor::{AsyncFd, Reactor, Timer, either};
 use crate::net::resolve::Resolver;
 use crate::net::tls::{Buffers, Secured, silent};
+use crate::settings::Tls;
 use psistats_host::conf::hosts::Host;
-use psistats_host::conf::tls::Tls;
 
 /// Until a name server has answered.
 const RESOLVE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! In place of TLS, in a program without it. No session can exist: the settings refuse what would ask for one.
+//! In place of TLS, in a program without it: no settings ask for it.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -7,10 +7,9 @@ use std::task::{Context, Poll};
 
 use crate::net::attempts::ConnectionError;
 use crate::net::reactor::AsyncFd;
-use crate::settings::WITHOUT_TLS;
+use crate::settings::Tls;
 use psistats_core::link::Retry;
 use psistats_host::conf::hosts::Host;
-use psistats_host::conf::tls::Tls;
 
 /// No memory.
 #[derive(Default)]
@@ -21,32 +20,21 @@ impl Buffers {
     pub fn prepare(&mut self) {}
 }
 
-/// No session.
+/// There is none.
 pub struct Secured<'c>(Infallible, PhantomData<&'c ()>);
 
+/// As in a program with TLS.
+#[expect(missing_docs, reason = "there is nothing to call them on")]
 impl<'c> Secured<'c> {
-    /// Fails.
-    ///
-    /// # Errors
-    /// Always.
     pub async fn over(
         _: AsyncFd<'c, TcpStream>,
-        _: &Tls,
+        tls: &Tls,
         _: &Host,
         _: &'c mut Buffers,
     ) -> Result<Self, ConnectionError> {
-        Err(silent(0))
+        match *tls {}
     }
-}
 
-/// Why there is none.
-pub fn silent(_: u64) -> ConnectionError {
-    ConnectionError::Protocol { text: WITHOUT_TLS.to_owned(), retry: Retry::Slow }
-}
-
-/// As of a session.
-#[expect(missing_docs, reason = "there is nothing to call them on")]
-impl Secured<'_> {
     pub fn over_version(&self) -> &'static str {
         match self.0 {}
     }
@@ -82,4 +70,9 @@ impl Secured<'_> {
     pub fn explain(&self, _: ConnectionError) -> ConnectionError {
         match self.0 {}
     }
+}
+
+/// There is nobody to wait for.
+pub fn silent(_: u64) -> ConnectionError {
+    ConnectionError::Protocol { text: String::new(), retry: Retry::Slow }
 }

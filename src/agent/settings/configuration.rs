@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::cli::chasar::Words;
 use crate::settings::{App, Loaded, Needs, Settings, load, tls};
 use psistats_host::conf::logging::{SyslogAddress, Target};
-use psistats_host::conf::tls::{Identity, Tls};
 use psistats_host::conf::{Problem, Problems, Severity};
 
 /// The configuration's place.
@@ -87,10 +86,7 @@ fn anchor(settings: &mut Settings, directory: &Path) {
         | Target::Syslog { address: SyslogAddress::Path(path), .. } => Some(path),
         Target::Stderr | Target::Stdout | Target::Syslog { .. } | Target::Null => None,
     });
-    let tls = settings.server.tls.iter_mut().flat_map(|Tls { ca, identity, .. }| {
-        let identity = identity.iter_mut().flat_map(|Identity { cert, key }| [cert, key]);
-        ca.iter_mut().chain(identity)
-    });
+    let tls = settings.server.tls.iter_mut().flat_map(tls::files);
     let app = [pidfile, stdin_path, stdout_path, stderr_path];
     for path in app.into_iter().chain(logs).chain(tls) {
         // An absolute path replaces what it is joined to.

@@ -9,6 +9,10 @@ mod configuration;
 mod needs;
 mod password;
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
 mod tls;
 mod topology;
 
@@ -27,7 +31,7 @@ use psistats_host::conf::values::{boolean, whole};
 use psistats_host::conf::{Problem, Problems, Reading, Severity, ini, loggers};
 use psistats_host::limits;
 pub use server::Server;
-pub use tls::WITHOUT_TLS;
+pub use tls::Tls;
 pub use topology::{Exchange, Queue, QueueKind};
 
 /// What the configuration says to the agent. The default is the original's documented one.

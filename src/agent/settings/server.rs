@@ -1,12 +1,11 @@
 //! `[server]`: the broker, and who we are there.
 
-use crate::settings::tls;
+use crate::settings::tls::{self, Tls};
 use psistats_core::limits;
 use psistats_host::conf::Reading;
 use psistats_host::conf::hosts::{Host, hosts};
 use psistats_host::conf::ini::Entry;
 use psistats_host::conf::secret::{Secret, is_elsewhere};
-use psistats_host::conf::tls::Tls;
 use psistats_host::conf::url::{self, AMQP_PORT, AMQPS_PORT, Url};
 use psistats_host::conf::values::{PORT, boolean, text, whole};
 

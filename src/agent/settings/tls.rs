@@ -8,15 +8,12 @@ use crate::settings::server::{NAME, Server};
 use psistats_host::conf::find::READABLE_BY_ALL;
 use psistats_host::conf::hosts::host;
 use psistats_host::conf::ini::Entry;
-use psistats_host::conf::tls::{Identity, Tls};
-use psistats_host::conf::url::Url;
+use psistats_host::conf::tls::Identity;
+pub use psistats_host::conf::tls::Tls;
+use psistats_host::conf::url::{Url, parameters};
 use psistats_host::conf::values::{boolean, path};
 use psistats_host::conf::{Expected, Reading, shown};
 use psistats_host::output::Reason;
-
-/// Why a program without TLS does not start where it is wanted.
-pub const WITHOUT_TLS: &str =
-    "psistats-tiny has no TLS: install the package psistats, which takes the same configuration";
 
 const VERIFIED: &str = "verify_peer: the broker's certificate is always verified; for one of your own CA set tls_ca to the file of this CA";
 
@@ -34,21 +31,11 @@ struct Wanted {
 pub(super) fn is_wanted(r: &mut Reading<'_>) -> bool {
     let mut tls = false;
     r.set(NAME, "tls", &mut tls, boolean);
-    if tls && !cfg!(feature = "tls") {
-        let line = r.entry(NAME, "tls").map_or(0, |entry| entry.line);
-        r.error(line, format_args!("[{NAME}] tls: {WITHOUT_TLS}"));
-    }
     tls
 }
 
 /// Reads what [`is_wanted`] has not, and notes what is wrong with it. `url` is the one of the section, and its entry.
 pub(super) fn read(r: &mut Reading<'_>, url: Option<(&Url, &Entry)>, server: &mut Server) {
-    if !cfg!(feature = "tls") {
-        if let Some((_, entry)) = url.filter(|(url, _)| url.tls) {
-            r.error(entry.line, format_args!("[{NAME}] url: {WITHOUT_TLS}"));
-        }
-        return;
-    }
     let mut wanted = Wanted::default();
     let with_keys = keys(r, &mut wanted);
     let mut tls = is_wanted(r);
@@ -61,7 +48,7 @@ pub(super) fn read(r: &mut Reading<'_>, url: Option<(&Url, &Entry)>, server: &mu
             );
         }
         tls = url.tls;
-        parameters(r, url, entry, &mut wanted);
+        from_url(r, url, entry, &mut wanted);
     }
     if !tls && let Some(entry) = with_keys {
         let key = &entry.key;
@@ -102,8 +89,12 @@ fn keys<'a>(r: &mut Reading<'a>, wanted: &mut Wanted) -> Option<&'a Entry> {
 }
 
 /// Reads the parameters of a URL, as RabbitMQ's clients call them: they count before keys.
-fn parameters(r: &mut Reading<'_>, url: &Url, entry: &Entry, wanted: &mut Wanted) {
-    for (name, value) in &url.parameters {
+fn from_url(r: &mut Reading<'_>, url: &Url, entry: &Entry, wanted: &mut Wanted) {
+    let given = parameters(&url.query).unwrap_or_else(|expected| {
+        r.error(entry.line, format_args!("[{NAME}] url: expected {expected}"));
+        Vec::new()
+    });
+    for (name, value) in &given {
         let read = match name.as_str() {
             "auth_mechanism" => external(value).map(|external| wanted.external = external),
             "verify" => verified(value),
@@ -145,6 +136,12 @@ fn not_skipped(text: &str) -> Result<(), Expected> {
 fn server_name(text: &str) -> Result<String, Expected> {
     let host = host(text, 0).ok().filter(|host| host.port == 0 && text != "disable");
     host.map(|host| host.name).ok_or("the name or the address that is in the broker's certificate".into())
+}
+
+/// The files that it names.
+pub(super) fn files(Tls { ca, identity, .. }: &mut Tls) -> impl Iterator<Item = &mut PathBuf> {
+    let identity = identity.iter_mut().flat_map(|Identity { cert, key }| [cert, key]);
+    ca.iter_mut().chain(identity)
 }
 
 /// What an operator should know of the files, which are opened at each connection only.

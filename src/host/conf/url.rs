@@ -27,8 +27,8 @@ pub struct Url {
     pub pass: Secret,
     /// Whether it names a password itself.
     pub with_pass: bool,
-    /// What follows a `?`: names and values, decoded.
-    pub parameters: Vec<(String, String)>,
+    /// What follows a `?`, for [`parameters`].
+    pub query: String,
 }
 
 /// What a URL leaves out, and what counts where nothing is configured.
@@ -41,7 +41,7 @@ impl Default for Url {
             user: "guest".into(),
             pass: Secret::new("guest".into()),
             with_pass: false,
-            parameters: Vec::new(),
+            query: String::new(),
         }
     }
 }
@@ -59,7 +59,7 @@ pub fn parse(text: &str) -> Result<Url, Expected> {
     let (login, place) = authority.rsplit_once('@').map_or((None, authority), |(l, h)| (Some(l), h));
     let host = host(place, port)
         .map_err(|_| "amqp://user:pass@host:port/vhost, with / @ : in user and pass as %2f %40 %3a")?;
-    let mut url = Url { tls, host, parameters: parameters(query)?, ..Url::default() };
+    let mut url = Url { tls, host, query: query.to_owned(), ..Url::default() };
     if let Some(login) = login {
         let (name, word) = login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)));
         url.user = shortstr(name, "the user")?;
@@ -83,8 +83,11 @@ pub fn parse(text: &str) -> Result<Url, Expected> {
     Ok(url)
 }
 
-/// Names and values between `&`.
-fn parameters(query: &str) -> Result<Vec<(String, String)>, Expected> {
+/// The names and values of a [`Url::query`], decoded.
+///
+/// # Errors
+/// What was expected.
+pub fn parameters(query: &str) -> Result<Vec<(String, String)>, Expected> {
     let given = query.split('&').filter(|parameter| !parameter.is_empty());
     given
         .map(|parameter| {
@@ -152,18 +155,18 @@ mod tests {
     fn amqps_has_a_port_of_its_own_and_parameters_are_decoded() {
         let url = parse("AMQPS://u@h/v?cacertfile=%2fa%20b.pem&verify=verify_peer&&x").unwrap();
         assert_eq!((url.tls, url.host.port, url.vhost.as_str()), (true, 5671, "v"));
-        let given: Vec<_> =
-            url.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let given = parameters(&url.query).unwrap();
+        let given: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(given, [("cacertfile", "/a b.pem"), ("verify", "verify_peer"), ("x", "")]);
         assert_eq!(parse("amqps://h:1").unwrap().host.port, 1);
         assert!(!parse("amqp://h").unwrap().tls);
+        assert!(parameters("a=1&b=%x").unwrap_err().contains("hexadecimal"));
     }
 
     #[test]
     fn a_wrong_url_says_what_is_expected_and_shows_nothing() {
         for (url, expected) in [
             ("amqps://u:hidden@", "amqp://user"),
-            ("amqps://u:hidden@h?cacertfile=%x", "hexadecimal"),
             ("http://u:hidden@h", "amqp://user"),
             ("u:hidden@h", "amqp://user"),
             ("amqp://u:hid/den@h", "%2f"),
