@@ -11,15 +11,12 @@ use crate::net::attempts::ConnectionError;
 use crate::net::connect;
 use crate::net::reactor::{AsyncFd, Reactor, Timer, either};
 use crate::net::resolve::Resolver;
-use crate::net::tls::{Buffers, Secured, silent};
+use crate::net::tls::{Buffers, Secured};
 use crate::settings::Tls;
 use psistats_host::conf::hosts::Host;
 
 /// Until a name server has answered.
 const RESOLVE: Duration = Duration::from_secs(10);
-
-/// From the first octet of TLS to the last of its handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A connection to a host. Reads and writes do not wait.
 pub struct Channel<'c> {
@@ -50,11 +47,7 @@ impl<'c> Channel<'c> {
         let transport = match tls {
             None => Transport::Plain(stream),
             Some((tls, buffers)) => {
-                let late = async {
-                    timer.until(reactor.now() + HANDSHAKE).await;
-                    Err(silent(HANDSHAKE.as_secs()))
-                };
-                Transport::Tls(or(Secured::over(stream, tls, host, buffers), late).await?)
+                Transport::Tls(Secured::over(stream, tls, host, buffers, reactor, timer).await?)
             }
         };
         Ok(Self { host: host.clone(), transport })

@@ -6,9 +6,8 @@ use std::net::TcpStream;
 use std::task::{Context, Poll};
 
 use crate::net::attempts::ConnectionError;
-use crate::net::reactor::AsyncFd;
+use crate::net::reactor::{AsyncFd, Reactor, Timer};
 use crate::settings::Tls;
-use psistats_core::link::Retry;
 use psistats_host::conf::hosts::Host;
 
 /// No memory.
@@ -31,6 +30,8 @@ impl<'c> Secured<'c> {
         tls: &Tls,
         _: &Host,
         _: &'c mut Buffers,
+        _: &Reactor,
+        _: &Timer<'_>,
     ) -> Result<Self, ConnectionError> {
         match *tls {}
     }
@@ -70,9 +71,4 @@ impl<'c> Secured<'c> {
     pub fn explain(&self, _: ConnectionError) -> ConnectionError {
         match self.0 {}
     }
-}
-
-/// There is nobody to wait for.
-pub fn silent(_: u64) -> ConnectionError {
-    ConnectionError::Protocol { text: String::new(), retry: Retry::Slow }
 }

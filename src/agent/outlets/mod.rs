@@ -200,21 +200,12 @@ impl<'s, 'r> Driver<'s, 'r> {
         protocol: &mut dyn Protocol,
         mut channel: Channel<'_>,
     ) -> Result<(), ConnectionError> {
-        let ended = self.exchange(protocol, &mut channel).await;
-        channel.close();
-        ended.map_err(|error| channel.explain(error))
-    }
-
-    /// The same, but for the end of the channel.
-    async fn exchange(
-        &self,
-        protocol: &mut dyn Protocol,
-        channel: &mut Channel<'_>,
-    ) -> Result<(), ConnectionError> {
         loop {
             for _ in 0..PASSES_IN_A_ROW {
-                if protocol.pass(channel)?.is_break() {
-                    return Ok(());
+                let passed = protocol.pass(&mut channel);
+                if !matches!(passed, Ok(ControlFlow::Continue(()))) {
+                    channel.close();
+                    return passed.map(drop).map_err(|error| channel.explain(error));
                 }
                 let (deadline, is_sending) = (protocol.deadline(), protocol.is_sending());
                 poll_fn(|cx| {

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::settings::server::{NAME, Server};
+use crate::settings::server::{NAME, OfUrl, Server};
 use psistats_host::conf::Reading;
-use psistats_host::conf::ini::Entry;
-use psistats_host::conf::url::Url;
 use psistats_host::conf::values::boolean;
 
 /// There is none.
@@ -28,12 +26,12 @@ pub(super) fn is_wanted(r: &mut Reading<'_>) -> bool {
 }
 
 /// Refuses amqps.
-pub(super) fn read(r: &mut Reading<'_>, url: Option<(&Url, &Entry)>, _: &mut Server) {
-    let Some((url, entry)) = url else { return };
+pub(super) fn read(r: &mut Reading<'_>, url: Option<&OfUrl>, _: &mut Server) {
+    let Some(url) = url else { return };
     if url.tls {
-        r.error(entry.line, format_args!("[{NAME}] url: {WITHOUT}"));
+        r.error(url.line, format_args!("[{NAME}] url: {WITHOUT}"));
     } else if !url.query.is_empty() {
-        r.warn(entry.line, format_args!("[{NAME}] url: what follows the ? has no effect"));
+        r.warn(url.line, format_args!("[{NAME}] url: what follows the ? has no effect"));
     }
 }
 

@@ -4,7 +4,6 @@ use crate::settings::tls::{self, Tls};
 use psistats_core::limits;
 use psistats_host::conf::Reading;
 use psistats_host::conf::hosts::{Host, hosts};
-use psistats_host::conf::ini::Entry;
 use psistats_host::conf::secret::{Secret, is_elsewhere};
 use psistats_host::conf::url::{self, AMQP_PORT, AMQPS_PORT, Url};
 use psistats_host::conf::values::{PORT, boolean, text, whole};
@@ -65,19 +64,29 @@ pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
         }
     }
     let url = from_url(r, server);
-    tls::read(r, url.as_ref().map(|(url, entry)| (url, *entry)), server);
+    tls::read(r, url.as_ref(), server);
+}
+
+/// What a URL says of TLS.
+pub(super) struct OfUrl {
+    /// The line of the URL.
+    pub line: usize,
+    /// Whether it is amqps.
+    pub tls: bool,
+    /// What follows a `?`.
+    pub query: String,
 }
 
 /// `url`, which counts before the other keys of who and where the broker is.
-fn from_url<'a>(r: &mut Reading<'a>, server: &mut Server) -> Option<(Url, &'a Entry)> {
+fn from_url(r: &mut Reading<'_>, server: &mut Server) -> Option<OfUrl> {
     let entry = r.entry(NAME, "url")?;
     let url = match url::parse(&entry.value) {
         Ok(url) => {
-            server.hosts = Vec::from([url.host.clone()]);
-            server.vhost.clone_from(&url.vhost);
-            server.user.clone_from(&url.user);
-            server.pass.clone_from(&url.pass);
-            Some((url, entry))
+            server.hosts = Vec::from([url.host]);
+            server.vhost = url.vhost;
+            server.user = url.user;
+            server.pass = url.pass;
+            Some(OfUrl { line: entry.line, tls: url.tls, query: url.query })
         }
         Err(expected) => {
             r.wrong(NAME, entry, &expected);

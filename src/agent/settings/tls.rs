@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::settings::server::{NAME, Server};
+use crate::settings::server::{NAME, OfUrl, Server};
 use psistats_host::conf::find::READABLE_BY_ALL;
 use psistats_host::conf::hosts::host;
 use psistats_host::conf::ini::Entry;
 use psistats_host::conf::tls::Identity;
 pub use psistats_host::conf::tls::Tls;
-use psistats_host::conf::url::{Url, parameters};
+use psistats_host::conf::url::parameters;
 use psistats_host::conf::values::{boolean, path};
 use psistats_host::conf::{Expected, Reading, shown};
 use psistats_host::output::Reason;
@@ -34,21 +34,21 @@ pub(super) fn is_wanted(r: &mut Reading<'_>) -> bool {
     tls
 }
 
-/// Reads what [`is_wanted`] has not, and notes what is wrong with it. `url` is the one of the section, and its entry.
-pub(super) fn read(r: &mut Reading<'_>, url: Option<(&Url, &Entry)>, server: &mut Server) {
+/// Reads what [`is_wanted`] has not, and notes what is wrong with it. `url` is the one of the section.
+pub(super) fn read(r: &mut Reading<'_>, url: Option<&OfUrl>, server: &mut Server) {
     let mut wanted = Wanted::default();
     let with_keys = keys(r, &mut wanted);
     let mut tls = is_wanted(r);
-    if let Some((url, entry)) = url {
+    if let Some(url) = url {
         if let Some(key) = r.entry(NAME, "tls").filter(|_| tls != url.tls) {
-            let (scheme, line) = (if url.tls { "amqps" } else { "amqp" }, entry.line);
+            let (scheme, line) = (if url.tls { "amqps" } else { "amqp" }, url.line);
             r.error(
                 key.line,
                 format_args!("[{NAME}] tls: url on line {line} says {scheme}: leave tls out, or change url"),
             );
         }
         tls = url.tls;
-        from_url(r, url, entry, &mut wanted);
+        from_url(r, url, &mut wanted);
     }
     if !tls && let Some(entry) = with_keys {
         let key = &entry.key;
@@ -58,7 +58,7 @@ pub(super) fn read(r: &mut Reading<'_>, url: Option<(&Url, &Entry)>, server: &mu
         );
     }
     let Wanted { ca, cert, key, server_name, external } = wanted;
-    let line = url.map(|(_, entry)| entry.line).or(r.section_line(NAME)).unwrap_or_default();
+    let line = url.map(|url| url.line).or(r.section_line(NAME)).unwrap_or_default();
     let identity = match (cert, key) {
         (Some(cert), Some(key)) => Some(Identity { cert, key }),
         (None, None) => None,
@@ -89,9 +89,9 @@ fn keys<'a>(r: &mut Reading<'a>, wanted: &mut Wanted) -> Option<&'a Entry> {
 }
 
 /// Reads the parameters of a URL, as RabbitMQ's clients call them: they count before keys.
-fn from_url(r: &mut Reading<'_>, url: &Url, entry: &Entry, wanted: &mut Wanted) {
+fn from_url(r: &mut Reading<'_>, url: &OfUrl, wanted: &mut Wanted) {
     let given = parameters(&url.query).unwrap_or_else(|expected| {
-        r.error(entry.line, format_args!("[{NAME}] url: expected {expected}"));
+        r.error(url.line, format_args!("[{NAME}] url: expected {expected}"));
         Vec::new()
     });
     for (name, value) in &given {
@@ -106,12 +106,12 @@ fn from_url(r: &mut Reading<'_>, url: &Url, entry: &Entry, wanted: &mut Wanted) 
                 server_name(value).map(|name| wanted.server_name = Some(name))
             }
             name => {
-                r.warn(entry.line, format_args!("[{NAME}] url: {} has no effect", shown(name)));
+                r.warn(url.line, format_args!("[{NAME}] url: {} has no effect", shown(name)));
                 Ok(())
             }
         };
         if let Err(expected) = read {
-            r.error(entry.line, format_args!("[{NAME}] url: {}: expected {expected}", shown(name)));
+            r.error(url.line, format_args!("[{NAME}] url: {}: expected {expected}", shown(name)));
         }
     }
 }

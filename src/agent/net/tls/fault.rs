@@ -172,11 +172,10 @@ pub fn cut_off() -> Fault {
 }
 
 /// No answer, or no further one.
-pub fn silent(seconds: u64) -> ConnectionError {
+pub fn silent(seconds: u64) -> Fault {
     soon(format!(
         "no answer to the TLS handshake within {seconds} s: is the broker overloaded, or a port without TLS?"
     ))
-    .into()
 }
 
 /// Data instead of a handshake.

@@ -20,7 +20,7 @@ mod session;
 mod verifier;
 
 pub use config::config;
-pub use fault::{Fault, silent};
+pub use fault::Fault;
 pub use handshake::{Handshake, Step};
 pub use secured::Secured;
 pub use session::Session;

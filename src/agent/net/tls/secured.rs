@@ -3,16 +3,22 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustls::ProtocolVersion;
+use smol::future::or;
 
 use crate::net::attempts::ConnectionError;
-use crate::net::reactor::{AsyncFd, either};
+use crate::net::reactor::{AsyncFd, Reactor, Timer, either};
+use crate::net::tls::fault;
 use crate::net::tls::handshake::{Handshake, Step};
 use crate::net::tls::session::Session;
 use crate::net::tls::{Buffers, config};
 use psistats_host::conf::hosts::Host;
 use psistats_host::conf::tls::Tls;
+
+/// From the first octet to the last of the handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A session over a socket. Reads and writes do not wait.
 pub struct Secured<'c> {
@@ -28,6 +34,21 @@ impl<'c> Secured<'c> {
     /// # Errors
     /// Why there is no session. The peer has been told where that is usual.
     pub async fn over(
+        stream: AsyncFd<'c, TcpStream>,
+        tls: &Tls,
+        host: &Host,
+        buffers: &'c mut Buffers,
+        reactor: &Reactor,
+        timer: &Timer<'_>,
+    ) -> Result<Self, ConnectionError> {
+        let late = async {
+            timer.until(reactor.now() + HANDSHAKE).await;
+            Err(fault::silent(HANDSHAKE.as_secs()).into())
+        };
+        or(Self::shake_hands(stream, tls, host, buffers), late).await
+    }
+
+    async fn shake_hands(
         stream: AsyncFd<'c, TcpStream>,
         tls: &Tls,
         host: &Host,
