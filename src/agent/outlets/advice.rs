@@ -12,6 +12,7 @@ pub fn on_amqp(error: &amqp::Error) -> &'static str {
         Error::Refused => ": is the queue full or its node failing? The report is kept and sent again",
         Error::NotAmqp { first, .. } => on_octets(first),
         Error::NoMechanism(Mechanism::Plain) => "; enable it (auth_mechanisms.1 = PLAIN in rabbitmq.conf)",
+        #[cfg(feature = "tls")]
         Error::NoMechanism(Mechanism::External) => {
             "; enable it (the plugin rabbitmq_auth_mechanism_ssl, and auth_mechanisms.1 = EXTERNAL in rabbitmq.conf)"
         }

@@ -145,10 +145,11 @@ impl<'a> Receiver<'a> {
         let mut r = Reader::new(payload);
         let mechanisms = r.u32().and_then(|length| r.take(length as usize));
         let mechanisms = mechanisms.map_err(|_| Violation::Short(id::CONNECTION_START))?;
-        let offers = |wanted: Mechanism| {
-            mechanisms.split(|c| *c == b' ').any(|name| name == wanted.as_str().as_bytes())
-        };
-        let (plain, external) = (offers(Mechanism::Plain), offers(Mechanism::External));
+        let (mut plain, mut external) = (false, false);
+        for name in mechanisms.split(|c| *c == b' ') {
+            plain |= name == Mechanism::Plain.as_str().as_bytes();
+            external |= name == Mechanism::External.as_str().as_bytes();
+        }
         let length = payload.len() + 1;
         self.frames.consume(length);
         self.reading = Reading::Frame;

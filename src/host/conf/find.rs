@@ -159,23 +159,22 @@ pub const READABLE_BY_ALL: u32 = 0o004;
 /// # Errors
 /// Those of [`regular`], and of reading.
 pub fn contents(path: &Path, most: usize) -> io::Result<Option<(Vec<u8>, u32)>> {
-    let Some(file) = regular(path)? else { return Ok(None) };
-    let mode = file.metadata()?.permissions().mode();
+    let Some((file, mode)) = regular(path)? else { return Ok(None) };
     let mut bytes = Vec::new();
     file.take(most as u64).read_to_end(&mut bytes)?;
     Ok(Some((bytes, mode)))
 }
 
-/// A file to read. None where it is no regular one.
+/// A file to read, and its permissions. None where it is no regular one.
 ///
 /// What a name stands for can change until it is opened: it is opened first, without waiting for the other end
 /// of a pipe, and looked at then. Files that the kernel fills as it likes (`/proc/kmsg`) give an error
 /// where they would have to be waited for.
-pub fn regular(path: &Path) -> io::Result<Option<File>> {
+pub fn regular(path: &Path) -> io::Result<Option<(File, u32)>> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
-    let is_file = file.metadata()?.is_file();
-    Ok(is_file.then_some(file))
+    let found = file.metadata()?;
+    Ok(found.is_file().then(|| (file, found.permissions().mode())))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {

@@ -45,7 +45,7 @@ impl Verifier {
     /// Those CAs of the file that may have issued one of the certificates.
     fn roots(&self, chain: &[&CertificateDer<'_>]) -> Result<RootCertStore, Error> {
         let file = match regular(self.bundle()) {
-            Ok(Some(file)) => file,
+            Ok(Some((file, _))) => file,
             Ok(None) => return Err(self.unreadable("that is no regular file")),
             Err(error) => return Err(self.unreadable(Reason(&error))),
         };
