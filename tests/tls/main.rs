@@ -11,3 +11,4 @@ mod openssl;
 mod oracle;
 mod rabbitmq;
 mod records;
+mod settings;

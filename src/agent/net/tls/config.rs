@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, KeyLog};
 
 use crate::net::tls::fault::{self, Fault};
+use crate::net::tls::keys::Secrets;
 use crate::net::tls::verifier::Verifier;
 use psistats_host::conf::find::contents;
 use psistats_host::conf::tls::{Identity, Tls};
@@ -18,12 +19,18 @@ use psistats_host::output::Reason;
 /// Most octets of a certificate's or key's file.
 const LARGEST: usize = 64 * 1024;
 
+/// What one connection is made with.
+pub struct Config {
+    pub(super) client: Arc<ClientConfig>,
+    pub(super) secrets: Arc<Secrets>,
+}
+
 /// What rustls is told of `tls`. The board's own certificate and key are read now, CAs when the broker has sent its
 /// certificate.
 ///
 /// # Errors
 /// What is wrong with the certificate or the key.
-pub fn config(tls: &Tls) -> Result<Arc<ClientConfig>, Fault> {
+pub fn config(tls: &Tls) -> Result<Config, Fault> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Verifier::new(tls.ca.clone(), provider.signature_verification_algorithms));
     let builder = ClientConfig::builder_with_provider(provider)
@@ -42,7 +49,9 @@ pub fn config(tls: &Tls) -> Result<Arc<ClientConfig>, Fault> {
     config.resumption = Resumption::disabled();
     // For the record layer.
     config.enable_secret_extraction = true;
-    Ok(Arc::new(config))
+    let secrets = Arc::new(Secrets::default());
+    config.key_log = Arc::clone(&secrets) as Arc<dyn KeyLog>;
+    Ok(Config { client: Arc::new(config), secrets })
 }
 
 fn read(

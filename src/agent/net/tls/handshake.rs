@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 
 use crate::net::tls::Buffers;
 use crate::net::tls::buffer::Buffer;
+use crate::net::tls::config::Config;
 use crate::net::tls::fault::{self, Fault};
+use crate::net::tls::keys::Secrets;
 use crate::net::tls::record;
 use crate::net::tls::session::Session;
 
@@ -18,6 +19,7 @@ pub struct Handshake<'b> {
     incoming: Buffer<'b>,
     outgoing: Buffer<'b>,
     connection: UnbufferedClientConnection,
+    secrets: Arc<Secrets>,
     /// Octets that rustls has been given, and may still need. It gets record by record, so that it opens none behind
     /// the handshake.
     given: usize,
@@ -41,14 +43,16 @@ impl<'b> Handshake<'b> {
     ///
     /// # Errors
     /// Where the name cannot be one, or there is no randomness to be had.
-    pub fn new(config: Arc<ClientConfig>, name: &str, buffers: &'b mut Buffers) -> Result<Self, Fault> {
+    pub fn new(config: Config, name: &str, buffers: &'b mut Buffers) -> Result<Self, Fault> {
         // RFC 4007 §11: no certificate has the zone of an address.
         let bare = name.split('%').next().unwrap_or_default();
         let server = ServerName::try_from(bare.to_owned()).map_err(|_| fault::unnameable(name))?;
         Ok(Self {
             incoming: Buffer::new(&mut buffers.incoming),
             outgoing: Buffer::new(&mut buffers.outgoing),
-            connection: UnbufferedClientConnection::new(config, server).map_err(|error| fault::of(&error))?,
+            connection: UnbufferedClientConnection::new(config.client, server)
+                .map_err(|error| fault::of(&error))?,
+            secrets: config.secrets,
             given: 0,
             is_tls: false,
         })
@@ -141,7 +145,8 @@ impl<'b> Handshake<'b> {
     /// # Errors
     /// Where the handshake is not over.
     pub fn finish(self) -> Result<Session<'b>, Fault> {
-        Session::new(self.incoming, self.outgoing, self.connection).map_err(|error| fault::of(&error))
+        Session::new(self.incoming, self.outgoing, self.connection, self.secrets.take())
+            .map_err(|error| fault::of(&error))
     }
 
     /// Gives rustls another record, if there is one. What can be none is for rustls to refuse.

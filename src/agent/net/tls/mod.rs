@@ -14,12 +14,13 @@ mod buffer;
 mod config;
 mod fault;
 mod handshake;
+mod keys;
 pub mod record;
 mod secured;
 mod session;
 mod verifier;
 
-pub use config::config;
+pub use config::{Config, config};
 pub use fault::Fault;
 pub use handshake::{Handshake, Step};
 pub use secured::Secured;

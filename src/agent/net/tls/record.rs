@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::net::tls::keys::Secret;
 use heapless::Vec;
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use rustls::{AlertDescription, ConnectionTrafficSecrets, ContentType, ProtocolVersion};
@@ -70,6 +71,17 @@ impl Cipher {
         };
         let key = LessSafeKey::new(UnboundKey::new(algorithm, key.as_ref()).ok()?);
         Some(Self { key, iv: *iv.as_ref().first_chunk()?, sequence, form })
+    }
+
+    /// Takes the key that follows, with which records are numbered anew (RFC 8446 §5.3). None where there is none.
+    pub fn change(&mut self, secret: &mut Secret) -> Option<()> {
+        let algorithm = self.key.algorithm();
+        let mut key = [0; 32];
+        let key = key.get_mut(..algorithm.key_len())?;
+        secret.next(key, &mut self.iv)?;
+        self.key = LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?);
+        self.sequence = 0;
+        Some(())
     }
 
     /// Records that were sealed or opened by this key.

@@ -1,11 +1,11 @@
 //! A connection whose handshake is over: plain octets to records, and back.
 
-use rustls::client::ClientConnectionData;
-use rustls::kernel::KernelConnection;
+use rustls::client::UnbufferedClientConnection;
 use rustls::{AlertDescription, ContentType, ProtocolVersion, SupportedCipherSuite};
 
 use crate::net::tls::buffer::Buffer;
 use crate::net::tls::fault::{self, Fault};
+use crate::net::tls::keys::Secret;
 use crate::net::tls::record::{self, Cipher, OVERHEAD, PLAINTEXT};
 
 /// Octets that data leaves free in the buffer, so that a KeyUpdate and an alert always have room.
@@ -26,8 +26,10 @@ pub struct Session<'b> {
     outgoing: Buffer<'b>,
     sealing: Cipher,
     opening: Cipher,
-    /// New keys come from here.
-    keys: KernelConnection<ClientConnectionData>,
+    version: ProtocolVersion,
+    /// What the next keys come from; none with TLS 1.2.
+    ours: Option<Secret>,
+    theirs: Option<Secret>,
     /// Records that one key may seal: more would give AES-GCM away.
     limit: u64,
     /// What of the first record is plain, and was not read yet.
@@ -46,12 +48,13 @@ impl<'b> Session<'b> {
     pub(super) fn new(
         incoming: Buffer<'b>,
         outgoing: Buffer<'b>,
-        connection: rustls::client::UnbufferedClientConnection,
+        connection: UnbufferedClientConnection,
+        [ours, theirs]: [Option<Secret>; 2],
     ) -> Result<Self, rustls::Error> {
-        let (secrets, keys) = connection.dangerous_into_kernel_connection()?;
-        let version = keys.protocol_version();
+        let (secrets, connection) = connection.dangerous_into_kernel_connection()?;
+        let version = connection.protocol_version();
         let cipher = |secrets| Cipher::new(version, secrets).ok_or(rustls::Error::EncryptError);
-        let suite = match keys.negotiated_cipher_suite() {
+        let suite = match connection.negotiated_cipher_suite() {
             SupportedCipherSuite::Tls12(suite) => &suite.common,
             SupportedCipherSuite::Tls13(suite) => &suite.common,
         };
@@ -61,7 +64,9 @@ impl<'b> Session<'b> {
             sealing: cipher(secrets.tx)?,
             opening: cipher(secrets.rx)?,
             limit: suite.confidentiality_limit,
-            keys,
+            version,
+            ours,
+            theirs,
             plain: 0,
             behind: 0,
             messages: Messages::default(),
@@ -92,7 +97,7 @@ impl<'b> Session<'b> {
 
     /// TLS 1.2 or 1.3.
     pub fn version(&self) -> ProtocolVersion {
-        self.keys.protocol_version()
+        self.version
     }
 
     /// Whether the peer has ended the connection as it should. Where it has not, the end may be an attacker's.
@@ -185,10 +190,8 @@ impl<'b> Session<'b> {
             ContentType::Alert if self.messages.is_between() => self.is_over = is_end(octets, version)?,
             ContentType::Handshake if !octets.is_empty() => {
                 if let Some(is_asked) = self.messages.read(octets, version)? {
-                    let secrets =
-                        self.keys.update_rx_secret().map_err(|_| AlertDescription::InternalError)?;
-                    let cipher = Cipher::new(version, secrets);
-                    self.opening = cipher.ok_or(AlertDescription::InternalError)?;
+                    let changed = self.theirs.as_mut().and_then(|secret| self.opening.change(secret));
+                    changed.ok_or(AlertDescription::InternalError)?;
                     self.is_asked |= is_asked;
                     self.answer().map_err(Problem::Fault)?;
                 }
@@ -213,13 +216,12 @@ impl<'b> Session<'b> {
     /// # Errors
     /// Where there is none: TLS 1.2 has one for all of a connection.
     pub fn refresh(&mut self) -> Result<(), Fault> {
-        if self.version() != ProtocolVersion::TLSv1_3 {
+        if self.ours.is_none() {
             return Err(fault::used_up(self.limit));
         }
         self.seal(ContentType::Handshake, &KEY_UPDATE)?;
-        let secrets = self.keys.update_tx_secret().map_err(|error| fault::of(&error))?;
-        self.sealing = Cipher::new(self.version(), secrets).ok_or_else(fault::unsealed)?;
-        Ok(())
+        let changed = self.ours.as_mut().and_then(|secret| self.sealing.change(secret));
+        changed.ok_or_else(fault::unsealed)
     }
 
     fn seal(&mut self, kind: ContentType, content: &[u8]) -> Result<(), Fault> {
@@ -321,5 +323,71 @@ impl Messages {
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion, version};
+
+    use crate::net::tls::{Buffers, Handshake, Step, config};
+    use psistats_host::conf::tls::Tls;
+
+    /// Seals records of which a key may seal four, and gives all to rustls. How many there were before an error.
+    fn seal(version: &'static SupportedProtocolVersion) -> (usize, Option<String>) {
+        let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name);
+        let chain = vec![CertificateDer::from_pem_file(file("ecdsa.pem")).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(file("ecdsa.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server =
+            ServerConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+        let server = server.with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let mut server = ServerConnection::new(Arc::new(server)).unwrap();
+        let client = config(&Tls { ca: Some(file("ca.pem")), ..Tls::default() }).unwrap();
+        let mut buffers = Buffers::default();
+        buffers.prepare();
+        let mut client = Handshake::new(client, "localhost", &mut buffers).unwrap();
+        loop {
+            let step = client.advance().unwrap();
+            give(&mut server, client.outgoing());
+            client.sent(client.outgoing().len());
+            if step == Step::Finish {
+                break;
+            }
+            let n = server.write_tls(&mut client.recv_space()).unwrap();
+            client.received(n);
+        }
+        let mut session = client.finish().unwrap();
+        session.limit = session.sealing.records() + 4;
+        for sealed in 0..20 {
+            let written = session.write(b"report");
+            // What is sealed is read by whoever follows the keys.
+            give(&mut server, session.outgoing());
+            session.sent(session.outgoing().len());
+            if let Err(fault) = written {
+                return (sealed, Some(fault.text));
+            }
+        }
+        (20, None)
+    }
+
+    fn give(server: &mut ServerConnection, mut octets: &[u8]) {
+        while !octets.is_empty() {
+            server.read_tls(&mut octets).unwrap();
+            server.process_new_packets().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_key_seals_as_many_records_as_it_may_and_is_changed_or_the_connection_is() {
+        assert_eq!(seal(&version::TLS13), (20, None));
+        let (sealed, fault) = seal(&version::TLS12);
+        assert_eq!(sealed, 4);
+        assert!(fault.unwrap().contains("the TLS key is used up"));
     }
 }
