@@ -8,7 +8,8 @@ use psistats_core::link::Retry;
 use rustls::{AlertDescription, ContentType, ProtocolVersion, ServerConnection, SupportedCipherSuite};
 
 use crate::oracle::{
-    connect, name, server, server_says, server_seals, server_takes, session_reads, session_says, suites,
+    connect, connect_over, name, server, server_says, server_seals, server_takes, session_reads,
+    session_says, suites,
 };
 
 /// Tries `cases` of `strategy` with each suite, on one connection.
@@ -277,4 +278,48 @@ fn alerts_of_the_peer_end_the_connection_and_have_their_words() {
             });
         }
     }
+}
+
+#[test]
+fn a_handshake_that_is_changed_on_the_way_fails_or_was_not_changed_in_what_counts() {
+    let strategy = (0..3000_usize, 1..=255_u8);
+    for suite in suites() {
+        let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
+        let run = TestRunner::new(config).run(&strategy, |(at, mask)| {
+            let (mut server, mut buffers) = (server(suite), Buffers::default());
+            let connected =
+                connect_over(
+                    &mut server,
+                    &mut buffers,
+                    |n, octet| if n == at { octet ^ mask } else { octet },
+                );
+            // The version of a record counts for nobody.
+            if let Ok(mut session) = connected {
+                prop_assert_eq!(session_says(&mut session, &mut server, b"data"), b"data");
+            }
+            Ok(())
+        });
+        run.unwrap_or_else(|error| panic!("{}: {error}", name(suite)));
+    }
+}
+
+#[test]
+fn whatever_a_server_says_instead_of_a_handshake_is_an_error_or_waits_for_more() {
+    let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
+    let record = (20..24_u8, prop::collection::vec(any::<u8>(), 0..300)).prop_map(|(kind, content)| {
+        let [high, low] = (content.len() as u16).to_be_bytes();
+        [&[kind, 3, 3, high, low][..], &content].concat()
+    });
+    let octets = prop_oneof![
+        prop::collection::vec(any::<u8>(), 1..600),
+        prop::collection::vec(record, 1..5).prop_map(|records| records.concat()),
+    ];
+    let run = TestRunner::new(config).run(&octets, |octets| {
+        let suite = suites()[0];
+        let (mut server, mut buffers) = (server(suite), Buffers::default());
+        let all = |n: usize, _| octets.get(n).copied().unwrap_or_default();
+        prop_assert!(connect_over(&mut server, &mut buffers, all).is_err());
+        Ok(())
+    });
+    run.unwrap();
 }

@@ -123,12 +123,12 @@ impl<'b> Handshake<'b> {
                 Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => return Err(fault::cut_off()),
                 Ok(_) => return Err(fault::too_early()),
                 Err(error) => {
+                    self.discard(discard);
                     self.take_alert();
                     return Err(fault::of(&error));
                 }
             };
-            self.incoming.take(discard);
-            self.given = self.given.saturating_sub(discard);
+            self.discard(discard);
             match step {
                 Some(Step::Receive) if self.give() => {}
                 Some(Step::Receive) if self.incoming.room().is_empty() => {
@@ -160,12 +160,19 @@ impl<'b> Handshake<'b> {
         more > 0
     }
 
-    /// Takes what rustls wants the peer to be told.
+    /// Rustls needs the first `n` octets no more.
+    fn discard(&mut self, n: usize) {
+        self.incoming.take(n);
+        self.given = self.given.saturating_sub(n);
+    }
+
+    /// Takes the alert that rustls has after an error, if it has one. It is asked once, since it would look at the
+    /// octets again, and gets those that it may still refer to: otherwise it would panic.
     fn take_alert(&mut self) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-            self.connection.process_tls_records(&mut []).state
+        let given = self.incoming.waiting_mut().get_mut(..self.given).unwrap_or_default();
+        if let Ok(ConnectionState::EncodeTlsData(mut data)) = self.connection.process_tls_records(given).state
+            && let Ok(n) = data.encode(self.outgoing.room())
         {
-            let Ok(n) = data.encode(self.outgoing.room()) else { return };
             self.outgoing.add(n);
         }
     }

@@ -1,14 +1,14 @@
 //! TLS 1.2 and 1.3 (RFC 5246, RFC 8446), as state machines without I/O.
 //!
 //! ```text
-//! config (CA, certificate, key: read anew) -> Handshake (rustls) -> Session (records of our own) -> plain octets
-//!                                                 |                     |
-//!                                                 +------- Fault <------+
+//! config (certificate, key: read anew) -> Handshake (rustls, Verifier) -> Session (Cipher, Secret) -> plain octets
+//!                                              |                            |
+//!                                              +---------> Fault <----------+
 //! ```
 //!
 //! rustls shakes hands, and hands its keys over as it would to the kernel. From there on the records are sealed and
 //! opened here: rustls 0.23 allocates for each, and 0.24, which does not, has yet to be released. Sessions are not
-//! resumed: a board connects once in a long time.
+//! resumed: a board connects once in a long time. [`Secured`] drives both over a socket.
 
 mod buffer;
 mod config;
