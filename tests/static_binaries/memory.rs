@@ -69,7 +69,7 @@ fn the_static_binary_uses_less_than_2_mib_of_memory_over_tls_with_the_cas_of_a_s
 
 #[test]
 #[ignore = "needs RabbitMQ and boards/build: tests/run"]
-fn the_static_binary_uses_less_than_1_mib_of_memory_after_its_backlog_was_full() {
+fn the_static_binary_uses_less_than_2_mib_of_memory_after_its_backlog_was_full() {
     let broker = Broker::shared();
     let vhost = broker.vhost();
     let reading = Tap::new(broker.port, &vhost).open();
@@ -87,12 +87,12 @@ fn the_static_binary_uses_less_than_1_mib_of_memory_after_its_backlog_was_full()
     let memory = Memory::of(&agent);
     assert_eq!(agent.status("Threads"), 1);
     println!("{memory:?} KiB");
-    assert!(memory.resident < 1024, "{memory:?} KiB");
+    assert!(memory.resident < 2048, "{memory:?} KiB");
 }
 
 #[test]
 #[ignore = "needs python3-zmq and boards/build: tests/run"]
-fn a_client_node_uses_less_than_1_5_mib_of_memory_after_its_queue_was_full() {
+fn a_client_node_uses_less_than_2_mib_of_memory_after_its_queue_was_full() {
     let master =
         Master::with(0, "socket = context.socket(zmq.SUB); socket.rcvbuf = 4096; socket.subscribe(b'')");
     let folder = tempfile::tempdir().unwrap();
@@ -110,5 +110,5 @@ fn a_client_node_uses_less_than_1_5_mib_of_memory_after_its_queue_was_full() {
     let memory = Memory::of(&node);
     assert_eq!(node.status("Threads"), 1);
     println!("{memory:?} KiB");
-    assert!(memory.resident < 1536, "{memory:?} KiB");
+    assert!(memory.resident < 2048, "{memory:?} KiB");
 }

@@ -284,7 +284,7 @@ fn alerts_of_the_peer_end_the_connection_and_have_their_words() {
 fn a_handshake_that_is_changed_on_the_way_fails_or_was_not_changed_in_what_counts() {
     let strategy = (0..3000_usize, 1..=255_u8);
     for suite in suites() {
-        let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
+        let config = Config { cases: 30, failure_persistence: None, ..Config::default() };
         let run = TestRunner::new(config).run(&strategy, |(at, mask)| {
             let (mut server, mut buffers) = (server(suite), Buffers::default());
             let connected =
@@ -305,7 +305,7 @@ fn a_handshake_that_is_changed_on_the_way_fails_or_was_not_changed_in_what_count
 
 #[test]
 fn whatever_a_server_says_instead_of_a_handshake_is_an_error_or_waits_for_more() {
-    let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
     let record = (20..24_u8, prop::collection::vec(any::<u8>(), 0..300)).prop_map(|(kind, content)| {
         let [high, low] = (content.len() as u16).to_be_bytes();
         [&[kind, 3, 3, high, low][..], &content].concat()
