@@ -23,7 +23,7 @@ pub struct Handshake<'b> {
     /// Octets that rustls has been given, and may still need. It gets record by record, so that it opens none behind
     /// the handshake.
     given: usize,
-    /// The first octets have been looked at: they may be a record of TLS.
+    /// The first octets of the peer's have been looked at, and may be a record of TLS.
     is_tls: bool,
 }
 
@@ -96,8 +96,8 @@ impl<'b> Handshake<'b> {
                 // An alert or a handshake, of SSL 3 or later.
                 Some([0x15 | 0x16, 3, _, _]) => self.is_tls = true,
                 Some(_) => return Err(fault::not_tls(self.incoming.waiting())),
-                // What there is may have to be sent first.
                 None if !self.incoming.is_empty() => return Ok(Step::Receive),
+                // Nothing has come yet: ours is the first word.
                 None => {}
             }
         }
@@ -113,7 +113,7 @@ impl<'b> Handshake<'b> {
                     Err(EncodeError::InsufficientSize(_)) if !self.outgoing.is_empty() => Some(Step::Send),
                     Err(_) => return Err(fault::too_long("our certificates are")),
                 },
-                // Sent they are when they can be; nobody else writes in between.
+                // They are sent before anything else is.
                 Ok(ConnectionState::TransmitTlsData(data)) => {
                     data.done();
                     None
