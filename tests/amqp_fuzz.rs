@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use peer::{AMQPFrame, OPTIONS};
 use proptest::prelude::*;
-use psistats_core::amqp::{Error, Event, Properties, Publish, Table};
+use psistats_core::amqp::{Error, Event, Mechanism, Properties, Publish, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
@@ -158,7 +158,7 @@ fn run(octets: &[u8], happenings: &[Happening]) -> Result<(), TestCaseError> {
                 closing = true;
             }
             Happening::Fail => {
-                client.fail(Error::NoPlain, now);
+                client.fail(Error::NoMechanism(Mechanism::Plain), now);
                 closing = true;
             }
             Happening::Disconnect => client.disconnected(),

@@ -1,6 +1,6 @@
 //! From the transport's connection to Ready.
 
-use psistats_core::amqp::{Error, Event, Exchange, Options, Step, Violation};
+use psistats_core::amqp::{Error, Event, Exchange, Mechanism, Options, Step, Violation};
 use psistats_core::link::{Link, Retry};
 
 use super::peer::{self, AMQPClass, AMQPFrame, Conversation, OPTIONS, QUEUE};
@@ -221,8 +221,8 @@ fn a_start_of_another_version_or_without_plain_is_told() {
     for (start, expected) in [
         (versioned(0, 8, "PLAIN"), Violation::Version { major: 0, minor: 8 }.into()),
         (versioned(1, 0, "PLAIN"), Violation::Version { major: 1, minor: 0 }.into()),
-        (versioned(0, 9, ""), Error::NoPlain),
-        (versioned(0, 9, "EXTERNAL AMQPLAIN PLAINER"), Error::NoPlain),
+        (versioned(0, 9, ""), Error::NoMechanism(Mechanism::Plain)),
+        (versioned(0, 9, "EXTERNAL AMQPLAIN PLAINER"), Error::NoMechanism(Mechanism::Plain)),
     ] {
         let mut c = Conversation::new(OPTIONS);
         c.say(&start);
@@ -233,6 +233,21 @@ fn a_start_of_another_version_or_without_plain_is_told() {
     let mut c = Conversation::new(OPTIONS);
     c.say(&versioned(0, 9, "EXTERNAL PLAIN"));
     assert_eq!(c.hear_all().last().and_then(peer::step_after), Some(Step::Login));
+
+    // By certificate, where that is offered; never by a password instead.
+    let options = Options { mechanism: Mechanism::External, ..OPTIONS };
+    let mut c = Conversation::new(options);
+    c.say(&versioned(0, 9, "PLAIN AMQPLAIN EXTERNALLY"));
+    let error = c.error();
+    assert_eq!((error.clone(), error.retry()), (Error::NoMechanism(Mechanism::External), Retry::Slow));
+    let mut c = Conversation::new(options);
+    c.say(&versioned(0, 9, "PLAIN EXTERNAL"));
+    let Some(AMQPFrame::Method(0, AMQPClass::Connection(connection::AMQPMethod::StartOk(ok)))) =
+        c.hear_all().pop()
+    else {
+        panic!("no Start-Ok")
+    };
+    assert_eq!((ok.mechanism.as_str(), ok.response.as_bytes()), ("EXTERNAL", &b""[..]));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Buffers, Client, Event, Exchange, Options, Table};
+use psistats_core::amqp::{Buffers, Client, Event, Exchange, Mechanism, Options, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::outbox::Outbox;
@@ -125,6 +125,7 @@ async fn board(
     stream.set_nodelay(true)?;
     let name = format!("board-{n:05}");
     let options = Options {
+        mechanism: Mechanism::Plain,
         user: "guest",
         password: "guest",
         vhost: "/",

@@ -73,7 +73,7 @@ fn a_wrong_value_says_where_what_was_expected_and_what_came() {
 #[test]
 fn every_error_is_told_in_the_order_of_lines_and_then_every_warning_which_is_called_one() {
     let text =
-        "[app]\nprimary_timr=1\nprimary_timer=x\n[server]\nport=y\nurl=amqps://u:p@h\n[logging]\nkeys=root\n";
+        "[app]\nprimary_timr=1\nprimary_timer=x\n[server]\nport=y\nurl=amqpz://u:p@h\n[logging]\nkeys=root\n";
     let problems = parse(text.as_bytes(), Path::new("f")).unwrap_err();
     assert_eq!(count(&problems.0, Severity::Error), "4 errors");
     assert_eq!(count(&problems.0, Severity::Warning), "2 warnings");
@@ -82,7 +82,7 @@ fn every_error_is_told_in_the_order_of_lines_and_then_every_warning_which_is_cal
         [
             "f:3: [app] primary_timer: expected seconds from 0.001 to 604800, found \"x\"",
             "f:5: [server] port: expected a port from 1 to 65535, found \"y\"",
-            "f:6: [server] url: expected amqp://: TLS (amqps://) is not supported yet",
+            "f:6: [server] url: expected amqp://user:pass@host:port/vhost",
             "f:7: [logging]: expected a section [logger_root] beside it",
             "f:2: warning: [app] primary_timr: unknown key, did you mean primary_timer?",
             "f:5: warning: [server] port: has no effect beside url on line 6",

@@ -220,7 +220,7 @@ fn the_url_counts_before_the_other_keys_with_a_warning_for_each() {
         warnings(text),
         [
             "f:2: [server] host: has no effect beside url on line 3",
-            "f:3: [server] url: what follows the ? has no effect",
+            "f:3: [server] url: heartbeat has no effect",
             "f:4: [server] pass: has no effect beside url on line 3",
         ]
     );

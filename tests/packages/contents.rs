@@ -149,3 +149,29 @@ fn a_board_has_a_package_for_each_system_that_it_commonly_runs() {
         assert!(said.contains(&format!("or a folder of boards/; got {nonsense}")), "{said}");
     }
 }
+
+#[test]
+#[ignore = "needs boards/package: tests/run"]
+fn psistats_tiny_has_the_files_of_psistats_and_takes_its_place() {
+    let tiny = root(&format!("target/packages/psistats-tiny_{VERSION}_armhf.deb"));
+    let dpkg_deb = |option: &str| text(Command::new("dpkg-deb").arg(option).arg(&tiny));
+    let names = |listing: &str| -> Vec<String> {
+        let files = listing.lines().filter(|line| !line.starts_with('d'));
+        let mut names: Vec<_> =
+            files.map(|line| line[line.find("./").unwrap()..].replace("psistats-tiny", "psistats")).collect();
+        names.sort();
+        names
+    };
+    let whole = text(Command::new("dpkg-deb").arg("--contents").arg(package("armhf")));
+    assert_eq!(names(&dpkg_deb("--contents")), names(&whole));
+    let fields = dpkg_deb("--field");
+    for field in [
+        "Package: psistats-tiny",
+        "Provides: psistats",
+        "Conflicts: psistats, psistats-client",
+        "Replaces: psistats, psistats-client",
+    ] {
+        assert!(fields.lines().any(|line| line == field), "{field} in {fields}");
+    }
+    text(lintian().arg(&tiny));
+}

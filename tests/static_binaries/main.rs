@@ -20,6 +20,7 @@ use support::agent::{Agent, Config};
 use support::broker::Broker;
 use support::consumer::{Message, Tap};
 use support::master::Master;
+use support::pki::{LOCALHOST, P256, Pki, VALID};
 use support::process::Process;
 use support::reports::sequence;
 
@@ -30,10 +31,15 @@ const X86_64: &str = "x86_64-unknown-linux-musl";
 
 /// The agent that `boards/build` has built for `target`.
 fn binary(target: &str) -> PathBuf {
+    program_for(target, "psistats")
+}
+
+/// The program of that name that `boards/build` has built for `target`.
+fn program_for(target: &str, program: &str) -> PathBuf {
     // tests/cross has built the binaries with another tool.
     let folder = std::env::var("PSISTATS_TEST_BINARIES");
     let folder = folder.unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/boards").to_owned());
-    let path: PathBuf = [&folder, target, "psistats"].iter().collect();
+    let path: PathBuf = [&folder, target, program].iter().collect();
     assert!(path.is_file(), "{} is missing: boards/build {target}", path.display());
     path
 }
@@ -48,6 +54,21 @@ fn pika_reads_reports_of(command: &mut Command) {
     for (report, number) in pika.take(20, PATIENCE).iter().map(Message::of_pika).zip(1..) {
         assert!((0.0..=100.0).contains(&report.body["cpu"].as_f64().unwrap()), "{report:?}");
         assert!((0.0..=100.0).contains(&report.body["mem"].as_f64().unwrap()), "{report:?}");
+        assert_eq!(sequence(&report), number);
+    }
+    assert!(agent.stop().success(), "{:#?}", agent.lines());
+}
+
+/// The same over TLS, with a broker of its own.
+fn reports_come_over_tls_of(command: &mut Command) {
+    let pki = Pki::default();
+    pki.issue("broker", "ca", P256, VALID, LOCALHOST);
+    let broker = Broker::tls(&pki, "broker", &[]);
+    let pika = Tap::new(broker.port, "/").pika();
+    let config = Config::new(broker.tls_port, "/").set("server", "tls", "yes");
+    let mut agent = Agent::start_by(command, &config.set("server", "tls_ca", pki.cert("ca").display()), &[]);
+    agent.wait_for_line("over TLS 1.3", PATIENCE);
+    for (report, number) in pika.take(20, PATIENCE).iter().map(Message::of_pika).zip(1..) {
         assert_eq!(sequence(&report), number);
     }
     assert!(agent.stop().success(), "{:#?}", agent.lines());

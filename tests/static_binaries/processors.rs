@@ -5,7 +5,9 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::{ARM64, ARMV6, ARMV7, binary, libzmq_gets_messages_of, pika_reads_reports_of};
+use crate::{
+    ARM64, ARMV6, ARMV7, binary, libzmq_gets_messages_of, pika_reads_reports_of, reports_come_over_tls_of,
+};
 use support::PATIENCE;
 use support::process::{Process, Stream};
 use support::processors::{ARM1176, CORTEX_A7, CORTEX_A53, on};
@@ -14,6 +16,12 @@ use support::processors::{ARM1176, CORTEX_A7, CORTEX_A53, on};
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
 fn a_pi_1_publishes_reports_that_pika_reads() {
     pika_reads_reports_of(&mut on(ARM1176, &binary(ARMV6)));
+}
+
+#[test]
+#[ignore = "needs RabbitMQ, openssl, boards/build and qemu: tests/run"]
+fn a_pi_1_publishes_reports_over_tls() {
+    reports_come_over_tls_of(&mut on(ARM1176, &binary(ARMV6)));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::pki::Pki;
 use super::project;
 
 const SCRIPT: &str = "tests/support/rabbitmq";
@@ -18,6 +19,8 @@ pub struct Broker {
     dir: PathBuf,
     /// AMQP. Stays when a private broker is restarted.
     pub port: u16,
+    /// AMQP over TLS, of one that was started with it.
+    pub tls_port: u16,
     management_port: u16,
     /// Only of a private one.
     own: Option<TempDir>,
@@ -41,6 +44,11 @@ impl Broker {
     /// [`Broker::log`] tell what it does. Starts in two thirds of the time.
     pub fn bare(config: &[&str]) -> Self {
         Self::own(&["--bare"], config)
+    }
+
+    /// The same as [`Broker::bare`], with a port for TLS where it has the certificate of that name.
+    pub fn tls(pki: &Pki, name: &str, config: &[&str]) -> Self {
+        Self::own(&["--bare", "--tls", pki.path().to_str().unwrap(), name], config)
     }
 
     /// A power cut. The port refuses until [`Broker::restart`].
@@ -159,7 +167,13 @@ impl Broker {
         let port = |name: &str| {
             env.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.parse().ok()).unwrap()
         };
-        Self { port: port("AMQP_PORT"), management_port: port("MANAGEMENT_PORT"), dir, own }
+        Self {
+            port: port("AMQP_PORT"),
+            tls_port: port("TLS_PORT"),
+            management_port: port("MANAGEMENT_PORT"),
+            dir,
+            own,
+        }
     }
 
     fn signal(&self, signal: Signal) {

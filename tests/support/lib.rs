@@ -9,6 +9,7 @@ pub mod memory;
 pub mod namespace;
 pub mod openapi;
 pub mod peer;
+pub mod pki;
 pub mod process;
 pub mod processors;
 pub mod project;

@@ -11,13 +11,14 @@ use amq_protocol::frame::{WriteContext, gen_frame, parse_frame};
 pub use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, exchange, queue};
 use amq_protocol::types::LongString;
 pub use amq_protocol::types::{AMQPValue, FieldTable};
-use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue, Step, Table};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Mechanism, Options, Queue, Step, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
 
 /// A client as the default configuration makes it.
 pub const OPTIONS: Options<'static> = Options {
+    mechanism: Mechanism::Plain,
     user: "guest",
     password: "correct horse",
     vhost: "/",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use log::{Level, log, warn};
 
 use crate::net::reactor::Reactor;
+use crate::settings::Tls;
 use psistats_core::link::Retry;
 use psistats_core::time::{Backoff, Instant, Quota};
 use psistats_host::conf::hosts::Host;
@@ -108,6 +109,8 @@ impl<'r> Lines<'r> {
 pub struct Plan {
     /// Hosts that stand for each other: each is tried before any wait. The first is home.
     pub hosts: Vec<Host>,
+    /// How TLS is spoken with each, if it is.
+    pub tls: Option<Tls>,
     /// The wait after the first failure, which grows.
     pub retry: Duration,
     /// A connection counts as dead when sent bytes stay unacknowledged for so long.
@@ -184,6 +187,11 @@ impl Attempts {
     pub fn go_home(&mut self) {
         self.turn_to(0);
         self.tried = 0;
+    }
+
+    /// As the plan has it.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.plan.tls.as_ref()
     }
 
     /// As the plan has it.
@@ -300,7 +308,7 @@ mod tests {
     fn attempts(names: &[&str]) -> Attempts {
         let hosts = names.iter().map(|name| Host { name: (*name).into(), port: 1 }).collect();
         let [retry, dead_after] = [1, 2].map(Duration::from_secs);
-        Attempts::new(&LABEL, Plan { hosts, retry, dead_after, spread: Duration::ZERO }).unwrap()
+        Attempts::new(&LABEL, Plan { hosts, tls: None, retry, dead_after, spread: Duration::ZERO }).unwrap()
     }
 
     const fn at(seconds: u64) -> Instant {

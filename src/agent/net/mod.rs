@@ -6,4 +6,9 @@ pub mod channel;
 pub mod connect;
 pub mod reactor;
 pub mod resolve;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+pub mod tls;
 pub mod wire;

@@ -36,6 +36,7 @@ pub fn transmit(
     channel: &mut Channel<'_>,
     now: Instant,
 ) -> Result<bool, ConnectionError> {
+    channel.flush()?;
     if link.outgoing().is_empty() || !channel.is_writable() {
         return Ok(false);
     }
@@ -52,13 +53,14 @@ pub fn transmit(
 }
 
 /// What an error of the channel means: nothing, the end, or itself.
-fn sort(link: &mut impl Link, error: io::Error) -> Result<(), ConnectionError> {
-    match error.kind() {
+fn sort(link: &mut impl Link, error: ConnectionError) -> Result<(), ConnectionError> {
+    let ConnectionError::Transport(cause) = &error else { return Err(error) };
+    match cause.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(()),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
             link.disconnected();
             Ok(())
         }
-        _ => Err(ConnectionError::Transport(error)),
+        _ => Err(error),
     }
 }

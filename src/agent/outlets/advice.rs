@@ -1,6 +1,6 @@
 //! What to do about a connection that ended: the core's errors say what happened, and know no configuration.
 
-use psistats_core::amqp::{self, Step};
+use psistats_core::amqp::{self, Mechanism, Step};
 use psistats_core::zmtp;
 
 /// What follows an error of AMQP in its line; empty where there is nothing to do.
@@ -15,11 +15,15 @@ pub fn on_amqp(error: &amqp::Error) -> &'static str {
             "; is the node cut off from its cluster, or overloaded? See [server] confirm_timeout"
         }
         Error::NotAmqp { first, .. } => on_octets(first),
-        Error::NoPlain => "; enable it (auth_mechanisms.1 = PLAIN in rabbitmq.conf)",
+        Error::NoMechanism(Mechanism::Plain) => "; enable it (auth_mechanisms.1 = PLAIN in rabbitmq.conf)",
+        #[cfg(feature = "tls")]
+        Error::NoMechanism(Mechanism::External) => {
+            "; enable it (the plugin rabbitmq_auth_mechanism_ssl, and auth_mechanisms.1 = EXTERNAL in rabbitmq.conf)"
+        }
         Error::FrameMax(_) => "; raise frame_max in rabbitmq.conf",
         Error::HandshakeTimeout(_) => "; is the broker overloaded or frozen?",
         Error::Disconnected(Step::Greeting) => {
-            "; is this the AMQP port (5672), and the connection limit not reached?"
+            "; is this the AMQP port (5672, or 5671 with tls=yes), and the connection limit not reached?"
         }
         Error::Disconnected(Step::Login) => "; wrong user or password? Check [server] user and pass",
         Error::Disconnected(Step::VirtualHost) => "; no access to the virtual host? Check [server] path",
@@ -90,7 +94,9 @@ fn on_octets(first: &[u8; 8]) -> &'static str {
             "; the AMQP port is usually 5672 (15672 is RabbitMQ's management page)"
         }
         // TLS.
-        [0x15 | 0x16, 3, ..] => "; the AMQP port without TLS is usually 5672",
+        [0x15 | 0x16, 3, ..] => {
+            "; set [server] tls=yes (amqps://), or port to that without TLS (usually 5672)"
+        }
         _ => "; check [server] host and port",
     }
 }
@@ -197,7 +203,7 @@ mod tests {
             ),
             (
                 Error::Disconnected(Step::Greeting),
-                "the connection ended while waiting for the broker's greeting, without a reason; is this the AMQP port (5672), and the connection limit not reached?",
+                "the connection ended while waiting for the broker's greeting, without a reason; is this the AMQP port (5672, or 5671 with tls=yes), and the connection limit not reached?",
             ),
             (
                 Error::Disconnected(Step::Login),
@@ -222,7 +228,7 @@ mod tests {
             ),
             (
                 not_amqp(b"\x15\x03\x01\0\x02\x02\x46\0"),
-                "the server speaks TLS, which is not supported; the AMQP port without TLS is usually 5672",
+                "the server speaks TLS; set [server] tls=yes (amqps://), or port to that without TLS (usually 5672)",
             ),
             (
                 not_amqp(b"SSH-2.0-"),

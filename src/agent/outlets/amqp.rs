@@ -23,7 +23,7 @@ use crate::net::wire;
 use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
 use crate::settings::{self, Fields, HOSTNAME, Settings};
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Options, Queue, Table, Value};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Mechanism, Options, Queue, Table, Value};
 use psistats_core::kernel::boot_id;
 use psistats_core::limits;
 use psistats_core::link::Link;
@@ -130,6 +130,7 @@ impl Outlet for Broker<'_, '_> {
         let is_off = heartbeat.is_zero();
         Ok(Some(Plan {
             hosts: from_home(server.hosts.clone(), &self.shared.hostname()),
+            tls: server.tls.clone(),
             retry: settings.app.retry_timer,
             dead_after: if is_off { Duration::from_secs(120) } else { heartbeat * 2 },
             spread: server.retry_spread,
@@ -227,7 +228,7 @@ impl Protocol for Publishing<'_> {
                     let _ = wire::transmit(&mut self.client, channel, now);
                     return result.map(ControlFlow::Break).map_err(|error| failure(&error));
                 }
-                Some(event) => self.on_event(&event, channel.host()),
+                Some(event) => self.on_event(&event, channel),
             }
         }
         self.close_if_unwanted(now);
@@ -331,6 +332,7 @@ fn options<'p>(
 ) -> Options<'p> {
     let Settings { server, exchange, queue, app, .. } = settings;
     Options {
+        mechanism: if server.external { Mechanism::External } else { Mechanism::Plain },
         user: &server.user,
         password: server.pass.reveal(),
         vhost: &server.vhost,

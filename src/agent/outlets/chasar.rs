@@ -71,7 +71,7 @@ impl Outlet for Master<'_, '_> {
             self.receive = vec![0; limits::ZMTP_RECV].into();
         }
         let hosts = Vec::from([master.clone()]);
-        Ok(Some(Plan { hosts, retry: RETRY, dead_after: HEARTBEAT * 3, spread: Duration::ZERO }))
+        Ok(Some(Plan { hosts, tls: None, retry: RETRY, dead_after: HEARTBEAT * 3, spread: Duration::ZERO }))
     }
 
     fn is_current(&self, settings: &Settings) -> bool {

@@ -29,6 +29,7 @@ use crate::net::attempts::{Attempts, ConnectionError, Label, Plan};
 use crate::net::channel::Channel;
 use crate::net::reactor::{Notify, Timer, either};
 use crate::net::resolve::Resolver;
+use crate::net::tls::Buffers;
 use crate::settings::Settings;
 use psistats_core::time::Instant;
 
@@ -134,10 +135,14 @@ impl<'s, 'r> Driver<'s, 'r> {
     /// # Errors
     /// Those of [`Outlet::prepare`].
     pub async fn run(&mut self, outlet: &mut dyn Outlet) -> io::Result<()> {
+        let mut buffers = Buffers::default();
         while !self.shared.is_stopping() {
             if self.attempts.is_none() || self.is_outdated() {
                 self.settings = self.shared.settings();
                 let plan = outlet.prepare(&self.settings)?;
+                if plan.as_ref().is_some_and(|plan| plan.tls.is_some()) {
+                    buffers.prepare();
+                }
                 self.attempts = plan.and_then(|plan| Attempts::new(self.label, plan));
             }
             let Some(attempts) = &self.attempts else {
@@ -146,7 +151,7 @@ impl<'s, 'r> Driver<'s, 'r> {
             };
             self.state.connecting(attempts.host());
             let delivered = outlet.delivered();
-            let ended = match self.connect(outlet).await {
+            let ended = match self.connect(outlet, &mut buffers).await {
                 Ok(Some(channel)) => self.speak(outlet, channel).await,
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -165,7 +170,14 @@ impl<'s, 'r> Driver<'s, 'r> {
 
     /// A connection to the next host. None where that is not wanted any more: neither a stop nor other settings wait for a
     /// connection that is still being made.
-    async fn connect(&mut self, outlet: &dyn Outlet) -> Result<Option<Channel<'r>>, ConnectionError> {
+    async fn connect<'c>(
+        &mut self,
+        outlet: &dyn Outlet,
+        buffers: &'c mut Buffers,
+    ) -> Result<Option<Channel<'c>>, ConnectionError>
+    where
+        'r: 'c,
+    {
         let Self { shared, news, timer, resolver, settings, attempts, .. } = self;
         let Some(attempts) = attempts else { return Ok(None) };
         let is_unwanted = || shared.is_stopping() || !outlet.is_current(settings);
@@ -175,7 +187,8 @@ impl<'s, 'r> Driver<'s, 'r> {
         };
         let connected = async {
             let (host, dead_after) = (attempts.host(), attempts.dead_after());
-            Channel::connect(shared.reactor, timer, resolver, host, dead_after).await.map(Some)
+            let tls = attempts.tls().map(|tls| (tls, buffers));
+            Channel::connect(shared.reactor, timer, resolver, host, dead_after, tls).await.map(Some)
         };
         or(unwanted, connected).await
     }
@@ -187,8 +200,10 @@ impl<'s, 'r> Driver<'s, 'r> {
         let protocol = opened.protocol();
         loop {
             for _ in 0..PASSES_IN_A_ROW {
-                if protocol.pass(&mut channel)?.is_break() {
-                    return Ok(());
+                let passed = protocol.pass(&mut channel);
+                if !matches!(passed, Ok(ControlFlow::Continue(()))) {
+                    channel.close();
+                    return passed.map(drop).map_err(|error| channel.explain(error));
                 }
                 let (deadline, is_sending) = (protocol.deadline(), protocol.is_sending());
                 poll_fn(|cx| {

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::cli::chasar::Words;
-use crate::settings::{App, Loaded, Needs, Settings, load};
+use crate::settings::{App, Loaded, Needs, Settings, load, tls};
 use psistats_host::conf::logging::{SyslogAddress, Target};
 use psistats_host::conf::{Problem, Problems, Severity};
 
@@ -49,6 +49,11 @@ impl Configuration {
         if let Some(words) = &self.client_node {
             words.replace(&mut loaded.settings.chasar);
         }
+        if let Some(tls) = loaded.settings.server.tls.as_ref().filter(|_| loaded.settings.server.enabled) {
+            let file = loaded.source.as_deref().unwrap_or(Path::new(""));
+            let warnings = tls::warnings(tls).into_iter().map(|text| Problem::of(file, text));
+            loaded.warnings.extend(warnings.map(|problem| problem.but(Severity::Warning)));
+        }
         let Settings { server, chasar, .. } = &loaded.settings;
         if self.needs.an_outlet() && !server.enabled && !chasar.enabled {
             return Err(no_outlet(loaded));
@@ -81,7 +86,9 @@ fn anchor(settings: &mut Settings, directory: &Path) {
         | Target::Syslog { address: SyslogAddress::Path(path), .. } => Some(path),
         Target::Stderr | Target::Stdout | Target::Syslog { .. } | Target::Null => None,
     });
-    for path in [pidfile, stdin_path, stdout_path, stderr_path].into_iter().chain(logs) {
+    let tls = settings.server.tls.iter_mut().flat_map(tls::files);
+    let app = [pidfile, stdin_path, stdout_path, stderr_path];
+    for path in app.into_iter().chain(logs).chain(tls) {
         // An absolute path replaces what it is joined to.
         *path = directory.join(&*path);
     }

@@ -10,6 +10,11 @@ mod fields;
 mod needs;
 mod password;
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod topology;
 
 use std::ops::RangeInclusive;
@@ -29,6 +34,7 @@ use psistats_host::conf::values::{boolean, whole};
 use psistats_host::conf::{Problem, Problems, Reading, Severity, ini, loggers};
 use psistats_host::limits;
 pub use server::Server;
+pub use tls::Tls;
 pub use topology::{Exchange, HOSTNAME, Queue, QueueKind};
 
 /// What the configuration says to the agent. The default is the original's documented one.

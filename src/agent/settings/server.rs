@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::settings::tls::{self, Tls};
 use psistats_core::limits;
 use psistats_host::conf::Reading;
 use psistats_host::conf::hosts::{Host, hosts};
 use psistats_host::conf::secret::{Secret, is_elsewhere};
-use psistats_host::conf::url::{self, AMQP_PORT, Url};
+use psistats_host::conf::url::{self, AMQP_PORT, AMQPS_PORT, Url};
 use psistats_host::conf::values::{PORT, WEEK, boolean, seconds, text, whole};
 
 /// The section.
@@ -39,6 +40,10 @@ pub struct Server {
     /// `retry_spread`, 0 to 604,800 seconds, of which a part by chance comes before the first attempt after a loss, and
     /// is added to every wait.
     pub retry_spread: Duration,
+    /// `tls`, or a URL with amqps, and how; none: in the clear.
+    pub tls: Option<Tls>,
+    /// `auth_mechanism` is EXTERNAL: the certificate logs in.
+    pub external: bool,
 }
 
 impl Default for Server {
@@ -54,6 +59,8 @@ impl Default for Server {
             confirm_timeout: Duration::from_secs(30),
             rebalance: Duration::from_secs(3600),
             retry_spread: Duration::ZERO,
+            tls: None,
+            external: false,
         }
     }
 }
@@ -76,7 +83,7 @@ pub(super) fn is_of_fleet(r: &mut Reading<'_>) -> bool {
 
 /// Reads the rest of the section, but for `pass`, which [`super::password`] reads.
 pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
-    let mut port = AMQP_PORT;
+    let mut port = if tls::is_wanted(r) { AMQPS_PORT } else { AMQP_PORT };
     r.set(NAME, "port", &mut port, whole(&PORT));
     server.hosts.iter_mut().for_each(|host| host.port = port);
     r.set(NAME, "host", &mut server.hosts, |text| hosts(text, port));
@@ -95,30 +102,43 @@ pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
             r.warn(entry.line, text);
         }
     }
-    from_url(r, server);
+    let url = from_url(r, server);
+    tls::read(r, url.as_ref(), server);
+}
+
+/// What a URL says of TLS.
+pub(super) struct OfUrl {
+    /// The line of the URL.
+    pub line: usize,
+    /// Whether it is amqps.
+    pub tls: bool,
+    /// What follows a `?`.
+    pub query: String,
 }
 
 /// `url`, which counts before the other keys of who and where the broker is.
-fn from_url(r: &mut Reading<'_>, server: &mut Server) {
-    let Some(entry) = r.entry(NAME, "url") else { return };
-    match url::parse(&entry.value) {
+fn from_url(r: &mut Reading<'_>, server: &mut Server) -> Option<OfUrl> {
+    let entry = r.entry(NAME, "url")?;
+    let url = match url::parse(&entry.value) {
         Ok(url) => {
             server.hosts = Vec::from([url.host]);
             server.vhost = url.vhost;
             server.user = url.user;
             server.pass = url.pass;
-            if url.with_query {
-                r.warn(entry.line, format_args!("[{NAME}] url: what follows the ? has no effect"));
-            }
+            Some(OfUrl { line: entry.line, tls: url.tls, query: url.query })
         }
-        Err(expected) => r.wrong(NAME, entry, &expected),
-    }
+        Err(expected) => {
+            r.wrong(NAME, entry, &expected);
+            None
+        }
+    };
     for key in ["host", "port", "path", "user", "pass"] {
         if let Some(other) = r.entry(NAME, key) {
             let text = format_args!("[{NAME}] {key}: has no effect beside url on line {}", entry.line);
             r.warn(other.line, text);
         }
     }
+    url
 }
 
 /// The line of the password that the file holds, if it holds one.

@@ -11,7 +11,7 @@ use crate::amqp::event::Event;
 use crate::amqp::frame::{self, CHANNEL};
 use crate::amqp::heartbeats::Heartbeats;
 use crate::amqp::method::{self, Method, id};
-use crate::amqp::options::{Buffers, Options, Queue};
+use crate::amqp::options::{Buffers, Mechanism, Options, Queue};
 use crate::amqp::receive::{Item, Receiver};
 use crate::amqp::route::Route;
 use crate::amqp::send::{Publish, content, put_frame};
@@ -240,12 +240,16 @@ impl<'a> Client<'a> {
                 self.abort(Violation::Content.into(), now);
                 None
             }
-            Item::Start { plain: false } => {
-                self.abort(Error::NoPlain, now);
-                None
-            }
-            Item::Start { plain: true } => {
+            Item::Start { plain, external } => {
                 let o = self.options;
+                let is_offered = match o.mechanism {
+                    Mechanism::Plain => plain,
+                    Mechanism::External => external,
+                };
+                if !is_offered {
+                    self.abort(Error::NoMechanism(o.mechanism), now);
+                    return None;
+                }
                 self.step = Step::Login;
                 self.method(0, now, &|w| method::start_ok(w, &o));
                 None

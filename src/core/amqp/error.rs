@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::amqp::options::Mechanism;
 use crate::bytes::Text;
 use crate::link::Retry;
 
@@ -97,8 +98,8 @@ pub enum Error {
         /// How many of them are valid.
         len: u8,
     },
-    /// The broker does not offer PLAIN.
-    NoPlain,
+    /// The broker does not offer the mechanism of our login.
+    NoMechanism(Mechanism),
     /// Connection.Tune asks for frames of less than 4096 octets.
     FrameMax(u32),
     /// The broker broke the protocol.
@@ -183,7 +184,7 @@ impl Error {
             // 540 not implemented: the same attempt gets the same answer.
             Self::Closed { code: 402..=406 | 530 | 540, .. } => Retry::Slow,
             Self::Closed { code: 541, transient_queue: true, step: Step::Queue, .. } => Retry::Slow,
-            Self::NotAmqp { .. } | Self::NoPlain | Self::FrameMax(_) => Retry::Slow,
+            Self::NotAmqp { .. } | Self::NoMechanism(_) | Self::FrameMax(_) => Retry::Slow,
             Self::Violation(Violation::Version { .. }) => Retry::Slow,
             _ => Retry::Soon,
         }
@@ -229,7 +230,9 @@ impl fmt::Display for Error {
                 write!(f, "a report has not been confirmed for {} s", timeout.as_secs())
             }
             Self::NotAmqp { first, len } => not_amqp(f, first.get(..usize::from(*len)).unwrap_or(first)),
-            Self::NoPlain => f.write_str("the broker does not offer the login mechanism PLAIN"),
+            Self::NoMechanism(mechanism) => {
+                write!(f, "the broker does not offer the login mechanism {}", mechanism.as_str())
+            }
             Self::FrameMax(octets) => write!(
                 f,
                 "the broker asks for frames of at most {octets} octets, but the protocol's smallest limit is 4096"
@@ -267,7 +270,7 @@ fn not_amqp(f: &mut fmt::Formatter<'_>, first: &[u8]) -> fmt::Result {
         }
         [b'H', b'T', b'T', b'P', ..] => f.write_str("the server speaks HTTP"),
         // A TLS record: alert or handshake (RFC 8446 §5.1).
-        [0x15 | 0x16, 3, ..] => f.write_str("the server speaks TLS, which is not supported"),
+        [0x15 | 0x16, 3, ..] => f.write_str("the server speaks TLS"),
         _ => write!(f, "the server does not speak AMQP (it began with \"{}\")", first.escape_ascii()),
     }
 }

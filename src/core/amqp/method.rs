@@ -2,7 +2,7 @@
 //! [`server`](super::server).
 
 use crate::amqp::field::{field_bool, field_longstr, read_shortstr, shortstr, table};
-use crate::amqp::options::{Exchange, Options, Queue};
+use crate::amqp::options::{Exchange, Mechanism, Options, Queue};
 use crate::bytes::{Reader, Short, Text, Writer};
 
 /// Class and method id, as in `(10, 11)`.
@@ -170,7 +170,8 @@ pub fn text(r: &mut Reader<'_>) -> Result<Text, Short> {
     read_shortstr(r).map(Text::lossy)
 }
 
-/// Connection.Start-Ok with PLAIN (§4.2.2; RFC 4616: an empty identity, user and password).
+/// Connection.Start-Ok (§4.2.2). RFC 4616: an empty identity, user and password; RFC 4422, appendix A: nothing, so that
+/// the certificate alone counts.
 pub fn start_ok(w: &mut Writer<'_>, options: &Options<'_>) {
     method(w, id::CONNECTION_START_OK);
     table(w, &|w| {
@@ -197,12 +198,14 @@ pub fn start_ok(w: &mut Writer<'_>, options: &Options<'_>) {
             }
         });
     });
-    shortstr(w, "PLAIN");
+    shortstr(w, options.mechanism.as_str());
     let at = w.hold_u32();
-    w.u8(0);
-    w.bytes(options.user.as_bytes());
-    w.u8(0);
-    w.bytes(options.password.as_bytes());
+    if options.mechanism == Mechanism::Plain {
+        w.u8(0);
+        w.bytes(options.user.as_bytes());
+        w.u8(0);
+        w.bytes(options.password.as_bytes());
+    }
     w.fill_u32(at);
     shortstr(w, "en_US");
 }

@@ -33,7 +33,7 @@
 //! asks for. Server properties and returned content are passed over, whatever their length.
 //!
 //! Not supported, because a publisher does not need it: consuming, transactions, several channels
-//! that publish, SASL mechanisms other than PLAIN, several routing keys on one connection. TLS stands between client and
+//! that publish, SASL mechanisms other than PLAIN and EXTERNAL, several routing keys on one connection. TLS stands between client and
 //! socket.
 
 mod error;
@@ -56,7 +56,7 @@ pub use client::Client;
 pub use error::{Error, Scope, Step, Violation};
 pub use event::Event;
 pub use field::{Table, Value};
-pub use options::{Buffers, Exchange, Options, Queue};
+pub use options::{Buffers, Exchange, Mechanism, Options, Queue};
 pub use properties::{Properties, ReceivedProperties};
 pub use send::Publish;
 pub use server::{Server, ServerBuffers, ServerError, ServerEvent, ServerOptions};

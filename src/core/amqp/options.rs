@@ -8,9 +8,11 @@ use crate::amqp::field::Table;
 /// Whom to be, and what to declare.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// User name, for the mechanism PLAIN.
+    /// How to log in.
+    pub mechanism: Mechanism,
+    /// User name, for [`Mechanism::Plain`].
     pub user: &'a str,
-    /// Password. Debug output does not show it.
+    /// Password, for the same. Debug output does not show it.
     pub password: &'a str,
     /// Virtual host.
     pub vhost: &'a str,
@@ -38,6 +40,25 @@ pub struct Options<'a> {
     pub queue: Option<Queue<'a>>,
     /// Routing key of every message.
     pub routing_key: &'a str,
+}
+
+/// How to log in: a mechanism of SASL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// With user name and password (RFC 4616).
+    Plain,
+    /// As whom the certificate of the transport says (RFC 4422, appendix A).
+    External,
+}
+
+impl Mechanism {
+    /// Its registered name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::External => "EXTERNAL",
+        }
+    }
 }
 
 /// An exchange. The default exchange has an empty name; it is never declared nor bound to.
@@ -76,9 +97,10 @@ pub struct Queue<'a> {
 
 impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { user, password: _, vhost, connection_name, .. } = self;
+        let Self { mechanism, user, password: _, vhost, connection_name, .. } = self;
         let Self { heartbeat_s, exchange, declare_exchange, queue, routing_key, .. } = self;
         f.debug_struct("Options")
+            .field("mechanism", mechanism)
             .field("user", user)
             .field("vhost", vhost)
             .field("connection_name", connection_name)

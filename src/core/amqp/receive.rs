@@ -8,13 +8,14 @@ use crate::amqp::error::{Error, Violation};
 use crate::amqp::frame;
 use crate::amqp::frames::Frames;
 use crate::amqp::method::{self, Method, Undecodable, id};
+use crate::amqp::options::Mechanism;
 use crate::bytes::Reader;
 
 /// What was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// Connection.Start of version 0-9, and whether it offers PLAIN.
-    Start { plain: bool },
+    /// Connection.Start of version 0-9, and which mechanisms it offers.
+    Start { plain: bool, external: bool },
     /// Any other method, with its channel, which is 0 for those of class Connection alone.
     Method(u16, Method),
     /// A content header or body, which is passed over.
@@ -144,11 +145,15 @@ impl<'a> Receiver<'a> {
         let mut r = Reader::new(payload);
         let mechanisms = r.u32().and_then(|length| r.take(length as usize));
         let mechanisms = mechanisms.map_err(|_| Violation::Short(id::CONNECTION_START))?;
-        let plain = mechanisms.split(|c| *c == b' ').any(|name| name == b"PLAIN");
+        let (mut plain, mut external) = (false, false);
+        for name in mechanisms.split(|c| *c == b' ') {
+            plain |= name == Mechanism::Plain.as_str().as_bytes();
+            external |= name == Mechanism::External.as_str().as_bytes();
+        }
         let length = payload.len() + 1;
         self.frames.consume(length);
         self.reading = Reading::Frame;
-        Ok(Some(Item::Start { plain }))
+        Ok(Some(Item::Start { plain, external }))
     }
 
     fn frame(&mut self) -> Result<Option<Item>, Error> {

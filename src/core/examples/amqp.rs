@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::time::{self, Duration, SystemTime};
 
 use psistats_core::amqp::delivery::{self, Envelope};
-use psistats_core::amqp::{Buffers, Client, Event, Exchange, Options, Queue, Table};
+use psistats_core::amqp::{Buffers, Client, Event, Exchange, Mechanism, Options, Queue, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
 use psistats_core::outbox::Outbox;
@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let options = Options {
+        mechanism: Mechanism::Plain,
         user: "guest",
         password: "guest",
         vhost: &vhost,

@@ -157,21 +157,27 @@ pub const READABLE_BY_ALL: u32 = 0o004;
 
 /// At most `most` bytes of a file, and its permissions. None where it is no regular file.
 ///
+/// # Errors
+/// Those of [`regular`], and of reading.
+pub fn contents(path: &Path, most: usize) -> io::Result<Option<(Zeroizing<Vec<u8>>, u32)>> {
+    let Some((file, mode)) = regular(path)? else { return Ok(None) };
+    // It has room for all of it from the start: what moves leaves a copy behind, perhaps of a password.
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(most).min(most);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length + 32));
+    file.take(most as u64).read_to_end(&mut bytes)?;
+    Ok(Some((bytes, mode)))
+}
+
+/// A file to read, and its permissions. None where it is no regular one.
+///
 /// What a name stands for can change until it is opened: it is opened first, without waiting for the other end
 /// of a pipe, and looked at then. Files that the kernel fills as it likes (`/proc/kmsg`) give an error
 /// where they would have to be waited for.
-pub fn contents(path: &Path, most: usize) -> io::Result<Option<(Zeroizing<Vec<u8>>, u32)>> {
+pub fn regular(path: &Path) -> io::Result<Option<(File, u32)>> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
     let found = file.metadata()?;
-    if !found.is_file() {
-        return Ok(None);
-    }
-    // It has room for all of it from the start: what moves leaves a copy behind, perhaps of a password.
-    let length = usize::try_from(found.len()).unwrap_or(most).min(most);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length + 32));
-    file.take(most as u64).read_to_end(&mut bytes)?;
-    Ok(Some((bytes, found.permissions().mode())))
+    Ok(found.is_file().then(|| (file, found.permissions().mode())))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {

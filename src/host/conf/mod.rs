@@ -27,6 +27,7 @@ pub mod sensors;
 mod slips;
 pub mod tags;
 mod targets;
+pub mod tls;
 pub mod url;
 pub mod values;
 

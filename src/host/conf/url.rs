@@ -1,4 +1,4 @@
-//! `amqp://user:pass@host:port/vhost` (RabbitMQ's "URI specification").
+//! `amqp://user:pass@host:port/vhost?name=value&name=value` (RabbitMQ's "URI specification").
 
 use crate::conf::hosts::{Host, host};
 use crate::conf::reading::Expected;
@@ -9,9 +9,14 @@ use psistats_core::limits;
 /// AMQP's port without TLS (IANA).
 pub const AMQP_PORT: u16 = 5672;
 
+/// AMQP's port with TLS (IANA).
+pub const AMQPS_PORT: u16 = 5671;
+
 /// What a URL says.
 #[derive(Debug)]
 pub struct Url {
+    /// Whether it is amqps.
+    pub tls: bool,
     /// Where the broker is.
     pub host: Host,
     /// The virtual host, 1 to 255 bytes.
@@ -22,20 +27,21 @@ pub struct Url {
     pub pass: Secret,
     /// Whether it names a password itself.
     pub with_pass: bool,
-    /// Whether parameters follow a `?`.
-    pub with_query: bool,
+    /// What follows a `?`, for [`parameters`].
+    pub query: String,
 }
 
 /// What a URL leaves out, and what counts where nothing is configured.
 impl Default for Url {
     fn default() -> Self {
         Self {
+            tls: false,
             host: Host { name: "localhost".into(), port: AMQP_PORT },
             vhost: "/".into(),
             user: "guest".into(),
             pass: Secret::new("guest".into()),
             with_pass: false,
-            with_query: false,
+            query: String::new(),
         }
     }
 }
@@ -43,17 +49,17 @@ impl Default for Url {
 /// Reads a URL. An error says what was expected and shows nothing of the text.
 pub fn parse(text: &str) -> Result<Url, Expected> {
     let (scheme, rest) = text.split_once("://").ok_or("amqp://user:pass@host:port/vhost")?;
-    match scheme.to_ascii_lowercase().as_str() {
-        "amqp" => {}
-        "amqps" => return Err("amqp://: TLS (amqps://) is not supported yet".into()),
+    let (tls, port) = match scheme.to_ascii_lowercase().as_str() {
+        "amqp" => (false, AMQP_PORT),
+        "amqps" => (true, AMQPS_PORT),
         _ => return Err("amqp://user:pass@host:port/vhost".into()),
-    }
+    };
     let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, query)| (rest, query));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (login, place) = authority.rsplit_once('@').map_or((None, authority), |(l, h)| (Some(l), h));
-    let host = host(place, AMQP_PORT)
+    let host = host(place, port)
         .map_err(|_| "amqp://user:pass@host:port/vhost, with / @ : in user and pass as %2f %40 %3a")?;
-    let mut url = Url { host, with_query: !query.is_empty(), ..Url::default() };
+    let mut url = Url { tls, host, query: query.to_owned(), ..Url::default() };
     if let Some(login) = login {
         let (name, word) = login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)));
         url.user = shortstr(name, "the user")?;
@@ -75,6 +81,20 @@ pub fn parse(text: &str) -> Result<Url, Expected> {
         url.vhost = shortstr(path, "the virtual host")?;
     }
     Ok(url)
+}
+
+/// The names and values of a [`Url::query`], decoded.
+///
+/// # Errors
+/// What was expected.
+pub fn parameters(query: &str) -> Result<Vec<(String, String)>, Expected> {
+    let given = query.split('&').filter(|parameter| !parameter.is_empty());
+    given
+        .map(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            Ok((decoded(name)?, decoded(value)?))
+        })
+        .collect()
 }
 
 /// A decoded part of 1 to 255 bytes (AMQP 0-9-1 §4.2.5.3).
@@ -132,9 +152,21 @@ mod tests {
     }
 
     #[test]
+    fn amqps_has_a_port_of_its_own_and_parameters_are_decoded() {
+        let url = parse("AMQPS://u@h/v?cacertfile=%2fa%20b.pem&verify=verify_peer&&x").unwrap();
+        assert_eq!((url.tls, url.host.port, url.vhost.as_str()), (true, 5671, "v"));
+        let given = parameters(&url.query).unwrap();
+        let given: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(given, [("cacertfile", "/a b.pem"), ("verify", "verify_peer"), ("x", "")]);
+        assert_eq!(parse("amqps://h:1").unwrap().host.port, 1);
+        assert!(!parse("amqp://h").unwrap().tls);
+        assert!(parameters("a=1&b=%x").unwrap_err().contains("hexadecimal"));
+    }
+
+    #[test]
     fn a_wrong_url_says_what_is_expected_and_shows_nothing() {
         for (url, expected) in [
-            ("amqps://u:hidden@h", "TLS"),
+            ("amqps://u:hidden@", "amqp://user"),
             ("http://u:hidden@h", "amqp://user"),
             ("u:hidden@h", "amqp://user"),
             ("amqp://u:hid/den@h", "%2f"),

@@ -128,6 +128,9 @@ fn broker(text: &str) -> Result<(Url, Vec<Host>), Expected> {
     let (first, others) =
         place.split_once(',').map_or((place, None), |(first, others)| (first, Some(others)));
     let url = url::parse(&format!("{login}{first}{after}"))?;
+    if url.tls {
+        return Err("amqp://: TLS (amqps://) is not supported yet".into());
+    }
     let mut all = vec![url.host.clone()];
     if let Some(others) = others {
         all.append(&mut hosts(others, AMQP_PORT)?);

@@ -8,6 +8,7 @@ use log::{Level, info};
 use super::Publishing;
 use crate::LOG_AMQP;
 use crate::life::connection::Connection;
+use crate::net::channel::Channel;
 use crate::outlets::advice;
 use psistats_core::amqp::Event;
 use psistats_host::conf::hosts::Host;
@@ -17,7 +18,8 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 
 impl Publishing<'_> {
     /// Says what is worth a line, and notes how the connection is.
-    pub(super) fn on_event(&self, event: &Event, host: &Host) {
+    pub(super) fn on_event(&self, event: &Event, channel: &Channel<'_>) {
+        let host = channel.host();
         match event {
             Event::Ready { heartbeat_s } => {
                 // Blocked may have come during the declarations, and holds.
@@ -33,8 +35,8 @@ impl Publishing<'_> {
                 };
                 info!(
                     target: LOG_AMQP,
-                    "connected to {host}{failed}, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
-                    self.settings.exchange.name, self.routing_key,
+                    "connected to {host}{}{failed}, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
+                    channel.over(), self.settings.exchange.name, self.routing_key,
                 );
             }
             Event::Returned { code, text } => {
