@@ -26,7 +26,7 @@
 //!
 //! A queue that is refused since another connection holds it or its node is down, or about which there is no answer,
 //! holds nothing back ([`Event::QueueRefused`], [`Event::QueueUnanswered`]). A message that is refused (Nack) waits to be
-//! published again by itself, while others go on. One that is not answered at all ends the connection, after
+//! published again by itself, while others go on; where nothing is confirmed meanwhile, on another channel. One that is not answered at all ends the connection, after
 //! [`Options::confirm_timeout`]: such a node is cut off from its peers, and another may do.
 //!
 //! A body has at most the length of the send buffer less 2 KiB, and goes in as many frames as the broker's frame-max
