@@ -173,6 +173,7 @@ fn the_page_is_served_with_tls_1_2_and_1_3_and_a_new_certificate_counts_from_the
     hub.process.wait_for_line("the client does not speak TLS: set tls=yes there", PATIENCE);
 
     pki.run(&["init", "renewed.example"]);
+    assert!(pki.run(&["board", "pi-4"]).contains("host=renewed.example\n"));
     hub.process.wait_for_line("certificate and key were read again", PATIENCE);
     hub.wait_until(|_| s_client(https, &[]).contains("CN = renewed.example"));
     hub.wait_until(|_| s_client(amqps, &[]).contains("CN = renewed.example"));
