@@ -80,6 +80,7 @@ fn a_broker_that_hangs_holds_nothing_up() {
 fn certificates(folder: &Path) {
     let script = "
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key2 -out other.pem -days 2 -subj /CN=other
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out csr.pem -subj /CN=localhost
 printf 'subjectAltName=DNS:localhost' >ext
 openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile ext";
@@ -101,11 +102,12 @@ fn with_tls_and_a_login_a_wrong_authority_and_a_wrong_password_are_told_apart() 
         let at = folder.display();
         format!("certfile {at}/cert.pem\nkeyfile {at}/key.pem\npassword_file {at}/users")
     });
-    let (port, ca) = (broker.port, broker.folder.path().join("ca.pem").display().to_string());
+    let file = |name| broker.folder.path().join(name).display().to_string();
+    let (port, ca, other) = (broker.port, file("ca.pem"), file("other.pem"));
     let start = |keys: &str| Hub::start(&format!("[mqtt]\nurl=mqtts://localhost:{port}\nuser=hub\n{keys}\n"));
     let hub = start(&format!("pass=secret\ntls_ca={ca}"));
     hub.process.wait_for_line(&format!("connected to mqtts://localhost:{port}"), PATIENCE);
-    let hub = start("pass=secret");
+    let hub = start(&format!("pass=secret\ntls_ca={other}"));
     hub.process.wait_for_line("invalid peer certificate: UnknownIssuer", PATIENCE);
     let hub = start(&format!("pass=wrong\ntls_ca={ca}"));
     hub.process.wait_for_line("check user and pass", PATIENCE);

@@ -70,7 +70,7 @@ pub fn run(command: Command, config: Option<&Path>) -> Result<(), String> {
             show(&format!(
                 "[server]\nhost={}{port}\ntls=yes\ntls_ca=/etc/psistats/ca.pem\ntls_cert=/etc/psistats/{name}.pem\n\
                  tls_key=/etc/psistats/{name}.key\nauth_mechanism=EXTERNAL",
-                names_of(&hub, Vec::new()).first().map_or("HUB", |name| name),
+                pki.hub_name().as_deref().unwrap_or("HUB"),
             ));
             complain(format_args!(
                 "These lines are for psistats.conf of {name}. Copy three files to /etc/psistats there, and keep the key from \

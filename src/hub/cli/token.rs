@@ -150,7 +150,7 @@ pub(super) fn folder(data: &Data) -> Result<PathBuf, String> {
         return Ok(service.into());
     }
     data.folder()?.ok_or_else(|| {
-        "tokens are kept in the hub's data folder, and [hub] data=no keeps nothing: set data= to a folder"
+        "tokens and certificates are kept in the hub's data folder, and [hub] data=no keeps nothing: set data= to a folder"
             .to_owned()
     })
 }

@@ -69,7 +69,7 @@ impl Connection {
                     if was_connected && since.elapsed() > LAST {
                         pause = FIRST;
                     }
-                    if pause == FIRST {
+                    if was_connected || pause == FIRST {
                         warn!("[mqtt] {broker}: {why}; tried again, and further failures are suppressed");
                     }
                     time::sleep(pause).await;
@@ -94,7 +94,7 @@ fn options(settings: &Mqtt) -> MqttOptions {
     let Mqtt { broker, user, pass, prefix, .. } = settings;
     // An address of IPv6 is followed by a port, too.
     let name = &broker.host.name;
-    let host = if name.contains(':') && !broker.has_tls { format!("[{name}]") } else { name.clone() };
+    let host = if name.contains(':') { format!("[{name}]") } else { name.clone() };
     let mut options = MqttOptions::new(client_id(prefix), host, broker.host.port);
     options.set_keep_alive(KEEP_ALIVE).set_max_packet_size(INCOMING, OUTGOING).set_last_will(LastWill::new(
         topics::of_hub(prefix),

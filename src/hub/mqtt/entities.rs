@@ -143,6 +143,7 @@ static ROWS: &[Row] = &[
     row("pressure.*.some", "Pressure * (some)", PERCENT),
     row("pressure.*.full", "Pressure * (full)", PERCENT),
     row("fan.*", "Fan *", RPM),
+    row("hddspace.*", "Disk space *", PERCENT),
     row("disk.*.total", "Disk * size", BYTES),
     row("disk.*.used", "Disk * used", BYTES),
     row("disk.*.free", "Disk * free", BYTES),

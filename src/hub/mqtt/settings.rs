@@ -105,6 +105,9 @@ fn broker(text: &str) -> Result<Broker, Expected> {
         return Err("no user and password in the URL: set user= and pass=".into());
     }
     let host = host(place.strip_suffix('/').unwrap_or(place), port).map_err(|_| expected)?;
+    if has_tls && host.name.contains(':') {
+        return Err("mqtts:// with a host name or an address of IPv4, which the certificate is for".into());
+    }
     Ok(Broker { host, has_tls })
 }
 
@@ -138,7 +141,7 @@ mod tests {
         assert_eq!((read.broker.to_string().as_str(), read.user), ("mqtt://broker:1883", None));
         let read = load("url=mqtts://broker:1").unwrap().unwrap();
         assert_eq!(read.broker.to_string(), "mqtts://broker:1");
-        assert_eq!(load("url=mqtts://[::1]/").unwrap().unwrap().broker.to_string(), "mqtts://[::1]:8883");
+        assert_eq!(load("url=mqtt://[::1]/").unwrap().unwrap().broker.to_string(), "mqtt://[::1]:1883");
     }
 
     #[test]
@@ -152,6 +155,7 @@ mod tests {
             ("prefix=a", "expected url="),
             ("url=tcp://b", "mqtt://HOST"),
             ("url=mqtt://", "mqtt://HOST"),
+            ("url=mqtts://[::1]", "a host name"),
             ("url=mqtt://me:hidden@b", "set user= and pass="),
             ("url=mqtt://b\npass=hidden", "expected user"),
             ("url=mqtt://b\nprefix=a/+", "levels of a topic"),

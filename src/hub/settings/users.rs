@@ -65,3 +65,39 @@ fn hosts(value: &str) -> Result<Vec<String>, Expected> {
     let names = value.split(',').map(|name| text(&(1..=limits::SHORTSTR))(trim(name)));
     names.collect::<Result<_, _>>().map_err(|_| "host names of boards between commas".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use psistats_host::conf::ini;
+
+    use super::*;
+
+    fn load(text: &str) -> Result<Vec<User>, String> {
+        let file = Path::new("f");
+        let ini = ini::parse(text.as_bytes(), file).unwrap();
+        let mut reading = Reading::new(&ini, file);
+        let users = read(&mut reading, Some("boards"), Needs::Password);
+        reading.finish().map_err(|problems| problems.to_string()).map(|_| users)
+    }
+
+    #[test]
+    fn a_user_has_a_password_and_perhaps_hosts_and_each_name_is_one_alone() {
+        let users = load("[user:a]\npass=x\n[user:b]\npass=y\nhosts=pi-1, pi-2\n").unwrap();
+        assert_eq!((users[0].name.as_str(), users[0].pass.reveal(), &users[0].hosts), ("a", "x", &None));
+        assert_eq!(users[1].hosts, Some(vec!["pi-1".to_owned(), "pi-2".to_owned()]));
+        for (wrong, says) in [
+            ("[user:a]\n", "expected pass="),
+            ("[user:a]\npass=\n", "expected a password"),
+            ("[user:a]\npass=hidden\nhosts=\n", "host names of boards"),
+            ("[user:a]\npass=hidden\nhosts=a,,b\n", "host names of boards"),
+            ("[user:guest]\npass=hidden\n", "guest may log in from this machine alone"),
+            ("[user:boards]\npass=hidden\n", "this one is [hub] user"),
+            ("[user:]\npass=hidden\n", "1 to 255 bytes"),
+        ] {
+            let problems = load(wrong).unwrap_err();
+            assert!(problems.contains(says) && !problems.contains("hidden"), "{wrong}: {problems}");
+        }
+    }
+}

@@ -19,6 +19,7 @@ use rcgen::{
 use tokio_rustls::rustls::pki_types::DnsName;
 
 use crate::clock::unix_ms;
+use crate::tls::certificates;
 
 /// How long certificates are valid.
 const YEARS_OF_AUTHORITY: u64 = 20;
@@ -69,6 +70,13 @@ impl Pki {
             self.write(&ca.cert, &cert.pem(), true)?;
         }
         self.sign(pair(&self.folder(), "hub"), names, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// As what boards call the hub: the first host name of its certificate. None where it has none.
+    pub fn hub_name(&self) -> Option<String> {
+        let found = certificates(&pair(&self.folder(), "hub").cert).ok()?;
+        let certificate = webpki::EndEntityCert::try_from(found.first()?).ok()?;
+        certificate.valid_dns_names().next().map(str::to_owned)
     }
 
     /// Makes a certificate for the board of that host name: another one, where there is one.
