@@ -1,6 +1,6 @@
 //! The ends: ours, the broker's, the transport's.
 
-use psistats_core::amqp::{Error, Event, Scope, Step, Violation};
+use psistats_core::amqp::{Error, Event, Mechanism, Scope, Step, Violation};
 use psistats_core::link::Link;
 use psistats_core::time::Instant;
 
@@ -79,9 +79,9 @@ fn a_close_that_crosses_ours_is_answered_and_our_reason_stands() {
     assert_eq!(c.end(), Ok(()));
 
     let mut c = Conversation::ready(OPTIONS);
-    c.client.fail(Error::NoPlain, c.now);
+    c.client.fail(Error::NoMechanism(Mechanism::Plain), c.now);
     c.say(&peer::close(541, "INTERNAL_ERROR"));
-    assert_eq!(c.error(), Error::NoPlain);
+    assert_eq!(c.error(), Error::NoMechanism(Mechanism::Plain));
 }
 
 #[test]
