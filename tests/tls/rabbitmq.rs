@@ -74,7 +74,7 @@ fn reports_come_over_tls_by_the_certificate_that_is_in_the_file_when_it_connects
 
 #[test]
 #[ignore = "needs RabbitMQ and openssl: tests/run"]
-fn a_port_of_the_other_kind_is_told_and_nothing_is_sent_in_the_clear() {
+fn fault_27_a_port_of_the_other_kind_is_told_and_nothing_is_sent_in_the_clear() {
     let pki = Pki::default();
     pki.issue("broker", "ca", RSA, VALID, LOCALHOST);
     pki.issue("board", "ca", P256, VALID, FOR_CLIENTS);
