@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::{ARCHITECTURES, VERSION, lintian, package, root, text};
 
 /// Mode, owner and what it is: all that is installed.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "-rwxr-xr-x root/root ./etc/init.d/psistats",
     "-rw-r--r-- root/root ./etc/logrotate.d/psistats",
     "-rw-r----- root/root ./etc/psistats.conf",
@@ -16,6 +16,7 @@ const FILES: [&str; 11] = [
     "-rwxr-xr-x root/root ./usr/bin/psistats",
     "-rw-r--r-- root/root ./usr/share/doc/psistats/changelog.gz",
     "-rw-r--r-- root/root ./usr/share/doc/psistats/copyright",
+    "-rw-r--r-- root/root ./usr/share/doc/psistats/sbom.cdx.json.gz",
     "-rw-r--r-- root/root ./usr/share/lintian/overrides/psistats",
     "-rw-r--r-- root/root ./usr/share/man/man1/chasar.1.gz",
     "-rw-r--r-- root/root ./usr/share/man/man1/psistats.1.gz",

@@ -10,7 +10,7 @@ use support::project::path;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// All that is installed.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "./etc/psistats-hub.conf",
     "./lib/systemd/system/psistats-hub.service",
     "./usr/bin/psistats-hub",
@@ -18,6 +18,7 @@ const FILES: [&str; 10] = [
     "./usr/share/doc/psistats-hub/copyright",
     "./usr/share/doc/psistats-hub/examples/grafana/boards.json",
     "./usr/share/doc/psistats-hub/examples/prometheus/alerts.yml",
+    "./usr/share/doc/psistats-hub/sbom.cdx.json.gz",
     "./usr/share/lintian/overrides/psistats-hub",
     "./usr/share/man/man1/psistats-hub.1.gz",
     "./usr/share/man/man5/psistats-hub.conf.5.gz",
