@@ -36,8 +36,16 @@ pub enum Error {
     NotZmtp(Text),
     /// The peer speaks ZMTP 1.0.
     Version,
-    /// The peer wants another security mechanism than NULL.
+    /// The peer wants this security mechanism, and this side has NULL alone.
     Mechanism(Text),
+    /// The peer wants this security mechanism, and this side has CURVE alone: nothing is ever sent in clear instead.
+    NotCurve(Text),
+    /// By CURVE one side is the server and the other the client. Here both are the same.
+    Roles,
+    /// A box of CURVE was closed with other keys than expected, or changed on its way.
+    Unopened(Sealed),
+    /// The owner does not serve this client ([`Session::refuse`](super::Session::refuse)).
+    Refused,
     /// The peer's socket does not talk to ours.
     SocketType {
         /// What it is.
@@ -57,6 +65,39 @@ pub enum Error {
     Stalled(Duration),
     /// The connection was closed.
     Disconnected(Step),
+}
+
+/// What is in a box of CURVE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// The client's first command.
+    Hello,
+    /// The server's answer.
+    Welcome,
+    /// What a client returns of it.
+    Cookie,
+    /// The client's second command.
+    Initiate,
+    /// In it: that the client's two keys belong together.
+    Vouch,
+    /// The server's second command.
+    Ready,
+    /// A frame.
+    Message,
+}
+
+impl fmt::Display for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hello => "its HELLO is for another server key than this side has",
+            Self::Welcome => "its WELCOME is by another server key than expected",
+            Self::Cookie => "its INITIATE has the cookie of another connection",
+            Self::Initiate => "its INITIATE does not belong to its HELLO",
+            Self::Vouch => "it has not proven that it owns the client key that it claims",
+            Self::Ready => "its READY was changed on its way",
+            Self::Message => "its message was changed on its way",
+        })
+    }
 }
 
 /// A breach of protocol by the peer.
@@ -83,6 +124,10 @@ pub enum Violation {
     },
     /// A message before READY, or READY again.
     Unexpected(Step),
+    /// A box of CURVE whose count is no higher than that of the one before: it is sent again, or was held back.
+    Replayed,
+    /// A frame in clear, where CURVE encrypts all.
+    Clear,
     /// More requests than replies have room for: it sends without reading.
     Flood,
 }
@@ -131,8 +176,15 @@ impl fmt::Display for Error {
             ),
             Self::Mechanism(name) => write!(
                 f,
-                "the peer wants the security mechanism \"{name}\"; only NULL is supported: switch it off there"
+                "the peer wants the security mechanism \"{name}\", and this side has NULL alone"
             ),
+            Self::NotCurve(name) => write!(
+                f,
+                "the peer wants the security mechanism \"{name}\", and this side has CURVE alone"
+            ),
+            Self::Roles => f.write_str("both sides are CURVE servers, or both clients; expected one of each"),
+            Self::Unopened(sealed) => write!(f, "CURVE: {sealed}"),
+            Self::Refused => f.write_str("CURVE: its client key is not among those that may connect"),
             Self::SocketType { theirs, expected } => {
                 write!(f, "the peer's socket is \"{theirs}\", expected {expected}")
             }
@@ -160,6 +212,8 @@ impl fmt::Display for Violation {
                 write!(f, "a PING with a context of {size} bytes, where {limit} are the most")
             }
             Self::Unexpected(step) => write!(f, "a frame that may not come now; we were {step}"),
+            Self::Replayed => f.write_str("an encrypted frame that has come before, or out of order"),
+            Self::Clear => f.write_str("a frame in clear, where all are encrypted"),
             Self::Flood => f.write_str("it sends requests without reading the replies"),
         }
     }
