@@ -161,8 +161,8 @@ fn hub(config: Option<PathBuf>) -> Result<(), String> {
 }
 
 fn master_node(invocation: Invocation) -> Result<(), String> {
-    let loaded = settings::load(invocation.config.as_deref(), Needs::NoPassword)
-        .map_err(|problems| problems.to_string())?;
+    let loaded =
+        settings::load(invocation.config.as_deref(), Needs::Keys).map_err(|problems| problems.to_string())?;
     let (settings::Settings { chasar: settings, .. }, warnings) = loaded;
     let addresses = addresses_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
     let port = invocation.port.unwrap_or(settings.port);

@@ -13,6 +13,7 @@ use crate::alerts::settings::{self as alerts, Alerts};
 use crate::listeners::addresses_of;
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
+use psistats_host::conf::curve::{Need, Role};
 use psistats_host::conf::find::find;
 use psistats_host::conf::hosts::hosts;
 use psistats_host::conf::ini::{Entry, trim};
@@ -228,6 +229,8 @@ pub enum Needs {
     Password,
     /// Receivers alone are told.
     Tokens,
+    /// Client nodes connect by the keys of `[chasar]`, and nobody logs in.
+    Keys,
     /// Nobody logs in.
     NoPassword,
 }
@@ -244,9 +247,10 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         let ini = ini::parse_sections(&found.bytes, &found.path, &is_for_the_hub)?;
         let mut reading = Reading::new(&ini, &found.path);
         read(&mut reading, &mut settings.hub, needs);
-        chasar::read(&mut reading, &mut settings.chasar);
+        let keys = if matches!(needs, Needs::Password | Needs::Keys) { Need::Required } else { Need::None };
+        chasar::read(&mut reading, &mut settings.chasar, Role::MasterNode, |_| keys);
         settings.rabbitmq = rabbitmq::read(&mut reading, needs);
-        alerts::read(&mut reading, &mut settings.alerts, needs != Needs::NoPassword);
+        alerts::read(&mut reading, &mut settings.alerts, matches!(needs, Needs::Password | Needs::Tokens));
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))
