@@ -14,6 +14,7 @@ use crate::{logger, run, serve, settings, top};
 use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
+mod curve;
 mod notify;
 mod token;
 
@@ -24,6 +25,7 @@ Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] token add NAME [--scope read|metrics|admin]
        psistats-hub [--config FILE] token link NAME | list | remove NAME
        psistats-hub [--config FILE] notify test NAME
+       psistats-hub curve keygen [--to FILE]
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub top [URL]
        psistats-hub --help | --version";
@@ -40,6 +42,9 @@ Commands:
   token list, token remove NAME
                     Show what there is; end all of NAME's tokens, links and browsers' logins.
   notify test NAME  Send a test message to the receiver of alerts [notify:NAME], and print what it answered.
+  curve keygen      Make a pair of keys that encrypt chasar's connections, and print the lines of [chasar] for the master
+                    node and its client nodes. The secret key is printed, or goes to a new file (--to FILE) that only
+                    this user can read.
   masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
@@ -71,6 +76,7 @@ enum Command {
     MasterNode(Invocation),
     Token { command: token::Command, config: Option<PathBuf> },
     Top { url: Option<String> },
+    CurveKeygen { to: Option<PathBuf> },
     NotifyTest { name: String, config: Option<PathBuf> },
     Help,
     Version,
@@ -99,6 +105,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Token { command, config } => token::run(command, config.as_deref()),
         Command::Top { url } => top::run(url.as_deref()),
         Command::NotifyTest { name, config } => notify::test(&name, config.as_deref()),
+        Command::CurveKeygen { to } => curve::keygen(to.as_deref()).and_then(answer),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
     };
@@ -112,12 +119,13 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
-    let (mut words, mut config, mut scope) = (Vec::new(), None, None);
+    let (mut words, mut config, mut scope, mut to) = (Vec::new(), None, None, None);
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
             Long("config") => config = Some(parser.value()?.into()),
+            Long("to") => to = Some(parser.value()?.into()),
             Long("scope") => scope = Some(parser.value()?.to_string_lossy().into_owned()),
             Value(word) => words.push(word.to_string_lossy().into_owned()),
             other => return Err(other.unexpected()),
@@ -130,6 +138,12 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     }
     if scope.is_some() {
         return Err("--scope is for token add alone".into());
+    }
+    match words[..] {
+        ["curve", "keygen"] => return Ok(Command::CurveKeygen { to }),
+        ["curve", ..] => return Err("expected curve keygen".into()),
+        _ if to.is_some() => return Err("--to is for curve keygen alone".into()),
+        _ => {}
     }
     let (address, port) = match words[..] {
         [] => return Ok(Command::Hub { config }),
@@ -146,7 +160,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         ["masternode", "start", _, _, word, ..] => {
             return Err(format!("expected no more than ADDRESS and PORT, got {word}").into());
         }
-        _ => return Err("expected masternode start, token, top, notify, or no command".into()),
+        _ => return Err("expected masternode start, token, top, notify, curve, or no command".into()),
     };
     Ok(Command::MasterNode(Invocation { address, port, config }))
 }

@@ -21,6 +21,9 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// or INITIATE.
 const CONTROL: usize = 320;
 
+/// Octets of the longest PONG when it is sealed.
+const SEALED_PONG: usize = 2 + curve::SEAL + 5 + command::CONTEXT;
+
 /// Intervals of silence after which the peer is dead: after the first it is asked.
 const DEAD: u32 = 3;
 
@@ -121,6 +124,11 @@ impl Session {
     /// Whether messages may flow.
     pub fn is_ready(&self) -> bool {
         self.step == Step::Ready && self.is_open()
+    }
+
+    /// Whether the handshake was never done: [`Session::control`] then stands before all messages.
+    pub fn is_new(&self) -> bool {
+        self.step != Step::Ready
     }
 
     /// Something was received, whatever it is.
@@ -324,9 +332,12 @@ impl Session {
     }
 
     fn on_greeting<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Next<'i>, Error> {
-        let theirs = greeting::parse(input, self.socket, self.mechanism())?;
-        self.greet(input);
-        let Some((version, length)) = theirs else { return Ok(Next::Incomplete) };
+        let theirs = greeting::parse(input, self.socket, self.mechanism());
+        // A peer of another mechanism learns by our greeting why it goes no further.
+        if matches!(theirs, Ok(_) | Err(Error::Mechanism(_) | Error::NotCurve(_) | Error::Roles)) {
+            self.greet(input);
+        }
+        let Some((version, length)) = theirs? else { return Ok(Next::Incomplete) };
         let _ = input.split_off_mut(..length);
         self.version = version;
         if version < Version::V3_0 {
@@ -411,7 +422,10 @@ impl Session {
             }
             (Command::Ping { ttl, context }, _) => {
                 self.ttl = (ttl > 0).then(|| Duration::from_millis(u64::from(ttl) * 100));
-                self.send(&|w| command::put_pong(w, context));
+                // Sealed, it takes seven times the room. Where there is none, those that wait say as much.
+                if self.curve.is_none() || self.control.len() + SEALED_PONG <= CONTROL {
+                    self.send(&|w| command::put_pong(w, context));
+                }
             }
             _ => {}
         }

@@ -121,7 +121,7 @@ impl Connection {
         if rest.is_empty() && rest.capacity() > KEPT {
             *rest = Vec::new();
         }
-        if let Some(End::Zmtp(zmtp::Error::Refused | zmtp::Error::SocketType { .. })) = end {
+        if end.is_some() && self.session.is_new() {
             // It is told why, as a courtesy.
             let _ = self.write_control();
         }
