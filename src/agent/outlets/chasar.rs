@@ -169,7 +169,8 @@ impl Feeding<'_> {
     fn on_event(&self, event: &PublisherEvent) {
         match event {
             PublisherEvent::Ready => {
-                info!("connected to the master node {}", self.chasar.master);
+                let how = if self.chasar.curve.has_server() { ", encrypted" } else { "" };
+                info!("connected to the master node {}{how}", self.chasar.master);
                 self.set(Connection::Blocked);
             }
             PublisherEvent::Wanted(wanted) => {

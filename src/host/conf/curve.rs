@@ -148,3 +148,61 @@ fn clients_in(path: &Path) -> Result<BTreeSet<PublicKey>, Expected> {
     }
     Ok(clients)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::conf::ini;
+
+    const KEY: &str = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+
+    /// The keys of a section, and what is told of them.
+    fn read_text(text: &str, role: Role, need: Need) -> (Keys, Vec<(Severity, String)>) {
+        let ini =
+            ini::parse_sections(format!("[chasar]\n{text}").as_bytes(), Path::new("f"), &|_| true).unwrap();
+        let (mut reading, mut keys) = (Reading::new(&ini, Path::new("f")), Keys::default());
+        read(&mut reading, &mut keys, role, need);
+        let told = reading.finish().unwrap_or_else(|problems| problems.0);
+        (keys, told.into_iter().map(|problem| (problem.severity, problem.text)).collect())
+    }
+
+    #[test]
+    fn a_client_node_with_a_key_of_its_own_needs_its_master_nodes_as_nothing_may_go_in_clear() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        fs::write(&file, "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\n").unwrap();
+        let own = format!("curve_key=@file:{}\n", file.display());
+        let (_, told) = read_text(&own, Role::ClientNode, Need::Required);
+        assert!(
+            told.iter().any(|(severity, text)| *severity == Severity::Error && text.contains("in clear")),
+            "{told:?}"
+        );
+        let (keys, _) = read_text(&format!("{own}curve_server_key={KEY}"), Role::ClientNode, Need::Required);
+        // The pair of the manual page zmq_curve(7).
+        assert_eq!((keys.own.unwrap().public(), keys.server), (KEY.parse().unwrap(), KEY.parse().ok()));
+        let (keys, told) = read_text(&own, Role::MasterNode, Need::Required);
+        assert!(
+            keys.own.is_some() && told.iter().all(|(severity, _)| *severity != Severity::Error),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_needed_is_not_opened_and_a_credential_is_checked_by_the_service_alone() {
+        for (text, need, severity) in [
+            ("curve_key=@file:/nowhere/key", Need::None, None),
+            ("curve_key=@file:/nowhere/key", Need::Checked, Some(Severity::Error)),
+            ("curve_key=@credential:key", Need::Checked, Some(Severity::Note)),
+            ("curve_key=@credential:key", Need::Required, Some(Severity::Error)),
+        ] {
+            let (keys, told) = read_text(text, Role::MasterNode, need);
+            assert_eq!(
+                (keys, told.first().map(|(severity, _)| *severity)),
+                (Keys::default(), severity),
+                "{text}"
+            );
+        }
+    }
+}
