@@ -38,10 +38,10 @@ mod session;
 mod socket_type;
 mod subscriptions;
 
-pub use curve::Curve;
+pub use curve::{Curve, Sealed};
 #[cfg(feature = "curve")]
 pub use curve::{KEY, NotAKey, PublicKey, RANDOM, Revealed, SecretKey};
-pub use error::{Error, Sealed, Step, Violation};
+pub use error::{Error, Step, Violation};
 pub use frame::put_message;
 pub use publisher::{Buffers, Outcome, Publisher, PublisherEvent};
 pub use session::{Event, HANDSHAKE, Session};

@@ -1,5 +1,7 @@
 //! In the place of `curve`, where the crate is built without it: no connection has keys.
 
+use core::fmt;
+
 use crate::bytes::Writer;
 use crate::zmtp::error::Error;
 use crate::zmtp::frame::Header;
@@ -9,6 +11,16 @@ pub(super) const SEAL: usize = 0;
 /// There is none.
 #[derive(Debug)]
 pub enum Curve {}
+
+/// Nor anything that could be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {}
+
+impl fmt::Display for Sealed {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
 
 /// A command of the handshake.
 pub(super) type Handshake = [u8; 0];

@@ -6,8 +6,9 @@ use zeroize::Zeroize as _;
 use crate::bytes::Reader;
 use crate::zmtp::curve::boxes::{TAG, close, counted, open, random};
 use crate::zmtp::curve::keys::{KEY, PublicKey, SecretKey};
+use crate::zmtp::curve::sealed::Sealed;
 use crate::zmtp::curve::{COOKIE, Handshake, RANDOM, WELCOME, join, take};
-use crate::zmtp::error::{Error, Sealed};
+use crate::zmtp::error::Error;
 
 /// A client until WELCOME has come.
 pub struct Client {

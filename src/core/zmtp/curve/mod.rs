@@ -16,6 +16,7 @@
 mod boxes;
 mod client;
 mod keys;
+mod sealed;
 mod server;
 
 use core::cell::Cell;
@@ -28,11 +29,12 @@ use heapless::Vec;
 
 use crate::bytes::Writer;
 use crate::zmtp::command;
-use crate::zmtp::error::{Error, Sealed, Step, Violation};
+use crate::zmtp::error::{Error, Step, Violation};
 use crate::zmtp::frame::{self, COMMAND, Header, MORE};
 use boxes::{TAG, close, counted, open};
 use client::Client;
 pub use keys::{KEY, NotAKey, PublicKey, Revealed, SecretKey};
+pub use sealed::Sealed;
 use server::{Server, Waiting};
 
 /// Random octets that a connection needs.

@@ -8,8 +8,9 @@ use crate::bytes::Reader;
 use crate::zmtp::command::LONGEST;
 use crate::zmtp::curve::boxes::{TAG, close, counted, open, random};
 use crate::zmtp::curve::keys::{KEY, PublicKey, SecretKey};
+use crate::zmtp::curve::sealed::Sealed;
 use crate::zmtp::curve::{COOKIE, Handshake, RANDOM, command, join, newer, take};
-use crate::zmtp::error::{Error, Sealed, Violation};
+use crate::zmtp::error::{Error, Violation};
 
 const HELLO: usize = 200;
 
