@@ -157,6 +157,11 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// What was written from the byte `at` on, to be changed where it is; none where anything did not fit.
+    pub fn written_from(&mut self, at: usize) -> Option<&mut [u8]> {
+        self.buf.get_mut(at..self.len).filter(|_| !self.short)
+    }
+
     /// The number of bytes written.
     ///
     /// # Errors

@@ -24,7 +24,7 @@
 //! libzmq.
 //!
 //! Not here: sockets, TLS (it stands between a socket and a link), a consumer of AMQP, other patterns of ZeroMQ than
-//! PUB and SUB, CURVE. Why a connection ended is in its error; what to do about it, only its owner knows.
+//! PUB and SUB. Why a connection ended is in its error; what to do about it, only its owner knows.
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(
     test,

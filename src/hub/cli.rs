@@ -15,6 +15,7 @@ use psistats_host::conf::chasar::{bind, is_number, port};
 use psistats_host::output::complain;
 
 mod alerts;
+mod curve;
 mod export;
 mod notify;
 mod pki;
@@ -29,6 +30,7 @@ Usage: psistats-hub [--config FILE]
        psistats-hub [--config FILE] token list | remove NAME
        psistats-hub [--config FILE] notify test NAME
        psistats-hub [--config FILE] pki init [NAME...] | board NAME
+       psistats-hub curve keygen [--to FILE]
        psistats-hub alerts try FILE [URL]
        psistats-hub [--config FILE] masternode start [ADDRESS] [PORT]
        psistats-hub top [URL]
@@ -53,6 +55,9 @@ Commands:
                     data folder, and print the lines for psistats-hub.conf.
   pki board NAME    Make a certificate for the board with this host name, and print the lines for its psistats.conf.
   alerts try FILE   Print what the rules in FILE would have said over the history of the hub at URL.
+  curve keygen      Make a pair of keys that encrypt chasar's connections, and print the lines of [chasar] for the master
+                    node and its client nodes. The secret key is printed, or goes to a new file (--to FILE) that only
+                    this user can read.
   masternode start  Run chasar's master node. It accepts client nodes at ADDRESS (an address of this machine, or '*'
                     for all of them, IPv4 and IPv6; default 127.0.0.1, which no other machine can reach) and PORT
                     (default 5555), and publishes their messages at port 6666 of the same address, under the topic
@@ -89,6 +94,7 @@ enum Command {
     Top { url: Option<String> },
     Export(export::Export),
     AlertsTry { file: PathBuf, url: Option<String> },
+    CurveKeygen { to: Option<PathBuf> },
     NotifyTest { name: String, config: Option<PathBuf> },
     Pki { command: pki::Command, config: Option<PathBuf> },
     Help,
@@ -121,6 +127,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::AlertsTry { file, url } => alerts::run(&file, url.as_deref()),
         Command::NotifyTest { name, config } => notify::test(&name, config.as_deref()),
         Command::Pki { command, config } => pki::run(command, config.as_deref()),
+        Command::CurveKeygen { to } => curve::keygen(to.as_deref()).and_then(answer),
         Command::Help => answer(format_args!("{VERSION}\n{USAGE}\n\n{HELP}")),
         Command::Version => answer(VERSION),
     };
@@ -165,6 +172,13 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     if let ["export", words @ ..] = &words[..] {
         return Ok(Command::Export(export::Export::parse(words, options)?));
     }
+    if let ["curve", rest @ ..] = &words[..] {
+        let to = options.to.take().map(PathBuf::from);
+        return match rest {
+            ["keygen"] if options.are_none() => Ok(Command::CurveKeygen { to }),
+            _ => Err("expected curve keygen, and perhaps --to FILE".into()),
+        };
+    }
     if !options.are_none() {
         return Err("--from, --to, --board, --format and --to-folder are for export alone".into());
     }
@@ -190,7 +204,8 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         }
         _ => {
             return Err(
-                "expected masternode start, token, top, export, alerts, notify, pki, or no command".into()
+                "expected masternode start, token, top, export, alerts, notify, pki, curve, or no command"
+                    .into(),
             );
         }
     };
@@ -207,8 +222,8 @@ fn hub(config: Option<PathBuf>) -> Result<(), String> {
 }
 
 fn master_node(invocation: Invocation) -> Result<(), String> {
-    let loaded = settings::load(invocation.config.as_deref(), Needs::NoPassword)
-        .map_err(|problems| problems.to_string())?;
+    let loaded =
+        settings::load(invocation.config.as_deref(), Needs::Keys).map_err(|problems| problems.to_string())?;
     let (settings::Settings { chasar: settings, .. }, warnings) = loaded;
     let addresses = addresses_of(invocation.address.as_ref().unwrap_or(&settings.bind))?;
     let port = invocation.port.unwrap_or(settings.port);

@@ -19,6 +19,7 @@ use crate::mqtt::settings::{self as mqtt, Mqtt};
 use crate::remote_write::settings as remote_write;
 use psistats_core::limits;
 use psistats_host::conf::chasar::{self, Chasar};
+use psistats_host::conf::curve::{Need, Role};
 use psistats_host::conf::find::find;
 use psistats_host::conf::hosts::hosts;
 use psistats_host::conf::ini::{Entry, trim};
@@ -221,6 +222,8 @@ pub enum Needs {
     Password,
     /// Receivers alone are told.
     Tokens,
+    /// Client nodes connect by the keys of `[chasar]`, and nobody logs in.
+    Keys,
     /// Nobody logs in.
     NoPassword,
 }
@@ -237,12 +240,14 @@ pub fn load(explicit: Option<&Path>, needs: Needs) -> Result<(Settings, Vec<Prob
         let ini = ini::parse_sections(&found.bytes, &found.path, &is_for_the_hub)?;
         let mut reading = Reading::new(&ini, &found.path);
         read(&mut reading, &mut settings.hub, needs);
+        let keys = if matches!(needs, Needs::Password | Needs::Keys) { Need::Required } else { Need::None };
+        let passwords = matches!(needs, Needs::Password | Needs::Tokens);
         settings.users = users::read(&mut reading, settings.hub.user.as_deref(), needs);
-        chasar::read(&mut reading, &mut settings.chasar);
+        chasar::read(&mut reading, &mut settings.chasar, Role::MasterNode, |_| keys);
         settings.rabbitmq = rabbitmq::read(&mut reading, needs);
         settings.mqtt = mqtt::read(&mut reading, needs);
-        alerts::read(&mut reading, &mut settings.alerts, needs != Needs::NoPassword);
-        settings.remote_write = remote_write::read(&mut reading, needs != Needs::NoPassword);
+        alerts::read(&mut reading, &mut settings.alerts, passwords);
+        settings.remote_write = remote_write::read(&mut reading, passwords);
         warnings.append(&mut reading.finish()?);
     }
     Ok((settings, warnings))

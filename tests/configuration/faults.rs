@@ -48,6 +48,11 @@ fn a_wrong_value_says_where_what_was_expected_and_what_came() {
         ("chasar", "interface=enx0123456789abc", "1 to 15 bytes of text on one line, or nothing"),
         ("chasar", "processes=1025", "processes from 0 to 1024"),
         ("chasar", "send_high_water=131072", "bytes from 131584 to 67108864"),
+        (
+            "chasar",
+            "curve_server_key=rq:rM",
+            "a CURVE key in Z85, which has 40 characters, as psistats-hub curve keygen prints it",
+        ),
         ("chasar", "publish_port=65536", "a port from 1 to 65535"),
         ("chasar", "publish_high_water=1048575", "bytes from 1048576 to 1073741824"),
         ("chasar", "bind=127.0.0.1:5555", "an address of this machine, or *, without a port"),

@@ -12,6 +12,7 @@ use proptest::prelude::ProptestConfig;
 use psistats::settings::{QueueKind, Settings, parse};
 use psistats_host::conf::Problem;
 use psistats_host::conf::chasar::Chasar;
+use psistats_host::conf::curve::Keys;
 use psistats_host::conf::figures::BasicFigure;
 use psistats_host::conf::hosts::Host;
 use psistats_host::conf::logging::{Field, Format, Handler, Level, Logger, Logging, Piece, Target, When};
@@ -86,6 +87,7 @@ fn each_documented_key_has_its_effect() {
          [app]\nprimary_timer=0.1\nsecondary_timer=2\nretry_timer=1.5\npidfile=/p\npidfile_timeout=0\n\
          stdin_path=\nstdout_path=/o\nstderr_path=/e\n[cpu_temp]\nenabled=0\n\
          [chasar]\nenabled=yes\nmaster=hub\nport=5554\ninterval=0.5\ninterface=eth0\nprocesses=0\nsend_high_water=200000\n\
+         curve_server_key=rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7\n\
          bind=*\npublish_port=7\npublish_high_water=2097152\nmessage_bytes=1024\nmessages_per_second=0\nconnections=9\n",
     );
     let host = |name: &str, port| Host { name: name.into(), port };
@@ -115,6 +117,7 @@ fn each_documented_key_has_its_effect() {
         interface: Some("eth0".into()),
         processes: 0,
         send_high_water: 200_000,
+        curve: Keys { server: "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7".parse().ok(), ..Keys::default() },
         bind: "*".into(),
         publish_port: 7,
         publish_high_water: 2_097_152,

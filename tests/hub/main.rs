@@ -7,6 +7,7 @@
 mod bad_input;
 mod command_line;
 mod crowds;
+mod curve;
 mod documents;
 mod export;
 mod hostile;

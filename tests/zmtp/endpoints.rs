@@ -32,7 +32,10 @@ pub struct Subscriber {
 
 impl Subscriber {
     pub fn new(now: Instant) -> Self {
-        let session = Session::new(SocketType::Sub, LIMIT, HEARTBEAT, now);
+        Self::of(Session::new(SocketType::Sub, LIMIT, HEARTBEAT, now))
+    }
+
+    pub fn of(session: Session) -> Self {
         Self {
             session,
             input: Vec::new(),
@@ -50,7 +53,7 @@ impl Subscriber {
     }
 
     pub fn drain(&mut self) {
-        let mut input = &self.input[..];
+        let mut input = &mut self.input[..];
         while let Some(event) = self.session.decode(&mut input) {
             assert!(self.ended.is_none(), "{event:?} after the end");
             match event {
@@ -65,8 +68,8 @@ impl Subscriber {
                 other => panic!("{other:?} to a SUB"),
             }
         }
-        let consumed = self.input.len() - input.len();
-        self.input.drain(..consumed);
+        let left = input.len();
+        self.input.drain(..self.input.len() - left);
     }
 
     pub fn take_outgoing(&mut self) -> Vec<u8> {
@@ -112,8 +115,11 @@ pub struct Pair {
 
 impl Pair {
     pub fn connected(prefix: &[u8]) -> Self {
-        let mut pair =
-            Self { publisher: publisher(START), subscriber: Subscriber::new(START), told: Vec::new() };
+        Self::of(publisher(START), Subscriber::new(START), prefix)
+    }
+
+    pub fn of(publisher: Publisher<'static>, subscriber: Subscriber, prefix: &[u8]) -> Self {
+        let mut pair = Self { publisher, subscriber, told: Vec::new() };
         pair.exchange(START);
         assert!(pair.subscriber.ready);
         pair.subscriber.session.subscribe(prefix);

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use psistats_core::link::Link;
-use psistats_core::zmtp::{Error, Outcome, PublisherEvent};
+use psistats_core::zmtp::{Error, Outcome, Publisher, PublisherEvent};
 
 use crate::endpoints::{Subscriber, events, publisher};
 use support::PATIENCE;
@@ -13,18 +13,18 @@ use support::master::{Libzmq, python, python_with};
 use support::process::{Process, Stream};
 
 /// A connection to the port that a program says first.
-fn connect(python: &Process) -> TcpStream {
+pub fn connect(python: &Process) -> TcpStream {
     let port = &python.wait_for_lines_of(Stream::Stdout, 1, PATIENCE)[0];
     TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap()
 }
 
 /// A time and what the core's clock says then.
-fn now(start: Instant) -> psistats_core::time::Instant {
+pub fn now(start: Instant) -> psistats_core::time::Instant {
     psistats_core::time::Instant::from_nanos(start.elapsed().as_nanos() as u64)
 }
 
 /// Reads what is there within a few milliseconds. None at the end.
-fn read(stream: &mut TcpStream, buf: &mut [u8]) -> Option<usize> {
+pub fn read(stream: &mut TcpStream, buf: &mut [u8]) -> Option<usize> {
     stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
     match stream.read(buf) {
         Ok(0) => None,
@@ -39,10 +39,19 @@ fn read(stream: &mut TcpStream, buf: &mut [u8]) -> Option<usize> {
 fn publish(
     stream: &mut TcpStream,
     spacing: Duration,
+    done: impl FnMut(u32) -> bool,
+) -> (u32, Vec<PublisherEvent>) {
+    publish_by(publisher(psistats_core::time::Instant::from_nanos(0)), stream, spacing, done)
+}
+
+/// The same by a publisher that was made at the time 0.
+pub fn publish_by(
+    mut link: Publisher<'_>,
+    stream: &mut TcpStream,
+    spacing: Duration,
     mut done: impl FnMut(u32) -> bool,
 ) -> (u32, Vec<PublisherEvent>) {
     let start = Instant::now();
-    let mut link = publisher(now(start));
     let (mut queued, mut told, mut next) = (0, Vec::new(), start);
     while !done(queued) {
         assert!(start.elapsed() < PATIENCE, "{queued} {told:?}");

@@ -1,4 +1,4 @@
-//! ZMTP: two endpoints in memory, anything that a peer may say, and libzmq over TCP.
+//! ZMTP, in clear and encrypted: two endpoints in memory, anything that a peer may say, and libzmq over TCP.
 
 #![allow(
     missing_docs,
@@ -9,6 +9,7 @@
     clippy::cast_possible_truncation
 )]
 
+mod curve;
 mod endpoints;
 mod hostile;
 mod libzmq;

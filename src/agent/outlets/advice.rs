@@ -102,9 +102,21 @@ fn on_octets(first: &[u8; 8]) -> &'static str {
 }
 
 /// The same of ZMTP, where the other end should be a master node.
-pub fn on_zmtp(error: &zmtp::Error) -> &'static str {
+pub fn on_zmtp(error: &zmtp::Error, is_encrypted: bool) -> &'static str {
     match error {
         zmtp::Error::SocketType { .. } => "; check the port: 5555 takes client nodes, 6666 subscribers",
+        zmtp::Error::Mechanism(_) => "; set [chasar] curve_server_key to the master node's public key",
+        zmtp::Error::NotCurve(_) => {
+            "; set [chasar] curve_key at the master node, or remove [chasar] curve_server_key here"
+        }
+        // A server ends the connection over a HELLO that its key does not open.
+        zmtp::Error::Disconnected(zmtp::Step::Handshake) if is_encrypted => {
+            " Is [chasar] curve_server_key the master node's?"
+        }
+        // What psistats-hub and libzmq say to a key that they do not take.
+        zmtp::Error::Told(reason) if reason.as_str() == "400" => {
+            "; this board's key ([chasar] curve_key) is not in the master node's curve_clients"
+        }
         _ => "",
     }
 }
@@ -239,7 +251,7 @@ mod tests {
         }
         let theirs = Text::lossy(b"PUB");
         let error = zmtp::Error::SocketType { theirs, expected: "SUB or XSUB" };
-        let told = format!("{error}{}", on_zmtp(&error));
+        let told = format!("{error}{}", on_zmtp(&error, false));
         assert!(
             told.ends_with("expected SUB or XSUB; check the port: 5555 takes client nodes, 6666 subscribers")
         );

@@ -82,7 +82,8 @@ impl Outlet for Master<'_, '_> {
         let Self { shared, receive, send, lines } = self;
         shared.feed.fresh.set(false);
         let link = Publisher::new(TOPIC, HEARTBEAT, Buffers { receive, send }, shared.reactor.now());
-        Opened::Chasar(Feeding { shared, chasar: &settings.chasar, lines, link })
+        let (link, failed) = encrypted(link, &settings.chasar);
+        Opened::Chasar(Feeding { shared, chasar: &settings.chasar, lines, link, failed })
     }
 
     fn closed(&mut self) {
@@ -100,6 +101,31 @@ pub struct Feeding<'p> {
     chasar: &'p Chasar,
     lines: &'p Lines<'p>,
     link: Publisher<'p>,
+    /// Why it cannot begin.
+    failed: Option<io::Error>,
+}
+
+/// `link` with the keys that are configured, which may need random octets that there are none of.
+#[cfg(feature = "curve")]
+fn encrypted<'p>(link: Publisher<'p>, chasar: &Chasar) -> (Publisher<'p>, Option<io::Error>) {
+    use psistats_core::zmtp::{Curve, KEY, RANDOM, SecretKey};
+    use psistats_host::machine::random::fill;
+
+    let Some(server) = chasar.curve.server else { return (link, None) };
+    let (mut key, mut random) = ([0; KEY], [0; RANDOM]);
+    if let Err(error) = fill(&mut key).and_then(|()| fill(&mut random)) {
+        let text = format!("no random numbers for the keys of this connection: {error}");
+        return (link, Some(io::Error::new(error.kind(), text)));
+    }
+    // A master node that takes everyone takes another one each time, too.
+    let own = chasar.curve.own.clone().unwrap_or_else(|| SecretKey::new(&mut key));
+    (link.with_curve(Curve::client(&own, server, &mut random)), None)
+}
+
+/// `link` as it is.
+#[cfg(not(feature = "curve"))]
+const fn encrypted<'p>(link: Publisher<'p>, _: &Chasar) -> (Publisher<'p>, Option<io::Error>) {
+    (link, None)
 }
 
 impl Protocol for Feeding<'_> {
@@ -107,13 +133,16 @@ impl Protocol for Feeding<'_> {
         if self.shared.is_stopping() || self.shared.settings().chasar != *self.chasar {
             return Ok(ControlFlow::Break(()));
         }
+        if let Some(error) = self.failed.take() {
+            return Err(ConnectionError::Transport(error));
+        }
         let now = self.shared.reactor.now();
         wire::receive(&mut self.link, channel, now)?;
         while let Some(event) = self.link.poll_event(now) {
             if let PublisherEvent::Ended(error) = event {
                 // The last words are a courtesy.
                 let _ = wire::transmit(&mut self.link, channel, now);
-                return Err(failure(&error));
+                return Err(failure(&error, self.chasar.curve.has_server()));
             }
             self.on_event(&event);
         }
@@ -135,7 +164,8 @@ impl Feeding<'_> {
     fn on_event(&self, event: &PublisherEvent) {
         match event {
             PublisherEvent::Ready => {
-                info!("connected to the master node {}", self.chasar.master);
+                let how = if self.chasar.curve.has_server() { ", encrypted" } else { "" };
+                info!("connected to the master node {}{how}", self.chasar.master);
                 self.set(Connection::Blocked);
             }
             PublisherEvent::Wanted(wanted) => {
@@ -176,6 +206,7 @@ impl Feeding<'_> {
 }
 
 /// Why a connection to a master node has ended.
-fn failure(error: &Error) -> ConnectionError {
-    ConnectionError::Protocol { text: format!("{error}{}", advice::on_zmtp(error)), retry: error.retry() }
+fn failure(error: &Error, is_encrypted: bool) -> ConnectionError {
+    let text = format!("{error}{}", advice::on_zmtp(error, is_encrypted));
+    ConnectionError::Protocol { text, retry: error.retry() }
 }

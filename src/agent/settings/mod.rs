@@ -27,6 +27,7 @@ pub use fields::{Fields, Value};
 pub use needs::Needs;
 use needs::PasswordNeed;
 use psistats_host::conf::chasar::{self, Chasar};
+use psistats_host::conf::curve::Role;
 use psistats_host::conf::find::{self, find};
 use psistats_host::conf::logging::Logging;
 use psistats_host::conf::reports::{self, Reports};
@@ -150,7 +151,7 @@ fn read(
     // Nobody logs in where no broker is wanted.
     let password = if settings.server.enabled { needs.password } else { PasswordNeed::None };
     password::resolve(&mut reading, password, &mut settings.server.pass);
-    read_sections(&mut reading, settings);
+    read_sections(&mut reading, needs, settings);
     let password_line = server::password_line(&mut reading);
     reading.warn_of_unknown_defaults();
     Ok((reading.finish()?, password_line))
@@ -159,7 +160,7 @@ fn read(
 /// What is wrong is noted in `r`; then the settings are not to be used.
 ///
 /// Each is written over its defaults where they are: moved there, they would take 3 KB of a board's binary.
-fn read_sections(r: &mut Reading<'_>, settings: &mut Settings) {
+fn read_sections(r: &mut Reading<'_>, needs: Needs, settings: &mut Settings) {
     const HEADERS: [(&str, &str); 2] =
         [("timestamp_in_ms", "every message has it"), ("dropped", "messages have it after a loss")];
     const BACKLOG: (RangeInclusive<u64>, &str) =
@@ -177,6 +178,6 @@ fn read_sections(r: &mut Reading<'_>, settings: &mut Settings) {
     app::read(r, &mut settings.app);
     reports::read(r, &mut settings.reports);
     topology::read_routing_key(r, &mut settings.exchange.routing_key, &settings.reports.tags);
-    chasar::read(r, &mut settings.chasar);
+    chasar::read(r, &mut settings.chasar, Role::ClientNode, |is_enabled| needs.keys_where(is_enabled));
     settings.logging = loggers::read(r);
 }

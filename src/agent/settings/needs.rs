@@ -1,5 +1,6 @@
 //! What a command needs of the configuration.
 
+use psistats_host::conf::curve::Need;
 use psistats_host::conf::{chasar, loggers, near};
 
 /// What a command needs of the configuration: what it does not need cannot stop it.
@@ -8,6 +9,8 @@ pub struct Needs {
     /// Whether a section counts, or is perhaps a misspelt one that would. Of any other, nothing is looked at.
     pub(super) section: fn(&str) -> bool,
     pub(super) password: PasswordNeed,
+    /// How far it needs the keys of `[chasar]`, where that is enabled.
+    pub(super) keys: Need,
     /// Whether the defaults do where this user may not read the file, which nobody has named.
     pub(super) is_optional: bool,
 }
@@ -25,18 +28,26 @@ pub(super) enum PasswordNeed {
 
 impl Needs {
     /// Of what publishes reports: everything.
-    pub const PUBLISH: Self = Self { section: every, password: PasswordNeed::Required, is_optional: false };
+    pub const PUBLISH: Self =
+        Self { section: every, password: PasswordNeed::Required, keys: Need::Required, is_optional: false };
     /// Of `check-config`: likewise, but for credentials.
-    pub const CHECK: Self = Self { password: PasswordNeed::Checked, ..Self::PUBLISH };
+    pub const CHECK: Self = Self { password: PasswordNeed::Checked, keys: Need::Checked, ..Self::PUBLISH };
     /// Of `start-local --stdout`: likewise, but for the broker's password.
-    pub const PRINT: Self = Self { password: PasswordNeed::None, is_optional: true, ..Self::PUBLISH };
+    pub const PRINT: Self =
+        Self { password: PasswordNeed::None, keys: Need::None, is_optional: true, ..Self::PUBLISH };
     /// Of `status`: where the pidfile is.
-    pub const STATUS: Self = Self { section: app, password: PasswordNeed::None, is_optional: true };
+    pub const STATUS: Self = Self { section: app, ..Self::PRINT };
     /// Of `stop`: likewise.
     pub const STOP: Self = Self { is_optional: false, ..Self::STATUS };
-    /// Of a client node of chasar: `[chasar]` and the log.
-    pub const CLIENT_NODE: Self =
-        Self { section: client_node, password: PasswordNeed::None, is_optional: true };
+    /// Of a client node of chasar: `[chasar]`, enabled or not, and the log.
+    pub const CLIENT_NODE: Self = Self { section: client_node, keys: Need::Required, ..Self::PRINT };
+
+    /// How far it needs the keys of a `[chasar]` that is enabled, or not.
+    pub(super) fn keys_where(self, is_enabled: bool) -> Need {
+        // The command of the client node does not ask.
+        let is_wanted = is_enabled || !self.an_outlet();
+        if is_wanted { self.keys } else { Need::None }
+    }
 
     /// Whether it needs somebody to send reports or messages to.
     pub(super) fn an_outlet(self) -> bool {

@@ -68,7 +68,7 @@ fn read(body: &[u8]) -> Result<Command<'_>, Violation> {
 
 /// The property Socket-Type among the metadata; empty where it is missing. Names are compared without
 /// regard to case (RFC 37).
-fn socket_type(mut metadata: Reader<'_>) -> Result<Text, Short> {
+pub(super) fn socket_type(mut metadata: Reader<'_>) -> Result<Text, Short> {
     let mut found = Text::default();
     while !metadata.is_empty() {
         let length = metadata.u8()?;
@@ -82,9 +82,17 @@ fn socket_type(mut metadata: Reader<'_>) -> Result<Text, Short> {
     Ok(found)
 }
 
-/// READY with our socket type.
+/// Our metadata: the socket type.
+pub const fn metadata(socket: SocketType) -> &'static [u8] {
+    match socket {
+        SocketType::Pub => b"\x0BSocket-Type\0\0\0\x03PUB",
+        SocketType::Sub => b"\x0BSocket-Type\0\0\0\x03SUB",
+    }
+}
+
+/// READY with our metadata.
 pub fn put_ready(w: &mut Writer<'_>, socket: SocketType) {
-    put(w, b"READY", &[b"\x0BSocket-Type\0\0\0\x03", socket.as_str().as_bytes()]);
+    put(w, b"READY", &[metadata(socket)]);
 }
 
 /// ERROR with a reason.

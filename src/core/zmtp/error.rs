@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::bytes::{Short, Text};
 use crate::link::Retry;
+use crate::zmtp::curve::Sealed;
 
 /// What the session was about when something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +37,16 @@ pub enum Error {
     NotZmtp(Text),
     /// The peer speaks ZMTP 1.0.
     Version,
-    /// The peer wants another security mechanism than NULL.
+    /// The peer wants this security mechanism, and this side has NULL alone.
     Mechanism(Text),
+    /// The peer wants this security mechanism, and this side has CURVE alone: nothing is ever sent in clear instead.
+    NotCurve(Text),
+    /// By CURVE one side is the server and the other the client. Here both are the same.
+    Roles,
+    /// A box of CURVE was closed with other keys than expected, or changed on its way.
+    Unopened(Sealed),
+    /// The owner does not serve this client ([`Session::refuse`](super::Session::refuse)).
+    Refused,
     /// The peer's socket does not talk to ours.
     SocketType {
         /// What it is.
@@ -83,6 +92,10 @@ pub enum Violation {
     },
     /// A message before READY, or READY again.
     Unexpected(Step),
+    /// A box of CURVE whose count is no higher than that of the one before: it is sent again, or was held back.
+    Replayed,
+    /// A frame in clear, where CURVE encrypts all.
+    Clear,
     /// More requests than replies have room for: it sends without reading.
     Flood,
 }
@@ -131,8 +144,15 @@ impl fmt::Display for Error {
             ),
             Self::Mechanism(name) => write!(
                 f,
-                "the peer wants the security mechanism \"{name}\"; only NULL is supported: switch it off there"
+                "the peer wants the security mechanism \"{name}\", and this side has NULL alone"
             ),
+            Self::NotCurve(name) => write!(
+                f,
+                "the peer wants the security mechanism \"{name}\", and this side has CURVE alone"
+            ),
+            Self::Roles => f.write_str("both sides are CURVE servers, or both clients; expected one of each"),
+            Self::Unopened(sealed) => write!(f, "CURVE: {sealed}"),
+            Self::Refused => f.write_str("CURVE: its client key is not among those that may connect"),
             Self::SocketType { theirs, expected } => {
                 write!(f, "the peer's socket is \"{theirs}\", expected {expected}")
             }
@@ -160,6 +180,8 @@ impl fmt::Display for Violation {
                 write!(f, "a PING with a context of {size} bytes, where {limit} are the most")
             }
             Self::Unexpected(step) => write!(f, "a frame that may not come now; we were {step}"),
+            Self::Replayed => f.write_str("an encrypted frame that has come before, or out of order"),
+            Self::Clear => f.write_str("a frame in clear, where all are encrypted"),
             Self::Flood => f.write_str("it sends requests without reading the replies"),
         }
     }

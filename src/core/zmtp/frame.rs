@@ -40,18 +40,23 @@ pub fn header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     Ok(Some(Header { more: flags & MORE != 0, command: flags & COMMAND != 0, size, octets }))
 }
 
-/// Writes a frame of `body`.
-pub fn put_frame(w: &mut Writer<'_>, flags: u8, body: &[u8]) {
-    match u8::try_from(body.len()) {
+/// Writes the header of a frame with a body of `size` octets.
+pub fn put_header(w: &mut Writer<'_>, flags: u8, size: usize) {
+    match u8::try_from(size) {
         Ok(size) => {
             w.u8(flags);
             w.u8(size);
         }
         Err(_) => {
             w.u8(flags | LONG);
-            w.u64(body.len() as u64);
+            w.u64(size as u64);
         }
     }
+}
+
+/// Writes a frame of `body`.
+pub fn put_frame(w: &mut Writer<'_>, flags: u8, body: &[u8]) {
+    put_header(w, flags, body.len());
     w.bytes(body);
 }
 

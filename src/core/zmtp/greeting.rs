@@ -20,12 +20,27 @@ const LENGTH_2: usize = 14;
 /// interoperability").
 const SIGNATURE: [u8; 10] = [0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0x7F];
 
+/// Where ZMTP 3 says whether the side is a server, behind the mechanism's name.
+const AS_SERVER: usize = 32;
+
 /// Version 3.1.
 const VERSION: [u8; 2] = [3, 1];
 
 /// ZMTP 2.0 has numbers for socket types (RFC 15; libzmq's `zmq.h` for the last two).
 const SOCKET_TYPES: [&str; 11] =
     ["PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB"];
+
+/// How a connection is secured. Both sides have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// Not at all.
+    Null,
+    /// By keys.
+    Curve {
+        /// Whether this side is the server of the two.
+        as_server: bool,
+    },
+}
 
 /// What both sides speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +55,7 @@ pub enum Version {
 
 /// Our greeting as far as it may be sent once `theirs` has come: the signature; the version after the peer's
 /// signature; the rest after its version. What was sent before is its beginning.
-pub fn ours(theirs: &[u8], socket: SocketType) -> Vec<u8, LENGTH> {
+pub fn ours(theirs: &[u8], socket: SocketType, mechanism: Mechanism) -> Vec<u8, LENGTH> {
     let mut greeting = Vec::new();
     // All of it fits.
     let mut put = |octets: &[u8]| drop(greeting.extend_from_slice(octets));
@@ -54,8 +69,13 @@ pub fn ours(theirs: &[u8], socket: SocketType) -> Vec<u8, LENGTH> {
         Some(major) if *major < VERSION[0] => put(&[number(socket), 0, 0]),
         Some(_) => {
             put(&VERSION[1..]);
-            put(b"NULL");
+            put(match mechanism {
+                Mechanism::Null => b"NULL\0",
+                Mechanism::Curve { .. } => b"CURVE",
+            });
             // The end of the mechanism's name, as-server and filler.
+            let _ = greeting.resize(AS_SERVER, 0);
+            let _ = greeting.push(u8::from(mechanism == Mechanism::Curve { as_server: true }));
             let _ = greeting.resize(LENGTH, 0);
         }
     }
@@ -75,7 +95,11 @@ pub fn needs(bytes: &[u8]) -> usize {
 /// all of it is there; what is wrong is told as soon as it can be seen.
 ///
 /// libzmq fills the padding with anything, so that it is not looked at.
-pub fn parse(bytes: &[u8], socket: SocketType) -> Result<Option<(Version, usize)>, Error> {
+pub fn parse(
+    bytes: &[u8],
+    socket: SocketType,
+    mechanism: Mechanism,
+) -> Result<Option<(Version, usize)>, Error> {
     let at = |index: usize| bytes.get(index).copied();
     let is_zmtp_1 = match at(0) {
         Some(0xFF) => at(9).is_some_and(|flags| flags & 1 == 0) || at(10) == Some(0),
@@ -93,6 +117,9 @@ pub fn parse(bytes: &[u8], socket: SocketType) -> Result<Option<(Version, usize)
         (Some(major), Some(number)) if major < VERSION[0] => {
             let theirs = SOCKET_TYPES.get(usize::from(number)).copied().unwrap_or("unknown");
             socket.talks_to(&Text::lossy(theirs.as_bytes()))?;
+            if mechanism != Mechanism::Null {
+                return Err(Error::NotCurve(Text::lossy(b"NULL")));
+            }
             if let Some(flags) = at(12).filter(|flags| *flags != 0) {
                 return Err(Violation::Flags(flags).into());
             }
@@ -100,7 +127,7 @@ pub fn parse(bytes: &[u8], socket: SocketType) -> Result<Option<(Version, usize)
         }
         // A higher major version speaks ours to us (RFC 37, "Version negotiation").
         (Some(major), Some(minor)) => {
-            check_mechanism(bytes.get(12..32))?;
+            check_mechanism(bytes.get(12..AS_SERVER), at(AS_SERVER), mechanism)?;
             if major > VERSION[0] || minor > 0 { Version::V3_1 } else { Version::V3_0 }
         }
         _ => return Ok(None),
@@ -109,12 +136,18 @@ pub fn parse(bytes: &[u8], socket: SocketType) -> Result<Option<(Version, usize)
     Ok((bytes.len() >= length).then_some((version, length)))
 }
 
-/// Of the mechanism's name, once all of it is there.
-fn check_mechanism(name: Option<&[u8]>) -> Result<(), Error> {
+/// Of the mechanism's name, once all of it is there, and of the octet behind it. libzmq says of no side that it is a
+/// server, so that of two clients nothing is to be seen here.
+fn check_mechanism(name: Option<&[u8]>, as_server: Option<u8>, ours: Mechanism) -> Result<(), Error> {
     let Some(name) = name else { return Ok(()) };
     let end = name.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
-    let name = name.get(..end).unwrap_or_default();
-    if name == b"NULL" { Ok(()) } else { Err(Error::Mechanism(Text::lossy(name))) }
+    match (ours, name.get(..end).unwrap_or_default()) {
+        (Mechanism::Null, b"NULL") => Ok(()),
+        (Mechanism::Null, name) => Err(Error::Mechanism(Text::lossy(name))),
+        (Mechanism::Curve { as_server: true }, b"CURVE") if as_server == Some(1) => Err(Error::Roles),
+        (Mechanism::Curve { .. }, b"CURVE") => Ok(()),
+        (Mechanism::Curve { .. }, name) => Err(Error::NotCurve(Text::lossy(name))),
+    }
 }
 
 /// Of a socket type in ZMTP 2.0.
@@ -128,6 +161,16 @@ fn number(socket: SocketType) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Without encryption.
+    fn parse(bytes: &[u8], socket: SocketType) -> Result<Option<(Version, usize)>, Error> {
+        super::parse(bytes, socket, Mechanism::Null)
+    }
+
+    /// The same.
+    fn ours(theirs: &[u8], socket: SocketType) -> Vec<u8, LENGTH> {
+        super::ours(theirs, socket, Mechanism::Null)
+    }
 
     /// A greeting of ours to a peer of that major version.
     fn to(major: u8, socket: SocketType) -> Vec<u8, LENGTH> {
@@ -230,5 +273,25 @@ mod tests {
         assert_eq!(parse(&greeting, SocketType::Pub), Ok(Some((Version::V3_0, 64))));
         greeting[12..17].copy_from_slice(b"PLAIN");
         assert_eq!(parse(&greeting, SocketType::Pub), Err(Error::Mechanism(Text::lossy(b"PLAIN"))));
+    }
+    #[test]
+    fn curve_is_never_left_for_anything_else() {
+        let (server, client) = (Mechanism::Curve { as_server: true }, Mechanism::Curve { as_server: false });
+        let of = |mechanism| super::ours(&to(3, SocketType::Sub), SocketType::Sub, mechanism);
+        let read = |theirs: &[u8], ours| super::parse(theirs, SocketType::Pub, ours);
+        assert_eq!(of(server)[12..33], *b"CURVE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01");
+        assert_eq!(of(client)[32], 0);
+        assert_eq!(read(&of(client), server), Ok(Some((Version::V3_1, 64))));
+        // libzmq says 0 of a server.
+        assert_eq!(read(&of(client), client), Ok(Some((Version::V3_1, 64))));
+        assert_eq!(read(&of(server), server), Err(Error::Roles));
+        let null = Err(Error::NotCurve(Text::lossy(b"NULL")));
+        assert_eq!(read(&to(3, SocketType::Sub), client), null);
+        assert_eq!(
+            read(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x02\0\0", client),
+            null,
+            "ZMTP 2.0 has no mechanisms"
+        );
+        assert_eq!(read(&of(client), Mechanism::Null), Err(Error::Mechanism(Text::lossy(b"CURVE"))));
     }
 }

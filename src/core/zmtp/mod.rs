@@ -1,4 +1,4 @@
-//! ZMTP 2.0, 3.0 and 3.1 (ZeroMQ RFC 15, 23 and 37): the NULL mechanism, PUB and SUB.
+//! ZMTP 2.0, 3.0 and 3.1 (ZeroMQ RFC 15, 23 and 37): PUB and SUB, in clear (NULL) or encrypted (CURVE, RFC 25 and 26).
 //!
 //! [`Publisher`] is a PUB with one topic and one peer in fixed memory: a [`Link`](crate::link::Link), driven as
 //! [`crate::link`] says.
@@ -16,12 +16,20 @@
 //!
 //! ZMTP 2.0 has no commands: it is Ready after the greeting, which has socket type and identity in it.
 //!
+//! `Curve`, with the crate's feature `curve`, is given to a session or a publisher before it is driven. From then on its
+//! peer has the right keys, or it ends: there is no way back to NULL. Commands and frames are the same, each in a box.
+//!
 //! ZMTP has no orderly end: a connection that is closed has ended. A message that finds no room is dropped as a whole,
 //! as a PUB does (RFC 29).
 //!
-//! Not supported: other mechanisms (PLAIN, CURVE), other patterns, ZMTP 1.0.
+//! Not supported: other mechanisms (PLAIN, GSSAPI), other patterns, ZMTP 1.0.
 
 mod command;
+#[cfg(feature = "curve")]
+mod curve;
+#[cfg(not(feature = "curve"))]
+#[path = "no_curve.rs"]
+mod curve;
 mod error;
 mod frame;
 mod greeting;
@@ -30,6 +38,9 @@ mod session;
 mod socket_type;
 mod subscriptions;
 
+pub use curve::{Curve, Sealed};
+#[cfg(feature = "curve")]
+pub use curve::{KEY, NotAKey, PublicKey, RANDOM, Revealed, SecretKey};
 pub use error::{Error, Step, Violation};
 pub use frame::put_message;
 pub use publisher::{Buffers, Outcome, Publisher, PublisherEvent};

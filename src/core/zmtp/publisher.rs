@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use crate::link::{Link, SendBuffer};
 use crate::time::Instant;
+use crate::zmtp::curve::Curve;
 use crate::zmtp::error::{Error, Violation};
-use crate::zmtp::frame::put_message;
 use crate::zmtp::session::{self, Session};
 use crate::zmtp::socket_type::SocketType;
 use crate::zmtp::subscriptions::Subscriptions;
@@ -81,6 +81,14 @@ impl<'a> Publisher<'a> {
         publisher
     }
 
+    /// The same, encrypted; before anything has happened. Each of a message's two frames is longer by
+    /// [`Session::SEAL`] then.
+    #[must_use]
+    pub fn with_curve(mut self, curve: Curve) -> Self {
+        self.session = self.session.with_curve(curve);
+        self
+    }
+
     /// Whether a message would be sent to somebody.
     pub fn is_wanted(&self) -> bool {
         self.session.is_ready() && self.subscriptions.matches()
@@ -92,8 +100,8 @@ impl<'a> Publisher<'a> {
             return Outcome::Unwanted;
         }
         let was_empty = self.send.is_empty();
-        let topic = self.subscriptions.topic();
-        if self.send.append(RESERVE, &|w| put_message(w, topic, body)).is_err() {
+        let (session, topic) = (&self.session, self.subscriptions.topic());
+        if self.send.append(RESERVE, &|w| session.put_message(w, topic, body)).is_err() {
             return Outcome::Dropped;
         }
         if was_empty {
@@ -145,7 +153,7 @@ impl Link for Publisher<'_> {
 
     fn poll_event(&mut self, now: Instant) -> Option<PublisherEvent> {
         loop {
-            let mut input = self.receive.get(self.start..self.end).unwrap_or_default();
+            let mut input = self.receive.get_mut(self.start..self.end).unwrap_or_default();
             let event = self.session.decode(&mut input);
             self.start = self.end - input.len();
             let was_wanted = self.subscriptions.matches();

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::conf::curve::{self, Keys, Need, Role};
 use crate::conf::hosts::{Host, host};
 use crate::conf::reading::Reading;
 use crate::conf::values::{PORT as ANY_PORT, TIMER, boolean, optional, seconds, text, whole};
@@ -32,6 +33,8 @@ pub struct Chasar {
     /// `bind`: where the master node listens, at `port`: an address of its machine or a name of some, or `*` for
     /// all of them.
     pub bind: String,
+    /// `curve_server_key`, `curve_key`, `curve_clients`: what encrypts, if anything does.
+    pub curve: Keys,
     /// `publish_port`: where the master node takes subscribers.
     pub publish_port: u16,
     /// `publish_high_water`: bytes that wait for a subscriber.
@@ -57,6 +60,7 @@ impl Default for Chasar {
             processes: limits::PROCESSES,
             send_high_water: limits::ZMTP_SEND,
             bind: "127.0.0.1".into(),
+            curve: Keys::default(),
             publish_port: 6666,
             publish_high_water: 16 * MIB,
             message_bytes: MIB,
@@ -116,13 +120,14 @@ const SEND: RangeInclusive<u64> = limits::ZMTP_SEND_MIN as u64..=64 * MIB as u64
 const PUBLISH: RangeInclusive<u64> = MIB as u64..=1024 * MIB as u64;
 const MESSAGE: RangeInclusive<u64> = 1024..=64 * MIB as u64;
 
-/// Reads the section.
-pub fn read(r: &mut Reading<'_>, chasar: &mut Chasar) {
+/// Reads the section, with the keys of that role, as far as `need` says, given whether it is enabled.
+pub fn read(r: &mut Reading<'_>, chasar: &mut Chasar, role: Role, need: impl Fn(bool) -> Need) {
     r.set(NAME, "port", &mut chasar.port, whole(&ANY_PORT));
     let port = chasar.port;
     chasar.master.port = port;
     r.set(NAME, "master", &mut chasar.master, |text| host(text, port));
     r.set(NAME, "enabled", &mut chasar.enabled, boolean);
+    curve::read(r, &mut chasar.curve, role, need(chasar.enabled));
     r.set(NAME, "interval", &mut chasar.interval, seconds(&TIMER));
     r.set(NAME, "interface", &mut chasar.interface, optional(text(&(1..=limits::INTERFACE_NAME))));
     r.set(NAME, "processes", &mut chasar.processes, whole(&(0..=limits::PROCESSES as u64, "processes")));

@@ -9,6 +9,11 @@
 //! the environment. No error and no warning shows the value of `pass` or `url`.
 
 pub mod chasar;
+#[cfg(feature = "curve")]
+pub mod curve;
+#[cfg(not(feature = "curve"))]
+#[path = "no_curve.rs"]
+pub mod curve;
 pub mod external;
 pub mod figures;
 pub mod find;

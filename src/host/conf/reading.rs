@@ -14,7 +14,7 @@ use crate::conf::slips;
 pub type Expected = Cow<'static, str>;
 
 /// Keys whose values no message shows.
-const SECRET: [&str; 2] = ["pass", "url"];
+const SECRET: [&str; 3] = ["pass", "url", "curve_key"];
 
 /// Sections of later versions of the original that change nothing here, and why.
 const LATER: [(&str, &str); 2] = [

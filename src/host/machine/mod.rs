@@ -10,6 +10,7 @@ pub mod hwmon;
 pub mod memory;
 pub mod numbered;
 pub mod processes;
+pub mod random;
 pub mod snapshot;
 pub mod source;
 pub mod sys;

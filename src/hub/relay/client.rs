@@ -1,5 +1,6 @@
 //! Serves a client node: its messages are checked and published.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -20,9 +21,14 @@ use psistats_core::zmtp::{Event, Session, SocketType};
 use psistats_host::output::once::Once;
 
 /// Serves a client node until its connection ends.
-pub async fn serve(shared: Rc<Shared>, stream: TcpStream, peer: SocketAddr, place: Place) -> End {
+pub async fn serve(
+    shared: Rc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+) -> Result<Infallible, End> {
     let now = shared.clock.now();
-    let session = Session::new(SocketType::Sub, shared.settings.message_bytes as u64, HEARTBEAT, now);
+    let session = shared.session(SocketType::Sub, shared.settings.message_bytes as u64)?;
     let mut client = Client {
         connection: Connection::new(stream, session),
         inbox: Inbox {
@@ -34,7 +40,7 @@ pub async fn serve(shared: Rc<Shared>, stream: TcpStream, peer: SocketAddr, plac
         },
     };
     let mut timer = pin!(sleep(HEARTBEAT));
-    poll_fn(|cx| client.poll(&shared, timer.as_mut(), cx)).await
+    Err(poll_fn(|cx| client.poll(&shared, timer.as_mut(), cx)).await)
 }
 
 struct Client {
@@ -100,6 +106,7 @@ struct Inbox {
 impl Inbox {
     fn take(&mut self, shared: &Shared, session: &mut Session, event: &Event<'_>) -> ControlFlow<()> {
         match *event {
+            Event::Ready if !shared.admits(session) => session.refuse(),
             Event::Ready => {
                 self.place.finish_handshake(shared.clock.now());
                 session.subscribe(b"");

@@ -41,6 +41,15 @@ impl fmt::Display for End {
             Self::Zmtp(error @ zmtp::Error::SocketType { .. }) => {
                 write!(f, "{error}; check the port: 5555 takes client nodes, 6666 subscribers")
             }
+            Self::Zmtp(error @ zmtp::Error::Mechanism(_)) => {
+                write!(f, "{error}: set [chasar] curve_key, or no curve_server_key there")
+            }
+            Self::Zmtp(error @ zmtp::Error::NotCurve(_)) => {
+                write!(f, "{error}: set [chasar] curve_server_key there to this hub's public key")
+            }
+            Self::Zmtp(error @ zmtp::Error::Refused) => {
+                write!(f, "{error}: add its public key to [chasar] curve_clients")
+            }
             Self::Zmtp(error) => write!(f, "{error}"),
         }
     }
@@ -93,22 +102,28 @@ impl Connection {
                 _ => self.session.heard(now),
             }
         }
-        let came = scratch.get(..received).unwrap_or_default();
+        let came = scratch.get_mut(..received).unwrap_or_default();
         if begun {
             // The buffer grows by what was received, not by the size that the peer announced.
             self.rest.extend_from_slice(came);
         }
         let Self { session, rest, .. } = self;
-        let input = if begun { rest.as_slice() } else { came };
+        let input = if begun { rest.as_mut_slice() } else { came };
+        let length = input.len();
         let (left, end) = decode(session, input, take);
-        let looked_at = input.len() - left;
+        let looked_at = length - left;
         if begun {
             rest.drain(..looked_at);
         } else {
+            let came = scratch.get(..received).unwrap_or_default();
             rest.extend_from_slice(came.get(looked_at..).unwrap_or_default());
         }
         if rest.is_empty() && rest.capacity() > KEPT {
             *rest = Vec::new();
+        }
+        if end.is_some() && self.session.is_new() {
+            // It is told why, as a courtesy.
+            let _ = self.write_control();
         }
         Poll::Ready(end.map_or(Ok(received), Err))
     }
@@ -125,7 +140,7 @@ impl Connection {
     pub fn check_time(&mut self, now: Instant) -> Result<(), End> {
         if self.session.deadline().is_some_and(|at| at <= now) {
             self.session.timed_out(now);
-            let (_, end) = decode(&mut self.session, &[], |_, _| ControlFlow::Continue(()));
+            let (_, end) = decode(&mut self.session, &mut [], |_, _| ControlFlow::Continue(()));
             end.map_or(Ok(()), Err)?;
         }
         Ok(())
@@ -149,7 +164,7 @@ impl Connection {
 /// Calls `take` with the events of `input`. Gives how many bytes are left of it, and the end if that was one of them.
 fn decode(
     session: &mut Session,
-    input: &[u8],
+    input: &mut [u8],
     mut take: impl FnMut(&mut Session, Event<'_>) -> ControlFlow<()>,
 ) -> (usize, Option<End>) {
     let mut left = input;

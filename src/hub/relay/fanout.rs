@@ -9,8 +9,9 @@ use tokio::sync::Notify;
 
 use crate::relay::connection::{Connection, End, try_write};
 use crate::relay::ring::Ring;
+use psistats_core::bytes::Writer;
 use psistats_core::time::Instant;
-use psistats_core::zmtp::{Subscriptions, put_message};
+use psistats_core::zmtp::{Session, Subscriptions, put_message};
 
 /// The first frame of what is published, by which it is subscribed to.
 pub const TOPIC: &[u8] = b"Chasar-Client";
@@ -38,7 +39,7 @@ pub struct Subscriber {
     pub dropped: u64,
     /// The next message of the ring.
     next: u64,
-    /// What is still to be written of the message before that.
+    /// What is still to be written of the message before that, encrypted where that is so.
     rest: Vec<u8>,
     /// Whether it has taken something since its deadline was last checked, which shows that it is alive.
     has_taken: bool,
@@ -172,6 +173,16 @@ impl Fanout {
     }
 }
 
+/// A message of two frames as one subscriber alone can read it.
+fn sealed(session: &Session, message: &[u8]) -> Vec<u8> {
+    let mut sealed = vec![0; message.len() + 2 * (Session::SEAL + 7)];
+    let mut w = Writer::new(&mut sealed);
+    session.seal(message, &mut w);
+    let length = w.finish().unwrap_or_default();
+    sealed.truncate(length);
+    sealed
+}
+
 impl Subscriber {
     /// Whether messages are to be written to it.
     fn is_served(&self) -> bool {
@@ -220,6 +231,11 @@ impl Subscriber {
             let run = ring.from(self.next);
             if run.is_empty() {
                 return Ok(true);
+            }
+            if self.connection.session.is_encrypted() {
+                self.rest = sealed(&self.connection.session, ring.message(self.next));
+                self.next += 1;
+                continue;
             }
             let Some(n) = try_write(&self.connection.stream, run)? else { return Ok(false) };
             let (next, rest) = ring.after(self.next, n);

@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
+use log::{info, warn};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
@@ -82,6 +83,7 @@ impl Relay {
         listeners: Listeners,
         observer: Observer,
     ) -> io::Result<Self> {
+        say_who_may_connect(&settings, &listeners)?;
         let moderation = Arc::new(Moderation::new());
         let pause = moderation.clone();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -135,6 +137,32 @@ impl Relay {
         thread.join().map_err(|_| unexpected_end())?;
         Ok(last)
     }
+}
+
+/// Logs whether the connections are encrypted.
+///
+/// # Errors
+/// Of the sockets.
+fn say_who_may_connect(settings: &Chasar, listeners: &Listeners) -> io::Result<()> {
+    if let Some(key) = &settings.curve.own {
+        let clients = match &settings.curve.clients {
+            Some(keys) => format!("of {} clients", keys.len()),
+            None => "of everyone who has it".to_owned(),
+        };
+        info!("chasar's connections are encrypted, {clients}: [chasar] curve_server_key={}", key.public());
+        return Ok(());
+    }
+    for listener in listeners.clients.iter().chain(&listeners.subscribers) {
+        let address = listener.local_addr()?;
+        if !address.ip().is_loopback() {
+            warn!(
+                "chasar's connections are in clear and without a password, and other machines can connect, to {address}: \
+                 make a key by psistats-hub curve keygen, and set [chasar] curve_key"
+            );
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn unexpected_end() -> io::Error {

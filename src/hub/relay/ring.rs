@@ -96,6 +96,12 @@ impl Ring {
         after.checked_sub(1).and_then(|last| self.spans.get(last)).map_or(0, |span| span.end)
     }
 
+    /// The message of that number. Empty where there is none.
+    pub fn message(&self, number: u64) -> &[u8] {
+        let span = self.index(number).and_then(|index| self.spans.get(index));
+        span.and_then(|span| self.bytes.get(span.start as usize..span.end as usize)).unwrap_or_default()
+    }
+
     /// After `taken` bytes of what [`Ring::from`] gives for `number` were written: the number of the first message of
     /// which nothing was, and the rest of the one before it.
     pub fn after(&self, number: u64, taken: usize) -> (u64, &[u8]) {

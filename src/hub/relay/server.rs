@@ -91,7 +91,7 @@ async fn accept(shared: Rc<Shared>, listener: TcpListener, side: Side) {
 }
 
 async fn serve_one(shared: Rc<Shared>, stream: TcpStream, peer: SocketAddr, place: Place, side: Side) {
-    let end = match side {
+    let Err(end) = match side {
         Side::Clients => client::serve(shared.clone(), stream, peer, place).await,
         Side::Subscribers => subscriber::serve(shared.clone(), stream, peer, place).await,
     };

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,12 +11,14 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::complaints::Complaints;
-use crate::relay::connection::TURN;
+use crate::relay::connection::{HEARTBEAT, TURN};
 use crate::relay::counters::{Counters, Snapshot};
 use crate::relay::fanout::Fanout;
 use crate::relay::guests::Guests;
 use crate::relay::moderation::Moderation;
+use psistats_core::zmtp::{Curve, RANDOM, Session, SocketType};
 use psistats_host::conf::chasar::Chasar;
+use psistats_host::machine::random;
 
 /// Is shown the address of a client node and the body of each valid message that it sends, and gives whether it took
 /// it. It is called on the relay's thread, and so must not block; a body is one JSON object of at most `[chasar]
@@ -61,6 +64,26 @@ impl Shared {
             complaints: Complaints::default(),
             settings,
         }
+    }
+
+    /// A session on a connection that was just accepted, with frames of at most `limit` bytes; encrypted where there is
+    /// a key.
+    ///
+    /// # Errors
+    /// Of the system, which has no random numbers.
+    pub fn session(&self, socket: SocketType, limit: u64) -> io::Result<Session> {
+        let session = |limit| Session::new(socket, limit, HEARTBEAT, self.clock.now());
+        let Some(own) = &self.settings.curve.own else { return Ok(session(limit)) };
+        let mut octets = [0; RANDOM];
+        random::fill(&mut octets)?;
+        let limit = limit.saturating_add(Session::SEAL as u64);
+        Ok(session(limit).with_curve(Curve::server(own, &mut octets)))
+    }
+
+    /// Whether the peer of a session that is ready may connect.
+    pub fn admits(&self, session: &Session) -> bool {
+        let clients = &self.settings.curve.clients;
+        clients.as_ref().is_none_or(|keys| session.client().is_some_and(|key| keys.contains(&key)))
     }
 
     /// Logs a line about a peer, unless there were a few in this second already.

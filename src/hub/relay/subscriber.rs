@@ -1,5 +1,6 @@
 //! Serves a subscriber: its subscriptions are kept here; the fanout writes the messages to it.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::mem;
 use std::net::SocketAddr;
@@ -24,12 +25,17 @@ use psistats_host::output::once::Once;
 const SUBSCRIPTION: u64 = 1024;
 
 /// Serves a subscriber until its connection ends.
-pub async fn serve(shared: Rc<Shared>, stream: TcpStream, peer: SocketAddr, place: Place) -> End {
-    let session = Session::new(SocketType::Pub, SUBSCRIPTION, HEARTBEAT, shared.clock.now());
+pub async fn serve(
+    shared: Rc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+) -> Result<Infallible, End> {
+    let session = shared.session(SocketType::Pub, SUBSCRIPTION)?;
     shared.fanout.borrow_mut().enter(place.number(), Connection::new(stream, session));
     let mut seat = Seat { shared: &shared, place, peer, loses: Once::default() };
     let mut timer = pin!(sleep(HEARTBEAT));
-    poll_fn(|cx| seat.poll(timer.as_mut(), cx)).await
+    Err(poll_fn(|cx| seat.poll(timer.as_mut(), cx)).await)
 }
 
 /// A subscriber's seat in the fanout. Dropping it leaves the fanout, however the connection ends.
@@ -72,8 +78,9 @@ impl Seat<'_> {
             let mut scratch = self.shared.scratch.borrow_mut();
             let Subscriber { connection, subscriptions, .. } = &mut *subscriber;
             let was_wanted = subscriptions.matches();
-            let take = |_: &mut Session, event: Event<'_>| {
+            let take = |session: &mut Session, event: Event<'_>| {
                 match event {
+                    Event::Ready if !self.shared.admits(session) => session.refuse(),
                     Event::Ready => self.place.finish_handshake(now),
                     Event::Subscribe(prefix) => {
                         subscriptions.subscribe(prefix);
