@@ -85,7 +85,7 @@ fn the_control_file_names_the_architecture_whose_binary_is_in_it() {
             assert_eq!(fields[field], value, "{architecture}");
         }
         let installed_kib: u64 = fields["Installed-Size"].parse().unwrap();
-        assert!((400..800).contains(&installed_kib), "{installed_kib} KiB");
+        assert!((800..1600).contains(&installed_kib), "{installed_kib} KiB");
 
         let tree = tempfile::tempdir().unwrap();
         text(Command::new("dpkg-deb").arg("--extract").arg(package(architecture)).arg(tree.path()));

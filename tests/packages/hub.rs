@@ -166,7 +166,7 @@ fn boards_log_in_with_a_password_that_root_alone_can_read() {
         "(umask 077 && echo secret >/etc/psistats-hub.password)
         mkdir -p {DROP_INS}
         sed -n '/^#   .Service/,/^#   Load/s/^#   //p' /etc/psistats-hub.conf >{DROP_INS}/password.conf
-        sed -i 's/^#user=/user=/; s/^#pass=.*:boards/pass=@credential:boards/; s/^#self=yes/self=no/' /etc/psistats-hub.conf
+        sed -i 's/^#user=boards/user=boards/; s/^#pass=.*:boards/pass=@credential:boards/; s/^#self=yes/self=no/' /etc/psistats-hub.conf
         systemctl daemon-reload && systemctl restart psistats-hub
         systemctl reload psistats-hub
         sed -i 's/^host=.*/host=127.0.0.1/; s/^user=.*/user=boards/; s/^pass=.*/pass=secret/' /etc/psistats.conf
