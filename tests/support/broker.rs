@@ -51,6 +51,11 @@ impl Broker {
         Self::own(&["--bare", "--tls", pki.path().to_str().unwrap(), name], config)
     }
 
+    /// The same as [`Broker::bare`], of the system root that `tests/brokers/fetch` has made.
+    pub fn of_root(root: &Path, config: &[&str]) -> Self {
+        Self::own(&["--root", root.to_str().unwrap(), "--bare"], config)
+    }
+
     /// A power cut. The port refuses until [`Broker::restart`].
     pub fn kill(&self) {
         self.harm("kill");

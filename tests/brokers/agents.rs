@@ -1,0 +1,152 @@
+//! Agents, what becomes of their reports, and what the broker says of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::process::Command;
+
+use support::PATIENCE;
+use support::agent::{Agent, Config};
+use support::broker::Broker;
+use support::project;
+use support::reports::Counters;
+
+/// An agent's own queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Exclusive.
+    Default,
+    Durable,
+    Quorum,
+    Stream,
+    /// Neither durable nor exclusive.
+    Transient,
+    /// The same, where the broker refuses it; exclusive then.
+    Refused,
+}
+
+/// An agent with a virtual host of its own, in which `count` gets all reports as well.
+pub struct Publisher {
+    agent: Agent,
+    port: u16,
+    pub vhost: String,
+    pub kind: Kind,
+}
+
+impl Publisher {
+    /// Starts one whose exchange is durable, and waits until it publishes.
+    pub fn start(broker: &Broker, kind: Kind) -> Self {
+        let vhost = format!("{kind:?}").to_lowercase();
+        broker.ctl(&["add_vhost", &vhost]);
+        broker.ctl(&["set_permissions", "--vhost", &vhost, "guest", ".*", ".*", ".*"]);
+        let port = broker.port;
+        pika(port, &vhost, &["count", "declare"]);
+        let mut config = Config::new(port, &vhost)
+            .set("exchange", "durable", "yes")
+            .set("message", "persistent", "yes")
+            .set("app", "primary_timer", "0.2")
+            .set("backlog", "bytes", 1 << 20);
+        if kind != Kind::Default {
+            let durable = matches!(kind, Kind::Durable | Kind::Quorum | Kind::Stream);
+            let durable = if durable { "yes" } else { "no" };
+            config = config
+                .set("queue", "exclusive", "no")
+                .set("queue", "autodelete", "no")
+                .set("queue", "ttl", "");
+            config = config.set("queue", "durable", durable).set("queue", "prefix", "psistats");
+        }
+        if let Some(queue_type) = match kind {
+            Kind::Quorum => Some("quorum"),
+            Kind::Stream => Some("stream"),
+            _ => None,
+        } {
+            config = config.set("queue", "type", queue_type);
+        }
+        // The host name ends the queue's name, by which drain.py knows a stream.
+        let publisher = Self { agent: Agent::on_board(&vhost, &config), port, vhost, kind };
+        if kind == Kind::Refused {
+            // It keeps its reports until the operator has done what it says.
+            let advice = publisher.agent.wait_for_line("set [queue] exclusive=yes or durable=yes", PATIENCE);
+            assert!(advice.contains("541"), "{advice}");
+            publisher.agent.reload(&config.set("queue", "exclusive", "yes"));
+        }
+        publisher.wait_until_caught_up();
+        publisher
+    }
+
+    /// Until all that was sampled by now is confirmed.
+    pub fn wait_until_caught_up(&self) {
+        let now = Counters::wait_for(&self.agent, |_| true);
+        Counters::wait_for(&self.agent, |c| c.connection == "Ready" && c.confirmed > now.sampled);
+    }
+
+    pub fn wait_until_blocked(&self) {
+        Counters::wait_for(&self.agent, |c| c.connection == "Blocked" && c.pending > 2);
+    }
+
+    /// Its own queue, where there is one that others may delete.
+    pub fn delete_queue(&self, broker: &Broker) {
+        if !matches!(self.kind, Kind::Default | Kind::Refused) {
+            broker.ctl(&["delete_queue", "--vhost", &self.vhost, &self.queue()]);
+        }
+    }
+
+    /// The exchange with the bindings of both queues. `count` is bound again: it is the oracle's.
+    pub fn delete_exchange(&self) {
+        pika(self.port, &self.vhost, &["count", "delete-exchange"]);
+        pika(self.port, &self.vhost, &["count", "declare"]);
+    }
+
+    /// Stops it. How many of its reports are in no queue, and the most copies that one has in a queue beyond the first.
+    pub fn stop(mut self) -> (usize, usize) {
+        assert_eq!(self.agent.stop().code(), Some(0), "{:#?}", self.agent.lines());
+        let end = Counters::last(&self.agent.lines()).unwrap();
+        assert_eq!((end.dropped, end.pending), (0, 0), "{end:?}");
+        let mut all = BTreeMap::<u64, usize>::new();
+        for queue in ["count".to_owned(), self.queue()] {
+            // The others are gone with their connection or their broker, or were refused.
+            if queue != "count" && !matches!(self.kind, Kind::Durable | Kind::Quorum | Kind::Stream) {
+                continue;
+            }
+            let mut copies = HashMap::<u64, usize>::new();
+            for id in pika(self.port, &self.vhost, &[&queue]).lines() {
+                *copies.entry(id.rsplit('-').next().unwrap().parse().unwrap()).or_default() += 1;
+            }
+            for (number, n) in copies {
+                let most = all.entry(number).or_default();
+                *most = n.max(*most);
+            }
+        }
+        let lost = (1..=end.sampled).filter(|number| !all.contains_key(number)).count();
+        assert!(all.values().all(|copies| *copies <= 1 + TROUBLES), "{all:?}");
+        (lost, all.values().filter(|copies| **copies > 1).count())
+    }
+
+    fn queue(&self) -> String {
+        format!("psistats.{}", self.vhost)
+    }
+}
+
+/// The troubles that end a connection, so that what was not confirmed is sent again.
+const TROUBLES: usize = 3;
+
+/// What a broker logs of clients that break the protocol, but for what the test does on purpose.
+pub fn complaints(log: &str, kinds: &[Kind]) -> Vec<String> {
+    let words = ["exception", "bad_header", "frame", "handshake", "missed heartbeats", "unexpected_method"];
+    let is_one = |line: &&str| {
+        (line.contains("[error]") || line.contains("[warning]"))
+            && words.iter().any(|word| line.contains(word))
+    };
+    // The deleted exchange, and the refused queue.
+    let meant = |line: &&str| {
+        line.contains("not_found")
+            || (kinds.contains(&Kind::Refused) && line.contains("connection exception"))
+    };
+    log.lines().filter(is_one).filter(|line| !meant(line)).map(str::to_owned).collect()
+}
+
+fn pika(port: u16, vhost: &str, arguments: &[&str]) -> String {
+    let mut python = Command::new("/usr/bin/python3");
+    python.arg(project::path("tests/brokers/drain.py")).arg(port.to_string()).arg(vhost).args(arguments);
+    let output = python.output().unwrap();
+    assert!(output.status.success(), "{vhost} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
