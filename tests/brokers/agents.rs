@@ -23,6 +23,13 @@ pub enum Kind {
     Refused,
 }
 
+impl Kind {
+    /// Whether nobody else may read or delete it.
+    pub fn is_exclusive(self) -> bool {
+        matches!(self, Kind::Default | Kind::Refused)
+    }
+}
+
 /// An agent with a virtual host of its own, in which `count` gets all reports as well.
 pub struct Publisher {
     agent: Agent,
@@ -84,7 +91,7 @@ impl Publisher {
 
     /// Its own queue, where there is one that others may delete.
     pub fn delete_queue(&self, broker: &Broker) {
-        if !matches!(self.kind, Kind::Default | Kind::Refused) {
+        if !self.kind.is_exclusive() {
             broker.ctl(&["delete_queue", "--vhost", &self.vhost, &self.queue()]);
         }
     }

@@ -72,6 +72,7 @@ fn matrix(version: &str, broker: Broker, frame_max: u32, kinds: &[Kind]) {
         let (lost, twice) = agent.stop();
         let cell = |gap: Duration| format!("{:.1}", gap.as_secs_f64());
         let [alarm, queue, exchange, kill] = [alarm[i], queue[i], exchange[i], kill[i]].map(cell);
+        let queue = if kind.is_exclusive() { "-".to_owned() } else { queue };
         println!("| {version} | {kind:?} | {alarm} | {queue} | {exchange} | {kill} | {twice} | {lost} |");
         assert_eq!(lost, 0, "{version} {kind:?}");
     }
