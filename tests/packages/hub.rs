@@ -146,9 +146,11 @@ fn whoever_had_the_package_for_chasars_master_node_keeps_it_by_upgrade_and_can_h
 
     // The relay alone, by what the manual page says.
     let page = fs::read_to_string(root("boards/debian/hub/psistats-hub.1")).unwrap();
-    let (_, lines) = page.split_once(".nf\n").unwrap();
+    let (_, lines) = page.split_once(".nf\n[Service]\nExecStart=\n").unwrap();
     let drop_in = lines.split_once(".fi\n").unwrap().0.replace('\\', "");
-    tree.does(&format!("mkdir -p {DROP_INS} && cat >{DROP_INS}/alone.conf <<'END'\n{drop_in}END"));
+    tree.does(&format!(
+        "mkdir -p {DROP_INS} && cat >{DROP_INS}/alone.conf <<'END'\n[Service]\nExecStart=\n{drop_in}END"
+    ));
     tree.does("systemctl daemon-reload && systemctl restart psistats-hub");
     assert_eq!(tree.does("systemctl is-active psistats-hub"), "active\n");
     tree.ends(&get("/"), 1);
