@@ -51,8 +51,8 @@ fn every_sample_comes_once_with_its_time_though_prometheus_and_the_hub_are_kille
     let port = free_port();
     let mut hub = Hub::start(&section(port));
     let mut prometheus = Prometheus::at(port, "");
-    // Ten in a second, up to now.
-    let start = now_ms() - 40_000;
+    // Ten in a second, some time ago.
+    let start = now_ms() - 180_000;
     let time = |n: usize| start + 100 * n as i64;
     let reports =
         |numbers: std::ops::Range<usize>| -> Vec<_> { numbers.map(|n| report("pi", time(n), n)).collect() };
@@ -72,7 +72,8 @@ fn every_sample_comes_once_with_its_time_though_prometheus_and_the_hub_are_kille
     let wrong = samples.iter().copied().zip(expected).find(|(sample, expected)| sample != expected);
     assert_eq!((wrong, samples.len()), (None, 400));
     hub.process.wait_for_line("takes samples again", PATIENCE);
-    // The names, the units and the labels are those of a scrape.
+    // The names, the units and the labels are those of a scrape. What a board is goes with its first report of a minute.
+    hub.publish(&[report("pi", time(400) + 60_000, 400)]);
     assert_eq!(prometheus.wait_for("psistats_cpu_ratio", |series| series.len() == 1)[0].1, 0.25);
     prometheus.wait_for("psistats_board_info{instance='pi'}", |series| series.len() == 1);
     let own = hub.get("/metrics").1;
