@@ -9,6 +9,7 @@ use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::broker::Broker;
 use support::master::python;
+use support::pki::{P256, Pki, VALID};
 use support::process::Process;
 
 /// With RabbitMQ as its only intake.
@@ -196,6 +197,39 @@ fn a_refused_login_a_missing_virtual_host_and_no_broker_say_what_to_do_and_no_pa
     );
     second.process.wait_for_line("consuming from queue \"psistats-hub\" after 1 failed attempts", PATIENCE);
     second.stop();
+}
+
+#[test]
+#[ignore = "needs RabbitMQ and openssl: tests/run"]
+fn over_tls_it_consumes_and_a_wrong_authority_a_wrong_name_and_a_plain_port_say_what_to_do() {
+    let pki = Pki::default();
+    pki.issue("other-ca", "other-ca", P256, VALID, "basicConstraints=critical,CA:TRUE");
+    pki.issue("broker", "ca", P256, VALID, "subjectAltName=DNS:localhost");
+    let broker = Broker::tls(&pki, "broker", &[]);
+    let over_tls = |host: &str, port: u16, ca: &str| {
+        Hub::start(&format!("self=no\nchasar=no\namqp=no\n[rabbitmq]\nurl=amqps://guest@{host}:{port}\n{ca}"))
+    };
+    let ca = |name: &str| format!("tls_ca={}\n", pki.cert(name).display());
+    let hub = over_tls("localhost", broker.tls_port, &ca("ca"));
+    hub.process.wait_for_line("consuming from queue", PATIENCE);
+    publish(broker.port, "/", "report(7)");
+    hub.wait_for("pi", |board| board["values"]["cpu"] == 7);
+    let tls = broker.ctl(&["list_connections", "ssl", "ssl_protocol"]);
+    assert!(tls.contains("true\ttlsv1.3"), "{tls}");
+    for (host, port, ca, says) in [
+        ("localhost", broker.tls_port, "", "name its file in [rabbitmq] tls_ca"),
+        ("localhost", broker.tls_port, &*ca("other-ca"), "is not signed by an authority in"),
+        (
+            "127.0.0.1",
+            broker.tls_port,
+            &*ca("ca"),
+            "its certificate is not trusted: certificate not valid for name",
+        ),
+        ("localhost", broker.port, &*ca("ca"), "no TLS is spoken at"),
+        ("localhost", broker.tls_port, "tls_ca=/nowhere\n", "/nowhere: expected certificates in PEM"),
+    ] {
+        over_tls(host, port, ca).process.wait_for_line(says, PATIENCE);
+    }
 }
 
 #[test]

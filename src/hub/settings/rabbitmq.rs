@@ -1,11 +1,13 @@
 //! `[rabbitmq]`: the broker that a fleet has, and the queue there that the hub consumes.
 
+use std::path::PathBuf;
+
 use psistats_core::limits;
 use psistats_host::conf::hosts::{Host, hosts};
 use psistats_host::conf::ini::trim;
 use psistats_host::conf::secret::Secret;
-use psistats_host::conf::url::{self, AMQP_PORT, Url};
-use psistats_host::conf::values::{boolean, text, whole};
+use psistats_host::conf::url::{self, AMQP_PORT, AMQPS_PORT, Url};
+use psistats_host::conf::values::{boolean, path, text, whole};
 use psistats_host::conf::{Expected, Reading};
 
 use super::{Needs, secret};
@@ -18,6 +20,10 @@ pub(super) const NAME: &str = "rabbitmq";
 pub struct Rabbitmq {
     /// Of `url`: nodes of one cluster, tried in turn. At least one.
     pub hosts: Vec<Host>,
+    /// Of `url`: amqps, TLS with a certificate that is for the host's name.
+    pub has_tls: bool,
+    /// `tls_ca`: whom it trusts with TLS; None: the system's bundle.
+    pub tls_ca: Option<PathBuf>,
     /// Of `url`: the virtual host, 1 to 255 bytes.
     pub vhost: String,
     /// Of `url`: the user, 1 to 255 bytes.
@@ -50,6 +56,8 @@ impl Default for Rabbitmq {
         let Url { host, vhost, user, pass, .. } = Url::default();
         Self {
             hosts: vec![host],
+            has_tls: false,
+            tls_ca: None,
             vhost,
             user,
             pass,
@@ -74,7 +82,7 @@ pub(super) fn read(r: &mut Reading<'_>, needs: Needs) -> Option<Rabbitmq> {
     match login.map(|entry| (entry, broker(trim(&entry.value)))) {
         Some((_, Ok((url, hosts)))) => {
             with_pass = url.with_pass;
-            to = Rabbitmq { hosts, vhost: url.vhost, user: url.user, pass: url.pass, ..to };
+            to = Rabbitmq { hosts, has_tls: url.tls, vhost: url.vhost, user: url.user, pass: url.pass, ..to };
         }
         Some((entry, Err(expected))) => r.wrong(NAME, entry, &expected),
         None => {}
@@ -88,6 +96,7 @@ pub(super) fn read(r: &mut Reading<'_>, needs: Needs) -> Option<Rabbitmq> {
         }
         _ => {}
     }
+    r.set(NAME, "tls_ca", &mut to.tls_ca, |value| path(value).map(Some));
     let name = text(&(1..=limits::SHORTSTR));
     r.set(NAME, "queue", &mut to.queue, &name);
     r.set(NAME, "type", &mut to.kind, kind);
@@ -112,7 +121,7 @@ pub(super) fn read(r: &mut Reading<'_>, needs: Needs) -> Option<Rabbitmq> {
     if login.is_none()
         && let Some(line) = r.section_line(NAME)
     {
-        r.error(line, format_args!("[{NAME}]: expected url=amqp://user@host:5672/vhost"));
+        r.error(line, format_args!("[{NAME}]: expected url=amqp://user@host:5672/vhost, or amqps://"));
     }
     login.map(|_| to)
 }
@@ -128,12 +137,10 @@ fn broker(text: &str) -> Result<(Url, Vec<Host>), Expected> {
     let (first, others) =
         place.split_once(',').map_or((place, None), |(first, others)| (first, Some(others)));
     let url = url::parse(&format!("{login}{first}{after}"))?;
-    if url.tls {
-        return Err("amqp://: TLS (amqps://) is not supported yet".into());
-    }
+    let port = if url.tls { AMQPS_PORT } else { AMQP_PORT };
     let mut all = vec![url.host.clone()];
     if let Some(others) = others {
-        all.append(&mut hosts(others, AMQP_PORT)?);
+        all.append(&mut hosts(others, port)?);
     }
     Ok((url, all))
 }
@@ -177,6 +184,13 @@ mod tests {
         let hosts: Vec<_> = read.hosts.iter().map(ToString::to_string).collect();
         assert_eq!(hosts, ["a:5672", "[::1]:7", "c:5673"]);
         assert_eq!((&*read.vhost, &*read.user, read.pass.reveal()), ("boards", "me", "a,b"));
+        let (read, _) = load("url=amqps://a,b:7\ntls_ca=/ca.pem\n").unwrap();
+        let read = read.unwrap();
+        let hosts: Vec<_> = read.hosts.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (hosts, read.has_tls, read.tls_ca),
+            (vec!["a:5671".into(), "b:7".into()], true, Some("/ca.pem".into()))
+        );
     }
 
     #[test]
@@ -211,7 +225,7 @@ mod tests {
         assert_eq!(load(keys).unwrap(), (Some(expected), vec![]));
         for (wrong, says) in [
             ("queue=q", "expected url=amqp://"),
-            ("url=amqps://me:hidden@h", "TLS"),
+            ("url=amqps://me:hidden@h\ntls_ca=", "the name of a file"),
             ("url=amqp://me:hidden@h,", "a host, or hosts"),
             ("url=amqp://h\ntype=stream", "quorum or classic"),
             ("url=amqp://h\nprefetch=0", "a number from 1 to 65535"),

@@ -9,6 +9,7 @@ use amqprs::channel::{
 };
 use amqprs::connection::{Connection, OpenConnectionArguments};
 use amqprs::error::Error;
+use amqprs::tls::TlsAdaptor;
 use amqprs::{Ack, BasicProperties, Cancel, Close, CloseChannel, FieldTable, FieldValue, Nack, Return};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use log::error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{self, Instant};
+use tokio_rustls::TlsConnector;
 
 use super::failure::{Closed, Failure, Step};
 use super::outage::Outage;
@@ -24,6 +26,7 @@ use crate::clock::Clock;
 use crate::complaints::Complaints;
 use crate::fleet::{Heard, MessageId, Source};
 use crate::settings::Rabbitmq;
+use crate::tls::client::config;
 use psistats_host::conf::hosts::Host;
 
 /// Bytes of a report: the agent's have 6 KiB at most, others may be larger.
@@ -161,6 +164,10 @@ impl Attempt<'_> {
         let name = if name.contains(':') { format!("[{name}]") } else { name.clone() };
         let mut login = OpenConnectionArguments::new(&name, self.host.port, user, pass.reveal());
         login.virtual_host(vhost).connection_name("psistats-hub").heartbeat(HEARTBEAT);
+        if self.settings.has_tls {
+            let trust = config(self.settings.tls_ca.as_deref()).map_err(Failure::of_authorities)?;
+            login.tls_adaptor(TlsAdaptor::new(TlsConnector::from(trust), self.host.name.clone()));
+        }
         let failed = |error: Error| Failure::of_opening(&error, self.host, self.settings);
         let connection = Connection::open(&login).await.map_err(failed)?;
         if connection.frame_max() > FRAME {

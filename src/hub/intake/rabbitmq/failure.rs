@@ -67,6 +67,11 @@ impl Failure {
         Self { needs_operator: true, ..Self::passing(text) }
     }
 
+    /// Nobody is trusted.
+    pub fn of_authorities(text: String) -> Self {
+        Self { needs_operator: true, ..Self::passing(text) }
+    }
+
     /// There is no connection.
     pub fn of_opening(error: &Error, host: &Host, settings: &Rabbitmq) -> Self {
         let text = error.to_string();
@@ -90,6 +95,9 @@ impl Failure {
                 String::new()
             };
             return Self { needs_operator: is_refused, ..Self::passing(format!("{quoted}{advice}")) };
+        }
+        if let Some(advice) = tls_advice(&text, host, settings) {
+            return Self::passing(advice);
         }
         // RabbitMQ tells the reason of a refused login only to clients that ask for it, which amqprs does not.
         if text.contains("peer shutdown") || text.contains("Connection reset") || text.contains("interrupted")
@@ -143,5 +151,24 @@ impl Failure {
             needs_operator: matches!(closed, Some(Closed { code: 403 | 406, .. })) && step != Step::Consuming,
             is_silent: false,
         }
+    }
+}
+
+/// What went wrong with TLS, and what to do; None where it is not TLS. amqprs hands on an error's text alone.
+fn tls_advice(text: &str, host: &Host, settings: &Rabbitmq) -> Option<String> {
+    let why = text.split_once("invalid peer certificate: ").map(|(_, why)| why);
+    match why {
+        Some("UnknownIssuer") => Some(match &settings.tls_ca {
+            Some(file) => format!("its certificate is not signed by an authority in {}", file.display()),
+            None => {
+                "its certificate's authority is not one of this system's: name its file in [rabbitmq] tls_ca"
+                    .into()
+            }
+        }),
+        Some(why) => Some(format!("its certificate is not trusted: {why}")),
+        None if text.contains("InvalidContentType") => {
+            Some(format!("no TLS is spoken at {host}: expected the port of [rabbitmq] url with TLS, as 5671"))
+        }
+        None => None,
     }
 }
