@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::agent::Config;
 use support::broker::Broker;
 use support::consumer::{Message, Tap};
+use support::pki::{P256, Pki, VALID};
 use support::process::{Process, Stream};
 use support::reports::sequence;
 
@@ -20,7 +21,7 @@ const LATE: u64 = 4_102_444_800;
 /// The output of a machine, and the reports that it sent.
 struct Booted {
     said: Vec<String>,
-    /// The run under a filter that fails system calls newer than Linux 3.1 (3.7 on ARM64) with ENOSYS.
+    /// The run over TLS, under a filter that fails system calls newer than Linux 3.1 (3.7 on ARM64) with ENOSYS.
     on_an_old_kernel: Vec<Message>,
     /// The run in the year 2100.
     late: Vec<Message>,
@@ -36,15 +37,21 @@ impl Booted {
 
     /// The error is the output of a machine that stood still.
     fn boot(target: &str) -> Result<Self, Vec<String>> {
-        let broker = Broker::shared();
-        let vhost = broker.vhost();
-        let pika = Tap::new(broker.port, &vhost).pika();
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let config = dir.path().join("psistats.conf");
-        let settings = Config::new(broker.port, &vhost).set("server", "host", "10.0.2.2");
-        fs::write(&config, settings.set("app", "primary_timer", "0.1").to_string()).unwrap();
+        let pki = Pki::default();
+        pki.issue("broker", "ca", P256, VALID, "subjectAltName=IP:10.0.2.2");
+        let broker = Broker::tls(&pki, "broker", &[]);
+        let pika = Tap::new(broker.port, "/").pika();
+        let files = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let settings = |port| {
+            Config::new(port, "/").set("server", "host", "10.0.2.2").set("app", "primary_timer", "0.1")
+        };
+        let over_tls =
+            settings(broker.tls_port).set("server", "tls", "yes").set("server", "tls_ca", "/etc/ca.pem");
+        fs::write(files.path().join("tls.conf"), over_tls.to_string()).unwrap();
+        fs::write(files.path().join("plain.conf"), settings(broker.port).to_string()).unwrap();
+        fs::copy(pki.cert("ca"), files.path().join("ca.pem")).unwrap();
         let boot = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/booted_kernels/boot");
-        let mut machine = Process::start(Command::new(boot).arg(target).arg(&config));
+        let mut machine = Process::start(Command::new(boot).arg(target).arg(files.path()));
         let is_success = machine.wait(A_WHILE).success();
         if machine.lines().iter().any(|line| line.contains("it did not come to its end")) {
             return Err(machine.lines());
@@ -58,6 +65,7 @@ impl Booted {
             .filter(|line| line.contains(" (no connection"))
             .map(|line| value_after(line, "confirmed=").parse().unwrap())
             .collect();
+        assert!(said.iter().any(|line| line.contains("over TLS 1.3")), "{said:#?}");
         let [old, late] = counts[..] else { panic!("{said:#?}") };
         assert!(old >= 20 && late >= 20, "{said:#?}");
         let mut messages = pika.take(old + late, A_WHILE).iter().map(Message::of_pika).collect::<Vec<_>>();
@@ -112,7 +120,7 @@ fn value_after<'a>(line: &'a str, key: &str) -> &'a str {
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn a_pi_zero_publishes_with_old_system_calls_and_after_2038_and_reports_its_temperature() {
+fn a_pi_zero_publishes_over_tls_with_old_system_calls_and_after_2038_and_reports_its_temperature() {
     let booted = Booted::with("arm-unknown-linux-musleabihf");
     booted.check("armv6l");
     assert_eq!(booted.fact("model"), "Raspberry Pi Zero");
@@ -122,12 +130,12 @@ fn a_pi_zero_publishes_with_old_system_calls_and_after_2038_and_reports_its_temp
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn on_debians_armv7_kernel_the_agent_publishes_with_old_system_calls_and_after_2038() {
+fn on_debians_armv7_kernel_the_agent_publishes_over_tls_with_old_system_calls_and_after_2038() {
     Booted::with("armv7-unknown-linux-musleabihf").check("armv7l");
 }
 
 #[test]
 #[ignore = "needs RabbitMQ, boards/build and qemu: tests/run"]
-fn on_debians_arm64_kernel_the_agent_publishes_with_old_system_calls_and_after_2038() {
+fn on_debians_arm64_kernel_the_agent_publishes_over_tls_with_old_system_calls_and_after_2038() {
     Booted::with("aarch64-unknown-linux-musl").check("aarch64");
 }
