@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use crate::{ARCHITECTURES, VERSION, lintian, package, root, text};
+use crate::{ARCHITECTURES, VERSION, lintian, package, root, text, tiny};
 
 /// Mode, owner and what it is: all that is installed.
 const FILES: [&str; 12] = [
@@ -78,8 +78,8 @@ fn the_control_file_names_the_architecture_whose_binary_is_in_it() {
             ("Version", VERSION),
             ("Architecture", architecture),
             ("Depends", "adduser"),
-            ("Conflicts", "psistats-client"),
-            ("Replaces", "psistats-client"),
+            ("Conflicts", "psistats-client, psistats-tiny"),
+            ("Replaces", "psistats-client, psistats-tiny"),
         ];
         for (field, value) in expected {
             assert_eq!(fields[field], value, "{architecture}");
@@ -154,7 +154,7 @@ fn a_board_has_a_package_for_each_system_that_it_commonly_runs() {
 #[test]
 #[ignore = "needs boards/package: tests/run"]
 fn psistats_tiny_has_the_files_of_psistats_and_takes_its_place() {
-    let tiny = root(&format!("target/packages/psistats-tiny_{VERSION}_armhf.deb"));
+    let tiny = tiny();
     let dpkg_deb = |option: &str| text(Command::new("dpkg-deb").arg(option).arg(&tiny));
     let names = |listing: &str| -> Vec<String> {
         let files = listing.lines().filter(|line| !line.starts_with('d'));

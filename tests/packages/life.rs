@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::tree::Tree;
-use crate::{VERSION, package, text};
+use crate::{VERSION, package, text, tiny};
 use support::broker::Broker;
 use support::consumer::Tap;
 use support::reports::read_past;
@@ -173,6 +173,28 @@ fn it_takes_the_place_of_the_python_package_and_its_edited_configuration() {
     assert_eq!(tree.does(&format!("cat {CONF}")), "[queue]\nprefix=edited\n");
     tree.does(&format!("{SCRIPT} status"));
     tree.ends("dpkg -s psistats-client | grep 'install ok installed'", 1);
+}
+
+#[test]
+#[ignore = "needs boards/package and tests/packages/tree: tests/run"]
+fn psistats_and_psistats_tiny_take_each_others_place_and_the_purge_of_one_leaves_the_other_running() {
+    let tree = tree("armhf", "sysvinit");
+    fs::copy(tiny(), tree.path("/root/psistats-tiny.deb")).unwrap();
+    let paths_before = paths(&tree);
+    tree.does("dpkg -i /root/psistats.deb");
+    tree.does(&format!("sed -i 's/^prefix=.*/prefix=edited/' {CONF}"));
+    tree.does("mkdir -p /var/log/psistats && echo a log >/var/log/psistats/psistats.log");
+    for (new, old) in [("psistats-tiny", "psistats"), ("psistats", "psistats-tiny")] {
+        tree.does(&format!("dpkg --force-confdef --force-confold -B -i /root/{new}.deb </dev/null"));
+        tree.does(&format!("dpkg --purge {old}"));
+        tree.does(&format!(
+            "{SCRIPT} status && grep prefix=edited {CONF} && grep 'a log' /var/log/psistats/psistats.log"
+        ));
+        assert_eq!(tree.does(&format!("stat -c '%a %U:%G' {CONF}")), "640 root:psistats\n");
+        tree.does("ls /etc/rc2.d/S*psistats /etc/rc0.d/K*psistats");
+    }
+    tree.does("dpkg --purge psistats");
+    assert_eq!(paths(&tree).symmetric_difference(&paths_before).collect::<Vec<_>>(), [""; 0]);
 }
 
 fn walk_through_a_life(architecture: &str, init: &str) {

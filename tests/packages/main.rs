@@ -32,6 +32,11 @@ fn package(architecture: &str) -> PathBuf {
     path
 }
 
+/// What `boards/package --tiny armhf` has made.
+fn tiny() -> PathBuf {
+    root(&format!("target/packages/psistats-tiny_{VERSION}_armhf.deb"))
+}
+
 /// lintian's command line, by which whatever it finds is a failure.
 fn lintian() -> Command {
     let mut lintian = Command::new("lintian");
