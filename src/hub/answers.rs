@@ -10,16 +10,17 @@ use tokio::sync::oneshot;
 
 use crate::alerts::Alerts;
 use crate::clock::unix_ms;
-use crate::fleet::Points;
-use crate::fleet::State;
 use crate::fleet::recent::HOUR_MS;
+use crate::fleet::{Points, State};
 use crate::history::{self, Counts, Range, Replay};
 use crate::intake::Door;
 use crate::intake::amqp::Intake;
 use crate::intake::door::Kept;
 use crate::metrics::{self, Format, Scrape, targets};
 use crate::remote_write::Writer;
-use crate::web::{self, Asked, Audience, Columns, Missing, Pieces, Scraped, Span, Tier, Unscraped, View};
+use crate::web::{
+    self, Asked, Audience, Columns, Missing, Pieces, Scraped, Span, Tier, Unforgotten, Unscraped, View,
+};
 
 /// The last hour may begin so much earlier: "the last hour" of a question is no longer that of its answer.
 const SLACK_MS: i64 = 60_000;
@@ -116,6 +117,23 @@ impl View for Answers {
 
     fn acknowledge_json(&self, id: &str) -> Option<Bytes> {
         self.alerts.acknowledge(id, unix_ms()).map(|alert| json(&alert))
+    }
+
+    fn forget_json(&self, name: &str) -> Asked<Result<Bytes, Unforgotten>> {
+        let state = self.door.fleet().borrow().board(name).map(|board| board.state);
+        let (Some(last), Some(State::Lost)) = (self.host_json(name), state) else {
+            let why = if state.is_some() { Unforgotten::Heard } else { Unforgotten::Unknown };
+            return Box::pin(async move { Err(why) });
+        };
+        let (done, is_done) = oneshot::channel();
+        self.door.forget(name, || {
+            // Who asked may be gone.
+            let _ = done.send(());
+        });
+        let has_history = self.door.has_history();
+        Box::pin(async move {
+            if has_history && is_done.await.is_err() { Err(Unforgotten::Busy) } else { Ok(last) }
+        })
     }
 
     fn hub_json(&self) -> Bytes {

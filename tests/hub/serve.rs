@@ -62,6 +62,43 @@ input()",
 }
 
 #[test]
+#[ignore = "needs python3-pika: tests/run"]
+fn a_board_that_is_lost_is_forgotten_where_that_is_asked_for_and_comes_back_with_its_history() {
+    let mut hub = Hub::start("self=no");
+    let publish = |hub: &Hub, cpu: f64| hub.publish(&[format!("{{\"hostname\":\"pi\",\"cpu\":{cpu}}}")]);
+    let forget = |hub: &Hub| {
+        let url = format!("http://127.0.0.1:{}/api/v1/hosts/pi/forget", hub.page);
+        let output =
+            Command::new("curl").args(["-sS", "-X", "POST", "--noproxy", "*", &url]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    publish(&hub, 12.5);
+    hub.wait_for("pi", |board| board["state"] == "well");
+    assert!(forget(&hub).contains("pi is heard, and would be here again at its next report"));
+    hub.wait_for("pi", |board| board["state"] == "lost");
+    assert!(forget(&hub).contains("12.5"));
+    let boards = |hub: &Hub| hub.json("/api/v1/hosts")["hosts"].as_array().unwrap().len();
+    hub.wait_until(|hub| boards(hub) == 0);
+    for kill in [true, false] {
+        if kill {
+            hub.kill()
+        } else {
+            hub.stop()
+        }
+        hub.start_again();
+        assert_eq!(boards(&hub), 0);
+    }
+    publish(&hub, 50.0);
+    hub.wait_for("pi", |board| board["reports"] == 1);
+    let history = hub.json("/api/v1/hosts/pi/history?series=cpu&from=0");
+    let has = |column: &str, cpu: f64| history[column].as_array().unwrap().contains(&cpu.into());
+    assert!(has("min", 12.5) && has("max", 50.0));
+    hub.stop();
+    hub.start_again();
+    hub.wait_for("pi", |board| board["reports"] == 1);
+}
+
+#[test]
 fn chasars_client_node_is_a_board_too() {
     let hub = Hub::start("self=no");
     let mut node = Command::new(program("psistats"));

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use psistats_hub::web::{
-    Asked, Audience, Columns, Format, Missing, Pieces, Replay, Rollup, Scraped, Span, Tier, Unscraped, View,
+    Asked, Audience, Columns, Format, Missing, Pieces, Replay, Rollup, Scraped, Span, Tier, Unforgotten,
+    Unscraped, View,
 };
 use serde_json::{Value, json};
 
@@ -95,6 +96,15 @@ impl View for Boards {
             bytes(&json!({"id": id, "acknowledged": 1_700_000_000.5, "board": "pi-1", "alert": "memory", "series": "mem",
                 "severity": "warning", "state": "raised", "since": 1.0, "at": 2.0, "text": "pi-1: memory is 95 % full"}))
         })
+    }
+
+    fn forget_json(&self, name: &str) -> Asked<Result<Bytes, Unforgotten>> {
+        let answer = match name {
+            "pi-1" => Err(Unforgotten::Heard),
+            "pi-lost" => self.host_json("pi-1").ok_or(Unforgotten::Unknown),
+            _ => Err(Unforgotten::Unknown),
+        };
+        Box::pin(async { answer })
     }
 
     fn hub_json(&self) -> Bytes {

@@ -129,7 +129,8 @@ fn metrics_and_targets_need_a_token_of_their_own_scope_and_it_reads_nothing_else
 }
 
 #[test]
-fn an_alert_is_acknowledged_by_an_admin_or_on_loopback_and_never_by_another_sites_page() {
+fn an_alert_is_acknowledged_and_a_board_forgotten_by_an_admin_or_on_loopback_and_never_by_another_sites_page()
+{
     let hub = Hub::start(true);
     let local: SocketAddr = format!("127.0.0.1:{}", hub.address.port()).parse().unwrap();
     let target = "/api/v1/alerts/00112233445566ff/acknowledge";
@@ -155,6 +156,8 @@ fn an_alert_is_acknowledged_by_an_admin_or_on_loopback_and_never_by_another_site
     assert_eq!((of_page("q", ours.clone()), of_page("p", ours)), (200, 401));
     assert_eq!(of_page("q", "http://evil.example".to_owned()), 403);
     assert_eq!(ask(local, "POST", "/api/v1/alerts/0/acknowledge", &[]).status, 404);
+    let forget = |token| ask(hub.address, "POST", "/api/v1/hosts/pi-lost/forget", &[token]).status;
+    assert_eq!((forget("Authorization: Bearer r"), forget("Authorization: Bearer a")), (403, 200));
     assert_eq!((ask(local, "GET", target, &[]).status, get(local, "/api/v1/alerts").status), (405, 200));
 }
 

@@ -71,6 +71,12 @@ fn every_answer_is_as_the_document_says() {
         answer["method"] = "post".into();
         answers.push(answer);
     }
+    for name in ["pi-lost", "pi-1", "nobody"] {
+        let target = format!("/api/v1/hosts/{name}/forget");
+        let mut answer = of("/api/v1/hosts/{host}/forget", &ask(server.address, "POST", &target, &[]));
+        answer["method"] = "post".into();
+        answers.push(answer);
+    }
     let text = read_until(&mut events(server.address), "}\n\n");
     let (head, event) = text.split_once("\r\n\r\nevent: snapshot\ndata: ").unwrap();
     assert!(head.contains("\r\ncontent-type: text/event-stream\r\n"));
@@ -108,6 +114,7 @@ fn every_path_of_the_document_is_served() {
         let target = path.replace("{host}", "pi-1").replace("{series}", "cpu").replace("{id}", "0");
         let (method, expected) = match path.rsplit('/').next() {
             Some("acknowledge") => ("POST", 404),
+            Some("forget") => ("POST", 409),
             _ if methods.get("get").is_none() => ("POST", 401),
             Some("history") => ("HEAD", 400),
             _ => ("HEAD", 200),

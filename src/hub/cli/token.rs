@@ -96,7 +96,7 @@ pub fn run(command: Command, config: Option<&Path>) -> Result<(), String> {
                 "{name}: open this in a browser within {} minutes. It works once, and then that browser may read the \
                  page{}.\nWhere the browser calls the hub by another name, replace what stands before /#/.\n{}",
                 LINK_S / 60,
-                if scope == Scope::AdminLink { ", and acknowledge alerts" } else { "" },
+                if scope == Scope::AdminLink { ", acknowledge alerts and forget boards" } else { "" },
                 tell(&folder)
             ));
         }

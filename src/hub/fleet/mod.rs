@@ -205,7 +205,14 @@ impl Fleet {
                 self.counters.refused_boards += 1;
                 return Err(Refusal::Boards(self.bounds.boards));
             }
-            None => new.insert(Board::new(name, heard.source, now_ms, self.generation)),
+            None => {
+                let mut board = Board::new(name, heard.source, now_ms, self.generation);
+                if is_among(&self.gone, name) {
+                    // In the place of the note that it is forgotten.
+                    board.noted_ms = i64::MIN;
+                }
+                new.insert(board)
+            }
         };
         let before = (board.cells.cells.len(), board.recent.bytes());
         // One is for the difference of the clocks.
@@ -356,4 +363,9 @@ impl Fleet {
         self.generation += 1;
         self.generation - 1
     }
+}
+
+/// Whether a board of that name is among those that were forgotten.
+fn is_among(gone: &VecDeque<(u64, Arc<str>)>, name: &str) -> bool {
+    gone.iter().any(|(_, gone)| **gone == *name)
 }

@@ -14,7 +14,7 @@ use crate::fleet::cells::{Paths, Reading, Value};
 use crate::fleet::heard::{MessageId, Source};
 use crate::fleet::presence::State;
 use crate::fleet::roster::{Interval, Roster, Turn};
-use crate::fleet::{Fleet, report};
+use crate::fleet::{Fleet, is_among, report};
 
 /// From one note about a board to the next: half of what the journal has.
 const EVERY_MS: i64 = 30 * 60_000;
@@ -97,9 +97,13 @@ impl Fleet {
         .collect()
     }
 
-    /// Takes over a note about a board that was not heard since the start. False where it cannot be read, or there are
+    /// Takes over a note about a board that was not heard since the start; an empty one is about one that was forgotten. False where it cannot be read, or there are
     /// too many boards or series.
     pub fn restore(&mut self, name: &str, note: &[u8]) -> bool {
+        if note.is_empty() {
+            self.gone.push_back((0, name.into()));
+            return true;
+        }
         let Ok(note) = serde_json::from_slice::<Note>(note) else { return false };
         let series = note.values.len();
         let has_room = series < self.bounds.series_a_board && self.series + series <= self.bounds.series;
@@ -125,7 +129,7 @@ impl Fleet {
         let known = self.index.get(name).copied();
         let index = match known {
             Some(index) => index,
-            None if self.boards.len() >= self.bounds.boards => return,
+            None if self.boards.len() >= self.bounds.boards || is_among(&self.gone, name) => return,
             None => self.add(Board::new(name, Source::Amqp, at_ms, self.generation)),
         };
         let Some(board) = self.boards.get_mut(index) else { return };

@@ -274,6 +274,17 @@ impl Door {
         }
     }
 
+    /// Forgets a board, and calls `done` once that is on the disk. Its history stays until it is old.
+    pub fn forget(&self, name: &str, done: impl FnOnce() + Send + 'static) {
+        self.fleet.borrow_mut().forget(name);
+        info!("{name} is forgotten, as was asked for");
+        let note = [(name.into(), Vec::new())];
+        self.ask(Box::new(move |history, now_ms| {
+            history.note(&note, now_ms);
+            done();
+        }));
+    }
+
     /// Has a question answered by the history. The answer is dropped where there is none, or no room for questions.
     pub fn ask(&self, question: Question) {
         if let Some(archive) = &self.archive {

@@ -10,7 +10,9 @@ use hyper::{Response, StatusCode};
 use super::auth::Scope;
 use super::history::{self, Missing};
 use super::reply::{self, Body, CSV, METRICS, OPEN_METRICS, TEXT};
-use super::{Audience, Format, Scraped, Shared, Unscraped, accept, assets, export, login, query};
+use super::{
+    Audience, Format, Scraped, Shared, Unforgotten, Unscraped, accept, assets, export, login, query,
+};
 
 /// Characters of a name that an answer repeats.
 const REPEATED: usize = 160;
@@ -24,7 +26,7 @@ pub fn scope(path: &str) -> Option<Scope> {
     if ["/metrics", "/metrics/all", "/sd"].contains(&path) {
         return Some(Scope::Metrics);
     }
-    if acknowledged(path).is_some() {
+    if acknowledged(path).or(forgotten(path)).is_some() {
         return Some(Scope::Admin);
     }
     let is_free = path == LOGIN || path == assets::DOCUMENT || !path.starts_with("/api/");
@@ -36,9 +38,14 @@ fn acknowledged(path: &str) -> Option<&str> {
     path.strip_prefix("/api/v1/alerts/")?.strip_suffix("/acknowledge").filter(|id| !id.contains('/'))
 }
 
+/// The name, as it is encoded, of the board that a path forgets.
+fn forgotten(path: &str) -> Option<&str> {
+    path.strip_prefix("/api/v1/hosts/")?.strip_suffix("/forget").filter(|name| !name.contains('/'))
+}
+
 /// Whether a path changes something, and is posted to.
 pub fn is_posted(path: &str) -> bool {
-    path == LOGIN || acknowledged(path).is_some()
+    path == LOGIN || acknowledged(path).or(forgotten(path)).is_some()
 }
 
 /// Whether the wall is made of it.
@@ -54,6 +61,7 @@ enum Endpoint<'a> {
     Host(Cow<'a, str>),
     History(Cow<'a, str>),
     Export(Cow<'a, str>),
+    Forget(Cow<'a, str>),
     Series(Cow<'a, str>),
     Alerts,
     Acknowledge(&'a str),
@@ -97,6 +105,7 @@ impl<'a> Endpoint<'a> {
             ("hosts", Some(name)) => match name.split_once('/') {
                 None => Self::Host(query::decode(name)?),
                 Some((name, "history")) if !name.is_empty() => Self::History(query::decode(name)?),
+                Some((name, "forget")) if !name.is_empty() => Self::Forget(query::decode(name)?),
                 Some((name, "export")) if !name.is_empty() => Self::Export(query::decode(name)?),
                 Some(_) => return Ok(None),
             },
@@ -132,6 +141,12 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
             let none = || not_found(format!("no alert with the id {} is raised", cut(id)));
             return Ok(reply::json(shared.view.acknowledge_json(id).ok_or_else(none)?));
         }
+        Some(Endpoint::Forget(name)) => {
+            query::parse(query, []).map_err(bad)?;
+            return Ok(reply::json(
+                shared.view.forget_json(&name).await.map_err(|why| not_forgotten(why, &name))?,
+            ));
+        }
         Some(Endpoint::Login) => {
             query::parse(query, []).map_err(bad)?;
             return Ok(login::answer(shared, head).await);
@@ -146,6 +161,7 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
             Endpoint::History(_)
             | Endpoint::Export(_)
             | Endpoint::Acknowledge(_)
+            | Endpoint::Forget(_)
             | Endpoint::Login
             | Endpoint::Metrics
             | Endpoint::AllMetrics,
@@ -200,6 +216,23 @@ fn missing(missing: Missing, name: &str, series: &str) -> Refusal {
         Missing::Busy => {
             (StatusCode::SERVICE_UNAVAILABLE, "the disk is busy: ask again in some seconds".into())
         }
+    }
+}
+
+fn not_forgotten(why: Unforgotten, name: &str) -> Refusal {
+    match why {
+        Unforgotten::Unknown => no_board(name),
+        Unforgotten::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the disk is busy: {} may be here again after a restart of the hub", cut(name)),
+        ),
+        Unforgotten::Heard => (
+            StatusCode::CONFLICT,
+            format!(
+                "{} is heard, and would be here again at its next report: stop its agent first",
+                cut(name)
+            ),
+        ),
     }
 }
 

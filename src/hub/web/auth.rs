@@ -12,7 +12,7 @@
 //! the hub:  Set-Cookie: another secret, HttpOnly            in the file: NAME page HASH UNTIL, and the link is gone
 //! ```
 //!
-//! With `--scope admin` the same way leads from `admin-link` to `admin-page`, a login that may acknowledge alerts.
+//! With `--scope admin` the same way leads from `admin-link` to `admin-page`, a login that may acknowledge alerts and forget boards.
 //!
 //! The secret of a link stands in the URL's fragment, which no browser sends: it is in no log of a hub or proxy and in no
 //! `Referer`. Only the POST uses it up, so that a messenger that looks at the link for a preview does not.

@@ -1,4 +1,4 @@
-//! A one-time link becomes a browser's login: a cookie that may read, and perhaps acknowledge alerts.
+//! A one-time link becomes a browser's login: a cookie that may read, and perhaps acknowledge alerts and forget boards.
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;

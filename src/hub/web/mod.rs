@@ -85,6 +85,17 @@ pub enum Unscraped {
     Busy,
 }
 
+/// Why a board is not forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unforgotten {
+    /// No board has that name.
+    Unknown,
+    /// The board is heard.
+    Heard,
+    /// It is, until the next start: the disk did not take it.
+    Busy,
+}
+
 /// What the API serves. The JSON is as src/hub/web/openapi.json describes it.
 pub trait View {
     /// `GET /api/v1/hosts`: all boards. It is called at most once for each second and published frame, and clients
@@ -114,6 +125,13 @@ pub trait View {
 
     /// `POST /api/v1/alerts/ID/acknowledge`: the alert; `None` where none of that id is raised.
     fn acknowledge_json(&self, id: &str) -> Option<Bytes>;
+
+    /// `POST /api/v1/hosts/NAME/forget`: what the board, which is lost, was last. Its history stays until it is old, and
+    /// is there again if the board is heard.
+    ///
+    /// # Errors
+    /// There is no such board, it is not lost, or the disk is busy.
+    fn forget_json(&self, name: &str) -> Asked<Result<Bytes, Unforgotten>>;
 
     /// `GET /api/v1/hub`: the hub's own counters.
     fn hub_json(&self) -> Bytes;
