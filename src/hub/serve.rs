@@ -33,6 +33,7 @@ use crate::intake::users::Users;
 use crate::intake::{Door, chasar, own, rabbitmq};
 use crate::listeners::{listen, local_addresses};
 use crate::mqtt;
+use crate::peers::Peers;
 use crate::relay::{Listeners, Relay};
 use crate::reload::Running;
 use crate::remote_write;
@@ -101,9 +102,10 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     alerts.tick(&door.fleet().borrow(), unix_ms());
     let writers = remote_write::start(remote_write, &door, data);
     let counted = Rc::new(Cell::new(web::Counters::default()));
-    let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), writers, counted.clone()));
+    let peers = Peers::new(hub.peers);
+    let view = Answers::new(door.clone(), alerts.clone(), intake.clone(), writers, peers, counted.clone());
     let settings = web::Settings { access: running.access(), store: running.store(), ..Default::default() };
-    let web = Web::new(view, settings);
+    let web = Web::new(Rc::new(view), settings);
     info!("psistats-hub {}: http://{}", env!("CARGO_PKG_VERSION"), local_addresses(&pages)?);
     for listener in pages {
         let web = web.clone();
