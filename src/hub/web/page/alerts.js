@@ -61,7 +61,7 @@ function about({board, alert, severity, text}) {
 }
 
 /** One line; one that has an id tells how long it lasts. */
-export function line(board, time, id, aside) {
+function line(board, time, id, aside) {
 	const {state, why} = board, lasted = el('span.dim.num', id && age(now() - time));
 	if (id) rows.push([lasted, time]);
 	return el('div.alert', {role: 'listitem', 'data-state': state, id}, icon(STATES[state] ? state : 'well'), el('span.word', STATES[state] ?? 'Notice'), el('span.what', {title: why}, sentence(board, true)),

@@ -1,37 +1,45 @@
 // The other hubs and the worst of their boards, as this hub asks them, which it does only while the wall is looked at.
 
-import {STATES, STATE_KEYS, severity} from './metrics.js';
+import {STATES, STATE_KEYS} from './metrics.js';
 import {hub, now} from './model.js';
 import {ask} from './data.js';
-import {plural, visible} from './format.js';
-import {el, sheet} from './dom.js';
-import {line} from './alerts.js';
+import {moment, plural, visible} from './format.js';
+import {el, icon} from './dom.js';
+import {sentence} from './head.js';
 
 const REFRESH_SECONDS = 5;
-const BOARDS_MAX = 12;
+const BOARDS_MAX = 8;
 
-export const node = el('section.page');
-let asked = 0, drawn;
+export const node = el('section');
+let asked = 0, peers = [];
 
 /** Asks, where it is time. */
 export async function second() {
 	node.hidden = !hub.peers;
 	if (node.hidden || Math.abs(now() - asked) < REFRESH_SECONDS) return;
 	asked = now();
-	const known = await ask('peers').catch(() => null), text = JSON.stringify(known?.peers);
-	if (!known || text === drawn) return;
-	drawn = text;
-	const {peers} = known, worst = peers.flatMap(({name, url, hosts}) => hosts.map(host => board(host, name, url))).sort((a, b) => severity(a.state) - severity(b.state) || b.since - a.since);
-	node.replaceChildren(sheet('Other hubs', 'and the worst of their boards', el('div', {role: 'list'}, [...peers.map(whole), ...worst.slice(0, BOARDS_MAX)].map(one => line(one, one.since)))));
+	const known = await ask('peers').catch(() => null);
+	if (!known || JSON.stringify(known.peers) === JSON.stringify(peers)) return;
+	({peers} = known);
+	draw();
 }
 
-function whole({name, url, error, since, counts}) {
-	const some = STATE_KEYS.filter(state => counts?.[state]), shown = visible(name);
-	if (error) return {shown, href: url, state: 'lost', why: 'does not answer: ' + visible(error), since};
-	const all = some.reduce((sum, state) => sum + counts[state], 0);
-	return {shown, href: url, state: some[0] ?? 'well', why: [plural(all, 'board'), ...some.map(state => `${counts[state]} ${STATES[state].toLowerCase()}`)].join(', ')};
+/** A row for each hub, with as many of its boards as there is room for: on a phone none. */
+function draw() {
+	const rows = peers.map(({url, hosts, ...peer}) => el('div.strip', link(url, about(peer)), hosts.slice(0, innerWidth <= 600 ? 0 : BOARDS_MAX).map(host => link(`${url}#/board/${encodeURIComponent(host.name)}`, host))));
+	node.replaceChildren(el('div.sec', el('h2', 'Other hubs'), el('span', 'and their worst boards')), ...rows);
+	for (const row of rows) while (row.children[1] && row.scrollWidth > row.clientWidth) row.lastChild.remove();
 }
 
-function board({name, state, since, why}, hub, url) {
-	return {shown: visible(name) + ' at ' + visible(hub), href: `${url}#/board/${encodeURIComponent(name)}`, state, since, why: visible(why)};
+export {draw as resize};
+
+/** A hub, like a board: one that answers is as its worst board. */
+function about({name, error, since, counts}) {
+	if (error) return {name, state: 'lost', why: 'does not answer: ' + error, since};
+	const some = STATE_KEYS.filter(state => counts[state]), all = some.reduce((sum, state) => sum + counts[state], 0);
+	return {name, state: some[0] ?? 'well', why: [plural(all, 'board'), ...some.map(state => counts[state] + ' ' + STATES[state].toLowerCase())].join(', ')};
+}
+
+function link(href, {name, state, since, why}) {
+	return el('a', {href, 'data-state': state}, icon(state), el('span', sentence({shown: visible(name), state, why: visible(why)}), since && ' since ' + moment(since, now())));
 }

@@ -10,6 +10,8 @@ import {Tile} from './tile.js';
 import * as add from './add.js';
 import * as peers from './peers.js';
 
+export {resize} from './peers.js';
+
 const LARGE_MAX = 21;
 const REORDER_SECONDS = 5;
 const SLICE_MS = 2;
