@@ -21,7 +21,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use log::{info, warn};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::{self, MissedTickBehavior};
 
 use crate::alerts::Alerts;
@@ -37,7 +37,7 @@ use crate::peers::Peers;
 use crate::relay::{Listeners, Relay};
 use crate::reload::Running;
 use crate::remote_write;
-use crate::settings::{Addresses, Clients, Hub, Settings, Tls, User};
+use crate::settings::{Addresses, Clients, Hub, Rabbitmq, Settings, Tls, User};
 use crate::signals::{self, Asked, Signals};
 use crate::tls;
 use crate::web::{self, Web};
@@ -88,7 +88,9 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     let intake = Intake::new(door.clone(), Users::of(&hub, &users), room - of_client_nodes);
     let intake = boards(&hub, of_boards.as_ref(), intake, &users);
     let mut relay = relay(&hub, chasar, door.clone(), of_client_nodes);
-    let rabbitmq = rabbitmq.map(|settings| rabbitmq::Intake::start(settings, door.clone())).transpose()?;
+    let queues = rabbitmq.iter().flat_map(Rabbitmq::queues);
+    let queues = queues.map(|queue| rabbitmq::Intake::start(queue, door.clone()));
+    let queues: Vec<_> = queues.collect::<io::Result<_>>()?;
     if hub.own {
         let door = door.clone();
         spawn_local(async move { own::run(&door).await });
@@ -148,9 +150,11 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     if let Some(relay) = relay {
         relay.stop().await?;
     }
-    if let Some(rabbitmq) = rabbitmq {
-        rabbitmq.stop().await;
+    let mut stopping = JoinSet::new();
+    for queue in queues {
+        stopping.spawn_local(queue.stop());
     }
+    stopping.join_all().await;
     door.close();
     alerts.close();
     info!("stopping; {}", standing(&door, &web));

@@ -13,6 +13,9 @@ use super::{Needs, secret};
 /// The section.
 pub(super) const NAME: &str = "rabbitmq";
 
+/// The most queues of other hubs: each has a thread and a connection.
+const STANDBY: usize = 32;
+
 /// `[rabbitmq]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rabbitmq {
@@ -26,6 +29,10 @@ pub struct Rabbitmq {
     pub pass: Secret,
     /// `queue`, 1 to 255 bytes.
     pub queue: String,
+    /// `standby`: queues of other hubs, for the time that these are gone.
+    pub standby: Vec<String>,
+    /// Whether `queue` is such a one.
+    pub is_standby: bool,
     /// `type` (`x-queue-type`): quorum or classic.
     pub kind: &'static str,
     /// `single_active_consumer` (`x-single-active-consumer`): of several hubs one gets all reports.
@@ -54,6 +61,8 @@ impl Default for Rabbitmq {
             user,
             pass,
             queue: "psistats-hub".into(),
+            standby: Vec::new(),
+            is_standby: false,
             kind: "quorum",
             single_active_consumer: false,
             declare: true,
@@ -63,6 +72,15 @@ impl Default for Rabbitmq {
             keys: vec!["#".into()],
             prefetch: 5000,
         }
+    }
+}
+
+impl Rabbitmq {
+    /// The same for each queue, its own first.
+    pub fn queues(&self) -> impl Iterator<Item = Self> {
+        let standby = self.standby.iter();
+        let standby = standby.map(|queue| Self { queue: queue.clone(), is_standby: true, ..self.clone() });
+        std::iter::once(self.clone()).chain(standby)
     }
 }
 
@@ -90,6 +108,7 @@ pub(super) fn read(r: &mut Reading<'_>, needs: Needs) -> Option<Rabbitmq> {
     }
     let name = text(&(1..=limits::SHORTSTR));
     r.set(NAME, "queue", &mut to.queue, &name);
+    r.set(NAME, "standby", &mut to.standby, standby);
     r.set(NAME, "type", &mut to.kind, kind);
     r.set(NAME, "single_active_consumer", &mut to.single_active_consumer, boolean);
     r.set(NAME, "declare", &mut to.declare, boolean);
@@ -108,6 +127,9 @@ pub(super) fn read(r: &mut Reading<'_>, needs: Needs) -> Option<Rabbitmq> {
              key=psistats.pi-1,psistats.pi-2"
         );
         r.error(entry.line, text);
+    }
+    if let Some(entry) = r.entry(NAME, "standby").filter(|_| to.declare && !to.single_active_consumer) {
+        r.error(entry.line, format_args!("[{NAME}] standby: expected single_active_consumer=yes, too"));
     }
     if login.is_none()
         && let Some(line) = r.section_line(NAME)
@@ -141,6 +163,13 @@ fn broker(text: &str) -> Result<(Url, Vec<Host>), Expected> {
 fn kind(text: &str) -> Result<&'static str, Expected> {
     let known = ["quorum", "classic"].into_iter().find(|kind| kind.eq_ignore_ascii_case(text));
     known.ok_or("quorum or classic".into())
+}
+
+/// Queues between commas.
+fn standby(value: &str) -> Result<Vec<String>, Expected> {
+    let queues: Vec<_> =
+        value.split(',').map(|queue| text(&(1..=limits::SHORTSTR))(trim(queue))).collect::<Result<_, _>>()?;
+    if queues.len() > STANDBY { Err(format!("at most {STANDBY} queues").into()) } else { Ok(queues) }
 }
 
 /// Routing keys between commas.
@@ -193,11 +222,12 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_a_wrong_one_says_what_is_expected() {
-        let keys = "url=amqp://h\nqueue=q\ntype=Classic\nsingle_active_consumer=yes\ndeclare=no\nexchange=e\n\
+        let keys = "url=amqp://h\nqueue=q\nstandby=r, s\ntype=Classic\nsingle_active_consumer=yes\ndeclare=no\nexchange=e\n\
                     exchange_type=direct\nexchange_durable=yes\nkey=a, b\nprefetch=7\n";
         let expected = Rabbitmq {
             hosts: vec![Host { name: "h".into(), port: 5672 }],
             queue: "q".into(),
+            standby: vec!["r".into(), "s".into()],
             kind: "classic",
             single_active_consumer: true,
             declare: false,
@@ -208,12 +238,15 @@ mod tests {
             prefetch: 7,
             ..Rabbitmq::default()
         };
+        let queues: Vec<_> = expected.queues().map(|one| (one.queue, one.is_standby)).collect();
+        assert_eq!(queues, [("q".into(), false), ("r".into(), true), ("s".into(), true)]);
         assert_eq!(load(keys).unwrap(), (Some(expected), vec![]));
         for (wrong, says) in [
             ("queue=q", "expected url=amqp://"),
             ("url=amqps://me:hidden@h", "TLS"),
             ("url=amqp://me:hidden@h,", "a host, or hosts"),
             ("url=amqp://h\ntype=stream", "quorum or classic"),
+            ("url=amqp://h\nstandby=r", "single_active_consumer=yes, too"),
             ("url=amqp://h\nprefetch=0", "a number from 1 to 65535"),
             ("url=amqp://h\nexchange_type=direct", "the routing key of each board"),
         ] {
