@@ -148,7 +148,7 @@ fn the_examples_of_the_manual_page_are_ones_that_the_program_accepts_without_a_w
         assert_eq!(warnings, [""; 0], "{example}");
         tried += 1;
     }
-    assert_eq!(tried, 6);
+    assert_eq!(tried, 7);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn hub(number: usize, broker: &Broker, vhost: &str, receiver: u16) -> Hub {
     let (port, others) = (broker.port, others.join(","));
     Hub::start(&format!(
         "self=no\nchasar=no\namqp=no\n[rabbitmq]\nurl=amqp://guest@127.0.0.1:{port}/{vhost}\nqueue=hub-{number}\n\
-         standby={others}\nsingle_active_consumer=yes\nexchange_type=x-consistent-hash\nexchange_durable=yes\nkey=1\n\
+         standby={others}\nexchange_type=x-consistent-hash\nexchange_durable=yes\nkey=1\n\
          [remote_write]\nurl=http://127.0.0.1:{receiver}/api/v1/write\ninterval=1"
     ))
 }

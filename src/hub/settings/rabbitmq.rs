@@ -35,7 +35,7 @@ pub struct Rabbitmq {
     pub is_standby: bool,
     /// `type` (`x-queue-type`): quorum or classic.
     pub kind: &'static str,
-    /// `single_active_consumer` (`x-single-active-consumer`): of several hubs one gets all reports.
+    /// `single_active_consumer` (`x-single-active-consumer`): of several hubs one gets all reports. With `standby` always.
     pub single_active_consumer: bool,
     /// `declare`: whether to declare exchange and queue and to bind them; where not, the queue is only used.
     pub declare: bool,
@@ -128,9 +128,7 @@ pub(super) fn read(r: &mut Reading<'_>, needs: Needs) -> Option<Rabbitmq> {
         );
         r.error(entry.line, text);
     }
-    if let Some(entry) = r.entry(NAME, "standby").filter(|_| to.declare && !to.single_active_consumer) {
-        r.error(entry.line, format_args!("[{NAME}] standby: expected single_active_consumer=yes, too"));
-    }
+    to.single_active_consumer |= !to.standby.is_empty();
     if login.is_none()
         && let Some(line) = r.section_line(NAME)
     {
@@ -222,7 +220,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_a_wrong_one_says_what_is_expected() {
-        let keys = "url=amqp://h\nqueue=q\nstandby=r, s\ntype=Classic\nsingle_active_consumer=yes\ndeclare=no\nexchange=e\n\
+        let keys = "url=amqp://h\nqueue=q\nstandby=r, s\ntype=Classic\nsingle_active_consumer=no\ndeclare=no\nexchange=e\n\
                     exchange_type=direct\nexchange_durable=yes\nkey=a, b\nprefetch=7\n";
         let expected = Rabbitmq {
             hosts: vec![Host { name: "h".into(), port: 5672 }],
@@ -246,7 +244,6 @@ mod tests {
             ("url=amqps://me:hidden@h", "TLS"),
             ("url=amqp://me:hidden@h,", "a host, or hosts"),
             ("url=amqp://h\ntype=stream", "quorum or classic"),
-            ("url=amqp://h\nstandby=r", "single_active_consumer=yes, too"),
             ("url=amqp://h\nprefetch=0", "a number from 1 to 65535"),
             ("url=amqp://h\nexchange_type=direct", "the routing key of each board"),
         ] {
