@@ -1,4 +1,4 @@
-//! Three hubs behind a consistent-hash exchange of RabbitMQ, which write to one Prometheus.
+//! Three hubs behind a consistent-hash exchange of a RabbitMQ of three nodes, which write to one Prometheus.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -20,30 +20,43 @@ const HUBS: usize = 3;
 /// A hub that comes back after some time sends what is older than what another sent meanwhile.
 const OUT_OF_ORDER: &str = "storage: {tsdb: {out_of_order_time_window: 1h}}";
 
-/// Twelve boards, by pika: each report is confirmed before the next. After SIGTERM it says how many each of them sent.
+/// Twelve boards, by pika: each report is confirmed before the next, by another node where one is gone. After SIGTERM it
+/// says how many each of them sent.
 const BOARDS: &str = "
 import json, pika, signal, sys, time
-stopping = []
+stopping, nodes, channel = [], sys.argv[1:], None
 signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
-c = pika.BlockingConnection(pika.ConnectionParameters('127.0.0.1', int(sys.argv[1]), sys.argv[2])).channel()
-c.confirm_delivery()
+def publish(board, body):
+    global channel
+    while True:
+        try:
+            if channel is None:
+                node = pika.ConnectionParameters('127.0.0.1', int(nodes[0]))
+                channel = pika.BlockingConnection(node).channel()
+                channel.confirm_delivery()
+            return channel.basic_publish('psistats', board, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+        except (pika.exceptions.AMQPError, OSError):
+            nodes.append(nodes.pop(0))
+            channel = None
+            time.sleep(0.1)
 sent = {f'board-{n}': 0 for n in range(12)}
 while not stopping:
     for board in sent:
-        body = json.dumps({'hostname': board, 'ts': time.time(), 'n': sent[board] + 1})
-        c.basic_publish('psistats', board, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+        publish(board, json.dumps({'hostname': board, 'ts': time.time(), 'n': sent[board] + 1}))
         sent[board] += 1
     time.sleep(0.1)
 print('sent', json.dumps(sent), flush=True)
 ";
 
 /// With a queue of its own, and on standby for those of the others.
-fn hub(number: usize, broker: &Broker, vhost: &str, receiver: u16) -> Hub {
+fn hub(number: usize, nodes: &[Broker], receiver: u16) -> Hub {
     let others: Vec<_> = (0..HUBS).filter(|n| *n != number).map(|n| format!("hub-{n}")).collect();
-    let (port, others) = (broker.port, others.join(","));
+    let mut hosts: Vec<_> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+    hosts.rotate_left(number);
+    let (hosts, others) = (hosts.join(","), others.join(","));
     Hub::start(&format!(
-        "self=no\nchasar=no\namqp=no\n[rabbitmq]\nurl=amqp://guest@127.0.0.1:{port}/{vhost}\nqueue=hub-{number}\n\
-         standby={others}\nexchange_type=x-consistent-hash\nexchange_durable=yes\nkey=1\n\
+        "self=no\nchasar=no\namqp=no\n[rabbitmq]\nurl=amqp://guest@{hosts}\nqueue=hub-{number}\nstandby={others}\n\
+         exchange_type=x-consistent-hash\nexchange_durable=yes\nkey=1\n\
          [remote_write]\nurl=http://127.0.0.1:{receiver}/api/v1/write\ninterval=1"
     ))
 }
@@ -56,45 +69,71 @@ fn boards(hub: &Hub) -> BTreeMap<String, u64> {
     names.map(|name| (name.to_owned(), reports(name))).collect()
 }
 
+/// Three nodes.
+fn cluster() -> Vec<Broker> {
+    let first = Broker::private(&[]);
+    let others = thread::scope(|scope| {
+        [(); 2].map(|()| scope.spawn(|| Broker::joining(&first, &[]))).map(|node| node.join().unwrap())
+    });
+    [first].into_iter().chain(others).collect()
+}
+
+/// Until each of these boards has sent so many reports more than `before` to one of these hubs.
+fn wait_for_more(hubs: &[Hub], boards_of: &BTreeMap<String, u64>, more: u64) {
+    let before: Vec<_> = hubs.iter().map(boards).collect();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let now: Vec<_> = hubs.iter().map(boards).collect();
+        let has_more = |board: &String| {
+            let mut counts = now.iter().zip(&before);
+            counts.any(|(now, before)| now.get(board) > Some(&(before.get(board).unwrap_or(&0) + more)))
+        };
+        if boards_of.keys().all(has_more) {
+            return;
+        }
+        let lines = || hubs.iter().map(|hub| hub.process.lines()).collect::<Vec<_>>();
+        assert!(Instant::now() < deadline, "{now:?} after {before:?}: {:#?}", lines());
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
 #[ignore = "needs RabbitMQ, prometheus and python3-pika: tests/run"]
-fn a_hub_that_is_killed_leaves_its_share_to_the_others_and_the_receiver_gets_all_that_was_confirmed() {
-    let (broker, receiver) = (Broker::shared(), free_port());
-    let vhost = broker.vhost();
+fn hub_and_node_that_are_killed_leave_their_share_to_others_and_the_receiver_gets_all_that_was_confirmed() {
+    let (nodes, receiver) = (cluster(), free_port());
     let prometheus = Prometheus::at(receiver, OUT_OF_ORDER);
-    let mut hubs: Vec<_> = (0..HUBS).map(|number| hub(number, &broker, &vhost, receiver)).collect();
+    let mut hubs: Vec<_> = (0..HUBS).map(|number| hub(number, &nodes, receiver)).collect();
     for (number, hub) in hubs.iter().enumerate() {
         hub.process.wait_for_line(&format!("consuming from queue \"hub-{number}\""), PATIENCE);
     }
+    let ports: Vec<_> = nodes.iter().map(|node| node.port.to_string()).collect();
     let mut python = Command::new("/usr/bin/python3");
-    let pika = Process::start(python.args(["-c", BOARDS, &broker.port.to_string(), &vhost]));
-    let config = Config::new(broker.port, &vhost)
+    let pika = Process::start(python.args(["-c", BOARDS]).args(&ports));
+    let config = Config::new(nodes[1].port, "/")
+        .set("server", "host", format!("127.0.0.1:{},127.0.0.1:{}", ports[1], ports[2]))
         .set("exchange", "type", "x-consistent-hash")
         .set("exchange", "durable", "yes")
-        .set("queue", "declare", "no")
         .set("exchange", "routing_key", "{hostname}")
+        .set("queue", "declare", "no")
         .set("message", "persistent", "yes");
     let mut agent = Agent::on_board("agent", &config);
     for hub in &hubs {
-        hub.wait_until(|hub| boards(hub).values().any(|reports| *reports > 20));
+        hub.wait_until(|hub| !boards(hub).is_empty());
     }
-    let shares: Vec<_> = hubs.iter().map(boards).collect();
-    let all: BTreeMap<_, _> = shares.iter().flatten().collect();
-    assert_eq!((all.len(), shares.iter().map(BTreeMap::len).sum()), (13, 13), "{shares:?}");
     // The broker knows of all consumers by then.
     for (hub, number) in hubs.iter().zip(0..HUBS) {
         for other in (0..HUBS).filter(|other| *other != number) {
             hub.process.wait_for_line(&format!("on standby for queue \"hub-{other}\""), PATIENCE);
         }
     }
+    let shares: Vec<_> = hubs.iter().map(boards).collect();
+    let all: BTreeMap<_, _> = shares.iter().flatten().map(|(board, count)| (board.clone(), *count)).collect();
+    assert_eq!((all.len(), shares.iter().map(BTreeMap::len).sum()), (13, 13), "{shares:?}");
 
     hubs[0].kill();
-    let has_moved = |board: &String| hubs[1..].iter().any(|hub| boards(hub).get(board) > Some(&20));
-    let deadline = Instant::now() + PATIENCE;
-    while !shares[0].keys().all(has_moved) {
-        assert!(Instant::now() < deadline, "{:?} {:?} {:?}", shares[0], boards(&hubs[1]), boards(&hubs[2]));
-        thread::sleep(Duration::from_millis(100));
-    }
+    wait_for_more(&hubs[1..], &shares[0], 20);
+    nodes[1].kill();
+    wait_for_more(&hubs[1..], &all, 20);
     // What it had on its disk is sent then.
     hubs[0].start_again();
 
