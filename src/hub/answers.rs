@@ -11,12 +11,14 @@ use tokio::sync::oneshot;
 use crate::alerts::Alerts;
 use crate::clock::unix_ms;
 use crate::fleet::recent::HOUR_MS;
+use crate::fleet::view::Hosts;
 use crate::fleet::{Points, State};
 use crate::history::{self, Counts, Range, Replay};
 use crate::intake::Door;
 use crate::intake::amqp::Intake;
 use crate::intake::door::Kept;
 use crate::metrics::{self, Format, Scrape, targets};
+use crate::peers::Peers;
 use crate::remote_write::Writer;
 use crate::web::{
     self, Asked, Audience, Columns, Missing, Pieces, Scraped, Span, Tier, Unforgotten, Unscraped, View,
@@ -28,12 +30,22 @@ const SLACK_MS: i64 = 60_000;
 /// Clients that may read the metrics of all boards at a time: a pair of Prometheus, and another.
 const SCRAPES: usize = 3;
 
+/// All boards, and how many other hubs there are to ask about.
+#[derive(Serialize)]
+struct Snapshot<'f> {
+    #[serde(flatten)]
+    hosts: Hosts<'f>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peers: Option<usize>,
+}
+
 /// What the API asks.
 pub struct Answers {
     door: Rc<Door>,
     alerts: Rc<Alerts>,
     intake: Option<Rc<Intake>>,
     writers: Vec<Rc<Writer>>,
+    peers: Peers,
     counted: Rc<Cell<web::Counters>>,
     started_ms: i64,
     /// Each reader of all metrics has one, too.
@@ -47,9 +59,10 @@ impl Answers {
         alerts: Rc<Alerts>,
         intake: Option<Rc<Intake>>,
         writers: Vec<Rc<Writer>>,
+        peers: Peers,
         counted: Rc<Cell<web::Counters>>,
     ) -> Self {
-        Self { door, alerts, intake, writers, counted, started_ms: unix_ms(), scrapes: Rc::default() }
+        Self { door, alerts, intake, writers, peers, counted, started_ms: unix_ms(), scrapes: Rc::default() }
     }
 
     /// Connections of boards.
@@ -68,7 +81,18 @@ impl Answers {
 
 impl View for Answers {
     fn hosts_json(&self, audience: Audience) -> Bytes {
-        json(&self.door.fleet().borrow().hosts(unix_ms()).to(audience))
+        let fleet = self.door.fleet().borrow();
+        let peers = Some(self.peers.count()).filter(|count| *count > 0 && audience == Audience::Known);
+        json(&Snapshot { hosts: fleet.hosts(unix_ms()).to(audience), peers })
+    }
+
+    fn worst_json(&self, most: usize, audience: Audience) -> Bytes {
+        json(&self.door.fleet().borrow().worst(most, audience, unix_ms()))
+    }
+
+    fn peers_json(&self) -> Asked<Bytes> {
+        let answered = self.peers.json();
+        Box::pin(async { answered.await.into() })
     }
 
     fn host_json(&self, name: &str) -> Option<Bytes> {

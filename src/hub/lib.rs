@@ -18,6 +18,7 @@
 //! | [`metrics`] | what the boards say, for Prometheus |
 //! | [`mqtt`] | the same over MQTT, and as devices of Home Assistant |
 //! | [`remote_write`] | the same, sent to Prometheus, Mimir, VictoriaMetrics ... |
+//! | `peers` | other hubs, and their worst boards |
 //! | [`http`] | HTTP and TLS to wherever the hub tells something |
 //! | [`relay`] | chasar's master node, on a thread of its own |
 //! | [`web`] | the page and the API over HTTP |
@@ -52,6 +53,7 @@ mod listeners;
 mod logger;
 pub mod metrics;
 pub mod mqtt;
+mod peers;
 pub mod relay;
 mod reload;
 pub mod remote_write;

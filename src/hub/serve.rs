@@ -21,7 +21,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use log::{info, warn};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::{self, MissedTickBehavior};
 
 use crate::alerts::Alerts;
@@ -33,10 +33,11 @@ use crate::intake::users::Users;
 use crate::intake::{Door, chasar, own, rabbitmq};
 use crate::listeners::{listen, local_addresses};
 use crate::mqtt;
+use crate::peers::Peers;
 use crate::relay::{Listeners, Relay};
 use crate::reload::Running;
 use crate::remote_write;
-use crate::settings::{Addresses, Clients, Hub, Settings, Tls, User};
+use crate::settings::{Addresses, Clients, Hub, Rabbitmq, Settings, Tls, User};
 use crate::signals::{self, Asked, Signals};
 use crate::tls;
 use crate::web::{self, Web};
@@ -87,7 +88,9 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     let intake = Intake::new(door.clone(), Users::of(&hub, &users), room - of_client_nodes);
     let intake = boards(&hub, of_boards.as_ref(), intake, &users);
     let mut relay = relay(&hub, chasar, door.clone(), of_client_nodes);
-    let rabbitmq = rabbitmq.map(|settings| rabbitmq::Intake::start(settings, door.clone())).transpose()?;
+    let queues = rabbitmq.iter().flat_map(Rabbitmq::queues);
+    let queues = queues.map(|queue| rabbitmq::Intake::start(queue, door.clone()));
+    let queues: Vec<_> = queues.collect::<io::Result<_>>()?;
     if hub.own {
         let door = door.clone();
         spawn_local(async move { own::run(&door).await });
@@ -101,9 +104,10 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     alerts.tick(&door.fleet().borrow(), unix_ms());
     let writers = remote_write::start(remote_write, &door, data);
     let counted = Rc::new(Cell::new(web::Counters::default()));
-    let view = Rc::new(Answers::new(door.clone(), alerts.clone(), intake.clone(), writers, counted.clone()));
+    let peers = Peers::new(hub.peers);
+    let view = Answers::new(door.clone(), alerts.clone(), intake.clone(), writers, peers, counted.clone());
     let settings = web::Settings { access: running.access(), store: running.store(), ..Default::default() };
-    let web = Web::new(view, settings);
+    let web = Web::new(Rc::new(view), settings);
     info!("psistats-hub {}: http://{}", env!("CARGO_PKG_VERSION"), local_addresses(&pages)?);
     for listener in pages {
         let web = web.clone();
@@ -146,9 +150,11 @@ async fn hub(settings: Settings, config: Option<PathBuf>, data: Option<&Path>) -
     if let Some(relay) = relay {
         relay.stop().await?;
     }
-    if let Some(rabbitmq) = rabbitmq {
-        rabbitmq.stop().await;
+    let mut stopping = JoinSet::new();
+    for queue in queues {
+        stopping.spawn_local(queue.stop());
     }
+    stopping.join_all().await;
     door.close();
     alerts.close();
     info!("stopping; {}", standing(&door, &web));

@@ -4,6 +4,7 @@
 //! Every other section is the agent's: nothing of it is looked at, and none is unknown.
 
 mod addresses;
+mod peers;
 mod rabbitmq;
 mod tls;
 mod users;
@@ -30,6 +31,7 @@ use psistats_host::conf::{Expected, Problem, Problems, Reading, ini, near};
 
 pub use addresses::Addresses;
 use addresses::{addresses, addresses_or_none};
+pub use peers::Peer;
 pub use rabbitmq::Rabbitmq;
 pub use tls::Tls;
 pub use users::User;
@@ -80,6 +82,8 @@ pub struct Hub {
     pub names: Vec<String>,
     /// `public=wall`: the wall is for anybody. `no`: nothing is.
     pub is_public: bool,
+    /// `peers`, `peers_token` and `peers_tls_ca`: the other hubs of a fleet.
+    pub peers: Vec<Peer>,
 }
 
 impl Hub {
@@ -94,6 +98,7 @@ impl Hub {
             ("chasar", self.chasar == other.chasar),
             ("self", self.own == other.own),
             ("data", self.data == other.data),
+            ("peers, peers_token, peers_tls_ca", self.peers == other.peers),
         ];
         keys.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
     }
@@ -115,6 +120,7 @@ impl Default for Hub {
             pass: Secret::new(String::new()),
             names: Vec::new(),
             is_public: false,
+            peers: Vec::new(),
         }
     }
 }
@@ -266,6 +272,7 @@ fn read(r: &mut Reading<'_>, hub: &mut Hub, needs: Needs) {
     r.set(NAME, "user", &mut hub.user, user);
     r.set(NAME, "names", &mut hub.names, names);
     r.set(NAME, "public", &mut hub.is_public, public);
+    peers::read(r, hub, needs);
     let pass = r.entry(NAME, "pass");
     if needs == Needs::Password {
         read_password(r, pass, hub);

@@ -1,6 +1,6 @@
 //! What the API says, against its contract.
 
-use psistats_hub::fleet::Heard;
+use psistats_hub::fleet::{Audience, Heard};
 use serde_json::{Value as Json, json as expected};
 
 use crate::{START, fleet, heard, json, numbered};
@@ -26,6 +26,32 @@ fn hosts_are_whole() {
     fleet.take(&heard(REPORT), START).unwrap();
     fleet.take(&heard(REPORT), START + 125).unwrap();
     assert_eq!(json(fleet.hosts(START + 500)), expected!({"now": 1_700_000_000.5, "hosts": [host()]}));
+}
+
+#[test]
+fn the_worst_boards_come_in_the_order_of_the_wall_without_their_values() {
+    let mut fleet = fleet();
+    let power = r#""throttled":{"under_voltage":true}"#;
+    for (name, body, after_ms) in [
+        ("silent", r#""cpu":1"#, 0),
+        ("full", r#""mem":95"#, 60_000),
+        ("b", power, 60_000),
+        ("a", power, 60_000),
+        ("newest", power, 61_000),
+        ("well", r#""cpu":1"#, 61_000),
+    ] {
+        fleet.take(&heard(format!(r#"{{"hostname":"{name}",{body}}}"#)), START + after_ms).unwrap();
+    }
+    fleet.tick(START + 61_000);
+    let worst = |most| json(fleet.worst(most, Audience::Known, START + 61_000));
+    let names = |worst: &Json| -> Vec<String> {
+        worst["hosts"].as_array().unwrap().iter().map(|host| host["name"].as_str().unwrap().into()).collect()
+    };
+    let all = worst(100);
+    assert_eq!(all["counts"], expected!({"critical": 3, "lost": 1, "warning": 1, "well": 1}));
+    assert_eq!(names(&all), ["newest", "a", "b", "silent", "full"]);
+    assert_eq!(names(&worst(2)), ["newest", "a"]);
+    assert!(all["hosts"].as_array().unwrap().iter().all(|host| host.get("values").is_none()), "{all}");
 }
 
 #[test]

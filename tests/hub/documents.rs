@@ -112,6 +112,7 @@ fn the_manual_page_has_every_key_that_the_program_asks_for() {
     let sources = [
         ("hub", "src/hub/settings.rs"),
         ("hub", "src/hub/settings/tls.rs"),
+        ("hub", "src/hub/settings/peers.rs"),
         ("rabbitmq", "src/hub/settings/rabbitmq.rs"),
         ("mqtt", "src/hub/mqtt/settings.rs"),
         ("chasar", "src/host/conf/chasar.rs"),
@@ -147,7 +148,7 @@ fn the_examples_of_the_manual_page_are_ones_that_the_program_accepts_without_a_w
         assert_eq!(warnings, [""; 0], "{example}");
         tried += 1;
     }
-    assert_eq!(tried, 6);
+    assert_eq!(tried, 7);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod log;
 mod login;
 mod master;
 mod openapi;
+mod peers;
 mod proxied;
 mod rabbitmq;
 mod relay;

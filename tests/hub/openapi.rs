@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::hub::{Hub, own_name};
 use crate::kept::publish;
+use crate::master::free_port;
 use support::openapi::problems;
 
 /// Head and body of the answer to a GET.
@@ -57,7 +58,10 @@ fn events(hub: &Hub) -> Vec<Value> {
 #[test]
 #[ignore = "needs python3-pika and python3-jsonschema: tests/run"]
 fn every_answer_of_the_hub_is_as_its_document_says() {
-    let hub = Hub::start("");
+    let other = Hub::start("self=no");
+    publish(&other, "far", &[(1, 7_200, 10.0)]);
+    let peers = [other.page, free_port()].map(|port| format!("http://127.0.0.1:{port}"));
+    let hub = Hub::start(&format!("peers={}", peers.join(",")));
     // Late ones, a gap, and one that comes twice; what is over a limit.
     publish(&hub, "pi", &[(1, 7_200, 10.0), (2, 7_195, 20.0), (4, 60, 4.0), (4, 60, 4.0), (5, 0, 5.0)]);
     let own = own_name();
@@ -68,6 +72,8 @@ fn every_answer_of_the_hub_is_as_its_document_says() {
         ("/api/v1/openapi.json", "/api/v1/openapi.json"),
         ("/api/v1/hub", "/api/v1/hub"),
         ("/api/v1/hosts", "/api/v1/hosts"),
+        ("/api/v1/hosts", "/api/v1/hosts?worst=5"),
+        ("/api/v1/peers", "/api/v1/peers"),
         ("/api/v1/hosts/{host}", "/api/v1/hosts/pi"),
         ("/api/v1/hosts/{host}", &format!("/api/v1/hosts/{own}")),
         ("/api/v1/hosts/{host}", "/api/v1/hosts/none"),
@@ -84,6 +90,6 @@ fn every_answer_of_the_hub_is_as_its_document_says() {
     .chain([answer(&hub, history, "/api/v1/hosts/pi/history?series=cpu", "Accept: text/csv\r\n")])
     .collect();
     let count = |status: u16| answers.iter().filter(|answer| answer["status"] == status).count();
-    assert_eq!((count(200), count(404)), (12, 3));
+    assert_eq!((count(200), count(404)), (14, 3));
     assert_eq!(problems(&answers, &events(&hub)), [""; 0]);
 }

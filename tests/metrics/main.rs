@@ -12,6 +12,7 @@ mod hub;
 #[allow(dead_code)]
 #[path = "../hub/master.rs"]
 mod master;
+mod many_hubs;
 mod pages;
 mod prometheus;
 mod remote_write;

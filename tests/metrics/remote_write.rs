@@ -31,7 +31,7 @@ const N: &str = "psistats_figure{instance='pi',path='n'}";
 impl Prometheus {
     /// The samples of a series, once there are so many.
     #[track_caller]
-    fn wait_for_samples(&self, series: &str, count: usize, hub: &Hub) -> Vec<(i64, f64)> {
+    pub fn wait_for_samples(&self, series: &str, count: usize, hub: &Hub) -> Vec<(i64, f64)> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let samples = self.samples(series);

@@ -364,6 +364,48 @@ class Outage(Case):
         self.assertLess(max(b - a for a, b in zip(t, t[1:])), 2.5, "a gap in the history")
 
 
+class Peers(Case):
+    count = 30
+
+    @classmethod
+    def setUpClass(cls):
+        # It is asked by the other, and asks it.
+        here = Hub()
+        cls.hub, cls.other = Hub(peers=[here.url, here.url.replace("127.0.0.1", "localhost")]), here
+        cls.fleet, cls.far = Fleet(cls.hub, cls.count).begin(), Fleet(here, 40).begin()
+        cls.addClassCleanup(close, cls.hub, cls.fleet)
+        cls.addClassCleanup(close, here, cls.far)
+
+    def test_other_hubs_are_named_with_their_worst_boards_and_one_that_is_killed_is_said(self):
+        evil = "<img src=x onerror=alert(1)>\u202e"
+        self.far.add(evil, {"throttled.under_voltage": True})
+        page = self.open()
+        page.wait(f"{TILES} >= 30")
+        lines = "[...document.querySelectorAll('main .strip a span')].map(n => n.textContent)"
+        name = self.other.url.split("/")[2]
+        page.wait(f"{lines}.some(text => text.startsWith('Power: under-voltage') && text.includes(' on <img src=x onerror=alert(1)>\ufffd since '))")
+        texts = page.run(lines)
+        self.assertRegex(texts[0], f"^{name}: 41 boards, .*critical")
+        self.assertTrue(any(text.startswith("localhost") for text in texts), texts)
+        links = page.run("[...document.querySelectorAll('main .strip a')].map(n => n.href)")
+        self.assertEqual(links[0], self.other.url)
+        self.assertIn(self.other.url + "#/board/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%E2%80%AE", links)
+        self.assertEqual(page.run("document.querySelectorAll('main img').length"), 0)
+        for theme, width, phone in [("dark", 1920, False), ("light", 1280, False), ("dark", 390, True)]:
+            page.size(width, 1080, phone)
+            page.scheme(theme)
+            page.wait("[...document.querySelectorAll('main .strip')].every(row => row.scrollWidth <= row.clientWidth)", 10)
+            self.assertLessEqual(page.run("document.documentElement.scrollWidth"), width, "wider than the window")
+            page.shot(os.path.join(SHOTS, f"wall-peers-{theme}-{width}.png"), whole=phone)
+        page.size(1920, 1080)
+        self.other.kill()
+        page.wait(f"{lines}.some(text => text.startsWith('Lost: {name} does not answer: connection refused'))")
+        self.assertEqual(len(page.run(lines)), 2, "boards of a hub that is gone")
+        page.shot(os.path.join(SHOTS, "wall-peers-lost.png"))
+        self.other.start()
+        page.wait(f"{lines}[0].startsWith('{name}: ')")
+
+
 class FirstRun(Case):
     """From nothing: this machine is the first board."""
 

@@ -46,6 +46,11 @@ impl Broker {
         Self::own(&["--bare"], config)
     }
 
+    /// The same as [`Broker::private`], in one cluster with `other`.
+    pub fn joining(other: &Self, config: &[&str]) -> Self {
+        Self::own(&["--join", other.dir.to_str().unwrap()], config)
+    }
+
     /// The same as [`Broker::bare`], with a port for TLS where it has the certificate of that name.
     pub fn tls(pki: &Pki, name: &str, config: &[&str]) -> Self {
         Self::own(&["--bare", "--tls", pki.path().to_str().unwrap(), name], config)

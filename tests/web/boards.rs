@@ -51,6 +51,24 @@ impl View for Boards {
         bytes(&json!({"now": 1_700_000_000.5, "hosts": hosts}))
     }
 
+    fn worst_json(&self, most: usize, _: Audience) -> Bytes {
+        let mut worst = host("pi-1");
+        worst.as_object_mut().unwrap().remove("values");
+        let counts = json!({"well": 1, "warning": 0, "critical": most, "lost": 0});
+        bytes(&json!({"now": 1_700_000_000.5, "counts": counts, "hosts": [worst]}))
+    }
+
+    fn peers_json(&self) -> Asked<Bytes> {
+        let board = json!({"name": "pi-7", "state": "lost", "since": 1_699_990_000.0, "why": "not heard"});
+        let counts = json!({"well": 2, "warning": 0, "critical": 0, "lost": 1});
+        let peers = json!([
+            {"name": "hub-2", "url": "https://hub-2/", "since": 1.5, "error": null, "counts": counts, "hosts": [board]},
+            {"name": "hub-3", "url": "http://hub-3/", "since": 1.5, "error": "no answer within 3 s", "counts": null, "hosts": []},
+        ]);
+        let answer = bytes(&json!({"now": 1_700_000_000.5, "peers": peers}));
+        Box::pin(async { answer })
+    }
+
     fn host_json(&self, name: &str) -> Option<Bytes> {
         ["pi-1", "a b/ü"].contains(&name).then(|| bytes(&detail(name)))
     }

@@ -54,10 +54,12 @@ fn unknown_and_wrong_parameters_are_400_and_told_what_was_expected() {
         assert_eq!(response.status, 400, "{target}");
         response.error()
     };
-    for target in ["/?x", "/healthz?x=1", "/api/v1/hosts?series=cpu", "/api/v1/events?x", "/api/v1/hub?&x=%"]
+    for target in ["/?x", "/healthz?x=1", "/api/v1/peers?series=cpu", "/api/v1/events?x", "/api/v1/hub?&x=%"]
     {
         assert_eq!(error(target), "expected no parameters");
     }
+    assert_eq!(error("/api/v1/hosts?series=cpu"), "unknown parameter: expected worst");
+    assert_eq!(error("/api/v1/hosts?worst=101"), "worst: expected a number from 1 to 100");
     let history = |query: &str| error(&format!("/api/v1/hosts/pi-1/history?series=cpu{query}"));
     assert_eq!(history("&until=1"), "unknown parameter: expected series, from, to, points");
     assert_eq!(history("&from=nan"), "from: expected Unix seconds, from 0 to 253402300799");

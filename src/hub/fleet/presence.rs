@@ -1,9 +1,9 @@
 //! How a board is. Its figures tell by the rules of [`crate::alerts::rules`] that the wall shows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a board is, from the best on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// No limit is reached.

@@ -157,6 +157,37 @@ impl Serialize for Hosts<'_> {
     }
 }
 
+/// `{"now":t,"counts":{state:n},"hosts":[HOST...]}`: the worst boards, worst first and then the newest first, without
+/// their values; none is well.
+#[derive(Clone, Copy, Debug)]
+pub struct Worst<'f> {
+    fleet: &'f Fleet,
+    now_ms: i64,
+    most: usize,
+    audience: Audience,
+}
+
+impl Serialize for Worst<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { fleet, now_ms, most, audience } = *self;
+        let count = |state| fleet.boards.iter().filter(|board| board.state == state).count();
+        // As the page has them.
+        let states = [("critical", State::Critical), ("lost", State::Lost), ("warning", State::Warning)];
+        let rank = |board: &Board| states.iter().position(|(_, state)| *state == board.state);
+        let mut worst: Vec<_> = fleet.boards.iter().filter(|board| board.state != State::Well).collect();
+        worst.sort_unstable_by_key(|board| (rank(board), -board.since_ms, &*board.name));
+        let hosts =
+            || worst.iter().take(most).map(|board| Host { fleet, board, audience, has_values: false });
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("now", &Seconds(now_ms))?;
+        let counts =
+            states.iter().chain(&[("well", State::Well)]).map(|(name, state)| (*name, count(*state)));
+        map.serialize_entry("counts", &Named(|| counts.clone()))?;
+        map.serialize_entry("hosts", &Each(hosts))?;
+        map.end()
+    }
+}
+
 /// `{"now":t,"hosts":[HOST...],"values":{name:{path:value}},"gone":[names]}`: first the names go, then the hosts come.
 ///
 /// `hosts`: who is new; and, without values, whose state, model or tags are others. `values`: who else was heard,
@@ -330,6 +361,11 @@ impl Fleet {
     /// All boards, whole.
     pub fn hosts(&self, now_ms: i64) -> Hosts<'_> {
         Hosts { fleet: self, now_ms, audience: Audience::Known }
+    }
+
+    /// At most so many of the boards that are not well.
+    pub fn worst(&self, most: usize, audience: Audience, now_ms: i64) -> Worst<'_> {
+        Worst { fleet: self, now_ms, most, audience }
     }
 
     /// What changed after the generation `since`. None where boards went that are no longer known: then

@@ -63,6 +63,12 @@ impl Place {
         self.port
     }
 
+    /// All of it.
+    pub fn url(&self) -> String {
+        let scheme = if self.has_tls { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority(), self.path)
+    }
+
     /// Path and query.
     pub fn path(&self) -> &str {
         &self.path

@@ -107,7 +107,7 @@ fn login_name(value: &str) -> Result<String, Expected> {
 }
 
 /// A token or a password, which stands there, or in the file or credential that it names. No message shows it.
-fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<Secret> {
+pub(crate) fn secret(r: &mut Reading<'_>, section: &str, entry: &Entry) -> Option<Secret> {
     let obtained = match obtain(trim(&entry.value)) {
         Ok(obtained) => obtained,
         Err(expected) => {

@@ -15,6 +15,9 @@ use super::{Needs, secret};
 /// The section.
 pub(super) const NAME: &str = "rabbitmq";
 
+/// The most queues of other hubs: each has a thread and a connection.
+const STANDBY: usize = 32;
+
 /// `[rabbitmq]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rabbitmq {
@@ -32,9 +35,13 @@ pub struct Rabbitmq {
     pub pass: Secret,
     /// `queue`, 1 to 255 bytes.
     pub queue: String,
+    /// `standby`: queues of other hubs, for the time that these are gone.
+    pub standby: Vec<String>,
+    /// Whether `queue` is such a one.
+    pub is_standby: bool,
     /// `type` (`x-queue-type`): quorum or classic.
     pub kind: &'static str,
-    /// `single_active_consumer` (`x-single-active-consumer`): of several hubs one gets all reports.
+    /// `single_active_consumer` (`x-single-active-consumer`): of several hubs one gets all reports. With `standby` always.
     pub single_active_consumer: bool,
     /// `declare`: whether to declare exchange and queue and to bind them; where not, the queue is only used.
     pub declare: bool,
@@ -62,6 +69,8 @@ impl Default for Rabbitmq {
             user,
             pass,
             queue: "psistats-hub".into(),
+            standby: Vec::new(),
+            is_standby: false,
             kind: "quorum",
             single_active_consumer: false,
             declare: true,
@@ -71,6 +80,15 @@ impl Default for Rabbitmq {
             keys: vec!["#".into()],
             prefetch: 5000,
         }
+    }
+}
+
+impl Rabbitmq {
+    /// The same for each queue, its own first.
+    pub fn queues(&self) -> impl Iterator<Item = Self> {
+        let standby = self.standby.iter();
+        let standby = standby.map(|queue| Self { queue: queue.clone(), is_standby: true, ..self.clone() });
+        std::iter::once(self.clone()).chain(standby)
     }
 }
 
@@ -99,6 +117,7 @@ pub(super) fn read(r: &mut Reading<'_>, needs: Needs) -> Option<Rabbitmq> {
     r.set(NAME, "tls_ca", &mut to.tls_ca, |value| path(value).map(Some));
     let name = text(&(1..=limits::SHORTSTR));
     r.set(NAME, "queue", &mut to.queue, &name);
+    r.set(NAME, "standby", &mut to.standby, standby);
     r.set(NAME, "type", &mut to.kind, kind);
     r.set(NAME, "single_active_consumer", &mut to.single_active_consumer, boolean);
     r.set(NAME, "declare", &mut to.declare, boolean);
@@ -118,6 +137,7 @@ pub(super) fn read(r: &mut Reading<'_>, needs: Needs) -> Option<Rabbitmq> {
         );
         r.error(entry.line, text);
     }
+    to.single_active_consumer |= !to.standby.is_empty();
     if login.is_none()
         && let Some(line) = r.section_line(NAME)
     {
@@ -148,6 +168,13 @@ fn broker(text: &str) -> Result<(Url, Vec<Host>), Expected> {
 fn kind(text: &str) -> Result<&'static str, Expected> {
     let known = ["quorum", "classic"].into_iter().find(|kind| kind.eq_ignore_ascii_case(text));
     known.ok_or("quorum or classic".into())
+}
+
+/// Queues between commas.
+fn standby(value: &str) -> Result<Vec<String>, Expected> {
+    let queues: Vec<_> =
+        value.split(',').map(|queue| text(&(1..=limits::SHORTSTR))(trim(queue))).collect::<Result<_, _>>()?;
+    if queues.len() > STANDBY { Err(format!("at most {STANDBY} queues").into()) } else { Ok(queues) }
 }
 
 /// Routing keys between commas.
@@ -207,11 +234,12 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_a_wrong_one_says_what_is_expected() {
-        let keys = "url=amqp://h\nqueue=q\ntype=Classic\nsingle_active_consumer=yes\ndeclare=no\nexchange=e\n\
+        let keys = "url=amqp://h\nqueue=q\nstandby=r, s\ntype=Classic\nsingle_active_consumer=no\ndeclare=no\nexchange=e\n\
                     exchange_type=direct\nexchange_durable=yes\nkey=a, b\nprefetch=7\n";
         let expected = Rabbitmq {
             hosts: vec![Host { name: "h".into(), port: 5672 }],
             queue: "q".into(),
+            standby: vec!["r".into(), "s".into()],
             kind: "classic",
             single_active_consumer: true,
             declare: false,
@@ -222,6 +250,8 @@ mod tests {
             prefetch: 7,
             ..Rabbitmq::default()
         };
+        let queues: Vec<_> = expected.queues().map(|one| (one.queue, one.is_standby)).collect();
+        assert_eq!(queues, [("q".into(), false), ("r".into(), true), ("s".into(), true)]);
         assert_eq!(load(keys).unwrap(), (Some(expected), vec![]));
         for (wrong, says) in [
             ("queue=q", "expected url=amqp://"),

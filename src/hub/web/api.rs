@@ -17,6 +17,9 @@ use super::{
 /// Characters of a name that an answer repeats.
 const REPEATED: usize = 160;
 
+/// The most boards of `worst`.
+const WORST: usize = 100;
+
 /// Where a link is exchanged.
 pub const LOGIN: &str = "/api/v1/login";
 
@@ -64,6 +67,7 @@ enum Endpoint<'a> {
     Forget(Cow<'a, str>),
     Series(Cow<'a, str>),
     Alerts,
+    Peers,
     Acknowledge(&'a str),
     Events,
     Login,
@@ -98,6 +102,7 @@ impl<'a> Endpoint<'a> {
             ("hub", None) if rest == room => Self::Hub,
             ("hosts", None) if rest == room => Self::Hosts,
             ("alerts", None) if rest == room => Self::Alerts,
+            ("peers", None) if rest == room => Self::Peers,
             ("events", None) if rest == room => Self::Events,
             ("login", None) if rest == room => Self::Login,
             // A series' name may have slashes, encoded or not.
@@ -128,6 +133,10 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
     match endpoint {
         Some(Endpoint::History(name)) => return history(shared, head, &name).await,
         Some(Endpoint::Export(name)) => return everything(shared, head, &name).await,
+        Some(Endpoint::Hosts) => {
+            let [worst] = query::parse(query, ["worst"]).map_err(bad)?;
+            return hosts(shared, worst.as_deref(), audience);
+        }
         Some(Endpoint::Metrics) => {
             let [board] = query::parse(query, ["host"]).map_err(bad)?;
             return metrics(shared, head, board.as_deref().map_or(Scraped::Hub, Scraped::Board));
@@ -162,6 +171,7 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
             | Endpoint::Export(_)
             | Endpoint::Acknowledge(_)
             | Endpoint::Forget(_)
+            | Endpoint::Hosts
             | Endpoint::Login
             | Endpoint::Metrics
             | Endpoint::AllMetrics,
@@ -169,7 +179,7 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
         Some(Endpoint::Health) => reply::whole(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
         Some(Endpoint::Hub) => reply::json(shared.view.hub_json()),
         Some(Endpoint::Alerts) => reply::json(shared.view.alerts_json()),
-        Some(Endpoint::Hosts) => reply::json(shared.events(audience).hosts_json()),
+        Some(Endpoint::Peers) => reply::json(shared.view.peers_json().await),
         Some(Endpoint::Host(name)) => {
             reply::json(shared.view.host_json(&name).ok_or_else(|| no_board(&name))?)
         }
@@ -186,6 +196,13 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
     };
     query::parse(query, []).map_err(bad)?;
     Ok(answered)
+}
+
+fn hosts(shared: &Shared, worst: Option<&str>, audience: Audience) -> Result<Response<Body>, Refusal> {
+    let Some(worst) = worst else { return Ok(reply::json(shared.events(audience).hosts_json())) };
+    let most = worst.parse().ok().filter(|most| (1..=WORST).contains(most));
+    let most = most.ok_or_else(|| bad(format!("worst: expected a number from 1 to {WORST}")))?;
+    Ok(reply::json(shared.view.worst_json(most, audience)))
 }
 
 async fn history(shared: &Shared, head: &Parts, name: &str) -> Result<Response<Body>, Refusal> {

@@ -38,6 +38,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/marks.js", JAVASCRIPT, include_str!("page/marks.js")),
     ("/metrics.js", JAVASCRIPT, include_str!("page/metrics.js")),
     ("/model.js", JAVASCRIPT, include_str!("page/model.js")),
+    ("/peers.js", JAVASCRIPT, include_str!("page/peers.js")),
     ("/spread.js", JAVASCRIPT, include_str!("page/spread.js")),
     ("/theme.js", JAVASCRIPT, include_str!("page/theme.js")),
     ("/tile.js", JAVASCRIPT, include_str!("page/tile.js")),
@@ -48,7 +49,7 @@ const FILES: &[(&str, &str, &str)] = &[
 ];
 
 /// A file of the page as it is served: without indentation, without comments that have lines of their own, and without
-/// line breaks and semicolons that mean nothing there.
+/// line breaks, semicolons and blanks that mean nothing there.
 fn squeeze(text: &str, kind: &str) -> String {
     // CSS and HTML need no line breaks; JavaScript ends a statement by one, but not behind these.
     let goes_on: &[char] = match kind {
@@ -64,7 +65,10 @@ fn squeeze(text: &str, kind: &str) -> String {
             if line.starts_with('}') && squeezed.ends_with(';') {
                 squeezed.pop();
             }
-            squeezed.push_str(line);
+            match kind {
+                JAVASCRIPT => tighten(line, &mut squeezed),
+                _ => squeezed.push_str(line),
+            }
             if !line.ends_with(goes_on) || line.contains("//") {
                 squeezed.push('\n');
             }
@@ -72,6 +76,29 @@ fn squeeze(text: &str, kind: &str) -> String {
         in_comment = is_comment && !line.contains("*/");
     }
     squeezed
+}
+
+/// Writes a line of JavaScript without the blanks beside punctuation. One that may have a template, a regular expression
+/// or a comment in it stays as it is; of the others every second part between quotes is a text.
+fn tighten(line: &str, squeezed: &mut String) {
+    if line.contains(['`', '"', '/', '\\']) {
+        return squeezed.push_str(line);
+    }
+    let is_punctuation = |character: char| "=?:;,{}()[]<>&|*".contains(character);
+    for (number, part) in line.split('\'').enumerate() {
+        if number > 0 {
+            squeezed.push('\'');
+        }
+        let is_text = number % 2 == 1;
+        let mut characters = part.chars().peekable();
+        while let Some(character) = characters.next() {
+            let is_after = squeezed.ends_with(is_punctuation);
+            let is_before = characters.peek().copied().is_some_and(is_punctuation);
+            if is_text || character != ' ' || !(is_after || is_before) {
+                squeezed.push(character);
+            }
+        }
+    }
 }
 
 /// A file, and the hash of its content, by which a browser knows whether it has this one.
@@ -140,7 +167,14 @@ mod tests {
         assert!((10_000..100_000).contains(&bytes), "{bytes} bytes");
         assert_eq!(
             squeeze("a\n\n  /* b\n c */\n  // d\n  e {\n f;\n}\n g; // h;\n", JAVASCRIPT),
-            "a\ne {f}\ng; // h;\n"
+            "a\ne{f}\ng; // h;\n"
+        );
+        assert_eq!(
+            squeeze(
+                "if (a) b = x => 'x = y' + { 'a': 1 };\nc = d / e;\nf = `g = h`;\nj + 'a' ? k : +l;\n",
+                JAVASCRIPT
+            ),
+            "if(a)b=x=>'x = y' +{'a':1};c = d / e;f = `g = h`;j + 'a'?k:+l;"
         );
         assert_eq!(squeeze("a {\n b: c;\n}\nd{}\n", CSS), "a {b: c}d{}");
     }

@@ -102,6 +102,12 @@ pub trait View {
     /// share the bytes.
     fn hosts_json(&self, audience: Audience) -> Bytes;
 
+    /// `GET /api/v1/hosts?worst=N`: at most `most` of the boards that are not well.
+    fn worst_json(&self, most: usize, audience: Audience) -> Bytes;
+
+    /// `GET /api/v1/peers`: what the other hubs say.
+    fn peers_json(&self) -> Asked<Bytes>;
+
     /// `GET /api/v1/hosts/NAME`; `None` where no board has that name.
     fn host_json(&self, name: &str) -> Option<Bytes>;
 

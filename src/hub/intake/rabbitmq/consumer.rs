@@ -44,6 +44,10 @@ const HEARTBEAT: u16 = 20;
 /// A connection that held for so long is no sign of a message that cannot be read.
 const LONG: Duration = Duration::from_secs(60);
 
+/// Before each connection to another hub's queue: that hub is to be there first. RabbitMQ 3 has the first consumer be the
+/// active one; later ones go by the priority.
+const STANDBY: Duration = Duration::from_secs(10);
+
 /// Connections in a row that ended at once without a reason, while the broker is there: the next one asks for one message
 /// at a time, so that the one that cannot be read is found.
 const SUSPICIOUS: u32 = 3;
@@ -54,6 +58,9 @@ pub fn run(settings: &Rabbitmq, sessions: &mpsc::Sender<Session>, mut stopping: 
     let (clock, complaints) = (Clock::start(), Complaints::default());
     let mut silent = 0;
     while let Some(host) = outage.host() {
+        if settings.is_standby && !wait(STANDBY, &mut stopping) {
+            return;
+        }
         let Ok(runtime) = Builder::new_current_thread().enable_all().build() else {
             return error!(
                 "RabbitMQ: no more descriptors; restart the hub with a higher limit of open files"
@@ -142,7 +149,15 @@ impl Attempt<'_> {
             let first = if self.silent > SUSPICIOUS { self.remove_first(&channel).await } else { None };
             let prefetch = if is_one_by_one { 1 } else { self.settings.prefetch };
             channel.basic_qos(BasicQosArguments::new(0, prefetch, false)).await?;
-            let consume = BasicConsumeArguments::new(&self.settings.queue, "").manual_ack(true).finish();
+            let mut priority = FieldTable::new();
+            let is_shared = !self.settings.standby.is_empty();
+            if let Some(name) = "x-priority".try_into().ok().filter(|_| is_shared) {
+                priority.insert(name, FieldValue::I(i32::from(!self.settings.is_standby)));
+            }
+            let consume = BasicConsumeArguments::new(&self.settings.queue, "")
+                .manual_ack(true)
+                .arguments(priority)
+                .finish();
             let (_, messages) = channel.basic_consume_rx(consume).await?;
             Ok::<_, Error>((channel, messages, first))
         });

@@ -44,7 +44,8 @@ impl<'s> Outage<'s> {
             0 => String::new(),
             n => format!(" after {n} failed attempts"),
         };
-        info!("RabbitMQ at {host}: consuming from queue \"{}\"{failed}", self.settings.queue);
+        let does = if self.settings.is_standby { "on standby for" } else { "consuming from" };
+        info!("RabbitMQ at {host}: {does} queue \"{}\"{failed}", self.settings.queue);
         self.failures = 0;
         self.said.clear();
     }

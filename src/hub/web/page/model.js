@@ -6,7 +6,8 @@ import {capital, moment, visible} from './format.js';
 export const boards = new Map();
 
 /** The hub's clock at the last frame, when that came, and since when it is not reached (Unix seconds; null: reached);
-    why it asks for a login, where it does; and whether it has shown less than it would after a login. */
+    why it asks for a login, where it does; whether it has shown less than it would after a login; and, where there
+    are any, how many other hubs it names (peers). */
 export const hub = {now: 0, at: 0, lost: null, heard: false, login: null, limited: false};
 
 export const LINE_SAMPLES = 64;
@@ -98,6 +99,7 @@ function mean(list) {
 export function takeSnapshot(snapshot) {
 	const old = new Map(boards);
 	touch(snapshot.now);
+	hub.peers = snapshot.peers;
 	boards.clear();
 	for (const host of snapshot.hosts) {
 		const board = new Board(host.name), before = old.get(host.name);

@@ -2,12 +2,15 @@
 // the pointer or the focus; only tiles in view are painted, a few milliseconds a frame.
 
 import {BADGES, METRICS} from './metrics.js';
-import {boards, now} from './model.js';
+import {boards, hub, now} from './model.js';
 import {ORDERS, choice, chosen, nextIn, showAll} from './choice.js';
 import {plural} from './format.js';
 import {el, group, icon, press, say} from './dom.js';
 import {Tile} from './tile.js';
 import * as add from './add.js';
+import * as peers from './peers.js';
+
+export {resize} from './peers.js';
 
 const LARGE_MAX = 21;
 const REORDER_SECONDS = 5;
@@ -43,7 +46,7 @@ export function stop() {
 
 /** Nobody has added a board yet: at most this machine is here. */
 function isFirstRun() {
-	return boards.size === 0 || boards.size === 1 && [...boards.values()][0].source === 'own';
+	return !hub.peers && (boards.size === 0 || boards.size === 1 && [...boards.values()][0].source === 'own');
 }
 
 function build() {
@@ -60,8 +63,9 @@ function build() {
 		part.node = el('section', el('div.sec', part.title, part.count, part.legend), part.grid);
 		return part;
 	});
-	nothing = el('p.nothing', 'No board matches. Escape shows all boards.');
-	main.replaceChildren(el('h1.hidden', 'All boards'), el('div.tools', el('div.find', find, el('kbd', {'aria-hidden': true}, '/')), orders, badges, tags), large.node, small.node, nothing);
+	nothing = el('p.nothing', 'No board here matches. Escape shows all boards.');
+	main.replaceChildren(el('h1.hidden', 'All boards'), el('div.tools', el('div.find', find, el('kbd', {'aria-hidden': true}, '/')), orders, badges, tags), large.node, peers.node, small.node, nothing);
+	peers.second();
 }
 
 /** Takes one choice; the same again lets it go, unless it always has a value. */
@@ -168,6 +172,7 @@ export function second() {
 	const resting = !held && !document.activeElement?.closest('.grid');
 	if (resting && now() - ordered >= REORDER_SECONDS && (unordered || METRICS[choice.order] || choice.badge)) layout();
 	hint();
+	peers.second();
 	for (const tile of seen) tile.age();
 }
 
