@@ -81,7 +81,7 @@ class Wall(Case):
         self.assertIn("Power: under-voltage on pi-garage since", page.run("document.getElementById('strip').textContent"))
         self.assertEqual(page.run(f"{tile('bbb-plc-1')}.querySelectorAll('.fig b')[2].textContent"), "–", "a missing sensor is not 0")
 
-    def test_a_board_that_falls_silent_is_stale_then_lost_and_comes_back(self):
+    def test_a_board_that_falls_silent_is_stale_then_lost_and_comes_back_even_if_it_was_forgotten(self):
         page = self.open()
         page.wait(f"{TILES} >= 100")
         page.wait("document.querySelectorAll('.count b')[1].textContent === '2'")
@@ -93,6 +93,11 @@ class Wall(Case):
         page.wait("document.querySelectorAll('.count b')[1].textContent === '3'")
         self.assertIn("hifi-1 is now lost", page.run("document.getElementById('say').textContent"))
         page.wait(f"{tile('hifi-1')}.closest('.grid').classList.contains('large')")  # order is put right
+        page.run("location.hash = '#/board/hifi-1'")
+        page.wait("document.querySelector('.go button').checkVisibility()")
+        page.shot(os.path.join(SHOTS, "board-lost-dark.png"))
+        page.run("document.querySelector('.go button').click()")
+        page.wait(f"location.hash === '#/' && {TILES} === 99")
         self.fleet.wake("hifi-1")
         page.wait(f"{tile('hifi-1')}.dataset.state === 'well' && !{tile('hifi-1')}.classList.contains('stale')")
 

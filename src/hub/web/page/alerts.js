@@ -3,7 +3,7 @@
 
 import {STATES} from './metrics.js';
 import {boards, hub, now, trouble} from './model.js';
-import {ask} from './data.js';
+import {ask, post} from './data.js';
 import {COMMAND} from './login.js';
 import {age, moment, plural, visible} from './format.js';
 import {el, icon, say, sheet} from './dom.js';
@@ -70,7 +70,7 @@ function line(board, time, id, aside) {
 
 function button({id, text}) {
 	return el('button.btn', {'aria-label': 'Acknowledge: ' + text, onclick: async () => {
-		const {error} = await fetch(`api/v1/alerts/${id}/acknowledge`, {method: 'POST'}).then(answer => answer.json()).catch(() => ({}));
+		const error = await post(`alerts/${id}/acknowledge`);
 		if (error) say(count, error);
 		else load();
 	}}, 'Acknowledge');

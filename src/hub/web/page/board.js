@@ -3,7 +3,7 @@
 import {STATES} from './metrics.js';
 import {boards, byName, hub, now} from './model.js';
 import {RANGES, choice, nextIn} from './choice.js';
-import {ask, history} from './data.js';
+import {ask, history, post} from './data.js';
 import {COMMAND} from './login.js';
 import {at, draw as drawChart, series} from './chart.js';
 import {CORES_STEP, barsOf, chartsOf} from './charts.js';
@@ -42,12 +42,13 @@ function build() {
 	parts.list = el('ul.marks', {'aria-label': 'Marks in this range'});
 	parts.previous = el('a.btn', {title: 'Previous board (k)'}, 'Previous');
 	parts.following = el('a.btn', {title: 'Next board (j)'}, 'Next');
+	parts.forget = el('button.btn', {title: 'It is listed no more, unless it is heard again', onclick: forget}, 'Forget');
 	parts.ranges = group('Range', RANGES, choose);
 	parts.stack = el('div.stack', { tabindex: 0, role: 'group', 'aria-label': 'Charts. Left and right move the cursor; Escape lets it go.', onpointerleave: () => move(null),
 		onpointermove: event => move((event.clientX - box().left) / box().width) }, parts.lane, parts.plots, parts.over, parts.cursor);
 	parts.cursor.append(parts.time);
 	parts.page = el('div.page.one',
-		el('div.who', parts.shape, el('h1', {title: board.shown}, el('bdi', board.shown)), parts.word, parts.why, el('span.go', parts.previous, parts.following)),
+		el('div.who', parts.shape, el('h1', {title: board.shown}, el('bdi', board.shown)), parts.word, parts.why, el('span.go', parts.forget, parts.previous, parts.following)),
 		parts.notices, parts.facts, el('div.ranges', parts.ranges, parts.means, el('span.reading', 'Readings: ', parts.readings)),
 		parts.stack, parts.times, parts.list, parts.sheets);
 	main.replaceChildren(parts.page);
@@ -61,6 +62,7 @@ function head() {
 	if (parts.state !== board.state) parts.shape.replaceChildren(icon(parts.state = board.state));
 	say(parts.word, STATES[board.state]);
 	say(parts.why, lost ? '' : board.sentence || 'Nothing to report');
+	parts.forget.hidden = !lost;
 	parts.previous.href = nextIn(names, board, -1).href;
 	parts.following.href = nextIn(names, board, 1).href;
 	parts.notices.replaceChildren(...[
@@ -70,6 +72,12 @@ function head() {
 	].filter(Boolean));
 	drawFacts(parts.facts, board, host);
 	drawSheets(parts.sheets, board, extra, chart);
+}
+
+async function forget() {
+	const error = await post(`hosts/${encodeURIComponent(name)}/forget`);
+	if (error) say(parts.forget, error);
+	else location.hash = '#/';
 }
 
 function notice(state, what, text) {

@@ -28,6 +28,12 @@ export async function ask(path, signal) {
 	return answer.json();
 }
 
+/** Has the API do something. Gives why it did not. */
+export async function post(path) {
+	const {error} = await fetch('api/v1/' + path, {method: 'POST'}).then(answer => answer.json()).catch(() => ({error: 'The hub does not answer'}));
+	return error;
+}
+
 export function history(name, series, from, to, points, signal) {
 	const query = new URLSearchParams({series, from: from.toFixed(3), to: to.toFixed(3), points});
 	return ask(`hosts/${encodeURIComponent(name)}/history?${query}`, signal);
