@@ -130,6 +130,11 @@ pub fn publish_batches<B: AsRef<[u8]> + AsMut<[u8]>>(
     messages
 }
 
+/// Whether [`publish_batches`] would make a message of what waits.
+pub fn is_due<B: AsRef<[u8]> + AsMut<[u8]>>(outbox: &mut Outbox<B>, batch: &mut Batch<'_>) -> bool {
+    array(outbox.waiting(), batch).is_some()
+}
+
 /// The oldest of the reports as one, whose body is an array, and how many they are. None while there are too few.
 fn array<'o, 'b>(
     reports: impl Iterator<Item = Record<'o>>,
