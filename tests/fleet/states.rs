@@ -90,7 +90,11 @@ fn a_board_that_sends_ten_reports_at_once_is_lost_after_five_such_messages_and_f
         assert!(message == 0 || fleet.boards()[0].state == State::Well, "message {message}");
     }
     let board = &fleet.boards()[0];
-    assert_eq!((board.interval.ms(), board.roster.filled.len()), (1_000, 1), "the first ones are not known yet");
+    assert_eq!(
+        (board.interval.ms(), board.roster.filled.len()),
+        (1_000, 1),
+        "the first ones are not known yet"
+    );
     assert!(board.roster.filled[0].to_ms < START + 20_000);
     let last_ms = START + 7 * 20_000;
     fleet.tick(last_ms + 100_000);

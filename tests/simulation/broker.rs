@@ -282,7 +282,8 @@ impl Session {
             other => panic!("the client said {other:?}"),
         }
         if let Some(whole) = self.publishing.take_if(|p| p.body.len() as u64 == p.size) {
-            let sequences: Vec<u64> = parse(&whole.body).into_iter().map(|(_, sequence, _)| sequence).collect();
+            let sequences: Vec<u64> =
+                parse(&whole.body).into_iter().map(|(_, sequence, _)| sequence).collect();
             assert_eq!(whole.message_id, format!("{}-{}", crate::agent::RUN, sequences[0]));
             assert!(sequences.windows(2).all(|pair| pair[1] == pair[0] + 1), "{sequences:?}");
             self.last_tag += 1;

@@ -26,8 +26,8 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time;
 
 use crate::fleet::Heard;
-use crate::intake::{Door, batch};
 use crate::intake::door::{Full, Standing, Ticket};
+use crate::intake::{Door, batch};
 use crate::settings::Rabbitmq;
 
 /// Bytes of the thread's stack, of which the deepest headers need 16 MiB; without optimisation 100. What is not used of it
