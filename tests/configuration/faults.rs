@@ -136,13 +136,6 @@ fn a_value_that_was_surely_meant_otherwise_is_a_warning_without_the_value_of_a_s
 #[test]
 fn queue_types_that_the_broker_would_refuse_are_errors_with_both_lines() {
     assert_eq!(
-        errors("[server]\nconnect=each\n[message]\nbatch=2\n[backlog]\nbytes=8192\n"),
-        [
-            "f:2: [server] connect: with each, an exclusive queue would end with the connection, and the reports in it: set [queue] declare=no or exclusive=no",
-            "f:4: [message] batch: a message of several reports needs [backlog] bytes of at least 32768, found 8192",
-        ]
-    );
-    assert_eq!(
         errors("[queue]\ntype=quorum\nexclusive=yes\nautodelete=no\n"),
         [
             "f:2: [queue] type: quorum needs durable=yes; without it the default is otherwise",
@@ -155,6 +148,17 @@ fn queue_types_that_the_broker_would_refuse_are_errors_with_both_lines() {
     );
     let stream = "[queue]\ntype=stream\ndurable=yes\nexclusive=no\nautodelete=no\nttl=\n";
     assert_eq!(settings(stream).queue.kind, Some(QueueKind::Stream));
+}
+
+#[test]
+fn what_would_lose_reports_is_an_error() {
+    assert_eq!(
+        errors("[server]\nconnect=each\n[message]\nbatch=2\n[backlog]\nbytes=8192\n"),
+        [
+            "f:2: [server] connect: with each, an exclusive queue would end with the connection, and the reports in it: set [queue] declare=no or exclusive=no",
+            "f:4: [message] batch: a message of several reports needs [backlog] bytes of at least 32768, found 8192",
+        ]
+    );
 }
 
 #[test]
