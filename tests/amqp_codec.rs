@@ -252,7 +252,7 @@ fn published(c: &mut Conversation<'_>, message: &Publish<'_>) -> (basic::AMQPPro
 
 #[test]
 fn a_message_carries_every_combination_of_its_properties() {
-    let headers = [("dropped", 7), ("pending", i64::MAX as u64)];
+    let headers = [("dropped", 7), ("pending", i64::MAX)].map(|(name, n)| (name, Value::Int(n)));
     let fixed =
         [("site", Value::Octets("Köln".as_bytes())), ("rack", Value::Int(-3)), ("test", Value::Bool(true))];
     let mut memory = [0; 64];
@@ -280,7 +280,8 @@ fn a_message_carries_every_combination_of_its_properties() {
             expected = expected.with_content_encoding("utf-8".into());
         }
         if has(2) || has(7) {
-            let counts = headers.map(|(name, n)| (name, AMQPValue::LongLongInt(n as i64)));
+            let counts = [("dropped", 7), ("pending", i64::MAX)];
+            let counts = counts.map(|(name, n)| (name, AMQPValue::LongLongInt(n)));
             let theirs = [
                 ("site", longstr("Köln")),
                 ("rack", AMQPValue::LongLongInt(-3)),
@@ -333,7 +334,7 @@ fn the_largest_report_in_its_largest_envelope_fits_the_empty_buffer() {
     let properties = Properties {
         content_type: &longest,
         content_encoding: &longest,
-        headers: &[("dropped", 1), ("pending", 2), ("sampled", 3)],
+        headers: &[("dropped", Value::Int(1)), ("pending", Value::Int(2)), ("sampled", Value::Int(3))],
         fixed_headers: Table::EMPTY,
         persistent: true,
         message_id: &longest,

@@ -135,9 +135,10 @@ enum Operation {
     Push {
         length: usize,
     },
-    /// Sends one with a ticket that is so much higher than the last.
+    /// Sends up to so many as one message, with a ticket that is so much higher than the last.
     Send {
         step: u64,
+        count: usize,
     },
     /// Answers a ticket: one in flight, picked by `pick`, or that number itself.
     Answer {
@@ -154,7 +155,8 @@ enum Operation {
 fn operation(longest: usize) -> impl Strategy<Value = Operation> {
     prop_oneof![
         6 => (0..=longest).prop_map(|length| Operation::Push { length }),
-        6 => prop_oneof![9 => Just(1_u64), 1 => 1..5_u64].prop_map(|step| Operation::Send { step }),
+        6 => (prop_oneof![9 => Just(1_u64), 1 => 1..5_u64], prop_oneof![2 => Just(1_usize), 1 => 1..5_usize])
+            .prop_map(|(step, count)| Operation::Send { step, count }),
         5 => (any::<u64>(), prop::bool::weighted(0.8), prop::bool::weighted(0.3), prop::bool::weighted(0.4))
             .prop_map(|(pick, in_flight, multiple, refuse)| Operation::Answer { pick, in_flight, multiple, refuse }),
         2 => Just(Operation::SendAgain),
@@ -193,13 +195,17 @@ proptest! {
                         prop_assert!(stays <= capacity);
                     }
                 }
-                Operation::Send { step } => {
+                Operation::Send { step, count } => {
                     let ticket = model.last_ticket + step;
-                    if let Some(report) = model.unsent() {
+                    let waiting: Vec<u64> = outbox.waiting().take(count).map(|report| report.sequence).collect();
+                    prop_assert_eq!(waiting.is_empty(), model.unsent().is_none());
+                    for sequence in waiting {
+                        let report = model.unsent().unwrap();
+                        prop_assert_eq!(sequence, report.sequence);
                         report.state = State::InFlight(ticket);
                         model.last_ticket = ticket;
+                        outbox.mark_sent(ticket);
                     }
-                    outbox.mark_sent(ticket);
                 }
                 Operation::Answer { pick, in_flight, multiple, refuse } => {
                     let tickets: Vec<u64> = model.reports.iter().filter_map(|r| match r.state {
@@ -317,10 +323,12 @@ fn tickets_that_do_not_ascend_are_not_taken() {
     outbox.mark_sent(0);
     assert_eq!(outbox.in_flight(), 0);
     outbox.mark_sent(5);
-    outbox.mark_sent(5);
     outbox.mark_sent(4);
     outbox.mark_sent(u64::MAX);
     assert_eq!((outbox.in_flight(), outbox.unsent().unwrap().sequence), (1, 2));
+    outbox.mark_sent(5);
+    assert_eq!(outbox.confirm(5, false), Ok(()), "two of one message");
+    assert_eq!(outbox.counters().confirmed, 2);
 }
 
 fn outbox(records: usize) -> Outbox<Vec<u8>> {

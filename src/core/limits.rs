@@ -26,6 +26,10 @@ pub const AMQP_RECV: usize = 4096;
 /// more of it lets one system call carry many publishes when a backlog is sent.
 pub const AMQP_SEND: usize = 32 * 1024;
 
+/// Bytes of the body of a message of several reports. The hub takes messages of 16 KiB, of which 2 KiB are left for
+/// headers.
+pub const AMQP_BATCH: usize = 14 * 1024;
+
 /// Bytes of the largest frame that we offer to receive or send (Tune-Ok). RabbitMQ 4.1 and later
 /// refuse less than 8192.
 pub const AMQP_FRAME: u32 = 131_072;

@@ -2,10 +2,11 @@
 //!
 //! Reports enter in order, each with its sequence number and sample time. A publisher walks the
 //! ring ([`Outbox::unsent`], [`Outbox::mark_sent`]), handing every report a *ticket* of its own
-//! choosing (AMQP's delivery tag), and settles tickets as the peer confirms them. A settled report
-//! leaves once everything older has left. One that the peer refuses stays, and is sent again by
-//! itself ([`Outbox::refused`], [`Outbox::mark_sent_again`]) while others go on. When there is no room for
-//! a new one, the oldest go and are counted. A new connection starts with [`Outbox::rewind`].
+//! choosing (AMQP's delivery tag), and settles tickets as the peer confirms them. Reports of one message
+//! ([`Outbox::waiting`]) have one ticket. A settled report leaves once everything older has left. One that
+//! the peer refuses stays, and is sent again by itself ([`Outbox::refused`], [`Outbox::mark_sent_again`])
+//! while others go on. When there is no room for a new one, the oldest go and are counted. A new connection
+//! starts with [`Outbox::rewind`].
 //!
 //! At all times `sampled = confirmed + dropped + pending` ([`Counters`]).
 
@@ -200,10 +201,17 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
         (self.unsent > 0).then(|| self.record(self.cursor))
     }
 
+    /// The reports that wait to be sent, the oldest first, up to one that is confirmed already.
+    pub fn waiting(&mut self) -> impl Iterator<Item = Record<'_>> {
+        self.unsent();
+        let offsets = iter::successors(Some(self.cursor), |at| Some(self.after(*at))).take(self.unsent);
+        offsets.take_while(|at| self.ticket(*at) != SETTLED).map(|at| self.record(at))
+    }
+
     /// The report of [`Outbox::unsent`] was sent under `ticket`, which is higher than every
-    /// earlier one since the last rewind.
+    /// earlier one since the last rewind; or in one message with the one before it, whose ticket it is.
     pub fn mark_sent(&mut self, ticket: u64) {
-        if self.unsent().is_some() && ticket > self.last_ticket && ticket < AGAIN {
+        if self.unsent().is_some() && ticket >= self.last_ticket.max(1) && ticket < AGAIN {
             self.set_ticket(self.cursor, ticket);
             self.last_ticket = ticket;
             self.in_flight += 1;
@@ -311,7 +319,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
                 self.refused += usize::from(answer == REFUSED);
             }
             // Tickets ascend, but for those of what is answered or sent again, which are above all others.
-            if this >= ticket && this < AGAIN && !again {
+            if this > ticket && this < AGAIN && !again {
                 break;
             }
             at = self.after(at);

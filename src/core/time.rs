@@ -48,6 +48,17 @@ impl Sub<Instant> for Instant {
     }
 }
 
+/// Whether a clock on the wall that says `unix_ms`, Unix milliseconds, may have been set: it does not say a time before
+/// this program was made. Boards without a battery start in 1970, or at another time that their maker chose.
+///
+/// Of [`adjtimex(2)`](crate::kernel::clock), which knows better, a sandbox lets nothing through, and it is a system call
+/// each time.
+pub const fn is_clock_set(unix_ms: i64) -> bool {
+    /// 2026-01-01 00:00 UTC.
+    const MADE_MS: i64 = 1_767_225_600_000;
+    unix_ms >= MADE_MS
+}
+
 /// A deadline that comes again every `period`, without drift.
 ///
 /// Deadlines are multiples of the period after the start, so that time spent on the work does not

@@ -26,6 +26,9 @@ fn a_wrong_value_says_where_what_was_expected_and_what_came() {
         ("server", "path=", "1 to 255 bytes of text on one line"),
         ("server", "confirm_timeout=-1", "seconds from 0 to 604800"),
         ("server", "profile=Fleet", "board or fleet"),
+        ("server", "connect=once", "keep or each"),
+        ("message", "batch=0", "reports from 1 to 100"),
+        ("message", "headers=clock=set", "no clock: messages have it before the clock is set"),
         ("queue", "arguments=x-max-length", "name=value between commas"),
         ("queue", "arguments=x-message-ttl=1", "no x-message-ttl: that is ttl"),
         ("message", "headers=dropped=1", "no dropped: messages have it after a loss"),
@@ -145,6 +148,17 @@ fn queue_types_that_the_broker_would_refuse_are_errors_with_both_lines() {
     );
     let stream = "[queue]\ntype=stream\ndurable=yes\nexclusive=no\nautodelete=no\nttl=\n";
     assert_eq!(settings(stream).queue.kind, Some(QueueKind::Stream));
+}
+
+#[test]
+fn what_would_lose_reports_is_an_error() {
+    assert_eq!(
+        errors("[server]\nconnect=each\n[message]\nbatch=2\n[backlog]\nbytes=8192\n"),
+        [
+            "f:2: [server] connect: with each, an exclusive queue would end with the connection, and the reports in it: set [queue] declare=no or exclusive=no",
+            "f:4: [message] batch: a message of several reports needs [backlog] bytes of at least 32768, found 8192",
+        ]
+    );
 }
 
 #[test]

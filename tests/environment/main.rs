@@ -8,6 +8,7 @@
     clippy::cast_possible_truncation
 )]
 
+mod clock;
 mod configuration;
 mod disk;
 mod hung_mount;

@@ -4,11 +4,14 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use support::PATIENCE;
 use support::agent::{Agent, Config};
+use support::boards::Tree;
 use support::broker::Broker;
 use support::consumer::{Message, Tap};
+use support::process::Stream;
 use support::reports::sequence;
 
 const PERIOD_S: f64 = 0.2;
@@ -48,4 +51,33 @@ fn after_a_suspend_missed_reports_are_skipped_without_a_burst_and_the_phase_is_k
         messages.iter().map(|m| off(time(m))).fold(1.0, f64::min)
     };
     assert!(phase(&after) < 0.25, "out of phase by {} periods", phase(&after));
+}
+
+#[test]
+fn what_was_counted_during_a_suspend_is_averaged_over_all_of_it() {
+    const ASLEEP: Duration = Duration::from_secs(3);
+    const BYTES: u64 = 3_000_000;
+    let tree = Tree::new();
+    let count = |bytes| {
+        let head = "Inter-|   Receive                            |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
+        tree.put("proc/net/dev", format!("{head}  eth0: {bytes} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"));
+    };
+    count(1000);
+    let config = Config::new(1, "/")
+        .set("app", "primary_timer", PERIOD_S)
+        .text("[net]\nenabled=yes\ninterval=0.001\n");
+    let root = tree.path().to_str().unwrap();
+    let agent = Agent::start(&config, &["--stdout", "--root", root]);
+    let rates = |n| -> Vec<Option<u64>> {
+        let lines = agent.wait_for_lines_of(Stream::Stdout, n, PATIENCE);
+        let report = |line: &String| serde_json::from_str::<Value>(line).unwrap();
+        lines.iter().map(|line| report(line)["net"]["eth0"]["rx"].as_u64()).collect()
+    };
+    rates(3);
+    agent.signal(Signal::SIGSTOP);
+    thread::sleep(ASLEEP);
+    count(1000 + BYTES);
+    agent.signal(Signal::SIGCONT);
+    let of_sleep = (4..).find_map(|n| rates(n).into_iter().flatten().find(|rate| *rate > 0)).unwrap();
+    assert!(of_sleep <= BYTES / ASLEEP.as_secs(), "a spike: {of_sleep} bytes a second");
 }

@@ -1,8 +1,8 @@
 //! Well, warning, critical, lost; since when and why.
 
-use psistats_hub::fleet::{Fleet, State};
+use psistats_hub::fleet::{Fleet, State, Turn};
 
-use crate::{START, fleet, heard};
+use crate::{START, fleet, heard, numbered, take};
 
 fn state(fleet: &Fleet) -> (State, &str, i64) {
     let board = fleet.board("n").unwrap();
@@ -73,4 +73,56 @@ fn a_board_that_reports_once_a_minute_is_lost_after_five() {
     assert_eq!(state(&fleet).0, State::Well);
     fleet.tick(START + 4 * 60_000 + 300_001);
     assert_eq!(state(&fleet).0, State::Lost);
+}
+
+#[test]
+fn a_board_that_sends_ten_reports_at_once_is_lost_after_five_such_messages_and_fills_no_outage() {
+    let mut fleet = fleet();
+    for message in 0..8 {
+        let now_ms = START + message * 20_000;
+        for nth in 0..20 {
+            let number = u64::try_from(message * 20 + nth + 1).unwrap();
+            let report = numbered(1, 1, number, now_ms - 19_000 + nth * 1_000);
+            assert_eq!(take(&mut fleet, &report, now_ms), Turn::New);
+            fleet.tick(now_ms + 500);
+        }
+        fleet.tick(now_ms + 19_999);
+        assert!(message == 0 || fleet.boards()[0].state == State::Well, "message {message}");
+    }
+    let board = &fleet.boards()[0];
+    assert_eq!(
+        (board.interval.ms(), board.roster.filled.len()),
+        (1_000, 1),
+        "the first ones are not known yet"
+    );
+    assert!(board.roster.filled[0].to_ms < START + 20_000);
+    let last_ms = START + 7 * 20_000;
+    fleet.tick(last_ms + 100_000);
+    assert_eq!(fleet.boards()[0].state, State::Well);
+    fleet.tick(last_ms + 100_001);
+    assert_eq!(fleet.boards()[0].state, State::Lost);
+}
+
+#[test]
+fn reports_of_1970_and_of_a_day_ahead_count_from_when_they_came() {
+    const NOW: i64 = 1_800_000_000_000;
+    let mut fleet = fleet();
+    let mut at = |number: u64, sampled_ms, now_ms| {
+        let report = numbered(1, 1, number, sampled_ms);
+        fleet.take(&report, now_ms).unwrap().at_ms
+    };
+    for n in 0..5_u64 {
+        let ms = i64::try_from(n).unwrap() * 1_000;
+        assert_eq!(at(n + 1, ms, NOW + ms), NOW + ms);
+    }
+    // NTP arrives; then the clock goes back by an hour, which may be; and far ahead.
+    assert_eq!(at(6, NOW + 5_003, NOW + 5_000), NOW + 5_003);
+    assert_eq!(at(7, NOW + 6_000 - 3_600_000, NOW + 6_000), NOW + 6_000 - 3_600_000);
+    assert_eq!(at(8, NOW + 90_000_000, NOW + 7_000), NOW + 7_000);
+    let board = &fleet.boards()[0];
+    assert_eq!((board.roster.reports, board.roster.lost, board.interval.ms()), (8, 0, 1_000));
+    assert_eq!(board.recent.oldest_ms(), Some(NOW + 6_000 - 3_600_000));
+    // A machine whose own clock is not set believes what it is told.
+    let report = numbered(2, 2, 1, NOW);
+    assert_eq!(fleet.take(&report, 5_000).unwrap().at_ms, NOW);
 }

@@ -166,7 +166,16 @@ fn however_often_the_hub_is_killed_each_report_is_in_its_history_once() {
     let mut hub = Hub::start("self=no\nchasar=no");
     let (kills, count) = (number("PSISTATS_TEST_KILLS", 6), number("PSISTATS_TEST_AGENTS", 8));
     let config = Config::new(hub.amqp, "/").set("app", "primary_timer", "0.25");
-    let agents: Vec<_> = (0..count).map(|n| Agent::on_board(&format!("pi-{n}"), &config)).collect();
+    // Each kind of connection, and messages of one report and of several.
+    let each = config.clone().set("server", "connect", "each").set("queue", "declare", "no");
+    let kinds = [
+        config.clone(),
+        config.set("message", "batch", "3"),
+        each.clone(),
+        each.set("message", "batch", "2"),
+    ];
+    let agents: Vec<_> =
+        (0..count).map(|n| Agent::on_board(&format!("pi-{n}"), &kinds[n as usize % 4])).collect();
     let reports = |hub: &Hub| hub.json("/api/v1/hub")["reports"].as_u64().unwrap();
     for _ in 0..kills {
         // New ones, and some of them confirmed.

@@ -20,13 +20,14 @@ fn hub(port: u16, vhost: &str, more: &str) -> Hub {
     ))
 }
 
-/// An agent on a board of that name, whose reports go to the exchange alone.
-fn agent(name: &str, port: u16, vhost: &str) -> Agent {
+/// An agent on a board of that name, whose reports go to the exchange alone, so many in a message.
+fn agent(name: &str, port: u16, vhost: &str, batch: u32) -> Agent {
     let config = Config::new(port, vhost)
         .set("app", "primary_timer", "0.1")
         .set("exchange", "durable", "yes")
         .set("queue", "declare", "no")
-        .set("message", "persistent", "yes");
+        .set("message", "persistent", "yes")
+        .set("message", "batch", batch);
     Agent::on_board(name, &config)
 }
 
@@ -73,7 +74,7 @@ fn reports_that_wait_in_the_queue_while_the_hub_is_stopped_are_all_there_afterwa
     let vhost = broker.vhost();
     let mut hub = hub(broker.port, &vhost, "exchange_durable=yes\n");
     hub.process.wait_for_line("consuming from queue \"psistats-hub\"", PATIENCE);
-    let agents: Vec<_> = (0..3).map(|n| agent(&format!("pi-{n}"), broker.port, &vhost)).collect();
+    let agents: Vec<_> = (0..3).map(|n| agent(&format!("pi-{n}"), broker.port, &vhost, 1)).collect();
     let board = hub.wait_for("pi-1", |board| board["reports"].as_u64() >= Some(20));
     assert_eq!((&board["lost"], &board["duplicates"]), (&0.into(), &0.into()), "{board}");
     assert_eq!((&board["source"], &board["address"]), (&"rabbitmq".into(), &Value::Null), "{board}");
@@ -93,7 +94,7 @@ fn however_often_the_broker_is_killed_what_it_confirmed_is_in_the_history_once()
     let broker = Broker::bare(&[]);
     let mut hub = hub(broker.port, "/", "exchange_durable=yes\n");
     hub.process.wait_for_line("consuming from queue", PATIENCE);
-    let agents: Vec<_> = (0..3).map(|n| agent(&format!("pi-{n}"), broker.port, "/")).collect();
+    let agents: Vec<_> = (0..3).map(|n| agent(&format!("pi-{n}"), broker.port, "/", 1)).collect();
     for _ in 0..number("PSISTATS_TEST_BROKER_KILLS", 3) {
         let before = reports(&hub);
         hub.wait_until(|hub| reports(hub) >= before + 60);
@@ -120,7 +121,7 @@ fn however_often_the_hub_is_killed_what_is_delivered_again_counts_once() {
     let vhost = broker.vhost();
     let mut hub = hub(broker.port, &vhost, "exchange_durable=yes\n");
     hub.process.wait_for_line("consuming from queue", PATIENCE);
-    let agents: Vec<_> = (0..3).map(|n| agent(&format!("pi-{n}"), broker.port, &vhost)).collect();
+    let agents: Vec<_> = (0..3).map(|n| agent(&format!("pi-{n}"), broker.port, &vhost, 1 + n)).collect();
     for _ in 0..number("PSISTATS_TEST_KILLS", 4) {
         let before = reports(&hub);
         hub.wait_until(|hub| reports(hub) >= before + 30);

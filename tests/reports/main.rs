@@ -8,6 +8,7 @@
 )]
 
 mod address;
+mod batches;
 mod body;
 mod declarations;
 mod properties;

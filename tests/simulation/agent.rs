@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use psistats_core::amqp::delivery::{self, Envelope};
+use psistats_core::amqp::delivery::{self, Batch, Envelope};
 use psistats_core::amqp::{Client, Error, Event, Options, Queue, Table};
+use psistats_core::limits;
 use psistats_core::link::{Link, Retry};
 use psistats_core::outbox::Outbox;
 use psistats_core::time::{Backoff, Instant, Periodic};
@@ -36,6 +37,8 @@ fn options(id: u64) -> Options<'static> {
 
 pub struct Agent {
     pub id: u64,
+    /// Reports of a message.
+    pub most: usize,
     pub outbox: Ring,
     /// When it sampled, and what the clock on the wall said.
     pub ticks: Vec<Instant>,
@@ -79,6 +82,7 @@ impl Agent {
     pub fn new(id: u64, now: Instant, period: Duration, ring_bytes: usize) -> Self {
         Self {
             id,
+            most: 1,
             outbox: Outbox::new(vec![0; ring_bytes].into_boxed_slice()),
             ticks: Vec::new(),
             stamps: Vec::new(),
@@ -207,8 +211,15 @@ impl Agent {
             }
         }
         let before = self.outbox.in_flight();
-        delivery::publish_waiting(&mut c.client, &mut self.outbox, ENVELOPE, now);
-        c.published += (self.outbox.in_flight() - before) as u64;
+        if self.most == 1 {
+            delivery::publish_waiting(&mut c.client, &mut self.outbox, ENVELOPE, now);
+            c.published += (self.outbox.in_flight() - before) as u64;
+        } else {
+            let body = &mut [0; limits::AMQP_BATCH];
+            let mut batch = Batch { most: self.most, is_last: self.tick.is_none(), body };
+            c.published +=
+                delivery::publish_batches(&mut c.client, &mut self.outbox, ENVELOPE, &mut batch, now);
+        }
         None
     }
 }
@@ -220,7 +231,7 @@ impl Connection {
         let tags: Vec<u64> =
             self.session.sequences.keys().copied().filter(|t| *t == tag || (multiple && *t < tag)).collect();
         let sequences = tags.iter().filter_map(|tag| Some((*tag, self.session.sequences.remove(tag)?)));
-        sequences.filter(|(tag, _)| *tag >= self.first).map(|(_, sequence)| sequence).collect()
+        sequences.filter(|(tag, _)| *tag >= self.first).flat_map(|(_, sequences)| sequences).collect()
     }
 
     /// Octets move, in pieces of any size, as far as the network lets them.

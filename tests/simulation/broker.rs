@@ -89,16 +89,25 @@ impl Broker {
         self.stored.get(&(agent, sequence)).copied()
     }
 
-    /// Stores a report as it came; again is no harm, but it must be the same one.
+    /// Stores reports as they came; again is no harm, but they must be the same ones.
     fn store(&mut self, body: &[u8]) {
-        let (agent, sequence, stamp) = parse(body);
-        let before = self.stored.insert((agent, sequence), stamp);
-        assert!(before.is_none_or(|before| before == stamp), "another report under the same number");
+        for (agent, sequence, stamp) in parse(body) {
+            let before = self.stored.insert((agent, sequence), stamp);
+            assert!(before.is_none_or(|before| before == stamp), "another report under the same number");
+        }
     }
 }
 
-fn parse(body: &[u8]) -> (u64, u64, i64) {
-    let text = std::str::from_utf8(body).expect("a report that is intact");
+/// The reports of a message: one, or an array.
+fn parse(body: &[u8]) -> Vec<(u64, u64, i64)> {
+    let text = std::str::from_utf8(body).expect("reports that are intact");
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(reports) => reports.split(',').map(report).collect(),
+        None => vec![report(text)],
+    }
+}
+
+fn report(text: &str) -> (u64, u64, i64) {
     let mut words = text.split(' ');
     let agent = words.next().unwrap().parse().unwrap();
     (agent, words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap())
@@ -142,7 +151,7 @@ pub struct Session {
     pub refusals: u64,
     pub different: BTreeSet<u64>,
     /// Sequences of the reports whose answer the client has not heard, by delivery tag.
-    pub sequences: BTreeMap<u64, u64>,
+    pub sequences: BTreeMap<u64, Vec<u64>>,
 }
 
 /// A message that has not come whole.
@@ -273,13 +282,15 @@ impl Session {
             other => panic!("the client said {other:?}"),
         }
         if let Some(whole) = self.publishing.take_if(|p| p.body.len() as u64 == p.size) {
-            let (_, sequence, _) = parse(&whole.body);
-            assert_eq!(whole.message_id, format!("{}-{sequence}", crate::agent::RUN));
+            let sequences: Vec<u64> =
+                parse(&whole.body).into_iter().map(|(_, sequence, _)| sequence).collect();
+            assert_eq!(whole.message_id, format!("{}-{}", crate::agent::RUN, sequences[0]));
+            assert!(sequences.windows(2).all(|pair| pair[1] == pair[0] + 1), "{sequences:?}");
             self.last_tag += 1;
             self.came += 1;
-            self.different.insert(sequence);
-            let in_order = sequence > self.last_sequence;
-            if !in_order && self.refused.remove(&sequence) {
+            self.different.extend(&sequences);
+            let in_order = sequences[0] > self.last_sequence;
+            if !in_order && sequences.len() == 1 && self.refused.remove(&sequences[0]) {
                 // While all may be sent again it may be one of those.
                 if !self.may_restart {
                     assert_eq!(self.again.replace(self.last_tag), None, "what was refused comes again alone");
@@ -287,11 +298,11 @@ impl Session {
             } else {
                 assert!(in_order || self.may_restart, "in order on each connection");
                 self.may_restart &= in_order;
-                self.last_sequence = sequence;
+                self.last_sequence = sequences[sequences.len() - 1];
                 // Where all are sent again, those that were refused are among them.
-                self.refused.remove(&sequence);
+                self.refused.retain(|refused| !sequences.contains(refused));
             }
-            self.sequences.insert(self.last_tag, sequence);
+            self.sequences.insert(self.last_tag, sequences);
             self.unanswered.insert(self.last_tag, (now + random.up_to(2 * SECOND), whole.body));
         }
     }
@@ -323,7 +334,7 @@ impl Session {
                 let Some((_, body)) = self.unanswered.remove(&tag) else { continue };
                 self.again.take_if(|again| *again == tag);
                 if nacks {
-                    self.refused.insert(parse(&body).1);
+                    self.refused.extend(parse(&body).into_iter().map(|(_, sequence, _)| sequence));
                     self.refusals += 1;
                 } else if self.unbound_until.is_some_and(|until| now < until) {
                     self.give_back(body);

@@ -135,7 +135,8 @@ fn every_fault_at_random_loses_no_confirmed_report_and_miscounts_none() {
     let (mut confirmed, mut dropped, mut seen) = (0, 0, [0; 6]);
     for _ in 0..6 {
         let period = Duration::from_millis(20 + random.below(300));
-        let mut world = World::new(3, period, SMALL_RING);
+        let mut world = World::new(4, period, SMALL_RING);
+        world.agents[2..].iter_mut().for_each(|agent| agent.most = 7);
         world.broker.trouble();
         world.run(Duration::from_secs(120), &mut random, |now| now.as_nanos() as i64 / 1_000_000);
         world.recover(&mut random);
@@ -155,7 +156,8 @@ fn every_fault_at_random_loses_no_confirmed_report_and_miscounts_none() {
 #[test]
 fn without_faults_everything_is_confirmed_on_one_connection() {
     let mut random = Random::from_environment("without_faults");
-    let mut world = World::new(3, Duration::from_millis(100), RING);
+    let mut world = World::new(4, Duration::from_millis(100), RING);
+    world.agents[2..].iter_mut().for_each(|agent| agent.most = 7);
     world.run(Duration::from_secs(60), &mut random, |_| 0);
     world.recover(&mut random);
     for agent in &world.agents {

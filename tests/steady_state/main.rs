@@ -166,6 +166,24 @@ fn a_thousand_reports_are_sampled_sent_and_confirmed_without_one_allocation() {
 }
 
 #[test]
+#[ignore = "needs RabbitMQ: tests/run"]
+fn a_thousand_reports_in_messages_of_several_take_not_one_allocation() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let reading = Tap::new(broker.port, &vhost).open();
+    let agent = Inside::start(&Config::new(broker.port, &vhost).set("message", "batch", 4));
+    reading.take(50, PATIENCE);
+    let before = agent.allocations();
+    assert!(before > 0, "the allocator does not count");
+    let steady = reading.take(250, PATIENCE);
+    assert_eq!(agent.allocations() - before, 0, "allocations over 1,000 reports");
+    let count: usize = steady.iter().map(|message| message.body.as_array().unwrap().len()).sum();
+    assert!(count > 900, "{count} reports in 250 messages");
+    agent.stop();
+}
+
+#[test]
 #[ignore = "needs RabbitMQ and openssl: tests/run"]
 fn a_thousand_reports_over_tls_are_sampled_sent_and_confirmed_without_one_allocation() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());

@@ -18,6 +18,8 @@ const REASON: usize = 400;
 pub enum Connection {
     /// Not connected: an attempt is running, or the next one is being waited for.
     Away,
+    /// Not connected, since nothing is due to be sent.
+    Idle,
     /// Connected, and ready to publish.
     Ready,
     /// Connected, but the broker accepts no publishes for now, or the master node has not subscribed.
@@ -116,6 +118,7 @@ impl<'r> State<'r> {
         let (peer, reason) = (self.peer.borrow(), self.reason.borrow());
         match self.get() {
             Connection::Ready => write!(f, "connected to {peer}{for_how_long}"),
+            Connection::Idle => write!(f, "no connection needed{for_how_long}: nothing is due"),
             Connection::Blocked => {
                 write!(f, "{}{for_how_long}", self.blocked)?;
                 if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }

@@ -2,7 +2,7 @@
 
 mod events;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -22,7 +22,7 @@ use crate::net::channel::Channel;
 use crate::net::wire;
 use crate::outlets::{Driver, Opened, Outlet, Protocol, advice};
 use crate::settings::{self, Fields, HOSTNAME, Settings};
-use psistats_core::amqp::delivery::{self, Envelope};
+use psistats_core::amqp::delivery::{self, Batch, Envelope};
 use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Mechanism, Options, Queue, Table, Value};
 use psistats_core::kernel::boot_id;
 use psistats_core::limits;
@@ -52,6 +52,7 @@ pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
         run,
         receive: Vec::new(),
         send: Vec::new(),
+        batch: RefCell::default(),
         hostname: Rc::default(),
         arguments: Vec::new(),
         headers: Vec::new(),
@@ -95,6 +96,8 @@ struct Broker<'s, 'r> {
     run: &'s str,
     receive: Vec<u8>,
     send: Vec<u8>,
+    /// Where messages of several reports are made.
+    batch: RefCell<Vec<u8>>,
     /// That of the reports when the connection was opened.
     hostname: Rc<str>,
     /// Of the queue, and of every message, as they are on the wire.
@@ -123,6 +126,8 @@ impl Outlet for Broker<'_, '_> {
         }
         self.receive.resize(limits::AMQP_RECV, 0);
         self.send.resize(limits::AMQP_SEND, 0);
+        let is_batched = settings.message.batch > 1;
+        self.batch.borrow_mut().resize(if is_batched { limits::AMQP_BATCH } else { 0 }, 0);
         // That these are not too long is seen to where they are read.
         encode(&settings.queue.arguments, &mut self.arguments, &mut self.send);
         encode(&settings.message.headers, &mut self.headers, &mut self.send);
@@ -141,6 +146,19 @@ impl Outlet for Broker<'_, '_> {
         is_same(settings, &self.shared.settings())
     }
 
+    fn is_due(&self) -> bool {
+        let settings = self.shared.settings();
+        if !settings.server.connects_each_time {
+            return true;
+        }
+        let (most, is_last) = (settings.message.batch, self.shared.is_stopping());
+        let (mut body, mut outbox) = (self.batch.borrow_mut(), self.shared.outbox.borrow_mut());
+        match most {
+            1 => outbox.counters().pending > 0,
+            _ => delivery::is_due(&mut outbox, &mut Batch { most, is_last, body: &mut body }),
+        }
+    }
+
     fn open<'p>(&'p mut self, settings: &'p Settings, attempts: &Attempts) -> Opened<'p> {
         self.hostname = self.shared.hostname();
         self.queue = format!("{}.{}", settings.queue.prefix, self.hostname);
@@ -148,7 +166,7 @@ impl Outlet for Broker<'_, '_> {
             Some(template) => template.replace(HOSTNAME, &self.hostname),
             None => self.queue.clone(),
         };
-        let Self { shared, run, receive, send, hostname, arguments, headers, queue, .. } = self;
+        let Self { shared, run, receive, send, batch, hostname, arguments, headers, queue, .. } = self;
         let Self { routing_key, lines, missing, .. } = self;
         let (buffers, now) = (Buffers { receive, send }, shared.reactor.now());
         let mut options = options(settings, queue, arguments, routing_key);
@@ -170,6 +188,7 @@ impl Outlet for Broker<'_, '_> {
             missing,
             failures: attempts.failures(),
             client: Client::new(options, buffers, now),
+            batch: Batch { most: settings.message.batch, is_last: false, body: batch.get_mut() },
             flush_until: None,
             home_at: (!attempts.is_home()).then(|| home_at(settings.server.rebalance, now)).flatten(),
             unroutable: Cell::new(false),
@@ -202,6 +221,7 @@ pub struct Publishing<'p> {
     /// Attempts that failed before this one.
     failures: u32,
     client: Client<'p>,
+    batch: Batch<'p>,
     /// While the agent stops: when to close at the latest.
     flush_until: Option<Instant>,
     /// From when on to go home, once everything is confirmed.
@@ -232,9 +252,9 @@ impl Protocol for Publishing<'_> {
             }
         }
         self.close_if_unwanted(now);
+        self.batch.is_last = self.shared.is_stopping();
         loop {
-            let envelope = self.envelope();
-            delivery::publish_waiting(&mut self.client, &mut self.shared.outbox.borrow_mut(), envelope, now);
+            self.publish(now);
             if !wire::transmit(&mut self.client, channel, now)? {
                 break;
             }
@@ -285,9 +305,26 @@ impl<'p> Publishing<'p> {
             && !self.shared.is_stopping()
     }
 
-    fn envelope(&self) -> Envelope<'p> {
+    /// Hands to the client what it takes. Where a connection is made each time, it is closed once nothing is left.
+    fn publish(&mut self, now: Instant) {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
-        Envelope { run: self.run, app_id: PRODUCT, headers: Table::new(self.headers), persistent }
+        let headers = Table::new(self.headers);
+        let envelope = Envelope { run: self.run, app_id: PRODUCT, headers, persistent };
+        let (client, outbox) = (&mut self.client, &mut *self.shared.outbox.borrow_mut());
+        if self.batch.most == 1 {
+            delivery::publish_waiting(client, outbox, envelope, now);
+        } else {
+            delivery::publish_batches(client, outbox, envelope, &mut self.batch, now);
+        }
+        // What could not be published yet is in flight, refused, or finds no room behind what waits to be sent.
+        if self.settings.server.connects_each_time
+            && client.can_publish()
+            && outbox.in_flight() == 0
+            && outbox.refused_count() == 0
+            && client.outgoing().is_empty()
+        {
+            client.close(now);
+        }
     }
 }
 
@@ -317,6 +354,7 @@ fn is_same(one: &Settings, other: &Settings) -> bool {
         && one.exchange == other.exchange
         && one.queue == other.queue
         && one.message.headers == other.message.headers
+        && one.message.batch == other.message.batch
 }
 
 /// Why a connection to a broker has ended.

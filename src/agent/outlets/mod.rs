@@ -20,6 +20,7 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::time::Duration;
 
 use smol::future::{or, yield_now};
 
@@ -37,6 +38,9 @@ use psistats_core::time::Instant;
 /// keeps neither sampling nor a stop waiting.
 const PASSES_IN_A_ROW: u32 = 16;
 
+/// For the last connection before the end.
+const LAST: Duration = Duration::from_secs(1);
+
 /// What holds a connection to a peer, one after the other.
 pub trait Outlet {
     /// Whether, and how, `settings` want a connection; makes room for it.
@@ -47,6 +51,11 @@ pub trait Outlet {
 
     /// Whether a connection that `settings` have made is the one that is wanted now.
     fn is_current(&self, settings: &Settings) -> bool;
+
+    /// Whether there is something to connect for.
+    fn is_due(&self) -> bool {
+        true
+    }
 
     /// Begins to speak over a new connection, which these `attempts` have made.
     fn open<'p>(&'p mut self, settings: &'p Settings, attempts: &Attempts) -> Opened<'p>;
@@ -136,7 +145,12 @@ impl<'s, 'r> Driver<'s, 'r> {
     /// Those of [`Outlet::prepare`].
     pub async fn run(&mut self, outlet: &mut dyn Outlet) -> io::Result<()> {
         let mut buffers = Buffers::default();
-        while !self.shared.is_stopping() {
+        loop {
+            let is_stopping = self.shared.is_stopping();
+            // What waits to be sent together with more is sent before the end.
+            if is_stopping && !(self.state.get() == Connection::Idle && outlet.is_due()) {
+                return Ok(());
+            }
             if self.attempts.is_none() || self.is_outdated() {
                 self.settings = self.shared.settings();
                 let plan = outlet.prepare(&self.settings)?;
@@ -149,6 +163,12 @@ impl<'s, 'r> Driver<'s, 'r> {
                 poll_fn(|cx| self.news.poll(cx)).await;
                 continue;
             };
+            let is_due = || self.shared.is_stopping() || self.is_outdated() || outlet.is_due();
+            if !is_due() {
+                self.state.set(Connection::Idle);
+                poll_fn(|cx| self.news.poll_if(cx, is_due)).await;
+                continue;
+            }
             self.state.connecting(attempts.host());
             let delivered = outlet.delivered();
             let ended = match self.connect(outlet, &mut buffers).await {
@@ -158,18 +178,19 @@ impl<'s, 'r> Driver<'s, 'r> {
             };
             outlet.closed();
             self.state.set(Connection::Away);
-            if let Some(until) = self.next_attempt(outlet.delivered() > delivered, ended) {
+            if let Some(until) = self.next_attempt(outlet.delivered() > delivered, ended)
+                && !is_stopping
+            {
                 // New settings are tried at once: they are how an operator fixes what failed.
                 let is_over = || self.shared.is_stopping() || self.is_outdated();
                 poll_fn(|cx| either(self.timer.poll_at(Some(until), cx), self.news.poll_if(cx, is_over)))
                     .await;
             }
         }
-        Ok(())
     }
 
     /// A connection to the next host. None where that is not wanted any more: neither a stop nor other settings wait for a
-    /// connection that is still being made.
+    /// connection that is still being made, and the last one before the end has a second.
     async fn connect<'c>(
         &mut self,
         outlet: &dyn Outlet,
@@ -182,7 +203,13 @@ impl<'s, 'r> Driver<'s, 'r> {
         let Some(attempts) = attempts else { return Ok(None) };
         let is_unwanted = || shared.is_stopping() || !outlet.is_current(settings);
         let unwanted = async {
-            poll_fn(|cx| news.poll_if(cx, is_unwanted)).await;
+            if shared.is_stopping()
+                && let Ok(timer) = shared.reactor.timer()
+            {
+                timer.until(shared.reactor.now() + LAST).await;
+            } else {
+                poll_fn(|cx| news.poll_if(cx, is_unwanted)).await;
+            }
             Ok(None)
         };
         let connected = async {

@@ -62,13 +62,27 @@ pub struct Settings {
 }
 
 /// `[message]`, but for what each report has of it ([`Reports::timestamp`]).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// `persistent`: delivery mode 2 even where the queue is not durable.
     pub persistent: bool,
     /// `headers`
     pub headers: Fields,
+    /// `batch`, 1 to 100 reports of a message.
+    pub batch: usize,
 }
+
+impl Default for Message {
+    fn default() -> Self {
+        Self { persistent: false, headers: Fields::new(), batch: 1 }
+    }
+}
+
+/// The most reports of a message.
+const BATCH: u64 = 100;
+
+/// Fewest bytes of the outbox with messages of several reports: one of these, and the next largest report.
+const BATCH_BACKLOG: usize = 32 * 1024;
 
 /// `[backlog]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,8 +175,11 @@ fn read(
 ///
 /// Each is written over its defaults where they are: moved there, they would take 3 KB of a board's binary.
 fn read_sections(r: &mut Reading<'_>, needs: Needs, settings: &mut Settings) {
-    const HEADERS: [(&str, &str); 2] =
-        [("timestamp_in_ms", "every message has it"), ("dropped", "messages have it after a loss")];
+    const HEADERS: [(&str, &str); 3] = [
+        ("timestamp_in_ms", "every message has it"),
+        ("dropped", "messages have it after a loss"),
+        ("clock", "messages have it before the clock is set"),
+    ];
     const BACKLOG: (RangeInclusive<u64>, &str) =
         (limits::BACKLOG_MIN as u64..=limits::BACKLOG_MAX as u64, "bytes");
     if server::is_of_fleet(r) {
@@ -174,10 +191,37 @@ fn read_sections(r: &mut Reading<'_>, needs: Needs, settings: &mut Settings) {
     topology::read_queue(r, &mut settings.queue);
     r.set("message", "persistent", &mut settings.message.persistent, boolean);
     r.set("message", "headers", &mut settings.message.headers, fields::fields(&HEADERS));
+    r.set("message", "batch", &mut settings.message.batch, whole(&(1..=BATCH, "reports")));
     r.set("backlog", "bytes", &mut settings.backlog.bytes, whole(&BACKLOG));
     app::read(r, &mut settings.app);
     reports::read(r, &mut settings.reports);
+    // The message has the time of the first.
+    settings.reports.timestamp |= settings.message.batch > 1;
     topology::read_routing_key(r, &mut settings.exchange.routing_key, &settings.reports.tags);
     chasar::read(r, &mut settings.chasar, Role::ClientNode, |is_enabled| needs.keys_where(is_enabled));
     settings.logging = loggers::read(r);
+    fits_together(r, settings);
+}
+
+/// What would lose reports silently.
+fn fits_together(r: &mut Reading<'_>, settings: &Settings) {
+    let line = |r: &mut Reading<'_>, section, key| r.entry(section, key).map(|entry| entry.line);
+    if settings.server.connects_each_time
+        && settings.queue.declare
+        && settings.queue.exclusive
+        && let Some(line) = line(r, "server", "connect")
+    {
+        r.error(line, format_args!(
+            "[server] connect: with each, an exclusive queue would end with the connection, and the reports in it: set [queue] declare=no or exclusive=no"
+        ));
+    }
+    if settings.message.batch > 1
+        && settings.backlog.bytes < BATCH_BACKLOG
+        && let Some(line) = line(r, "message", "batch")
+    {
+        let found = settings.backlog.bytes;
+        r.error(line, format_args!(
+            "[message] batch: a message of several reports needs [backlog] bytes of at least {BATCH_BACKLOG}, found {found}"
+        ));
+    }
 }

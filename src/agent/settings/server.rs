@@ -40,6 +40,8 @@ pub struct Server {
     /// `retry_spread`, 0 to 604,800 seconds, of which a part by chance comes before the first attempt after a loss, and
     /// is added to every wait.
     pub retry_spread: Duration,
+    /// `connect` is each: a connection is made when there is something to send, and closed once that is confirmed.
+    pub connects_each_time: bool,
     /// `tls`, or a URL with amqps, and how; none: in the clear.
     pub tls: Option<Tls>,
     /// `auth_mechanism` is EXTERNAL: the certificate logs in.
@@ -59,6 +61,7 @@ impl Default for Server {
             confirm_timeout: Duration::from_secs(30),
             rebalance: Duration::from_secs(3600),
             retry_spread: Duration::ZERO,
+            connects_each_time: false,
             tls: None,
             external: false,
         }
@@ -93,6 +96,11 @@ pub(super) fn read(r: &mut Reading<'_>, server: &mut Server) {
     r.set(NAME, "confirm_timeout", &mut server.confirm_timeout, seconds(&UP_TO_A_WEEK));
     r.set(NAME, "rebalance", &mut server.rebalance, seconds(&UP_TO_A_WEEK));
     r.set(NAME, "retry_spread", &mut server.retry_spread, seconds(&UP_TO_A_WEEK));
+    r.set(NAME, "connect", &mut server.connects_each_time, |text| match text {
+        "keep" => Ok(false),
+        "each" => Ok(true),
+        _ => Err("keep or each".into()),
+    });
     for key in ["pass", "url"] {
         if let Some(entry) = r.entry(NAME, key).filter(|e| e.commented) {
             let text = format_args!(

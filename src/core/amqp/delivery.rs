@@ -1,22 +1,23 @@
 //! Reports from an [`Outbox`] through a [`Client`]: what lies between the two, for every owner.
 //!
-//! Tickets of the outbox are the client's delivery tags. Bodies are JSON.
+//! Tickets of the outbox are the client's delivery tags. Bodies are JSON: a report, or an array of some with
+//! consecutive numbers ([`publish_batches`]), whose message id is that of the first.
 //!
 //! ```text
 //! after each change:  while let Some(event) = settle(...) { ... }    answers leave the outbox
-//!                     publish_waiting(...)                           reports go to the client
+//!                     publish_waiting(...), or publish_batches(...)  reports go to the client
 //! after the end:      outbox.rewind()                                before the next client
 //! ```
 
 use core::fmt::Write as _;
 
-use heapless::String;
+use heapless::{String, Vec};
 
-use crate::amqp::{Client, Event, Properties, Publish, Table, Violation};
+use crate::amqp::{Client, Event, Properties, Publish, Table, Value, Violation};
 use crate::limits;
 use crate::link::Link;
 use crate::outbox::{Outbox, Record, UnknownTicket};
-use crate::time::Instant;
+use crate::time::{Instant, is_clock_set};
 
 /// What is the same on every message of a publisher.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,17 @@ pub struct Envelope<'a> {
     pub headers: Table<'a>,
     /// Delivery mode 2.
     pub persistent: bool,
+}
+
+/// How several reports become one message.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// So many reports are a message; fewer where no more fit into `body`, or their numbers are not consecutive.
+    pub most: usize,
+    /// Whether fewer are one too, since no more come.
+    pub is_last: bool,
+    /// Where the body is made: at least the largest report, and 2 bytes.
+    pub body: &'a mut [u8],
 }
 
 /// The client's next event, in place of [`Link::poll_event`]. What it says of reports in flight is done to the outbox
@@ -89,6 +101,70 @@ pub fn publish_waiting<B: AsRef<[u8]> + AsMut<[u8]>>(
     }
 }
 
+/// The same in place of [`publish_waiting`], with reports in messages of several. How many messages they are.
+pub fn publish_batches<B: AsRef<[u8]> + AsMut<[u8]>>(
+    client: &mut Client<'_>,
+    outbox: &mut Outbox<B>,
+    envelope: Envelope<'_>,
+    batch: &mut Batch<'_>,
+    now: Instant,
+) -> u64 {
+    let (dropped, mut messages) = (outbox.counters().dropped, 0);
+    let alone = &mut Batch { most: 1, is_last: true, body: &mut *batch.body };
+    if client.can_publish_again()
+        && let Some((record, _)) = outbox.refused().and_then(|record| array([record].into_iter(), alone))
+        && let Some(tag) = publish(Client::publish_again, client, record, envelope, dropped, now)
+    {
+        outbox.mark_sent_again(tag);
+        messages += 1;
+    }
+    while client.can_publish()
+        && let Some((record, count)) = array(outbox.waiting(), batch)
+    {
+        let Some(tag) = publish(Client::publish, client, record, envelope, dropped, now) else { break };
+        for _ in 0..count {
+            outbox.mark_sent(tag);
+        }
+        messages += 1;
+    }
+    messages
+}
+
+/// Whether [`publish_batches`] would make a message of what waits.
+pub fn is_due<B: AsRef<[u8]> + AsMut<[u8]>>(outbox: &mut Outbox<B>, batch: &mut Batch<'_>) -> bool {
+    array(outbox.waiting(), batch).is_some()
+}
+
+/// The oldest of the reports as one, whose body is an array, and how many they are. None while there are too few.
+fn array<'o, 'b>(
+    reports: impl Iterator<Item = Record<'o>>,
+    batch: &'b mut Batch<'_>,
+) -> Option<(Record<'b>, usize)> {
+    let mut reports = reports.peekable();
+    let Record { sequence, sampled_ms, .. } = *reports.peek()?;
+    let mut last = sequence;
+    let (mut length, mut count) = (0, 0);
+    while let Some(report) = reports.next_if(|report| {
+        let is_next = count == 0 || report.sequence == last + 1;
+        is_next
+            && count < batch.most
+            && length + report.body.len() + 2 <= batch.body.len()
+            && is_clock_set(report.sampled_ms) == is_clock_set(sampled_ms)
+    }) {
+        let end = length + 1 + report.body.len();
+        let [mark, room @ ..] = batch.body.get_mut(length..end)? else { return None };
+        *mark = if count == 0 { b'[' } else { b',' };
+        room.copy_from_slice(report.body);
+        (last, length, count) = (report.sequence, end, count + 1);
+    }
+    let is_whole = count == batch.most || reports.peek().is_some() || batch.is_last;
+    if count == 0 || !is_whole {
+        return None;
+    }
+    *batch.body.get_mut(length)? = b']';
+    Some((Record { sequence, sampled_ms, body: batch.body.get(..=length)? }, count))
+}
+
 fn publish<'c>(
     put: fn(&mut Client<'c>, &Publish<'_>, Instant) -> Option<u64>,
     client: &mut Client<'c>,
@@ -100,15 +176,17 @@ fn publish<'c>(
     let mut message_id = String::<{ limits::SHORTSTR }>::new();
     // Too long a run would lose the number, not the message.
     let _ = write!(message_id, "{}-{}", envelope.run, record.sequence);
-    // Nothing is lost silently: from the first loss on, every message says how many there were. `timestamp` has no
-    // fractions; this is the header that RabbitMQ itself adds where it is told to.
-    let sampled_ms = u64::try_from(record.sampled_ms);
-    let headers = [("timestamp_in_ms", sampled_ms.unwrap_or(0)), ("dropped", dropped)];
-    let headers = headers.get(usize::from(sampled_ms.is_err())..1 + usize::from(dropped > 0));
+    // `timestamp` has no fractions; this is the header that RabbitMQ itself adds where it is told to.
+    let ms = (record.sampled_ms >= 0).then_some(("timestamp_in_ms", Value::Int(record.sampled_ms)));
+    let clock = (!is_clock_set(record.sampled_ms)).then_some(("clock", Value::Octets(b"unsynchronised")));
+    // Nothing is lost silently: from the first loss on, every message says how many there were.
+    let losses = i64::try_from(dropped).ok().filter(|losses| *losses > 0);
+    let losses = losses.map(|losses| ("dropped", Value::Int(losses)));
+    let headers: Vec<_, 3> = [ms, clock, losses].into_iter().flatten().collect();
     let properties = Properties {
         content_type: "application/json",
         content_encoding: "utf-8",
-        headers: headers.unwrap_or_default(),
+        headers: &headers,
         fixed_headers: envelope.headers,
         persistent: envelope.persistent,
         message_id: &message_id,

@@ -143,7 +143,8 @@ impl<'a> Iterator for Table<'a> {
     }
 }
 
-fn put_value(w: &mut Writer<'_>, value: &Value<'_>) {
+/// One value, of the type that its variant is. One that is [`Value::Other`] is nothing.
+pub fn put_value(w: &mut Writer<'_>, value: &Value<'_>) {
     let long = |w: &mut Writer<'_>, kind: u8, octets: &[u8]| {
         w.u8(kind);
         let at = w.hold_u32();

@@ -1,17 +1,17 @@
 //! The content header: properties of a message (§4.2.6.1).
 
-use crate::amqp::field::{Table, read_shortstr, read_table, shortstr, table, utf8};
+use crate::amqp::field::{Table, Value, put_value, read_shortstr, read_table, shortstr, table, utf8};
 use crate::bytes::{Reader, Short, Writer};
 
 /// Properties of one message. Those that are empty or `None` are not sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Properties<'a> {
     /// `content-type`
     pub content_type: &'a str,
     /// `content-encoding`
     pub content_encoding: &'a str,
-    /// `headers`: names with counts, sent as 64-bit integers.
-    pub headers: &'a [(&'a str, u64)],
+    /// `headers`
+    pub headers: &'a [(&'a str, Value<'a>)],
     /// Further `headers`.
     pub fixed_headers: Table<'a>,
     /// `delivery-mode` 2: written to disk where the queue is durable too.
@@ -50,9 +50,7 @@ pub fn encode(w: &mut Writer<'_>, p: &Properties<'_>, body_len: u64) {
         table(w, &|w| {
             for (name, value) in p.headers {
                 shortstr(w, name);
-                w.u8(b'l');
-                // Signed on the wire; a count of 2^63 is not reached.
-                w.u64(*value);
+                put_value(w, value);
             }
             w.bytes(p.fixed_headers.octets());
         });

@@ -9,6 +9,7 @@ use crate::fleet::presence::{self, NOT_HEARD, State};
 use crate::fleet::recent::Recent;
 use crate::fleet::report::Reader;
 use crate::fleet::roster::{Interval, Roster, Turn};
+use psistats_core::time::is_clock_set;
 
 /// The series that tells by how many seconds the board's clock is before the hub's.
 pub const CLOCK_DIFFERENCE: &str = "clock_difference";
@@ -42,8 +43,10 @@ pub struct Board {
     pub recent: Recent,
     /// Which of its reports came.
     pub roster: Roster,
-    /// How often they come.
+    /// How often they are made.
     pub interval: Interval,
+    /// How often any come: several may come at once, in one message or on one connection.
+    pub(super) arrivals: Interval,
     /// How the newest one came.
     pub source: Source,
     /// Where it came from, of what is known of that.
@@ -84,6 +87,7 @@ impl Board {
             recent: Recent::default(),
             roster: Roster::default(),
             interval: Interval::default(),
+            arrivals: Interval::default(),
             source,
             address: None,
             first_heard_ms: now_ms,
@@ -106,10 +110,15 @@ impl Board {
     pub(super) fn take(&mut self, heard: &Heard, reader: &Reader, desk: &mut Desk<'_>) -> (Turn, i64) {
         let (now_ms, generation) = (desk.now_ms, desk.generation);
         let told_ms = sampled(heard.sampled_ms, reader.ts_ms);
-        let at_ms = told_ms.unwrap_or(now_ms).clamp(0, LAST_MS);
+        let at_ms = told_ms.filter(|told| is_possible(*told, now_ms)).unwrap_or(now_ms).clamp(0, LAST_MS);
         let in_step = self.is_in_step(at_ms, now_ms);
         let peer = heard.peer.map(|peer| peer.ip().to_canonical());
         let mut turn = self.roster.note(heard.id, peer, at_ms, now_ms);
+        let pause_ms = now_ms.saturating_sub(self.heard_ms);
+        // Those of one message come together.
+        if pause_ms > self.interval.ms() / 4 {
+            self.arrivals.note(pause_ms);
+        }
         self.heard_ms = now_ms;
         self.touched = generation;
         if turn == Turn::Duplicate {
@@ -123,7 +132,10 @@ impl Board {
         self.last_ms = at_ms;
         if told_ms.is_some() {
             let ahead_ms = self.ahead_ms().unwrap_or(0);
-            self.roster.note_delay(at_ms, now_ms.saturating_sub(at_ms).saturating_add(ahead_ms));
+            // So long the board waits for more to send with it.
+            let gathers_ms = self.arrivals.ms().saturating_sub(self.interval.ms()).max(0);
+            let late_ms = now_ms.saturating_sub(at_ms).saturating_add(ahead_ms);
+            self.roster.note_delay(at_ms, late_ms.saturating_sub(gathers_ms));
         }
         let numbers = reader.readings().filter_map(|(slot, reading)| Some((slot, reading.number()?)));
         desk.samples.extend(numbers);
@@ -140,8 +152,10 @@ impl Board {
             if self.cells.moved {
                 self.cells.sweep(generation);
             }
-            if told_ms.is_some() && in_step {
-                self.note_difference(at_ms.saturating_sub(now_ms), desk);
+            if let Some(told_ms) = told_ms
+                && in_step
+            {
+                self.note_difference(told_ms.saturating_sub(now_ms), desk);
             }
             self.cells.extend(desk.samples, at_ms);
         }
@@ -162,6 +176,11 @@ impl Board {
         let reports = number.zip(before).and_then(|(number, before)| number.checked_sub(before));
         let reports = reports.and_then(|reports| i64::try_from(reports).ok()).unwrap_or(1).max(1);
         self.interval.note(at_ms.saturating_sub(self.sampled_ms) / reports);
+    }
+
+    /// The usual time from its last report, or message of several, to the next: milliseconds; 0 where it is not known yet.
+    pub fn pause_ms(&self) -> i64 {
+        self.interval.ms().max(self.arrivals.ms())
     }
 
     /// By how much the board's clock is before the hub's, where that is known.
@@ -188,8 +207,7 @@ impl Board {
 
     /// Finds how it is at `now_ms`.
     pub(super) fn judge(&mut self, now_ms: i64, generation: u64) {
-        let interval_ms = self.interval.ms();
-        let (state, since_ms, why) = if presence::is_lost(self.heard_ms, now_ms, interval_ms) {
+        let (state, since_ms, why) = if presence::is_lost(self.heard_ms, now_ms, self.pause_ms()) {
             (State::Lost, self.heard_ms, NOT_HEARD.to_owned())
         } else {
             match self.cells.limit() {
@@ -223,6 +241,15 @@ impl Board {
     pub fn value(&self, path: &str, paths: &Paths) -> Option<&Value> {
         self.cells.value(self.cells.slot(path, paths)?)
     }
+}
+
+/// Whether a report that comes at `now_ms` can be of that time: no board keeps reports for a year, and none is a day ahead.
+/// Before its clock is set it starts in 1970, or at a time that its maker chose. Where it is the hub's that is not set,
+/// the board's is as good.
+fn is_possible(at_ms: i64, now_ms: i64) -> bool {
+    const DAY_MS: i64 = 86_400_000;
+    let ahead_ms = at_ms.saturating_sub(now_ms);
+    !is_clock_set(now_ms) || (-366 * DAY_MS..=DAY_MS).contains(&ahead_ms)
 }
 
 /// The time of the sample: of the message, whose seconds the body may refine.

@@ -279,7 +279,7 @@ impl Fleet {
     pub fn tick(&mut self, now_ms: i64) {
         for board in &mut self.boards {
             let heard_ms = board.heard_ms.max(self.opened_ms);
-            if board.state != State::Lost && presence::is_lost(heard_ms, now_ms, board.interval.ms()) {
+            if board.state != State::Lost && presence::is_lost(heard_ms, now_ms, board.pause_ms()) {
                 board.judge(now_ms, self.generation);
             }
         }

@@ -27,6 +27,8 @@ struct Note {
     heard_ms: i64,
     sampled_ms: i64,
     interval: Interval,
+    #[serde(default)]
+    arrivals: Interval,
     roster: Roster,
     /// Paths, and what they said last.
     values: Vec<(Box<str>, Option<Noted>)>,
@@ -76,6 +78,7 @@ impl Board {
             heard_ms: self.heard_ms,
             sampled_ms: self.sampled_ms,
             interval: self.interval,
+            arrivals: self.arrivals,
             roster: self.roster.clone(),
             values: values.map(|(path, cell)| ((**path).into(), Noted::of(&cell.value))).collect(),
         }
@@ -188,7 +191,7 @@ impl Board {
         self.address = note.address;
         (self.first_heard_ms, self.sampled_ms) = (note.first_heard_ms, note.sampled_ms);
         (self.noted_ms, self.last_ms) = (note.heard_ms, note.sampled_ms);
-        (self.interval, self.roster) = (note.interval, note.roster);
+        (self.interval, self.arrivals, self.roster) = (note.interval, note.arrivals, note.roster);
         for (path, value) in &note.values {
             let slot = match self.cells.slot(path, paths) {
                 None => self.cells.add(path, path.contains('.'), paths),

@@ -22,9 +22,9 @@ use crate::clock::Clock;
 use crate::complaints::Complaints;
 use crate::fleet::name::host_name;
 use crate::fleet::{Heard, MessageId, Source};
-use crate::intake::Door;
 use crate::intake::door::{Full, Standing, Ticket};
 use crate::intake::users::{Boards, Users};
+use crate::intake::{Door, batch};
 use crate::tls;
 use psistats_core::amqp::server::{Message, Tag};
 use psistats_core::amqp::{Server, ServerBuffers, ServerEvent, ServerOptions, Value};
@@ -198,12 +198,16 @@ impl Intake {
                     info!("board at {peer}: connected");
                 }
                 ServerEvent::Publish(tag) => {
-                    if let Some(why) = server.message().and_then(|message| publisher.refusal(message.body)) {
+                    let Some(message) = server.message().map(|message| heard(&message, peer)) else {
+                        continue;
+                    };
+                    let mut reports = batch::reports(message.clone());
+                    if let Some(why) = reports.find_map(|report| publisher.refusal(&report.body)) {
                         server.close(ACCESS_REFUSED, &format!("ACCESS_REFUSED - {why}"), now);
                         return Some(Err(why));
                     }
-                    let taken = server.message().map(|message| self.door.take(&heard(&message, peer)));
-                    match taken {
+                    // The last is kept after those before it.
+                    match batch::reports(message).map(|report| self.door.take(&report)).last() {
                         Some(Ok(ticket)) => publisher.took(ticket, tag),
                         // To confirm a later one would confirm this one.
                         Some(Err(Full)) => {

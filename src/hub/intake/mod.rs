@@ -5,11 +5,13 @@
 //! | [`door`] | what they all hand their reports to |
 //! | [`amqp`] | boards that connect to the hub as if it were a broker |
 //! | [`rabbitmq`] | a queue of a RabbitMQ that boards publish to |
+//! | [`batch`] | messages of several reports, of either |
 //! | [`chasar`] | chasar's client nodes, whose messages the relay publishes, too |
 //! | [`users`] | who may publish, and as which boards |
 //! | [`own`] | the machine that the hub runs on |
 
 pub mod amqp;
+mod batch;
 pub mod chasar;
 pub mod door;
 pub mod own;

@@ -3,7 +3,7 @@
 use std::fmt::Arguments;
 use std::time::Duration;
 
-use log::{Level, info};
+use log::{Level, log};
 
 use super::Publishing;
 use crate::LOG_AMQP;
@@ -33,8 +33,13 @@ impl Publishing<'_> {
                     0 => String::new(),
                     failures => format!(" after {failures} failed attempts"),
                 };
-                info!(
+                // One that is made each time is news the first time, and after an outage.
+                let is_usual = self.settings.server.connects_each_time
+                    && self.failures == 0
+                    && self.shared.outbox.borrow().counters().confirmed > 0;
+                log!(
                     target: LOG_AMQP,
+                    if is_usual { Level::Debug } else { Level::Info },
                     "connected to {host}{}{failed}, heartbeat {heartbeat_s} s: publishing to exchange \"{}\" as \"{}\"",
                     channel.over(), self.settings.exchange.name, self.routing_key,
                 );

@@ -26,8 +26,8 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time;
 
 use crate::fleet::Heard;
-use crate::intake::Door;
 use crate::intake::door::{Full, Standing, Ticket};
+use crate::intake::{Door, batch};
 use crate::settings::Rabbitmq;
 
 /// Bytes of the thread's stack, of which the deepest headers need 16 MiB; without optimisation 100. What is not used of it
@@ -80,6 +80,13 @@ impl Intake {
 /// A delivery: its tag, and the report; none where there is nothing to take.
 type Delivery = (u64, Option<Heard>);
 
+/// What is to be taken next.
+enum Waiting {
+    Report(Heard),
+    /// All reports of the message with this tag were taken.
+    End(u64),
+}
+
 /// What was delivered on one connection.
 struct Session {
     messages: mpsc::Receiver<Delivery>,
@@ -92,24 +99,34 @@ impl Session {
     async fn serve(mut self, door: &Door) {
         let mut standing = door.standing();
         let mut unkept = Unkept::default();
+        // Of the last report of the message that is being taken.
+        let mut taken = None;
         let mut waiting = VecDeque::new();
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut messages = Vec::with_capacity(BATCH);
         loop {
             unkept.tell(&mut standing, &self.kept);
             let is_open = tokio::select! {
                 // Reports beyond what there is room for wait where they are: in the channel, and at the broker.
-                count = self.messages.recv_many(&mut batch, BATCH), if waiting.is_empty() => count > 0,
+                count = self.messages.recv_many(&mut messages, BATCH), if waiting.is_empty() => count > 0,
                 () = standing.changed(true) => true,
             };
             if !is_open {
                 return;
             }
-            waiting.extend(batch.drain(..));
-            while let Some((tag, heard)) = waiting.front() {
-                match heard.as_ref().map(|heard| door.take(heard)) {
-                    Some(Err(Full)) => break,
-                    Some(Ok(ticket)) => unkept.push(ticket, *tag),
-                    None => unkept.push_nothing(*tag, &self.kept),
+            for (tag, message) in messages.drain(..) {
+                waiting.extend(message.into_iter().flat_map(batch::reports).map(Waiting::Report));
+                waiting.push_back(Waiting::End(tag));
+            }
+            while let Some(next) = waiting.front() {
+                match next {
+                    Waiting::Report(report) => match door.take(report) {
+                        Err(Full) => break,
+                        Ok(ticket) => taken = Some(ticket),
+                    },
+                    Waiting::End(tag) => match taken.take() {
+                        Some(ticket) => unkept.push(ticket, *tag),
+                        None => unkept.push_nothing(*tag, &self.kept),
+                    },
                 }
                 waiting.pop_front();
             }
