@@ -99,7 +99,7 @@ class Wall(Case):
         page.run("document.querySelector('.go button').click()")
         page.wait(f"location.hash === '#/' && {TILES} === 99")
         self.fleet.wake("hifi-1")
-        page.wait(f"{tile('hifi-1')}.dataset.state === 'well' && !{tile('hifi-1')}.classList.contains('stale')")
+        page.wait(f"{tile('hifi-1')}?.dataset.state === 'well' && !{tile('hifi-1')}.classList.contains('stale')")
 
     def test_search_sort_and_filter(self):
         page = self.open()
