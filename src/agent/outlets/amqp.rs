@@ -27,6 +27,7 @@ use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Mechanism, Op
 use psistats_core::kernel::boot_id;
 use psistats_core::limits;
 use psistats_core::link::Link;
+use psistats_core::outbox::Run;
 use psistats_core::time::Instant;
 
 /// Whom broker and consumers see: in the list of connections, and on every message.
@@ -42,14 +43,14 @@ const CONFIRMS_TOGETHER: Duration = Duration::from_millis(2);
 
 const BROKER: Label = Label { name: "RabbitMQ", target: LOG_AMQP, meanwhile: ", reports are kept" };
 
-/// Publishes what lies in the outbox until the agent stops. Every message id begins with `run`.
+/// Publishes what lies in the outbox, which `runs` have made, until the agent stops.
 ///
 /// # Errors
 /// Where there is no room for another deadline.
-pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
+pub async fn run(shared: &Shared<'_>, runs: &[Run<'_>]) -> io::Result<()> {
     let mut broker = Broker {
         shared,
-        run,
+        runs,
         receive: Vec::new(),
         send: Vec::new(),
         hostname: Rc::default(),
@@ -92,7 +93,7 @@ pub fn run_id(root: &Path, started: Instant) -> String {
 /// The broker, as an outlet.
 struct Broker<'s, 'r> {
     shared: &'s Shared<'r>,
-    run: &'s str,
+    runs: &'s [Run<'s>],
     receive: Vec<u8>,
     send: Vec<u8>,
     /// That of the reports when the connection was opened.
@@ -148,7 +149,7 @@ impl Outlet for Broker<'_, '_> {
             Some(template) => template.replace(HOSTNAME, &self.hostname),
             None => self.queue.clone(),
         };
-        let Self { shared, run, receive, send, hostname, arguments, headers, queue, .. } = self;
+        let Self { shared, runs, receive, send, hostname, arguments, headers, queue, .. } = self;
         let Self { routing_key, lines, missing, .. } = self;
         let (buffers, now) = (Buffers { receive, send }, shared.reactor.now());
         let mut options = options(settings, queue, arguments, routing_key);
@@ -161,7 +162,7 @@ impl Outlet for Broker<'_, '_> {
         Opened::Amqp(Publishing {
             shared,
             settings,
-            run,
+            runs,
             hostname,
             headers,
             queue,
@@ -192,7 +193,7 @@ impl Outlet for Broker<'_, '_> {
 pub struct Publishing<'p> {
     shared: &'p Shared<'p>,
     settings: &'p Settings,
-    run: &'p str,
+    runs: &'p [Run<'p>],
     hostname: &'p str,
     headers: &'p [u8],
     queue: &'p str,
@@ -287,7 +288,7 @@ impl<'p> Publishing<'p> {
 
     fn envelope(&self) -> Envelope<'p> {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
-        Envelope { run: self.run, app_id: PRODUCT, headers: Table::new(self.headers), persistent }
+        Envelope { runs: self.runs, app_id: PRODUCT, headers: Table::new(self.headers), persistent }
     }
 }
 

@@ -15,14 +15,14 @@ use heapless::String;
 use crate::amqp::{Client, Event, Properties, Publish, Table, Violation};
 use crate::limits;
 use crate::link::Link;
-use crate::outbox::{Outbox, Record, UnknownTicket};
+use crate::outbox::{Outbox, Record, Run, UnknownTicket};
 use crate::time::Instant;
 
 /// What is the same on every message of a publisher.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
-    /// Unique to this run of the program; a message id is this, a hyphen, and the sequence number.
-    pub run: &'a str,
+    /// Those that have made the reports; a message id is a run's id, a hyphen, and the report's number in it.
+    pub runs: &'a [Run<'a>],
     /// `app-id`.
     pub app_id: &'a str,
     /// Further headers.
@@ -98,8 +98,9 @@ fn publish<'c>(
     now: Instant,
 ) -> Option<u64> {
     let mut message_id = String::<{ limits::SHORTSTR }>::new();
-    // Too long a run would lose the number, not the message.
-    let _ = write!(message_id, "{}-{}", envelope.run, record.sequence);
+    let run = Run::of(envelope.runs, record.sequence);
+    // Too long an id would lose the number, not the message.
+    let _ = write!(message_id, "{}-{}", run.id, run.number(record.sequence));
     // Nothing is lost silently: from the first loss on, every message says how many there were. `timestamp` has no
     // fractions; this is the header that RabbitMQ itself adds where it is told to.
     let sampled_ms = u64::try_from(record.sampled_ms);
