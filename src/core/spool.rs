@@ -65,6 +65,13 @@ pub const fn pages(bytes: usize) -> usize {
     (bytes + RUNS * RUN).div_ceil(full) + 2 + OPEN
 }
 
+/// Pages of a write of so many new reports of `length` bytes, at the most.
+pub const fn pages_of(reports: u64, length: u64) -> u64 {
+    let bytes = reports.saturating_mul(PIECE as u64 + length);
+    // The page before goes on, and the last is not full.
+    bytes.div_ceil((PAGE - HEAD - 2 * (PIECE + RUN)) as u64).saturating_add(1)
+}
+
 /// Places for the page that is not full.
 const OPEN: usize = 2;
 
@@ -114,6 +121,13 @@ impl Spool {
         let (open, until, pending) = (1 - self.open, outbox.last(), outbox.counters().pending);
         let after = Self { open, until, pending, ..*self };
         Flush { after, oldest: oldest(outbox), at_risk }
+    }
+
+    /// Begins to write that what is in the file [is outdated](Self::is_outdated), and nothing else: reports that have
+    /// come since are most likely confirmed soon.
+    pub fn clear(&mut self, at_risk: u32) -> Flush {
+        self.generation += 1;
+        Flush { after: Self { open: 1 - self.open, pending: 0, ..*self }, oldest: self.until + 1, at_risk }
     }
 }
 
@@ -174,6 +188,11 @@ impl Flush {
             None => places + open,
         };
         Written { at: place * PAGE as u64, is_last: goes_on.is_none() }
+    }
+
+    /// Reports that are in the file then.
+    pub fn reports(&self) -> u64 {
+        self.after.pending
     }
 
     /// Everything is in the file, and safe there.

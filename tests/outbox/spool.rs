@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use psistats_core::outbox::{Outbox, Record, Run};
-use psistats_core::spool::{PAGE, Restored, Spool, pages, restore};
+use psistats_core::spool::{Flush, PAGE, Restored, Spool, pages, restore};
 
 /// At most so many reports come between two writes.
 const AT_RISK: u32 = 12;
@@ -79,7 +79,15 @@ impl World {
 
     /// The pages that change, and where they go.
     fn write(&mut self, at_risk: u32, between: &mut dyn FnMut(&mut Self)) -> (Vec<(usize, Vec<u8>)>, Spool) {
-        let mut flush = self.spool.begin(&self.outbox, at_risk);
+        let flush = self.spool.begin(&self.outbox, at_risk);
+        self.pages(flush, between)
+    }
+
+    fn pages(
+        &mut self,
+        mut flush: Flush,
+        between: &mut dyn FnMut(&mut Self),
+    ) -> (Vec<(usize, Vec<u8>)>, Spool) {
         let mut written = Vec::new();
         loop {
             let mut page = [0xAA; PAGE];
@@ -168,6 +176,8 @@ enum Operation {
     Flush {
         busy: bool,
     },
+    /// Nothing that was written is needed any more, where that is so.
+    Clear,
     /// The power goes: of the pages that are written, those are whole of which `which` has the bit, and one more has
     /// `cut` new bytes.
     Tear {
@@ -183,6 +193,7 @@ fn operation(longest: usize) -> impl Strategy<Value = Operation> {
         4 => (1..6_usize, any::<bool>()).prop_map(|(count, but_first)| Operation::Confirm { count, but_first }),
         1 => Just(Operation::Rewind),
         3 => any::<bool>().prop_map(|busy| Operation::Flush { busy }),
+        2 => Just(Operation::Clear),
         2 => (any::<u64>(), 0..PAGE).prop_map(|(which, cut)| Operation::Tear { which, cut }),
         1 => Just(Operation::Restart),
     ]
@@ -242,6 +253,15 @@ proptest! {
                         prop_assert_eq!((restored.damaged, restored.at_risk), (0, AT_RISK));
                     }
                 }
+                Operation::Clear if world.spool.is_outdated(&world.outbox) => {
+                    let flush = world.spool.clear(AT_RISK);
+                    let (pages, spool) = world.pages(flush, &mut |_| ());
+                    prop_assert_eq!(pages.len(), 1);
+                    world.file[pages[0].0..][..PAGE].copy_from_slice(&pages[0].1);
+                    (world.spool, world.safe) = (spool, Vec::new());
+                    prop_assert_eq!(world.read(), (Vec::new(), Restored { at_risk: AT_RISK, ..Restored::default() }));
+                }
+                Operation::Clear => {}
                 Operation::Tear { which, cut } => {
                     let (pages, _) = world.write(AT_RISK, &mut |_| ());
                     let torn = which as usize % pages.len();

@@ -14,6 +14,7 @@
 pub mod advice;
 pub mod amqp;
 pub mod chasar;
+pub mod spool;
 pub mod stdout;
 
 use std::future::poll_fn;

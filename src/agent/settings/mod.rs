@@ -26,12 +26,13 @@ pub use configuration::Configuration;
 pub use fields::{Fields, Value};
 pub use needs::Needs;
 use needs::PasswordNeed;
+use psistats_core::spool;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::curve::Role;
 use psistats_host::conf::find::{self, find};
 use psistats_host::conf::logging::Logging;
 use psistats_host::conf::reports::{self, Reports};
-use psistats_host::conf::values::{boolean, whole};
+use psistats_host::conf::values::{WEEK, boolean, optional, path, seconds, whole};
 use psistats_host::conf::{Problem, Problems, Reading, Severity, ini, loggers};
 use psistats_host::limits;
 pub use server::Server;
@@ -75,11 +76,41 @@ pub struct Message {
 pub struct Backlog {
     /// `bytes` of the ring of unconfirmed reports; allocated once, at the start.
     pub bytes: usize,
+    /// `file`: the spool, opened at the start.
+    pub file: Option<PathBuf>,
+    /// `spool_interval`, 1 to 604,800 seconds.
+    pub spool_interval: Duration,
 }
 
 impl Default for Backlog {
+    /// A minute is what a power cut may cost, for some 30 MB a day while there is no broker.
     fn default() -> Self {
-        Self { bytes: limits::BACKLOG_DEFAULT }
+        Self { bytes: limits::BACKLOG_DEFAULT, file: None, spool_interval: Duration::from_secs(60) }
+    }
+}
+
+impl Backlog {
+    /// Reports, one each `timer`, that come between two writes of the spool, at the most.
+    pub fn reports_between_writes(&self, timer: Duration) -> u64 {
+        // In 64 bits, which hold the microseconds of a week.
+        let micros = |time: Duration| time.as_secs() * 1_000_000 + u64::from(time.subsec_micros());
+        micros(self.spool_interval).div_ceil(micros(timer).max(1)) + 1
+    }
+
+    /// Megabytes that the spool writes a day while there is no broker, at the most, where reports, one each `timer`,
+    /// have `length` bytes.
+    pub fn megabytes_a_day(&self, timer: Duration, length: u64) -> u64 {
+        let pages = spool::pages_of(self.reports_between_writes(timer), length);
+        let pages = pages.min(spool::pages(self.bytes) as u64);
+        let bytes = (pages * spool::PAGE as u64).saturating_mul(86_400);
+        (bytes / self.spool_interval.as_secs().max(1)).div_ceil(1_000_000)
+    }
+}
+
+impl Settings {
+    /// The spool's file, where there is to be one.
+    pub fn spool(&self) -> Option<&Path> {
+        self.backlog.file.as_deref().filter(|_| self.server.enabled)
     }
 }
 
@@ -165,6 +196,7 @@ fn read_sections(r: &mut Reading<'_>, needs: Needs, settings: &mut Settings) {
         [("timestamp_in_ms", "every message has it"), ("dropped", "messages have it after a loss")];
     const BACKLOG: (RangeInclusive<u64>, &str) =
         (limits::BACKLOG_MIN as u64..=limits::BACKLOG_MAX as u64, "bytes");
+    const SPOOL: RangeInclusive<Duration> = Duration::from_secs(1)..=WEEK;
     if server::is_of_fleet(r) {
         settings.server.retry_spread = Duration::from_secs(60);
         (settings.exchange.declare, settings.queue.declare) = (false, false);
@@ -175,6 +207,8 @@ fn read_sections(r: &mut Reading<'_>, needs: Needs, settings: &mut Settings) {
     r.set("message", "persistent", &mut settings.message.persistent, boolean);
     r.set("message", "headers", &mut settings.message.headers, fields::fields(&HEADERS));
     r.set("backlog", "bytes", &mut settings.backlog.bytes, whole(&BACKLOG));
+    r.set("backlog", "file", &mut settings.backlog.file, optional(path));
+    r.set("backlog", "spool_interval", &mut settings.backlog.spool_interval, seconds(&SPOOL));
     app::read(r, &mut settings.app);
     reports::read(r, &mut settings.reports);
     topology::read_routing_key(r, &mut settings.exchange.routing_key, &settings.reports.tags);

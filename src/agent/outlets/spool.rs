@@ -1,0 +1,230 @@
+//! What is not confirmed, kept in a file over a restart of the agent or of the board (`[backlog] file=`).
+//!
+//! What is in the file, and how, is [`psistats_core::spool`]'s. Here is when it is written: with the start; then
+//! when a report has waited for half an interval without a confirm, or all that are in the file are confirmed, but at
+//! most once an interval; and when the agent stops. So nothing is written while the broker confirms.
+
+mod file;
+
+use std::cell::Cell;
+use std::future::pending;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use log::{debug, info, warn};
+use smol::future::or;
+
+use crate::life::context::{Mode, Shared, Spooled};
+use crate::net::reactor::Timer;
+use file::Writer;
+use psistats_core::outbox::Run;
+use psistats_core::spool::{self, RUNS, pages, restore};
+use psistats_host::output::Reason;
+use psistats_host::output::once::Once;
+
+/// How long a start waits for the file, and a stop.
+const OPEN: Duration = Duration::from_secs(3);
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// What is written.
+#[derive(Clone, Copy)]
+enum What {
+    /// All that is not confirmed.
+    All,
+    /// That all is that was written.
+    Nothing,
+}
+
+/// Runs of the program, as [`Run`] has them.
+pub type Runs = Vec<(u64, String)>;
+
+/// The spool of a running agent.
+pub struct Spool<'s, 'r> {
+    shared: &'s Shared<'r>,
+    path: &'s Path,
+    writer: Writer<'r>,
+    timer: Timer<'r>,
+    state: Cell<spool::Spool>,
+    /// The first write, for which the file is made, has been done.
+    is_begun: Cell<bool>,
+    failing: Once,
+}
+
+/// Opens the spool of the settings, and restores what is in it. Gives the runs of the program that have made the
+/// reports, without this one. None where there is to be no spool; and where there can be none, as the log says then.
+pub fn open<'s, 'r>(shared: &'s Shared<'r>, path: Option<&'s Path>) -> (Option<Spool<'s, 'r>>, Runs) {
+    let Some(path) = path.filter(|_| shared.mode == Mode::Send && shared.makes_reports()) else {
+        return (None, Runs::new());
+    };
+    match begin(shared, path) {
+        Ok((spool, runs)) => (Some(spool), runs),
+        Err(error) => {
+            let (path, error) = (path.display(), Reason(&error));
+            warn!("no spool at {path}: {error}; reports are kept in memory only until the next start");
+            (None, Runs::new())
+        }
+    }
+}
+
+fn begin<'s, 'r>(shared: &'s Shared<'r>, path: &'s Path) -> io::Result<(Spool<'s, 'r>, Runs)> {
+    let bytes = shared.settings().backlog.bytes;
+    let (writer, found) = Writer::open(shared.reactor, path, pages(bytes), OPEN)?;
+    let runs = match restored(shared, path, &found) {
+        Some(runs) => runs,
+        None => {
+            if !found.is_empty() {
+                let path = path.display();
+                warn!("{path} is no spool of this version, or damaged: it is kept as {path}.aside");
+                writer.set_aside();
+            }
+            Runs::new()
+        }
+    };
+    let spool = Spool {
+        shared,
+        path,
+        writer,
+        timer: shared.reactor.timer()?,
+        state: Cell::new(spool::Spool::new(bytes)),
+        is_begun: Cell::new(false),
+        failing: Once::default(),
+    };
+    Ok((spool, runs))
+}
+
+/// Puts the reports of a file into the outbox, and says how many there were.
+fn restored(shared: &Shared<'_>, path: &Path, file: &[u8]) -> Option<Runs> {
+    let (mut outbox, mut runs) = (shared.outbox.borrow_mut(), Runs::new());
+    let restored = restore(file, &mut |run, record| {
+        if runs.last().is_none_or(|(_, id)| *id != run.id) {
+            runs.push((run.first, run.id.to_owned()));
+        }
+        // One that is larger than the whole ring is the broken file's.
+        let _ = outbox.restore(record.sequence, record.sampled_ms, record.body);
+    })?;
+    // This one is a run, too.
+    runs.drain(..(runs.len() + 1).saturating_sub(RUNS));
+    if let Some((first, _)) = runs.first() {
+        outbox.drop_before(*first);
+    }
+    let (path, dropped) = (path.display(), outbox.counters().dropped);
+    info!("spool {path}: {} reports restored", restored.reports);
+    if dropped > 0 {
+        warn!("spool {path}: {dropped} of them are dropped, for which the backlog has no room");
+    }
+    let lost = restored.damaged + u64::from(restored.at_risk);
+    if lost > 0 {
+        warn!(
+            "spool {path}: at most {lost} reports are lost: {} damaged or written in part, and at most {} after the \
+             last write of a psistats that did not stop in order",
+            restored.damaged, restored.at_risk
+        );
+    }
+    Some(runs)
+}
+
+impl Spool<'_, '_> {
+    /// Keeps the file as the outbox is, whose reports `runs` have made. Does not end.
+    pub async fn run(&self, runs: &[Run<'_>]) {
+        self.flush(runs, What::All, self.at_risk()).await;
+        let (mut seen, mut since) = (0, 0);
+        loop {
+            // Seen unwritten at two of these, a report has waited for half an interval at least, and for a whole one
+            // at most.
+            let half = self.shared.settings().backlog.spool_interval / 2;
+            self.timer.until(self.shared.reactor.now() + half).await;
+            since += 1;
+            let (is_old, is_outdated) = {
+                let (state, outbox) = (self.state.get(), self.shared.outbox.borrow());
+                let is_old = state.unwritten(&outbox).is_some_and(|sequence| sequence <= seen);
+                seen = outbox.last();
+                (is_old || !self.is_begun.get(), state.is_outdated(&outbox))
+            };
+            if since < 2 {
+                continue;
+            }
+            if is_old {
+                self.flush(runs, What::All, self.at_risk()).await;
+                since = 0;
+            } else if is_outdated {
+                self.flush(runs, What::Nothing, self.at_risk()).await;
+                // What has come meanwhile is half an interval old by the next time.
+                since = 1;
+            }
+        }
+    }
+
+    /// Writes what there is when the agent stops. Whether that is in the file.
+    pub async fn close(&self, runs: &[Run<'_>]) -> bool {
+        let until = self.shared.reactor.now() + CLOSE;
+        let late = async {
+            self.timer.until(until).await;
+            self.failed(&io::Error::other("the file system does not answer"));
+            false
+        };
+        or(self.flush(runs, What::All, 0), late).await
+    }
+
+    /// Writes what has changed. Whether that has worked.
+    async fn flush(&self, runs: &[Run<'_>], what: What, at_risk: u32) -> bool {
+        let mut state = self.state.get();
+        let mut flush = match what {
+            What::All => state.begin(&self.shared.outbox.borrow(), at_risk),
+            What::Nothing => state.clear(at_risk),
+        };
+        self.state.set(state);
+        let mut count = 0;
+        loop {
+            let page = self.writer.write(|page| flush.page(&self.shared.outbox.borrow(), runs, page)).await;
+            match page {
+                Err(error) => {
+                    self.failed(&error);
+                    return false;
+                }
+                Ok(written) => {
+                    count += 1;
+                    if written.is_last {
+                        break;
+                    }
+                }
+            }
+        }
+        self.state.set(flush.end());
+        self.is_begun.set(true);
+        let (path, reports) = (self.path.display(), flush.reports());
+        debug!("spool {path}: {reports} reports, {count} pages written");
+        if self.failing.over() {
+            info!("spool {path} is written again");
+        }
+        let pages = count + self.shared.spooled.get().map_or(0, |spooled| spooled.pages);
+        self.shared.spooled.set(Some(Spooled { reports, pages }));
+        true
+    }
+
+    fn failed(&self, error: &io::Error) {
+        if self.failing.first() {
+            let (path, error) = (self.path.display(), Reason(error));
+            warn!(
+                "cannot write the spool {path}: {error}; reports are kept in memory only; further failures are \
+                 suppressed until it recovers"
+            );
+        }
+    }
+
+    /// Reports that come between two writes, at the most.
+    fn at_risk(&self) -> u32 {
+        let settings = self.shared.settings();
+        let reports = settings.backlog.reports_between_writes(settings.app.primary_timer);
+        u32::try_from(reports).unwrap_or(u32::MAX)
+    }
+}
+
+/// Runs `spool`, or waits for ever where there is none.
+pub async fn run(spool: Option<&Spool<'_, '_>>, runs: &[Run<'_>]) -> io::Result<()> {
+    match spool {
+        Some(spool) => spool.run(runs).await,
+        None => pending().await,
+    }
+    Ok(())
+}
