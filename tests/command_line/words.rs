@@ -142,7 +142,7 @@ fn check_config_prints_ok_or_each_problem_with_file_and_line() {
     assert_eq!(answer.stderr, warning);
 
     let place = Place::with("[backlog]\nfile=spool");
-    let megabytes = "a day with reports of 200 bytes, 230 MB at most";
+    let megabytes = "a day with reports of 200 bytes, 231 MB at most";
     place.run("check-config").says(
         0,
         &format!(

@@ -164,7 +164,7 @@ fn a_damaged_file_gives_what_is_whole_and_a_file_that_cannot_be_a_spool_stops_no
         let line = agent.wait_for_line(words, PATIENCE);
         (wait_until(&agent, "sampling", |c| c.sampled > 5), agent, line)
     };
-    let (_, mut agent, _) = begun("no connection");
+    let (_, mut agent, _) = begun("connection refused");
     let many = wait_until(&agent, "keeping some pages", |c| c.pending > 100);
     assert!(stop(&mut agent).pending >= many.pending);
 
@@ -239,6 +239,7 @@ fn while_the_broker_confirms_nothing_is_written_but_that_nothing_is_left() {
     let outage = Outage::new();
     let (spool, config) = (outage.spool(), outage.config(&vhost).text(EVERY_WRITE));
     let mut agent = Agent::start(&config, &[]);
+    agent.wait_for_line(" reports, ", PATIENCE);
     wait_until(&agent, "in the spool", |_| number(&agent, " reports, ") > 20);
     let _proxy = Proxy::on(outage.port.listen(), broker.port);
     wait_until(&agent, "empty", |_| number(&agent, " reports, ") == 0);
