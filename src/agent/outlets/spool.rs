@@ -115,10 +115,10 @@ fn restored(shared: &Shared<'_>, path: &Path, file: &[u8]) -> Option<Runs> {
     }
     let lost = restored.damaged + u64::from(restored.at_risk);
     if lost > 0 {
+        let why = if restored.at_risk > 0 { "psistats had not stopped in order: " } else { "" };
         warn!(
-            "spool {path}: at most {lost} reports are lost: {} damaged or written in part, and at most {} after the \
-             last write of a psistats that did not stop in order",
-            restored.damaged, restored.at_risk
+            "spool {path}: {why}at most {lost} reports are lost, {} of them damaged or written in part",
+            restored.damaged
         );
     }
     Some(runs)

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, posix_fallocate};
+use nix::libc::off_t;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::geteuid;
 
@@ -247,7 +248,9 @@ fn create(path: &Path, bytes: u64) -> io::Result<File> {
     let _ = fs::remove_file(path);
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
     file.try_lock()?;
-    match posix_fallocate(&file, 0, bytes.cast_signed()) {
+    // Of 32 bits on some systems.
+    let length = off_t::try_from(bytes).unwrap_or(off_t::MAX);
+    match posix_fallocate(&file, 0, length) {
         Err(errno @ (Errno::ENOSPC | Errno::EFBIG | Errno::EDQUOT)) => {
             let _ = fs::remove_file(path);
             return Err(errno.into());
