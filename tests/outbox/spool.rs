@@ -219,7 +219,7 @@ fn written(bytes: usize, length: usize) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_safe_comes_back_in_order_and_intact_over_any_kill_or_torn_write((bytes, operations) in operations()) {
