@@ -21,7 +21,7 @@
 
 use core::cmp::min;
 
-use crc::{CRC_32_ISCSI, Crc, Table};
+use crc::{CRC_32_ISCSI, Crc, NoTable};
 
 use crate::bytes::{Reader, Short, Writer};
 use crate::limits;
@@ -43,8 +43,9 @@ const MAGIC: &[u8; 4] = b"psS1";
 /// pending u64, at risk u32, used u16.
 const HEAD: usize = 54;
 
-/// Where the bytes begin that have the checksum.
+/// Where the bytes begin that have the checksum, and where the page's number is.
 const SUMMED: usize = 8;
+const NUMBER: usize = 16;
 
 /// Bytes before a piece of a report: sequence u64, sample time i64, length u16, offset u16, length of the run's id
 /// u8. Where that is not 0, its `first` u64 and the id follow.
@@ -53,8 +54,8 @@ const PIECE: usize = 21;
 /// Bytes of the name of a run.
 const RUN: usize = 8 + RUN_ID;
 
-/// Of a table of 1 KB: without one it takes eight times as long.
-const CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
+/// Without a table, of 1 KB at least: pages are few.
+const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
 
 /// Pages of the file of an outbox of `bytes`.
 pub const fn pages(bytes: usize) -> usize {
@@ -316,9 +317,16 @@ pub fn restore(file: &[u8], each: &mut dyn FnMut(Run<'_>, Record<'_>)) -> Option
     let mut pieces = Pieces { latest, last: 0, reports: 0, body: [0; limits::REPORT], has: 0 };
     for number in latest.page.saturating_sub(places as u64)..=latest.page {
         let place = usize::try_from(number % places as u64).unwrap_or(0);
-        let candidates = [place, places, places + 1].into_iter().filter_map(|at| pages.get(at));
-        let heads = candidates.filter_map(Head::read).filter(|head| head.page == number);
-        if let Some(head) = heads.max_by_key(|head| head.generation) {
+        let mut newest: Option<Head<'_>> = None;
+        for page in [place, places, places + 1].into_iter().filter_map(|at| pages.get(at)) {
+            if page.get(NUMBER..NUMBER + 8) == Some(&number.to_be_bytes())
+                && let Some(head) = Head::read(page)
+                && newest.is_none_or(|newest| newest.generation < head.generation)
+            {
+                newest = Some(head);
+            }
+        }
+        if let Some(head) = newest {
             // What is beside the form ends the page, though not the file: others have forms of their own.
             let _ = pieces.read(head.contents, each);
         }

@@ -112,7 +112,7 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
         info!("{}", shared.standing());
     }
     let is_kept = match &spool {
-        Some(spool) => reactor.block_on(spool.close(&runs))?,
+        Some(spool) => drive(&reactor, pin!(spool.close(&runs)))?.is_ok(),
         None => false,
     };
     let pending = shared.outbox.borrow().counters().pending;

@@ -17,7 +17,7 @@ use smol::future::or;
 
 use crate::life::context::{Mode, Shared, Spooled};
 use crate::net::reactor::Timer;
-use file::Writer;
+use file::{SILENT, Writer};
 use psistats_core::outbox::Run;
 use psistats_core::spool::{self, RUNS, pages, restore};
 use psistats_host::output::Reason;
@@ -104,15 +104,12 @@ fn restored(shared: &Shared<'_>, path: &Path, file: &[u8]) -> Option<Runs> {
         let _ = outbox.restore(record.sequence, record.sampled_ms, record.body);
     })?;
     // This one is a run, too.
-    runs.drain(..(runs.len() + 1).saturating_sub(RUNS));
+    let runs = runs.split_off((runs.len() + 1).saturating_sub(RUNS));
     if let Some((first, _)) = runs.first() {
         outbox.drop_before(*first);
     }
-    let (path, dropped) = (path.display(), outbox.counters().dropped);
+    let path = path.display();
     info!("spool {path}: {} reports restored", restored.reports);
-    if dropped > 0 {
-        warn!("spool {path}: {dropped} of them are dropped, for which the backlog has no room");
-    }
     let lost = restored.damaged + u64::from(restored.at_risk);
     if lost > 0 {
         let why = if restored.at_risk > 0 { "psistats had not stopped in order: " } else { "" };
@@ -127,47 +124,50 @@ fn restored(shared: &Shared<'_>, path: &Path, file: &[u8]) -> Option<Runs> {
 impl Spool<'_, '_> {
     /// Keeps the file as the outbox is, whose reports `runs` have made. Does not end.
     pub async fn run(&self, runs: &[Run<'_>]) {
-        self.flush(runs, What::All, self.at_risk()).await;
-        let (mut seen, mut since) = (0, 0);
+        let (mut seen, mut since, mut due) = (0, 0, Some(What::All));
         loop {
+            if let Some(what) = due {
+                if let Err(error) = self.flush(runs, what, self.at_risk()).await {
+                    self.failed(&error);
+                }
+                since = match what {
+                    What::All => 0,
+                    // What has come meanwhile is half an interval old by the next time.
+                    What::Nothing => 1,
+                };
+            }
             // Seen unwritten at two of these, a report has waited for half an interval at least, and for a whole one
             // at most.
             let half = self.shared.settings().backlog.spool_interval / 2;
             self.timer.until(self.shared.reactor.now() + half).await;
             since += 1;
-            let (is_old, is_outdated) = {
-                let (state, outbox) = (self.state.get(), self.shared.outbox.borrow());
-                let is_old = state.unwritten(&outbox).is_some_and(|sequence| sequence <= seen);
-                seen = outbox.last();
-                (is_old || !self.is_begun.get(), state.is_outdated(&outbox))
+            let (state, outbox) = (self.state.get(), self.shared.outbox.borrow());
+            let is_old = state.unwritten(&outbox).is_some_and(|sequence| sequence <= seen);
+            seen = outbox.last();
+            let wanted = if is_old || !self.is_begun.get() {
+                Some(What::All)
+            } else {
+                state.is_outdated(&outbox).then_some(What::Nothing)
             };
-            if since < 2 {
-                continue;
-            }
-            if is_old {
-                self.flush(runs, What::All, self.at_risk()).await;
-                since = 0;
-            } else if is_outdated {
-                self.flush(runs, What::Nothing, self.at_risk()).await;
-                // What has come meanwhile is half an interval old by the next time.
-                since = 1;
-            }
+            due = wanted.filter(|_| since >= 2);
         }
     }
 
-    /// Writes what there is when the agent stops. Whether that is in the file.
-    pub async fn close(&self, runs: &[Run<'_>]) -> bool {
+    /// Writes what there is when the agent stops.
+    ///
+    /// # Errors
+    /// Why it is not in the file, which the log says, too.
+    pub async fn close(&self, runs: &[Run<'_>]) -> io::Result<()> {
         let until = self.shared.reactor.now() + CLOSE;
         let late = async {
             self.timer.until(until).await;
-            self.failed(&io::Error::other("the file system does not answer"));
-            false
+            Err(io::Error::other(SILENT))
         };
-        or(self.flush(runs, What::All, 0), late).await
+        or(self.flush(runs, What::All, 0), late).await.inspect_err(|error| self.failed(error))
     }
 
-    /// Writes what has changed. Whether that has worked.
-    async fn flush(&self, runs: &[Run<'_>], what: What, at_risk: u32) -> bool {
+    /// Writes what has changed.
+    async fn flush(&self, runs: &[Run<'_>], what: What, at_risk: u32) -> io::Result<()> {
         let mut state = self.state.get();
         let mut flush = match what {
             What::All => state.begin(&self.shared.outbox.borrow(), at_risk),
@@ -176,18 +176,11 @@ impl Spool<'_, '_> {
         self.state.set(state);
         let mut count = 0;
         loop {
-            let page = self.writer.write(|page| flush.page(&self.shared.outbox.borrow(), runs, page)).await;
-            match page {
-                Err(error) => {
-                    self.failed(&error);
-                    return false;
-                }
-                Ok(written) => {
-                    count += 1;
-                    if written.is_last {
-                        break;
-                    }
-                }
+            let fill = |page: &mut _| flush.page(&self.shared.outbox.borrow(), runs, page);
+            let is_last = self.writer.write(fill).await?.is_last;
+            count += 1;
+            if is_last {
+                break;
             }
         }
         self.state.set(flush.end());
@@ -199,7 +192,7 @@ impl Spool<'_, '_> {
         }
         let pages = count + self.shared.spooled.get().map_or(0, |spooled| spooled.pages);
         self.shared.spooled.set(Some(Spooled { reports, pages }));
-        true
+        Ok(())
     }
 
     fn failed(&self, error: &io::Error) {

@@ -6,7 +6,7 @@
 //! read or write the file.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -18,15 +18,18 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, posix_fallocate};
 use nix::libc::off_t;
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::unistd::geteuid;
+use nix::unistd::{ftruncate, geteuid};
 
 use crate::net::aside::spawn;
 use crate::net::reactor::{AsyncFd, Reactor};
 use psistats_core::spool::{PAGE, Written, pages};
 use psistats_host::limits;
 
+/// Why a file cannot be had for which a time was waited.
+pub const SILENT: &str = "the file system does not answer";
+
 /// Bytes of the largest spool.
-const LONGEST: u64 = (pages(limits::BACKLOG_MAX) * PAGE) as u64;
+const LONGEST: usize = pages(limits::BACKLOG_MAX) * PAGE;
 
 /// The thread, as it is seen from the others.
 pub struct Writer<'r>(AsyncFd<'r, Arc<Desk>>);
@@ -92,7 +95,7 @@ impl<'r> Writer<'r> {
         let (mut papers, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let bytes = match mem::replace(&mut papers.task, Task::None) {
             Task::Opened(opened) => opened?,
-            _ => return Err(io::Error::other("the file system does not answer")),
+            _ => return Err(io::Error::other(SILENT)),
         };
         drop(papers);
         Ok((writer, bytes))
@@ -205,8 +208,9 @@ impl Store {
         if file.try_lock().is_err() {
             return Err(io::Error::other("another psistats writes to it, or it cannot be locked"));
         }
-        let mut bytes = Vec::new();
-        (&file).take(LONGEST).read_to_end(&mut bytes)?;
+        let length = usize::try_from(found.len()).unwrap_or(LONGEST).min(LONGEST);
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, 0)?;
         self.before = Some(file);
         Ok(bytes)
     }
@@ -255,7 +259,7 @@ fn create(path: &Path, bytes: u64) -> io::Result<File> {
             let _ = fs::remove_file(path);
             return Err(errno.into());
         }
-        Err(_) => file.set_len(bytes)?,
+        Err(_) => ftruncate(&file, length)?,
         Ok(()) => {}
     }
     file.sync_all()?;
