@@ -39,13 +39,22 @@ pub const RUN_ID: usize = 64;
 /// With which each page begins: the format, and its version.
 const MAGIC: &[u8; 4] = b"psS1";
 
-/// Bytes before the contents of a page: magic, checksum, generation u64, page u64, oldest u64, until u64,
-/// pending u64, at risk u32, used u16.
-const HEAD: usize = 54;
-
-/// Where the bytes begin that have the checksum, and where the page's number is.
+/// Where the bytes begin that have the checksum, after the magic.
 const SUMMED: usize = 8;
+
+/// Where the fields of a page's head are, each a u64: which write it is of, which page it is; the oldest report that
+/// was not confirmed, up to which one all are written, how many of these were not confirmed; how many may have come
+/// after that; bytes of the contents.
+const GENERATION: usize = SUMMED;
 const NUMBER: usize = 16;
+const OLDEST: usize = 24;
+const UNTIL: usize = 32;
+const PENDING: usize = 40;
+const AT_RISK: usize = 48;
+const USED: usize = 56;
+
+/// Bytes of the head.
+const HEAD: usize = 64;
 
 /// Bytes before a piece of a report: sequence u64, sample time i64, length u16, offset u16, length of the run's id
 /// u8. Where that is not 0, its `first` u64 and the id follow.
@@ -116,7 +125,7 @@ impl Spool {
 
     /// Begins to write what the outbox has now. `at_risk`: at most so many reports will come before the next write;
     /// 0 where no more come.
-    pub fn begin<B: AsRef<[u8]> + AsMut<[u8]>>(&mut self, outbox: &Outbox<B>, at_risk: u32) -> Flush {
+    pub fn begin<B: AsRef<[u8]> + AsMut<[u8]>>(&mut self, outbox: &Outbox<B>, at_risk: u64) -> Flush {
         // A write that fails leaves pages behind, which the next one is not taken for.
         self.generation += 1;
         let (open, until, pending) = (1 - self.open, outbox.last(), outbox.counters().pending);
@@ -126,7 +135,7 @@ impl Spool {
 
     /// Begins to write that what is in the file [is outdated](Self::is_outdated), and nothing else: reports that have
     /// come since are most likely confirmed soon.
-    pub fn clear(&mut self, at_risk: u32) -> Flush {
+    pub fn clear(&mut self, at_risk: u64) -> Flush {
         self.generation += 1;
         Flush { after: Self { open: 1 - self.open, pending: 0, ..*self }, oldest: self.until + 1, at_risk }
     }
@@ -143,7 +152,7 @@ fn oldest<B: AsRef<[u8]> + AsMut<[u8]>>(outbox: &Outbox<B>) -> u64 {
 pub struct Flush {
     after: Spool,
     oldest: u64,
-    at_risk: u32,
+    at_risk: u64,
 }
 
 /// Where a page belongs.
@@ -171,11 +180,9 @@ impl Flush {
         let mut w = Writer::new(head);
         w.bytes(MAGIC);
         w.u32(0);
-        for value in [generation, number, self.oldest, until, pending] {
+        for value in [generation, number, self.oldest, until, pending, self.at_risk, used as u64] {
             w.u64(value);
         }
-        w.u32(self.at_risk);
-        w.u16(u16::try_from(used).unwrap_or(0));
         let sum = sum(page);
         if let Some(room) = page.get_mut(MAGIC.len()..SUMMED) {
             room.copy_from_slice(&sum.to_be_bytes());
@@ -268,32 +275,20 @@ fn sum(page: &[u8; PAGE]) -> u32 {
     CRC.checksum(page.get(SUMMED..).unwrap_or_default())
 }
 
-/// What a page says of itself and of the whole file.
-#[derive(Clone, Copy)]
-struct Head<'a> {
-    generation: u64,
-    page: u64,
-    oldest: u64,
-    until: u64,
-    pending: u64,
-    at_risk: u32,
-    contents: &'a [u8],
+/// A field of a page's head.
+fn field(page: &[u8; PAGE], at: usize) -> u64 {
+    page.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-impl<'a> Head<'a> {
-    /// Of a page that is what was written; else none.
-    fn read(page: &'a [u8; PAGE]) -> Option<Self> {
-        let mut r = Reader::new(page);
-        let is_whole = r.take(MAGIC.len()).ok()? == MAGIC && r.u32().ok()? == sum(page);
-        let [generation, number, oldest, until, pending] = [(); 5].map(|()| r.u64().unwrap_or(u64::MAX));
-        let (at_risk, used) = (r.u32().ok()?, r.u16().ok()?);
-        // No sequence number comes near to where numbers end.
-        if !is_whole || oldest > until.checked_add(1)? || until > u64::MAX / 2 {
-            return None;
-        }
-        let contents = r.take(used.into()).ok()?;
-        Some(Self { generation, page: number, oldest, until, pending, at_risk, contents })
+/// The contents of a page that is what was written; else none.
+fn contents(page: &[u8; PAGE]) -> Option<&[u8]> {
+    let mut r = Reader::new(page);
+    let is_whole = r.take(MAGIC.len()).ok()? == MAGIC && r.u32().ok()? == sum(page);
+    // No sequence number comes near to where numbers end.
+    if !is_whole || field(page, UNTIL) > u64::MAX / 2 {
+        return None;
     }
+    page.get(HEAD..)?.get(..usize::try_from(field(page, USED)).ok()?)
 }
 
 /// What came of reading a file.
@@ -304,7 +299,7 @@ pub struct Restored {
     /// Reports that were written, but not whole, or damaged since, at the most.
     pub damaged: u64,
     /// Reports that may have come after the last write, at the most. 0: the program had stopped in order.
-    pub at_risk: u32,
+    pub at_risk: u64,
 }
 
 /// Reads the reports of a file, and hands them to `each` in their order, with the runs that have made them.
@@ -313,31 +308,27 @@ pub struct Restored {
 pub fn restore(file: &[u8], each: &mut dyn FnMut(Run<'_>, Record<'_>)) -> Option<Restored> {
     let (pages, _) = file.as_chunks::<PAGE>();
     let places = pages.len().checked_sub(OPEN).filter(|places| *places > 0)?;
-    let latest = pages.iter().filter_map(Head::read).max_by_key(|head| (head.generation, head.page))?;
+    let written = pages.iter().filter(|page| contents(page).is_some());
+    let latest = written.max_by_key(|page| (field(page, GENERATION), field(page, NUMBER)))?;
     let mut pieces = Pieces { latest, last: 0, reports: 0, body: [0; limits::REPORT], has: 0 };
-    for number in latest.page.saturating_sub(places as u64)..=latest.page {
+    let last = field(latest, NUMBER);
+    for number in last.saturating_sub(places as u64)..=last {
         let place = usize::try_from(number % places as u64).unwrap_or(0);
-        let mut newest: Option<Head<'_>> = None;
-        for page in [place, places, places + 1].into_iter().filter_map(|at| pages.get(at)) {
-            if page.get(NUMBER..NUMBER + 8) == Some(&number.to_be_bytes())
-                && let Some(head) = Head::read(page)
-                && newest.is_none_or(|newest| newest.generation < head.generation)
-            {
-                newest = Some(head);
-            }
-        }
-        if let Some(head) = newest {
+        let candidates = [place, places, places + 1].into_iter().filter_map(|at| pages.get(at));
+        let these = candidates.filter(|page| field(page, NUMBER) == number && contents(page).is_some());
+        if let Some(page) = these.max_by_key(|page| field(page, GENERATION)) {
             // What is beside the form ends the page, though not the file: others have forms of their own.
-            let _ = pieces.read(head.contents, each);
+            let _ = pieces.read(contents(page).unwrap_or_default(), each);
         }
     }
     let Pieces { reports, .. } = pieces;
-    Some(Restored { reports, damaged: latest.pending.saturating_sub(reports), at_risk: latest.at_risk })
+    let damaged = field(latest, PENDING).saturating_sub(reports);
+    Some(Restored { reports, damaged, at_risk: field(latest, AT_RISK) })
 }
 
 /// Reports, put together of pieces.
 struct Pieces<'a> {
-    latest: Head<'a>,
+    latest: &'a [u8; PAGE],
     /// The report of which there was a piece last.
     last: u64,
     reports: u64,
@@ -361,7 +352,7 @@ impl Pieces<'_> {
             }
             let piece = r.take(min(length.checked_sub(offset).ok_or(Short)?, r.rest().len()))?;
             let run = run.filter(|run| (1..=sequence).contains(&run.first)).ok_or(Short)?;
-            let is_wanted = (self.latest.oldest..=self.latest.until).contains(&sequence);
+            let is_wanted = (field(self.latest, OLDEST)..=field(self.latest, UNTIL)).contains(&sequence);
             // Its pieces follow each other; and one that is whole is not read again.
             let is_next = match offset {
                 0 => sequence > self.last,

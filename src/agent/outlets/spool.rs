@@ -110,7 +110,7 @@ fn restored(shared: &Shared<'_>, path: &Path, file: &[u8]) -> Option<Runs> {
     }
     let path = path.display();
     info!("spool {path}: {} reports restored", restored.reports);
-    let lost = restored.damaged + u64::from(restored.at_risk);
+    let lost = restored.damaged.saturating_add(restored.at_risk);
     if lost > 0 {
         let why = if restored.at_risk > 0 { "psistats had not stopped in order: " } else { "" };
         warn!(
@@ -167,7 +167,7 @@ impl Spool<'_, '_> {
     }
 
     /// Writes what has changed.
-    async fn flush(&self, runs: &[Run<'_>], what: What, at_risk: u32) -> io::Result<()> {
+    async fn flush(&self, runs: &[Run<'_>], what: What, at_risk: u64) -> io::Result<()> {
         let mut state = self.state.get();
         let mut flush = match what {
             What::All => state.begin(&self.shared.outbox.borrow(), at_risk),
@@ -206,10 +206,9 @@ impl Spool<'_, '_> {
     }
 
     /// Reports that come between two writes, at the most.
-    fn at_risk(&self) -> u32 {
+    fn at_risk(&self) -> u64 {
         let settings = self.shared.settings();
-        let reports = settings.backlog.reports_between_writes(settings.app.primary_timer);
-        u32::try_from(reports).unwrap_or(u32::MAX)
+        settings.backlog.reports_between_writes(settings.app.primary_timer)
     }
 }
 

@@ -33,7 +33,7 @@ use psistats_host::conf::find::{self, find};
 use psistats_host::conf::logging::Logging;
 use psistats_host::conf::reports::{self, Reports};
 use psistats_host::conf::values::{WEEK, boolean, optional, path, seconds, whole};
-use psistats_host::conf::{Problem, Problems, Reading, Severity, ini, loggers};
+use psistats_host::conf::{Expected, Problem, Problems, Reading, Severity, ini, loggers};
 use psistats_host::limits;
 pub use server::Server;
 pub use tls::Tls;
@@ -110,7 +110,7 @@ impl Backlog {
 impl Settings {
     /// The spool's file, where there is to be one.
     pub fn spool(&self) -> Option<&Path> {
-        self.backlog.file.as_deref().filter(|_| self.server.enabled)
+        self.backlog.file.as_deref().filter(|_| cfg!(feature = "spool") && self.server.enabled)
     }
 }
 
@@ -188,6 +188,13 @@ fn read(
     Ok((reading.finish()?, password_line))
 }
 
+/// The name of a spool, in a program that has one.
+fn spool_file(text: &str) -> Result<PathBuf, Expected> {
+    const WITHOUT: &str =
+        "none, since psistats-tiny has no spool: the package psistats has, and takes the same configuration";
+    if cfg!(feature = "spool") { path(text) } else { Err(WITHOUT.into()) }
+}
+
 /// What is wrong is noted in `r`; then the settings are not to be used.
 ///
 /// Each is written over its defaults where they are: moved there, they would take 3 KB of a board's binary.
@@ -207,7 +214,7 @@ fn read_sections(r: &mut Reading<'_>, needs: Needs, settings: &mut Settings) {
     r.set("message", "persistent", &mut settings.message.persistent, boolean);
     r.set("message", "headers", &mut settings.message.headers, fields::fields(&HEADERS));
     r.set("backlog", "bytes", &mut settings.backlog.bytes, whole(&BACKLOG));
-    r.set("backlog", "file", &mut settings.backlog.file, optional(path));
+    r.set("backlog", "file", &mut settings.backlog.file, optional(spool_file));
     r.set("backlog", "spool_interval", &mut settings.backlog.spool_interval, seconds(&SPOOL));
     app::read(r, &mut settings.app);
     reports::read(r, &mut settings.reports);
