@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use support::PATIENCE;
 use support::agent::{Agent, Config};
-use support::process::Stream;
 use support::project::program;
 use support::refusing::Refusing;
+use support::reports::Counters;
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(name)
@@ -98,14 +98,18 @@ fn every_system_call_of_a_whole_run_is_allowed_by_the_unit() {
     let dir = tempfile::tempdir().unwrap();
     let trace = dir.path().join("trace");
     let nobody = Refusing::new();
-    // Resolving a name starts a thread, and a reload reads files. So the run covers everything except
-    // publishing.
-    let config = Config::new(nobody.port, "/").set("server", "host", "localhost");
+    // Resolving a name starts a thread, as a spool does, and a reload reads files. So the run covers everything
+    // except publishing.
+    let config = Config::new(nobody.port, "/").set("server", "host", "localhost").set(
+        "backlog",
+        "file",
+        dir.path().join("spool").display(),
+    );
     let mut command = Command::new("strace");
     // With -D, psistats is the test's child and strace is not.
     command.args(["-D", "-f", "-o"]).arg(&trace).arg(env!("CARGO_BIN_EXE_psistats"));
-    let mut agent = Agent::start_by(&mut command, &config, &["--stdout"]);
-    agent.wait_for_lines_of(Stream::Stdout, 10, PATIENCE);
+    let mut agent = Agent::start_by(&mut command, &config, &[]);
+    Counters::wait_for(&agent, |c| c.sampled > 10);
     agent.reload(&config);
     agent.wait_for_line("was reloaded", PATIENCE);
     assert!(agent.stop().success());
@@ -122,7 +126,9 @@ fn every_system_call_of_a_whole_run_is_allowed_by_the_unit() {
     let call = |line: &str| Some(line.split_once(' ')?.1.trim().split_once('(')?.0.to_owned());
     let is_name = |call: &String| call.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let made: BTreeSet<String> = trace.lines().filter_map(call).filter(is_name).collect();
-    assert!(made.contains("epoll_wait") && made.contains("statx"), "{made:?}");
+    for call in ["epoll_wait", "statx", "fdatasync"] {
+        assert!(made.contains(call), "no {call}: {made:?}");
+    }
     let forbidden: Vec<_> = made.iter().filter(|c| refused.contains(*c) || !permitted.contains(*c)).collect();
     assert!(forbidden.is_empty(), "{forbidden:?}");
 }

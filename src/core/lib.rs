@@ -12,6 +12,7 @@
 //! | [`kernel`] | text of `/proc` and `/sys` to counters: one module a file, each with a `parse` | `report.rs` |
 //! | [`report`] | counters to figures, figures to JSON | `report.rs` |
 //! | [`outbox`] | a ring of reports that nobody has confirmed yet | `amqp.rs` |
+//! | [`spool`] | a copy of it in a file, which survives a kill and a power cut | |
 //! | [`link`] | **how to drive a connection**: the one shape of both protocols | `amqp.rs`, `zmtp.rs` |
 //! | [`amqp`] | a publisher with confirms; [`amqp::delivery`] empties an outbox through it; [`amqp::server`] is the end that publishers connect to | `amqp.rs` |
 //! | [`zmtp`] | PUB and SUB, and a publisher in fixed memory | `zmtp.rs` |
@@ -45,6 +46,7 @@ pub mod json;
 pub mod kernel;
 pub mod report;
 pub mod outbox;
+pub mod spool;
 pub mod link;
 pub mod amqp;
 pub mod zmtp;

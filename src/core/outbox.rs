@@ -6,7 +6,8 @@
 //! ([`Outbox::waiting`]) have one ticket. A settled report leaves once everything older has left. One that
 //! the peer refuses stays, and is sent again by itself ([`Outbox::refused`], [`Outbox::mark_sent_again`])
 //! while others go on. When there is no room for a new one, the oldest go and are counted. A new connection
-//! starts with [`Outbox::rewind`].
+//! starts with [`Outbox::rewind`]. Whoever keeps a copy of what is not confirmed elsewhere reads it by
+//! [`Outbox::pending_from`].
 //!
 //! At all times `sampled = confirmed + dropped + pending` ([`Counters`]).
 
@@ -36,7 +37,7 @@ const AGAIN: u64 = u64::MAX - 2;
 /// A report in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Counts up by one from 1.
+    /// Counts up by one from 1; some are missing where reports were restored ([`Outbox::restore`]).
     pub sequence: u64,
     /// Wall clock of the sample, Unix milliseconds.
     pub sampled_ms: i64,
@@ -52,10 +53,46 @@ impl Record<'_> {
     }
 }
 
+/// Where a report lies in the ring, for as long as it does. The default is before all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    sequence: u64,
+    at: usize,
+}
+
+impl Place {
+    /// The sequence number of the report; 0: before all.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+/// A run of the program, whose reports have the sequence numbers from `first` on, up to those of the next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run<'a> {
+    /// The sequence number of its report number 1. More than 0.
+    pub first: u64,
+    /// Unique to the run.
+    pub id: &'a str,
+}
+
+impl<'a> Run<'a> {
+    /// Which of `runs`, in their order, has made the report `sequence`.
+    pub fn of(runs: &[Self], sequence: u64) -> Self {
+        let run = runs.iter().rfind(|run| run.first <= sequence).or(runs.first());
+        run.copied().unwrap_or(Self { first: 1, id: "" })
+    }
+
+    /// The number of the report `sequence` among those of this run, from 1 on.
+    pub fn number(&self, sequence: u64) -> u64 {
+        sequence.saturating_sub(self.first).saturating_add(1)
+    }
+}
+
 /// What became of the reports. `sampled = confirmed + dropped + pending`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Reports that entered.
+    /// Reports that entered, those that were restored with them.
     pub sampled: u64,
     /// Reports that the peer has confirmed.
     pub confirmed: u64,
@@ -122,6 +159,8 @@ pub struct Outbox<B> {
     /// Highest ticket issued since the last rewind, and highest that was dropped in flight.
     last_ticket: u64,
     dropped_ticket: u64,
+    /// The highest sequence number.
+    last: u64,
     sampled: u64,
     dropped: u64,
 }
@@ -144,6 +183,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
             again: None,
             last_ticket: 0,
             dropped_ticket: 0,
+            last: 0,
             sampled: 0,
             dropped: 0,
         }
@@ -167,13 +207,19 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
 
     /// Takes in a report, dropping the oldest ones where room is needed. Returns its sequence number.
     pub fn push(&mut self, sampled_ms: i64, body: &[u8]) -> Result<u64, TooLarge> {
+        self.restore(self.last + 1, sampled_ms, body)
+    }
+
+    /// Takes in a report, as [`Outbox::push`] does, which had its sequence number before; that of the next one is
+    /// higher, as this one is to be higher than those before.
+    pub fn restore(&mut self, sequence: u64, sampled_ms: i64, body: &[u8]) -> Result<u64, TooLarge> {
+        let sequence = sequence.max(self.last + 1);
         let need = HEADER.saturating_add(body.len());
         let length = u32::try_from(body.len()).map_err(|_| TooLarge)?;
         if need > self.buf.as_ref().len() {
             return Err(TooLarge);
         }
         self.make_room(need);
-        let sequence = self.sampled + 1;
         let room = self.buf.as_mut().get_mut(self.tail..self.tail + need).ok_or(TooLarge)?;
         let mut w = Writer::new(room);
         w.u32(length);
@@ -188,8 +234,32 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
         self.tail += need;
         self.count += 1;
         self.unsent += 1;
-        self.sampled = sequence;
+        self.sampled += 1;
+        self.last = sequence;
         Ok(sequence)
+    }
+
+    /// The sequence number of the youngest report that there has been; 0: none.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The reports that are not confirmed, from the one at `from` on or, where that has left, from the oldest on.
+    pub fn pending_from(&self, from: Place) -> impl Iterator<Item = (Place, Record<'_>)> {
+        let is_here = from.sequence >= self.record(self.head).sequence && from.sequence > 0;
+        let first = (self.count > 0).then_some(if is_here { from.at } else { self.head });
+        let next = |at: &usize| (self.record(*at).sequence < self.last).then(|| self.after(*at));
+        iter::successors(first, next).filter(|at| self.ticket(*at) != SETTLED).map(|at| {
+            let record = self.record(at);
+            (Place { sequence: record.sequence, at }, record)
+        })
+    }
+
+    /// Drops the reports before `sequence`, and counts those that were not confirmed.
+    pub fn drop_before(&mut self, sequence: u64) {
+        while self.count > 0 && self.record(self.head).sequence < sequence {
+            self.drop_oldest();
+        }
     }
 
     /// The oldest report that waits to be sent.
@@ -340,19 +410,23 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Outbox<B> {
                 self.wrap = self.tail;
                 self.tail = 0;
             } else if wrapped && self.tail + need > self.head {
-                let ticket = self.ticket(self.head);
-                if ticket != SETTLED {
-                    self.dropped += 1;
-                }
-                if ticket != UNSENT && ticket < AGAIN {
-                    self.dropped_ticket = self.dropped_ticket.max(ticket);
-                }
-                self.in_flight -= usize::from(ticket != UNSENT && ticket <= AGAIN);
-                self.remove_oldest();
+                self.drop_oldest();
             } else {
                 return;
             }
         }
+    }
+
+    fn drop_oldest(&mut self) {
+        let ticket = self.ticket(self.head);
+        if ticket != SETTLED {
+            self.dropped += 1;
+        }
+        if ticket != UNSENT && ticket < AGAIN {
+            self.dropped_ticket = self.dropped_ticket.max(ticket);
+        }
+        self.in_flight -= usize::from(ticket != UNSENT && ticket <= AGAIN);
+        self.remove_oldest();
     }
 
     fn remove_oldest(&mut self) {

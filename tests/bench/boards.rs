@@ -16,7 +16,7 @@ use psistats_core::amqp::delivery::{self, Envelope};
 use psistats_core::amqp::{Buffers, Client, Event, Exchange, Mechanism, Options, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
-use psistats_core::outbox::Outbox;
+use psistats_core::outbox::{Outbox, Run};
 use psistats_core::time::Instant;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -145,7 +145,12 @@ async fn board(
     let mut client = Client::new(options, Buffers { receive: &mut receive, send: &mut send }, shared.now());
     let mut outbox = Outbox::new(vec![0; 24 * 1024]);
     let run = format!("00000000-0000-4000-8000-{n:012x}-1");
-    let envelope = Envelope { run: &run, app_id: "boards", headers: Table::EMPTY, persistent: false };
+    let envelope = Envelope {
+        runs: &[Run { first: 1, id: &run }],
+        app_id: "boards",
+        headers: Table::EMPTY,
+        persistent: false,
+    };
     let mut figures = Figures::new(seed ^ n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     // Boards are spread over the second.
     let phase = Duration::from_nanos(1_000_000_000 * n / count.max(1));

@@ -16,7 +16,7 @@ use psistats::life::context::{Mode, Shared};
 use psistats::net::reactor::Reactor;
 use psistats::outlets::amqp;
 use psistats::settings::Settings;
-use psistats_core::outbox::Outbox;
+use psistats_core::outbox::{Outbox, Run};
 use psistats_host::conf::hosts::Host;
 use smol::LocalExecutor;
 use smol::future::zip;
@@ -64,7 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let _ = timer.poll_at(Some(reactor.now() + REFILL), cx);
         Poll::Pending
     });
-    let (published, ()) = reactor.block_on(LocalExecutor::new().run(zip(amqp::run(&shared, RUN), feed)))?;
+    let (published, ()) = reactor
+        .block_on(LocalExecutor::new().run(zip(amqp::run(&shared, &[Run { first: 1, id: RUN }]), feed)))?;
     published?;
     let (wall, cpu) = begin.get().ok_or("the broker was never ready")?;
     println!(

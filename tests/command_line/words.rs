@@ -141,6 +141,16 @@ fn check_config_prints_ok_or_each_problem_with_file_and_line() {
     let warning = format!("{}:8: warning: [app] no_such_key: unknown key\n", place.config().display());
     assert_eq!(answer.stderr, warning);
 
+    let place = Place::with("[backlog]\nfile=spool");
+    let megabytes = "a day with reports of 200 bytes, 231 MB at most";
+    place.run("check-config").says(
+        0,
+        &format!(
+            "{}: ok\nspool: nothing is written while the broker confirms; while it does not, 30 MB {megabytes}\n",
+            place.config().display()
+        ),
+    );
+
     let place = Place::with("no_such_key=1\nprimary_timer=soon\nretry_timer=later");
     let answer = place.run("check-config");
     answer.complains(1, &[]);

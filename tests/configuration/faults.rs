@@ -39,6 +39,7 @@ fn a_wrong_value_says_where_what_was_expected_and_what_came() {
         ("queue", "type=mirrored", "classic, quorum or stream, or nothing"),
         ("message", "timestamp=2", "yes or no (or true/false, on/off, 1/0)"),
         ("backlog", "bytes=100", "bytes from 8192 to 67108864"),
+        ("backlog", "spool_interval=0.5", "seconds from 1 to 604800"),
         ("app", "primary_timer=0", "seconds from 0.001 to 604800"),
         ("app", "retry_timer=-1", "seconds from 0.001 to 604800"),
         ("app", "pidfile=", "the name of a file"),

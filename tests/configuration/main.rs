@@ -83,7 +83,7 @@ fn each_documented_key_has_its_effect() {
          [exchange]\nname=x\ntype=direct\ndurable=True\nautodelete=1\ndeclare=off\n\
          [server]\nhost=a, b:1, [::1]:2\nport=3\npath=v\nuser=u\npass=p;w\nheartbeat=0\n\
          confirm_timeout=0\nrebalance=60\nretry_spread=1.5\n\
-         [message]\ntimestamp=yes\npersistent=yes\n[backlog]\nbytes=8192\n\
+         [message]\ntimestamp=yes\npersistent=yes\n[backlog]\nbytes=8192\nfile=/s\nspool_interval=5\n\
          [app]\nprimary_timer=0.1\nsecondary_timer=2\nretry_timer=1.5\npidfile=/p\npidfile_timeout=0\n\
          stdin_path=\nstdout_path=/o\nstderr_path=/e\n[cpu_temp]\nenabled=0\n\
          [chasar]\nenabled=yes\nmaster=hub\nport=5554\ninterval=0.5\ninterface=eth0\nprocesses=0\nsend_high_water=200000\n\
@@ -101,7 +101,8 @@ fn each_documented_key_has_its_effect() {
     assert_eq!(s.queue.kind, Some(QueueKind::Quorum));
     assert_eq!((&*s.exchange.name, &*s.exchange.kind, s.exchange.declare), ("x", "direct", false));
     assert!(s.exchange.durable && s.exchange.autodelete && s.reports.timestamp && s.message.persistent);
-    assert_eq!(s.backlog.bytes, 8192);
+    let spool = (s.backlog.file.as_deref(), s.backlog.spool_interval.as_secs());
+    assert_eq!((s.backlog.bytes, spool), (8192, (Some(Path::new("/s")), 5)));
     assert_eq!(s.app.primary_timer, Duration::from_millis(100));
     assert_eq!(s.app.secondary_timer, Duration::from_secs(2));
     assert_eq!(s.app.retry_timer, Duration::from_millis(1500));

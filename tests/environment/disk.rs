@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 
@@ -12,6 +13,7 @@ use support::agent::Config;
 use support::broker::Broker;
 use support::consumer::Tap;
 use support::process::{Process, Stream};
+use support::refusing::Refusing;
 use support::reports::{Counters, next, read_past, sequence};
 
 #[test]
@@ -60,6 +62,37 @@ fn fault_35_a_full_disk_costs_log_lines_but_no_report_and_is_reported_once_each_
     }
     let last_line = fs::read_to_string(seen(&log)).unwrap().lines().last().unwrap().to_owned();
     assert!(Counters::parse(&last_line).is_some(), "{last_line}");
+}
+
+#[test]
+#[ignore = "needs root: tests/run"]
+fn fault_35_a_full_disk_costs_the_spool_but_no_report_and_it_is_written_once_there_is_room() {
+    let nobody = Refusing::new();
+    let place = Place::new("");
+    let disk = place.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let spool = disk.join("spool");
+    let config = Config::new(nobody.port, "/").set("backlog", "file", spool.display());
+    place.configure(config.set("backlog", "spool_interval", 1).to_string());
+    // Not enough for the file, whose blocks are taken at once.
+    let setup = format!("mount -t tmpfs -o size=64k tmpfs '{}'", disk.display());
+    let mut agent = Process::start(&mut place.psistats_after(&setup, "start-local"));
+    let complaint = agent.wait_for_line("cannot write the spool", PATIENCE);
+    assert!(complaint.contains("no space left on device; reports are kept in memory only"), "{complaint}");
+    // It tries again meanwhile, and says nothing.
+    Counters::wait_for(&agent, |c| c.pending > 60);
+    let mut more = Command::new("nsenter");
+    more.args(["--mount", "--target", &agent.pid().to_string(), "mount", "-o", "remount,size=1m"]).arg(&disk);
+    assert!(more.status().unwrap().success());
+    agent.wait_for_line("is written again", PATIENCE);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
+    let said = agent.lines();
+    assert_eq!(
+        (count(&said, "cannot write"), count(&said, "reports are kept in the spool")),
+        (1, 1),
+        "{said:#?}"
+    );
 }
 
 fn fill(file: &str) {

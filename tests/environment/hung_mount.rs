@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use crate::place::{Place, count, wait_until};
 use support::PATIENCE;
+use support::agent::Config;
 use support::process::{Process, Stream};
+use support::refusing::Refusing;
+use support::reports::Counters;
 
 #[test]
 #[ignore = "needs root and /dev/fuse: tests/run"]
@@ -109,6 +112,48 @@ fn a_lost_file_server_under_the_log_blocks_neither_sampling_nor_a_stop_and_lines
     let _hung = hang(&agent, &logs);
     agent.signal(Signal::SIGUSR1);
     reports_go_on(&agent);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs root and /dev/fuse: tests/run"]
+fn a_lost_file_server_under_the_spool_blocks_neither_a_start_nor_sampling_nor_a_stop() {
+    let nobody = Refusing::new();
+    let place = Place::new("");
+    let folder = place.path("folder");
+    let config = Config::new(nobody.port, "/").set("backlog", "file", folder.join("spool").display());
+    place.configure(config.set("backlog", "spool_interval", 1).to_string());
+    let goes_on = |agent: &Process| {
+        let before = Counters::wait_for(agent, |_| true).sampled;
+        Counters::wait_for(agent, |c| c.sampled > before + 20);
+    };
+    // Gone under way.
+    let mut agent = Process::start(&mut place.psistats_after("", "start-local"));
+    agent.wait_for_line("cannot write the spool", PATIENCE);
+    fs::create_dir(&folder).unwrap();
+    let hung = hang(&agent, &folder);
+    wait_until("the thread of the spool waits there", || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap();
+        let stat = |task: fs::DirEntry| fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        tasks.flatten().any(|task| stat(task).contains(" (spool) D "))
+    });
+    goes_on(&agent);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
+    assert_eq!(count(&agent.lines(), "unconfirmed reports are lost"), 1, "{:#?}", agent.lines());
+    drop(hung);
+
+    // Gone from the start.
+    let setup = format!(
+        "exec 3<>/dev/fuse
+         mount -i -t fuse.never -o fd=3,rootmode=40000,user_id=0,group_id=0 never '{}'",
+        folder.display()
+    );
+    let mut agent = Process::start(&mut place.psistats_after(&setup, "start-local"));
+    let complaint = agent.wait_for_line("no spool at", PATIENCE);
+    assert!(complaint.contains("the file system does not answer"), "{complaint}");
+    goes_on(&agent);
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.wait(PATIENCE).code(), Some(0));
 }

@@ -9,5 +9,6 @@ mod link;
 mod namespace;
 mod operator;
 mod outage;
+mod spool;
 mod stop;
 mod watch;

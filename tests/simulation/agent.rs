@@ -6,7 +6,7 @@ use psistats_core::amqp::delivery::{self, Batch, Envelope};
 use psistats_core::amqp::{Client, Error, Event, Options, Queue, Table};
 use psistats_core::limits;
 use psistats_core::link::{Link, Retry};
-use psistats_core::outbox::Outbox;
+use psistats_core::outbox::{Outbox, Run};
 use psistats_core::time::{Backoff, Instant, Periodic};
 
 use crate::broker::{Broker, Session};
@@ -21,8 +21,12 @@ pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 /// What every message id begins with.
 pub const RUN: &str = "simulated";
 
-const ENVELOPE: Envelope<'static> =
-    Envelope { run: RUN, app_id: "psistats", headers: Table::EMPTY, persistent: false };
+const ENVELOPE: Envelope<'static> = Envelope {
+    runs: &[Run { first: 1, id: RUN }],
+    app_id: "psistats",
+    headers: Table::EMPTY,
+    persistent: false,
+};
 
 /// Every other agent leaves the queue to somebody else.
 fn options(id: u64) -> Options<'static> {

@@ -9,13 +9,17 @@ use psistats_core::amqp::{Buffers, Client, Error, Event, Options, Table};
 use psistats_core::amqp::{Server, ServerBuffers, ServerError, ServerEvent, ServerOptions};
 use psistats_core::limits;
 use psistats_core::link::Link;
-use psistats_core::outbox::Outbox;
+use psistats_core::outbox::{Outbox, Run};
 use psistats_core::time::Instant;
 
 use crate::{Random, Ring, peer};
 
-const ENVELOPE: Envelope<'static> =
-    Envelope { run: "both", app_id: "psistats", headers: Table::EMPTY, persistent: true };
+const ENVELOPE: Envelope<'static> = Envelope {
+    runs: &[Run { first: 1, id: "both" }],
+    app_id: "psistats",
+    headers: Table::EMPTY,
+    persistent: true,
+};
 
 const CLIENT: Options<'static> =
     Options { heartbeat_s: 2, retry: Duration::from_millis(200), ..peer::OPTIONS };

@@ -314,6 +314,39 @@ fn an_outage_is_sampled_into_the_ring_and_over_its_end_without_one_allocation() 
 }
 
 #[test]
+fn an_outage_is_written_to_the_spool_without_one_allocation() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let nobody = Refusing::new();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let spool = folder.path().join("spool");
+    let config = Config::new(nobody.port, "/")
+        .set("app", "retry_timer", 3600) // the next attempt allocates: not within this test
+        .set("backlog", "bytes", 65_536)
+        .set("backlog", "file", spool.display())
+        .set("backlog", "spool_interval", 1);
+    let agent = Inside::start(&config);
+    let read = || fs::read(&spool).unwrap_or_default();
+    let written = || {
+        let before = read();
+        let deadline = Instant::now() + PATIENCE;
+        while read() == before {
+            assert!(Instant::now() < deadline, "nothing is written: {:?}", agent.lines());
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+
+    agent.wait_for("first reports", |c| c.sampled > 5);
+    written();
+    let before = agent.wait_for("reports", |_| true);
+    let allocations = agent.allocations();
+    written();
+    written();
+    let after = agent.wait_for("dropped reports", |c| c.dropped > before.dropped + 100);
+    assert_eq!(agent.allocations() - allocations, 0, "allocations while {before:?} became {after:?}");
+    agent.stop();
+}
+
+#[test]
 #[ignore = "needs python3-zmq: tests/run"]
 fn reports_and_messages_to_a_master_node_are_made_without_one_allocation() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());

@@ -17,10 +17,14 @@ use crate::life::run::{self, Options};
 use crate::life::service::{self, Launcher, Started, Unstarted};
 use crate::life::signals;
 use crate::life::status;
-use crate::settings::{Configuration, Loaded, Needs};
+use crate::settings::{Configuration, Loaded, Needs, Settings};
+use psistats_core::limits::REPORT;
 use psistats_host::conf::{self, Problem, Severity, near};
 use psistats_host::machine::source::Root;
 use psistats_host::output::{Reason, complain};
+
+/// Bytes of a report of the basic figures and a few more.
+const USUAL_REPORT: u64 = 200;
 
 const VERSION: &str = concat!("psistats ", env!("CARGO_PKG_VERSION"));
 
@@ -350,8 +354,17 @@ fn check_config(invocation: &Invocation) -> Result<(), String> {
     if loaded.warnings.iter().any(|problem| problem.severity == Severity::Warning) {
         text = format!("{text}, {}", conf::count(&loaded.warnings, Severity::Warning));
     }
-    if !loaded.settings.server.enabled {
+    let Settings { server, backlog, app, .. } = &loaded.settings;
+    if !server.enabled {
         text.push_str("; not publishing: [server] enabled=no");
+    }
+    if loaded.settings.spool().is_some() {
+        let of = |length| backlog.megabytes_a_day(app.primary_timer, length);
+        let (usual, most) = (of(USUAL_REPORT), of(REPORT as u64));
+        text = format!(
+            "{text}\nspool: nothing is written while the broker confirms; while it does not, {usual} MB a day with \
+             reports of {USUAL_REPORT} bytes, {most} MB at most"
+        );
     }
     answer(text);
     Ok(())

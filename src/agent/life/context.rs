@@ -11,6 +11,7 @@ use crate::life::connection::State;
 use crate::net::reactor::{Notify, Reactor};
 use crate::settings::Settings;
 use psistats_core::outbox::{Counters, Outbox};
+use psistats_core::spool::PAGE;
 use psistats_core::time::Instant;
 use psistats_host::chasar::collector::Collector;
 use psistats_host::limits;
@@ -38,8 +39,19 @@ pub struct Standing<'s, 'r> {
     pub is_off: bool,
     /// How the connection to the broker is.
     pub connection: &'s State<'r>,
+    /// What was written to the spool, where there is one.
+    pub spooled: Option<Spooled>,
     /// What became of the messages to a master node, where that is configured.
     pub feed: Option<Sent<'s, 'r>>,
+}
+
+/// What was written to the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spooled {
+    /// Reports that are in it.
+    pub reports: u64,
+    /// Pages that were written since the start.
+    pub pages: u64,
 }
 
 /// What became of the messages.
@@ -82,6 +94,10 @@ impl Standing<'_, '_> {
         if let Some(counters) = self.counters {
             self.connection.lines(f, now)?;
             writeln!(f, "{counters}")?;
+            if let Some(Spooled { reports, pages }) = self.spooled {
+                let kib = pages * (PAGE / 1024) as u64;
+                writeln!(f, "spool: {reports} reports; {kib} KiB written since the start")?;
+            }
         } else if self.is_off {
             writeln!(f, "{OFF}")?;
         }
@@ -112,6 +128,8 @@ pub struct Shared<'r> {
     pub outbox: RefCell<Outbox<Box<[u8]>>>,
     /// Bytes of the outbox; 0 until settings switch the broker on.
     ring: Cell<usize>,
+    /// What was written to the spool, where there is one.
+    pub spooled: Cell<Option<Spooled>>,
     /// How the connection is.
     pub connection: State<'r>,
     /// Messages on their way.
@@ -152,6 +170,7 @@ impl<'r> Shared<'r> {
             hostname: RefCell::new(Rc::default()),
             outbox: RefCell::new(Outbox::new(Box::default())),
             ring: Cell::new(0),
+            spooled: Cell::default(),
             connection: State::new(reactor, "blocked by the broker"),
             feed: Feed {
                 collector: RefCell::default(),
@@ -229,6 +248,7 @@ impl<'r> Shared<'r> {
             counters: self.makes_reports().then(|| self.outbox.borrow().counters()),
             is_off: self.mode == Mode::Send && !self.makes_reports(),
             connection: &self.connection,
+            spooled: self.spooled.get(),
             feed: self.settings.borrow().chasar.enabled.then(sent),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::mem;
+use std::path::Path;
 
 use log::{error, info, warn};
 
@@ -110,11 +111,18 @@ impl<'s, 'r> Reload<'s, 'r> {
         if let Err(error) = self.shared.make_ring(&loaded.settings) {
             return error!("{}; keeping the previous configuration", Reason(&error));
         }
+        let is_moved = self.shared.settings().spool().map(Path::as_os_str)
+            != loaded.settings.spool().map(Path::as_os_str);
         match loggers.and_then(logging::replace) {
             Ok(before) => drop_aside(before),
             Err(error) => return error!("{error}; keeping the previous configuration"),
         }
         loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
+        if is_moved {
+            warn!(
+                "[backlog] file takes effect at the next start: what is in a spool comes before new reports"
+            );
+        }
         info!("the configuration was reloaded");
         self.shared.replace_settings(loaded.settings);
     }

@@ -19,8 +19,10 @@ use crate::logging::{self, Fallback};
 use crate::net::reactor::Reactor;
 use crate::outlets::amqp;
 use crate::outlets::chasar;
+use crate::outlets::spool;
 use crate::outlets::stdout::Printer;
 use crate::settings::{Configuration, Loaded};
+use psistats_core::outbox::Run;
 use psistats_host::output::Reason;
 use psistats_host::output::localtime::Zone;
 
@@ -68,7 +70,10 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let signals = Signals::take(&reactor)?;
     let asked = status::listen(&reactor, socket);
     let shared = Shared::new(&reactor, settings, mode)?;
-    let run_id = amqp::run_id(&root, reactor.now());
+    let first_settings = shared.settings();
+    let (spool, mut ids) = spool::open(&shared, first_settings.spool());
+    ids.push((shared.outbox.borrow().last() + 1, amqp::run_id(&root, reactor.now())));
+    let runs: Vec<_> = ids.iter().map(|(first, id)| Run { first: *first, id }).collect();
     let prints = matches!(mode, Mode::Print { .. });
     let ticker = Ticker::new(&shared, &manager, root, prints);
     if let Some(launcher) = launcher {
@@ -94,19 +99,26 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     // Pinned here: each combinator around a future would move a copy of it on the stack.
     let sampling = pin!(ticker.run(deliver));
     let publishing =
-        pin!(async { if mode == Mode::Send { amqp::run(&shared, &run_id).await } else { Ok(()) } });
+        pin!(async { if mode == Mode::Send { amqp::run(&shared, &runs).await } else { Ok(()) } });
     let feeding = pin!(async { if prints { Ok(()) } else { chasar::run(&shared).await } });
     // None is of use without the sampling.
     let work = pin!(async { try_zip(try_zip(sampling, publishing), feeding).await.map(|_| ()) });
     let reload = Reload::new(&shared, &manager, configuration, fallback);
     let obeying = pin!(signals::obey(&shared, &manager, signals, reload));
     let answering = pin!(status::answer(&shared, asked));
-    let result = drive(&reactor, pin!(or(work, or(obeying, answering))))?;
+    let spooling = pin!(spool::run(spool.as_ref(), &runs));
+    let result = drive(&reactor, pin!(or(work, or(obeying, or(answering, spooling)))))?;
     if mode == Mode::Send && shared.makes_reports() {
         info!("{}", shared.standing());
     }
+    let is_kept = match &spool {
+        Some(spool) => drive(&reactor, pin!(spool.close(&runs)))?.is_ok(),
+        None => false,
+    };
     let pending = shared.outbox.borrow().counters().pending;
-    if pending > 0 {
+    if pending > 0 && is_kept {
+        info!("{pending} unconfirmed reports are kept in the spool");
+    } else if pending > 0 {
         warn!("{pending} unconfirmed reports are lost");
     }
     log::logger().flush();

@@ -22,12 +22,12 @@ use nix::time::{ClockId, clock_gettime};
 
 use psistats_core::time::Instant;
 
-/// Descriptors at once: the signals, who asks for the status, the bell of a reload, and for broker and master node the resolver's bell, one socket, and
+/// Descriptors at once: the signals, who asks for the status, the bells of a reload and of the spool, and for broker and master node the resolver's bell, one socket, and
 /// one more while that one is replaced.
-const DESCRIPTORS: usize = 11;
+const DESCRIPTORS: usize = 12;
 
-/// Deadlines at once: the sampling, the two connections, the status, the stop, and room for as many again.
-const TIMERS: usize = 10;
+/// Deadlines at once: the sampling, the two connections, the status, the stop, the spool, and room for as many again.
+const TIMERS: usize = 12;
 
 /// Longest wait, after which the deadlines are looked at again: a day. `epoll_wait` counts
 /// milliseconds in an i32.

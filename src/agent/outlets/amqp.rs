@@ -27,6 +27,7 @@ use psistats_core::amqp::{Buffers, Client, Error, Event, Exchange, Mechanism, Op
 use psistats_core::kernel::boot_id;
 use psistats_core::limits;
 use psistats_core::link::Link;
+use psistats_core::outbox::Run;
 use psistats_core::time::Instant;
 
 /// Whom broker and consumers see: in the list of connections, and on every message.
@@ -42,14 +43,14 @@ const CONFIRMS_TOGETHER: Duration = Duration::from_millis(2);
 
 const BROKER: Label = Label { name: "RabbitMQ", target: LOG_AMQP, meanwhile: ", reports are kept" };
 
-/// Publishes what lies in the outbox until the agent stops. Every message id begins with `run`.
+/// Publishes what lies in the outbox, which `runs` have made, until the agent stops.
 ///
 /// # Errors
 /// Where there is no room for another deadline.
-pub async fn run(shared: &Shared<'_>, run: &str) -> io::Result<()> {
+pub async fn run(shared: &Shared<'_>, runs: &[Run<'_>]) -> io::Result<()> {
     let mut broker = Broker {
         shared,
-        run,
+        runs,
         receive: Vec::new(),
         send: Vec::new(),
         batch: RefCell::default(),
@@ -93,7 +94,7 @@ pub fn run_id(root: &Path, started: Instant) -> String {
 /// The broker, as an outlet.
 struct Broker<'s, 'r> {
     shared: &'s Shared<'r>,
-    run: &'s str,
+    runs: &'s [Run<'s>],
     receive: Vec<u8>,
     send: Vec<u8>,
     /// Where messages of several reports are made.
@@ -155,7 +156,7 @@ impl Outlet for Broker<'_, '_> {
         let (mut body, mut outbox) = (self.batch.borrow_mut(), self.shared.outbox.borrow_mut());
         match most {
             1 => outbox.counters().pending > 0,
-            _ => delivery::is_due(&mut outbox, &mut Batch { most, is_last, body: &mut body }),
+            _ => delivery::is_due(&mut outbox, self.runs, &mut Batch { most, is_last, body: &mut body }),
         }
     }
 
@@ -166,7 +167,7 @@ impl Outlet for Broker<'_, '_> {
             Some(template) => template.replace(HOSTNAME, &self.hostname),
             None => self.queue.clone(),
         };
-        let Self { shared, run, receive, send, batch, hostname, arguments, headers, queue, .. } = self;
+        let Self { shared, runs, receive, send, batch, hostname, arguments, headers, queue, .. } = self;
         let Self { routing_key, lines, missing, .. } = self;
         let (buffers, now) = (Buffers { receive, send }, shared.reactor.now());
         let mut options = options(settings, queue, arguments, routing_key);
@@ -179,7 +180,7 @@ impl Outlet for Broker<'_, '_> {
         Opened::Amqp(Publishing {
             shared,
             settings,
-            run,
+            runs,
             hostname,
             headers,
             queue,
@@ -211,7 +212,7 @@ impl Outlet for Broker<'_, '_> {
 pub struct Publishing<'p> {
     shared: &'p Shared<'p>,
     settings: &'p Settings,
-    run: &'p str,
+    runs: &'p [Run<'p>],
     hostname: &'p str,
     headers: &'p [u8],
     queue: &'p str,
@@ -309,7 +310,7 @@ impl<'p> Publishing<'p> {
     fn publish(&mut self, now: Instant) {
         let persistent = self.settings.queue.durable || self.shared.settings().message.persistent;
         let headers = Table::new(self.headers);
-        let envelope = Envelope { run: self.run, app_id: PRODUCT, headers, persistent };
+        let envelope = Envelope { runs: self.runs, app_id: PRODUCT, headers, persistent };
         let (client, outbox) = (&mut self.client, &mut *self.shared.outbox.borrow_mut());
         if self.batch.most == 1 {
             delivery::publish_waiting(client, outbox, envelope, now);

@@ -14,6 +14,11 @@
 pub mod advice;
 pub mod amqp;
 pub mod chasar;
+#[cfg(feature = "spool")]
+pub mod spool;
+#[cfg(not(feature = "spool"))]
+#[path = "no_spool.rs"]
+pub mod spool;
 pub mod stdout;
 
 use std::future::poll_fn;

@@ -88,7 +88,7 @@ fn anchor(settings: &mut Settings, directory: &Path) {
     });
     let tls = settings.server.tls.iter_mut().flat_map(tls::files);
     let app = [pidfile, stdin_path, stdout_path, stderr_path];
-    for path in app.into_iter().chain(logs).chain(tls) {
+    for path in app.into_iter().chain(logs).chain(tls).chain(&mut settings.backlog.file) {
         // An absolute path replaces what it is joined to.
         *path = directory.join(&*path);
     }

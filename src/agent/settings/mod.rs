@@ -26,13 +26,14 @@ pub use configuration::Configuration;
 pub use fields::{Fields, Value};
 pub use needs::Needs;
 use needs::PasswordNeed;
+use psistats_core::spool;
 use psistats_host::conf::chasar::{self, Chasar};
 use psistats_host::conf::curve::Role;
 use psistats_host::conf::find::{self, find};
 use psistats_host::conf::logging::Logging;
 use psistats_host::conf::reports::{self, Reports};
-use psistats_host::conf::values::{boolean, whole};
-use psistats_host::conf::{Problem, Problems, Reading, Severity, ini, loggers};
+use psistats_host::conf::values::{WEEK, boolean, optional, path, seconds, whole};
+use psistats_host::conf::{Expected, Problem, Problems, Reading, Severity, ini, loggers};
 use psistats_host::limits;
 pub use server::Server;
 pub use tls::Tls;
@@ -89,11 +90,41 @@ const BATCH_BACKLOG: usize = 32 * 1024;
 pub struct Backlog {
     /// `bytes` of the ring of unconfirmed reports; allocated once, at the start.
     pub bytes: usize,
+    /// `file`: the spool, opened at the start.
+    pub file: Option<PathBuf>,
+    /// `spool_interval`, 1 to 604,800 seconds.
+    pub spool_interval: Duration,
 }
 
 impl Default for Backlog {
+    /// A minute is what a power cut may cost, for some 30 MB a day while there is no broker.
     fn default() -> Self {
-        Self { bytes: limits::BACKLOG_DEFAULT }
+        Self { bytes: limits::BACKLOG_DEFAULT, file: None, spool_interval: Duration::from_secs(60) }
+    }
+}
+
+impl Backlog {
+    /// Reports, one each `timer`, that come between two writes of the spool, at the most.
+    pub fn reports_between_writes(&self, timer: Duration) -> u64 {
+        // In 64 bits, which hold the microseconds of a week.
+        let micros = |time: Duration| time.as_secs() * 1_000_000 + u64::from(time.subsec_micros());
+        micros(self.spool_interval).div_ceil(micros(timer).max(1)) + 1
+    }
+
+    /// Megabytes that the spool writes a day while there is no broker, at the most, where reports, one each `timer`,
+    /// have `length` bytes.
+    pub fn megabytes_a_day(&self, timer: Duration, length: u64) -> u64 {
+        let pages = spool::pages_of(self.reports_between_writes(timer), length);
+        let pages = pages.min(spool::pages(self.bytes) as u64);
+        let bytes = (pages * spool::PAGE as u64).saturating_mul(86_400);
+        (bytes / self.spool_interval.as_secs().max(1)).div_ceil(1_000_000)
+    }
+}
+
+impl Settings {
+    /// The spool's file, where there is to be one.
+    pub fn spool(&self) -> Option<&Path> {
+        self.backlog.file.as_deref().filter(|_| cfg!(feature = "spool") && self.server.enabled)
     }
 }
 
@@ -171,6 +202,13 @@ fn read(
     Ok((reading.finish()?, password_line))
 }
 
+/// The name of a spool, in a program that has one.
+fn spool_file(text: &str) -> Result<PathBuf, Expected> {
+    const WITHOUT: &str =
+        "none, since psistats-tiny has no spool: the package psistats has, and takes the same configuration";
+    if cfg!(feature = "spool") { path(text) } else { Err(WITHOUT.into()) }
+}
+
 /// What is wrong is noted in `r`; then the settings are not to be used.
 ///
 /// Each is written over its defaults where they are: moved there, they would take 3 KB of a board's binary.
@@ -182,6 +220,7 @@ fn read_sections(r: &mut Reading<'_>, needs: Needs, settings: &mut Settings) {
     ];
     const BACKLOG: (RangeInclusive<u64>, &str) =
         (limits::BACKLOG_MIN as u64..=limits::BACKLOG_MAX as u64, "bytes");
+    const SPOOL: RangeInclusive<Duration> = Duration::from_secs(1)..=WEEK;
     if server::is_of_fleet(r) {
         settings.server.retry_spread = Duration::from_secs(60);
         (settings.exchange.declare, settings.queue.declare) = (false, false);
@@ -193,6 +232,8 @@ fn read_sections(r: &mut Reading<'_>, needs: Needs, settings: &mut Settings) {
     r.set("message", "headers", &mut settings.message.headers, fields::fields(&HEADERS));
     r.set("message", "batch", &mut settings.message.batch, whole(&(1..=BATCH, "reports")));
     r.set("backlog", "bytes", &mut settings.backlog.bytes, whole(&BACKLOG));
+    r.set("backlog", "file", &mut settings.backlog.file, optional(spool_file));
+    r.set("backlog", "spool_interval", &mut settings.backlog.spool_interval, seconds(&SPOOL));
     app::read(r, &mut settings.app);
     reports::read(r, &mut settings.reports);
     // The message has the time of the first.

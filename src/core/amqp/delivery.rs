@@ -16,14 +16,14 @@ use heapless::{String, Vec};
 use crate::amqp::{Client, Event, Properties, Publish, Table, Value, Violation};
 use crate::limits;
 use crate::link::Link;
-use crate::outbox::{Outbox, Record, UnknownTicket};
+use crate::outbox::{Outbox, Record, Run, UnknownTicket};
 use crate::time::{Instant, is_clock_set};
 
 /// What is the same on every message of a publisher.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
-    /// Unique to this run of the program; a message id is this, a hyphen, and the sequence number.
-    pub run: &'a str,
+    /// Those that have made the reports; a message id is a run's id, a hyphen, and the report's number in it.
+    pub runs: &'a [Run<'a>],
     /// `app-id`.
     pub app_id: &'a str,
     /// Further headers.
@@ -35,7 +35,8 @@ pub struct Envelope<'a> {
 /// How several reports become one message.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    /// So many reports are a message; fewer where no more fit into `body`, or their numbers are not consecutive.
+    /// So many reports are a message; fewer where no more fit into `body`, or their numbers are not consecutive ones of
+    /// one run.
     pub most: usize,
     /// Whether fewer are one too, since no more come.
     pub is_last: bool,
@@ -112,14 +113,15 @@ pub fn publish_batches<B: AsRef<[u8]> + AsMut<[u8]>>(
     let (dropped, mut messages) = (outbox.counters().dropped, 0);
     let alone = &mut Batch { most: 1, is_last: true, body: &mut *batch.body };
     if client.can_publish_again()
-        && let Some((record, _)) = outbox.refused().and_then(|record| array([record].into_iter(), alone))
+        && let Some((record, _)) =
+            outbox.refused().and_then(|record| array([record].into_iter(), envelope.runs, alone))
         && let Some(tag) = publish(Client::publish_again, client, record, envelope, dropped, now)
     {
         outbox.mark_sent_again(tag);
         messages += 1;
     }
     while client.can_publish()
-        && let Some((record, count)) = array(outbox.waiting(), batch)
+        && let Some((record, count)) = array(outbox.waiting(), envelope.runs, batch)
     {
         let Some(tag) = publish(Client::publish, client, record, envelope, dropped, now) else { break };
         for _ in 0..count {
@@ -130,22 +132,27 @@ pub fn publish_batches<B: AsRef<[u8]> + AsMut<[u8]>>(
     messages
 }
 
-/// Whether [`publish_batches`] would make a message of what waits.
-pub fn is_due<B: AsRef<[u8]> + AsMut<[u8]>>(outbox: &mut Outbox<B>, batch: &mut Batch<'_>) -> bool {
-    array(outbox.waiting(), batch).is_some()
+/// Whether [`publish_batches`] would make a message of what waits, which these runs have made.
+pub fn is_due<B: AsRef<[u8]> + AsMut<[u8]>>(
+    outbox: &mut Outbox<B>,
+    runs: &[Run<'_>],
+    batch: &mut Batch<'_>,
+) -> bool {
+    array(outbox.waiting(), runs, batch).is_some()
 }
 
 /// The oldest of the reports as one, whose body is an array, and how many they are. None while there are too few.
 fn array<'o, 'b>(
     reports: impl Iterator<Item = Record<'o>>,
+    runs: &[Run<'_>],
     batch: &'b mut Batch<'_>,
 ) -> Option<(Record<'b>, usize)> {
     let mut reports = reports.peekable();
     let Record { sequence, sampled_ms, .. } = *reports.peek()?;
-    let mut last = sequence;
+    let (run, mut last) = (Run::of(runs, sequence), sequence);
     let (mut length, mut count) = (0, 0);
     while let Some(report) = reports.next_if(|report| {
-        let is_next = count == 0 || report.sequence == last + 1;
+        let is_next = count == 0 || report.sequence == last + 1 && Run::of(runs, report.sequence) == run;
         is_next
             && count < batch.most
             && length + report.body.len() + 2 <= batch.body.len()
@@ -174,8 +181,9 @@ fn publish<'c>(
     now: Instant,
 ) -> Option<u64> {
     let mut message_id = String::<{ limits::SHORTSTR }>::new();
-    // Too long a run would lose the number, not the message.
-    let _ = write!(message_id, "{}-{}", envelope.run, record.sequence);
+    let run = Run::of(envelope.runs, record.sequence);
+    // Too long an id would lose the number, not the message.
+    let _ = write!(message_id, "{}-{}", run.id, run.number(record.sequence));
     // `timestamp` has no fractions; this is the header that RabbitMQ itself adds where it is told to.
     let ms = (record.sampled_ms >= 0).then_some(("timestamp_in_ms", Value::Int(record.sampled_ms)));
     let clock = (!is_clock_set(record.sampled_ms)).then_some(("clock", Value::Octets(b"unsynchronised")));

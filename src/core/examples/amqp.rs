@@ -12,7 +12,7 @@ use psistats_core::amqp::delivery::{self, Envelope};
 use psistats_core::amqp::{Buffers, Client, Event, Exchange, Mechanism, Options, Queue, Table};
 use psistats_core::limits;
 use psistats_core::link::Link;
-use psistats_core::outbox::Outbox;
+use psistats_core::outbox::{Outbox, Run};
 use psistats_core::time::Instant;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -54,8 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         routing_key: "reports.example",
     };
     // Message ids are this, a hyphen and the report's sequence number: unique to each run of the program.
-    let run = std::process::id().to_string();
-    let envelope = Envelope { run: &run, app_id: "example", headers: Table::EMPTY, persistent: true };
+    let id = std::process::id().to_string();
+    let runs = [Run { first: 1, id: &id }];
+    let envelope = Envelope { runs: &runs, app_id: "example", headers: Table::EMPTY, persistent: true };
 
     // The client has no clock, no socket and no memory: it is given all three.
     let start = time::Instant::now();

@@ -8,6 +8,8 @@
     clippy::cast_possible_truncation
 )]
 
+mod spool;
+
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
