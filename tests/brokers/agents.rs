@@ -1,6 +1,5 @@
 //! Agents, what becomes of their reports, and what the broker says of them.
 
-use std::collections::{BTreeMap, HashMap};
 use std::process::Command;
 
 use support::PATIENCE;
@@ -107,28 +106,56 @@ impl Publisher {
         assert_eq!(self.agent.stop().code(), Some(0), "{:#?}", self.agent.lines());
         let end = Counters::last(&self.agent.lines()).unwrap();
         assert_eq!((end.dropped, end.pending), (0, 0), "{end:?}");
-        let mut all = BTreeMap::<u64, usize>::new();
-        for queue in ["count".to_owned(), self.queue()] {
-            // The others are gone with their connection or their broker, or were refused.
-            if queue != "count" && !matches!(self.kind, Kind::Durable | Kind::Quorum | Kind::Stream) {
-                continue;
-            }
-            let mut copies = HashMap::<u64, usize>::new();
-            for id in pika(self.port, &self.vhost, &[&queue]).lines() {
-                *copies.entry(id.rsplit('-').next().unwrap().parse().unwrap()).or_default() += 1;
-            }
-            for (number, n) in copies {
-                let most = all.entry(number).or_default();
-                *most = n.max(*most);
-            }
+        let mut counted = Counted::of(&pika(self.port, &self.vhost, &["count"]), end.sampled);
+        // The others are gone with their connection or their broker, or were refused.
+        if matches!(self.kind, Kind::Durable | Kind::Quorum | Kind::Stream) {
+            counted.also(&pika(self.port, &self.vhost, &[&self.queue()]));
         }
-        let lost = (1..=end.sampled).filter(|number| !all.contains_key(number)).count();
-        assert!(all.values().all(|copies| *copies <= 1 + TROUBLES), "{all:?}");
-        (lost, all.values().filter(|copies| **copies > 1).count())
+        assert!(counted.most() <= 1 + TROUBLES, "{counted:?}");
+        (counted.lost(), counted.twice())
     }
 
     fn queue(&self) -> String {
         format!("psistats.{}", self.vhost)
+    }
+}
+
+/// Reports by number, and the most copies of each that a queue has.
+#[derive(Debug)]
+pub struct Counted(Vec<usize>);
+
+impl Counted {
+    /// Of message ids, one a line; there were `sampled` reports.
+    pub fn of(ids: &str, sampled: u64) -> Self {
+        let mut counted = Self(vec![0; usize::try_from(sampled).unwrap()]);
+        counted.also(ids);
+        counted
+    }
+
+    /// Of another queue.
+    pub fn also(&mut self, ids: &str) {
+        let mut copies = vec![0; self.0.len()];
+        for id in ids.lines() {
+            copies[id.rsplit('-').next().unwrap().parse::<usize>().unwrap() - 1] += 1;
+        }
+        for (most, copies) in self.0.iter_mut().zip(copies) {
+            *most = copies.max(*most);
+        }
+    }
+
+    /// Reports that are in no queue.
+    pub fn lost(&self) -> usize {
+        self.0.iter().filter(|copies| **copies == 0).count()
+    }
+
+    /// Reports of which a queue has more than one copy.
+    pub fn twice(&self) -> usize {
+        self.0.iter().filter(|copies| **copies > 1).count()
+    }
+
+    /// The most copies of one report.
+    pub fn most(&self) -> usize {
+        self.0.iter().copied().max().unwrap_or_default()
     }
 }
 
@@ -153,7 +180,12 @@ pub fn complaints(log: &str, kinds: &[Kind]) -> Vec<String> {
 fn pika(port: u16, vhost: &str, arguments: &[&str]) -> String {
     let mut python = Command::new("/usr/bin/python3");
     python.arg(project::path("tests/brokers/drain.py")).arg(port.to_string()).arg(vhost).args(arguments);
-    let output = python.output().unwrap();
-    assert!(output.status.success(), "{vhost} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output(&mut python)
+}
+
+/// What a command prints, which succeeds.
+pub fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
