@@ -168,16 +168,12 @@ impl<'c> Run<'c> {
 
     fn event(&mut self, what: &str, bar: Duration, begin: impl FnOnce()) {
         self.gap();
-        let (node, leader) = (NODES[self.in_use()], self.cluster.leader());
+        let node = NODES[self.in_use()];
+        let led = self.cluster.leader() == node;
         begin();
-        let gap = self.gap();
-        let moved = NODES[self.in_use()];
-        eprintln!(
-            "{} {what}: {node} -> {moved}, the leader was {leader}: {:.1}",
-            self.version,
-            gap.as_secs_f64()
-        );
-        self.rows.push((what.to_owned(), gap, bar));
+        let row = Row { what: what.to_owned(), node, led, gap: self.gap(), bar };
+        eprintln!("{} {row:?}", self.version);
+        self.rows.push(row);
     }
 
     /// Stops it, counts, and prints the rows of README.md's table.
