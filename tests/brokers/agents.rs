@@ -38,8 +38,13 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Starts one whose exchange is durable, and waits until it publishes.
+    /// Starts one whose exchange is durable, and waits until it publishes: five reports a second.
     pub fn start(broker: &Broker, kind: Kind) -> Self {
+        Self::start_every(broker, kind, "0.2")
+    }
+
+    /// The same with a report each so many seconds.
+    pub fn start_every(broker: &Broker, kind: Kind, interval: &str) -> Self {
         let vhost = format!("{kind:?}").to_lowercase();
         broker.ctl(&["add_vhost", &vhost]);
         broker.ctl(&["set_permissions", "--vhost", &vhost, "guest", ".*", ".*", ".*"]);
@@ -48,7 +53,7 @@ impl Publisher {
         let mut config = Config::new(port, &vhost)
             .set("exchange", "durable", "yes")
             .set("message", "persistent", "yes")
-            .set("app", "primary_timer", "0.2")
+            .set("app", "primary_timer", interval)
             .set("backlog", "bytes", 1 << 20);
         if kind != Kind::Default {
             let durable = matches!(kind, Kind::Durable | Kind::Quorum | Kind::Stream);
@@ -101,8 +106,8 @@ impl Publisher {
         pika(self.port, &self.vhost, &["count", "declare"]);
     }
 
-    /// Stops it. How many of its reports are in no queue, and the most copies that one has in a queue beyond the first.
-    pub fn stop(mut self) -> (usize, usize) {
+    /// Stops it, and counts its reports in the queues.
+    pub fn stop(mut self) -> Counted {
         assert_eq!(self.agent.stop().code(), Some(0), "{:#?}", self.agent.lines());
         let end = Counters::last(&self.agent.lines()).unwrap();
         assert_eq!((end.dropped, end.pending), (0, 0), "{end:?}");
@@ -112,7 +117,7 @@ impl Publisher {
             counted.also(&pika(self.port, &self.vhost, &[&self.queue()]));
         }
         assert!(counted.most() <= 1 + TROUBLES, "{counted:?}");
-        (counted.lost(), counted.twice())
+        counted
     }
 
     fn queue(&self) -> String {
@@ -143,6 +148,11 @@ impl Counted {
         }
     }
 
+    /// All reports.
+    pub fn sampled(&self) -> usize {
+        self.0.len()
+    }
+
     /// Reports that are in no queue.
     pub fn lost(&self) -> usize {
         self.0.iter().filter(|copies| **copies == 0).count()
@@ -169,9 +179,10 @@ pub fn complaints(log: &str, kinds: &[Kind]) -> Vec<String> {
         (line.contains("[error]") || line.contains("[warning]"))
             && words.iter().any(|word| line.contains(word))
     };
-    // The deleted exchange, and the refused queue.
+    // The deleted exchange, the stopped broker, and the refused queue.
     let meant = |line: &&str| {
         line.contains("not_found")
+            || line.contains("connection_forced")
             || (kinds.contains(&Kind::Refused) && line.contains("connection exception"))
     };
     log.lines().filter(is_one).filter(|line| !meant(line)).map(str::to_owned).collect()
