@@ -4,6 +4,7 @@
 mod agents;
 mod cluster;
 mod kills;
+mod recipe;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
