@@ -51,7 +51,7 @@ def scratch(name):
 
 
 @contextlib.contextmanager
-def broker(name):
+def broker(name, *options):
     """A private RabbitMQ, as long as the context lasts. Gives its port on 127.0.0.1."""
     script = ROOT / "tests" / "support" / "rabbitmq"
     directory = TARGET / "bench" / f"broker-{name}"
@@ -65,7 +65,7 @@ def broker(name):
     if directory.exists():
         end()  # of a run that was killed
     try:
-        subprocess.run([script, "start", directory], check=True)
+        subprocess.run([script, "start", directory, *options], check=True)
         env = dict(line.split("=", 1) for line in (directory / "env").read_text().splitlines())
         yield int(env["AMQP_PORT"])
     finally:

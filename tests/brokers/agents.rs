@@ -1,6 +1,5 @@
 //! Agents, what becomes of their reports, and what the broker says of them.
 
-use std::collections::{BTreeMap, HashMap};
 use std::process::Command;
 
 use support::PATIENCE;
@@ -39,8 +38,13 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Starts one whose exchange is durable, and waits until it publishes.
+    /// Starts one whose exchange is durable, and waits until it publishes: five reports a second.
     pub fn start(broker: &Broker, kind: Kind) -> Self {
+        Self::start_every(broker, kind, "0.2")
+    }
+
+    /// The same with a report each so many seconds.
+    pub fn start_every(broker: &Broker, kind: Kind, interval: &str) -> Self {
         let vhost = format!("{kind:?}").to_lowercase();
         broker.ctl(&["add_vhost", &vhost]);
         broker.ctl(&["set_permissions", "--vhost", &vhost, "guest", ".*", ".*", ".*"]);
@@ -49,7 +53,7 @@ impl Publisher {
         let mut config = Config::new(port, &vhost)
             .set("exchange", "durable", "yes")
             .set("message", "persistent", "yes")
-            .set("app", "primary_timer", "0.2")
+            .set("app", "primary_timer", interval)
             .set("backlog", "bytes", 1 << 20);
         if kind != Kind::Default {
             let durable = matches!(kind, Kind::Durable | Kind::Quorum | Kind::Stream);
@@ -102,33 +106,66 @@ impl Publisher {
         pika(self.port, &self.vhost, &["count", "declare"]);
     }
 
-    /// Stops it. How many of its reports are in no queue, and the most copies that one has in a queue beyond the first.
-    pub fn stop(mut self) -> (usize, usize) {
+    /// Stops it, and counts its reports in the queues.
+    pub fn stop(mut self) -> Counted {
         assert_eq!(self.agent.stop().code(), Some(0), "{:#?}", self.agent.lines());
         let end = Counters::last(&self.agent.lines()).unwrap();
         assert_eq!((end.dropped, end.pending), (0, 0), "{end:?}");
-        let mut all = BTreeMap::<u64, usize>::new();
-        for queue in ["count".to_owned(), self.queue()] {
-            // The others are gone with their connection or their broker, or were refused.
-            if queue != "count" && !matches!(self.kind, Kind::Durable | Kind::Quorum | Kind::Stream) {
-                continue;
-            }
-            let mut copies = HashMap::<u64, usize>::new();
-            for id in pika(self.port, &self.vhost, &[&queue]).lines() {
-                *copies.entry(id.rsplit('-').next().unwrap().parse().unwrap()).or_default() += 1;
-            }
-            for (number, n) in copies {
-                let most = all.entry(number).or_default();
-                *most = n.max(*most);
-            }
+        let mut counted = Counted::of(&pika(self.port, &self.vhost, &["count"]), end.sampled);
+        // The others are gone with their connection or their broker, or were refused.
+        if matches!(self.kind, Kind::Durable | Kind::Quorum | Kind::Stream) {
+            counted.also(&pika(self.port, &self.vhost, &[&self.queue()]));
         }
-        let lost = (1..=end.sampled).filter(|number| !all.contains_key(number)).count();
-        assert!(all.values().all(|copies| *copies <= 1 + TROUBLES), "{all:?}");
-        (lost, all.values().filter(|copies| **copies > 1).count())
+        assert!(counted.most() <= 1 + TROUBLES, "{counted:?}");
+        counted
     }
 
     fn queue(&self) -> String {
         format!("psistats.{}", self.vhost)
+    }
+}
+
+/// Reports by number, and the most copies of each that a queue has.
+#[derive(Debug)]
+pub struct Counted(Vec<usize>);
+
+impl Counted {
+    /// Of message ids, one a line; there were `sampled` reports.
+    pub fn of(ids: &str, sampled: u64) -> Self {
+        let mut counted = Self(vec![0; usize::try_from(sampled).unwrap()]);
+        counted.also(ids);
+        counted
+    }
+
+    /// Of another queue.
+    pub fn also(&mut self, ids: &str) {
+        let mut copies = vec![0; self.0.len()];
+        for id in ids.lines() {
+            copies[id.rsplit('-').next().unwrap().parse::<usize>().unwrap() - 1] += 1;
+        }
+        for (most, copies) in self.0.iter_mut().zip(copies) {
+            *most = copies.max(*most);
+        }
+    }
+
+    /// All reports.
+    pub fn sampled(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Reports that are in no queue.
+    pub fn lost(&self) -> usize {
+        self.0.iter().filter(|copies| **copies == 0).count()
+    }
+
+    /// Reports of which a queue has more than one copy.
+    pub fn twice(&self) -> usize {
+        self.0.iter().filter(|copies| **copies > 1).count()
+    }
+
+    /// The most copies of one report.
+    pub fn most(&self) -> usize {
+        self.0.iter().copied().max().unwrap_or_default()
     }
 }
 
@@ -142,9 +179,10 @@ pub fn complaints(log: &str, kinds: &[Kind]) -> Vec<String> {
         (line.contains("[error]") || line.contains("[warning]"))
             && words.iter().any(|word| line.contains(word))
     };
-    // The deleted exchange, and the refused queue.
+    // The deleted exchange, the stopped broker, and the refused queue.
     let meant = |line: &&str| {
         line.contains("not_found")
+            || line.contains("connection_forced")
             || (kinds.contains(&Kind::Refused) && line.contains("connection exception"))
     };
     log.lines().filter(is_one).filter(|line| !meant(line)).map(str::to_owned).collect()
@@ -153,7 +191,12 @@ pub fn complaints(log: &str, kinds: &[Kind]) -> Vec<String> {
 fn pika(port: u16, vhost: &str, arguments: &[&str]) -> String {
     let mut python = Command::new("/usr/bin/python3");
     python.arg(project::path("tests/brokers/drain.py")).arg(port.to_string()).arg(vhost).args(arguments);
-    let output = python.output().unwrap();
-    assert!(output.status.success(), "{vhost} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output(&mut python)
+}
+
+/// What a command prints, which succeeds.
+pub fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

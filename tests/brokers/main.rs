@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod agents;
+mod cluster;
+mod kills;
+mod recipe;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -69,7 +72,8 @@ fn matrix(version: &str, broker: Broker, frame_max: u32, kinds: &[Kind]) {
     });
     for (i, agent) in agents.into_iter().enumerate() {
         let kind = agent.kind;
-        let (lost, twice) = agent.stop();
+        let counted = agent.stop();
+        let (lost, twice) = (counted.lost(), counted.twice());
         let cell = |gap: Duration| format!("{:.1}", gap.as_secs_f64());
         let [alarm, queue, exchange, kill] = [alarm[i], queue[i], exchange[i], kill[i]].map(cell);
         let queue = if kind.is_exclusive() { "-".to_owned() } else { queue };

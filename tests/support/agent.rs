@@ -42,6 +42,11 @@ impl Config {
         self
     }
 
+    /// A whole file as it is.
+    pub fn whole(text: &str) -> Self {
+        Self { keys: Vec::new(), text: text.into() }
+    }
+
     /// Appends text as it is, after all keys.
     pub fn text(mut self, text: &str) -> Self {
         self.text.push_str(text);

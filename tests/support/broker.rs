@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::namespace::Namespace;
 use super::pki::Pki;
 use super::project;
 
@@ -17,6 +18,8 @@ const SCRIPT: &str = "tests/support/rabbitmq";
 /// A broker on 127.0.0.1, user and password `guest`.
 pub struct Broker {
     dir: PathBuf,
+    /// The network that it has to itself; empty where it is the machine's.
+    network: Vec<String>,
     /// AMQP. Stays when a private broker is restarted.
     pub port: u16,
     /// AMQP over TLS, of one that was started with it.
@@ -31,34 +34,43 @@ impl Broker {
     pub fn shared() -> Self {
         let dir = std::env::var_os("PSISTATS_TEST_BROKER_DIR")
             .expect("no broker: run tests/run, or tests/run --only NAME for this test program alone");
-        Self::in_dir(PathBuf::from(dir), None)
+        Self::in_dir(PathBuf::from(dir), Vec::new(), None)
     }
 
     /// A broker of the test's own (about 4 s), with further lines of `rabbitmq.conf`. Gone when
     /// dropped.
     pub fn private(config: &[&str]) -> Self {
-        Self::own(&[], config)
+        Self::own(Vec::new(), &[], config)
     }
 
     /// The same without the management interface: [`Broker::ctl`], [`Broker::connections`] and
     /// [`Broker::log`] tell what it does. Starts in two thirds of the time.
     pub fn bare(config: &[&str]) -> Self {
-        Self::own(&["--bare"], config)
+        Self::own(Vec::new(), &["--bare"], config)
     }
 
     /// The same as [`Broker::private`], in one cluster with `other`.
     pub fn joining(other: &Self, config: &[&str]) -> Self {
-        Self::own(&["--join", other.dir.to_str().unwrap()], config)
+        Self::own(Vec::new(), &["--join", other.dir.to_str().unwrap()], config)
     }
 
     /// The same as [`Broker::bare`], with a port for TLS where it has the certificate of that name.
     pub fn tls(pki: &Pki, name: &str, config: &[&str]) -> Self {
-        Self::own(&["--bare", "--tls", pki.path().to_str().unwrap(), name], config)
+        Self::own(Vec::new(), &["--bare", "--tls", pki.path().to_str().unwrap(), name], config)
     }
 
     /// The same as [`Broker::bare`], of the system root that `tests/brokers/fetch` has made.
     pub fn of_root(root: &Path, config: &[&str]) -> Self {
-        Self::own(&["--root", root.to_str().unwrap(), "--bare"], config)
+        Self::own(Vec::new(), &["--root", root.to_str().unwrap(), "--bare"], config)
+    }
+
+    /// A node of a cluster, in a network of its own: `root` as in [`Broker::of_root`], where it is not the
+    /// machine's own RabbitMQ. It is called `name`, and finds the others by `hosts`, lines of /etc/hosts. Returns
+    /// when it has come up, for which it may need the others.
+    pub fn node(network: &Namespace, root: Option<&Path>, name: &str, hosts: &str, config: &[&str]) -> Self {
+        let root = root.map(|root| ["--root", root.to_str().unwrap()]);
+        let options = root.iter().flatten().copied().chain(["--node", name, hosts, "psistats", "--bare"]);
+        Self::own(network.entered(), &options.collect::<Vec<_>>(), config)
     }
 
     /// A power cut. The port refuses until [`Broker::restart`].
@@ -88,7 +100,18 @@ impl Broker {
 
     /// `rabbitmqctl`'s answer.
     pub fn ctl(&self, args: &[&str]) -> String {
-        script("ctl", &self.dir, args)
+        script(&self.network, "ctl", &self.dir, args)
+    }
+
+    /// The same, where it can answer.
+    pub fn try_ctl(&self, args: &[&str]) -> Option<String> {
+        let output = run(&self.network, "ctl", &self.dir, args);
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The same of `rabbitmq-upgrade`.
+    pub fn upgrade(&self, args: &[&str]) -> String {
+        script(&self.network, "upgrade", &self.dir, args)
     }
 
     /// What it has logged since its last start.
@@ -161,18 +184,18 @@ impl Broker {
         array(&self.api("GET", path, None))
     }
 
-    fn own(options: &[&str], config: &[&str]) -> Self {
+    fn own(network: Vec<String>, options: &[&str], config: &[&str]) -> Self {
         // Where tests/run looks for what an interrupted test left behind.
         let brokers = project::target("test-brokers");
         std::fs::create_dir_all(&brokers).unwrap();
         let own = tempfile::Builder::new().prefix("private-").tempdir_in(brokers).unwrap();
         let dir = own.path().to_owned();
         let lines = config.iter().flat_map(|line| ["--config", line]);
-        script("start", &dir, &options.iter().copied().chain(lines).collect::<Vec<_>>());
-        Self::in_dir(dir, Some(own))
+        script(&network, "start", &dir, &options.iter().copied().chain(lines).collect::<Vec<_>>());
+        Self::in_dir(dir, network, Some(own))
     }
 
-    fn in_dir(dir: PathBuf, own: Option<TempDir>) -> Self {
+    fn in_dir(dir: PathBuf, network: Vec<String>, own: Option<TempDir>) -> Self {
         let env = std::fs::read_to_string(dir.join("env")).unwrap();
         let port = |name: &str| {
             env.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.parse().ok()).unwrap()
@@ -182,6 +205,7 @@ impl Broker {
             tls_port: port("TLS_PORT"),
             management_port: port("MANAGEMENT_PORT"),
             dir,
+            network,
             own,
         }
     }
@@ -194,7 +218,7 @@ impl Broker {
 
     fn harm(&self, verb: &str) {
         assert!(self.own.is_some(), "the shared broker is not to be harmed: Broker::private");
-        script(verb, &self.dir, &[]);
+        script(&self.network, verb, &self.dir, &[]);
     }
 }
 
@@ -207,9 +231,14 @@ impl Drop for Broker {
     }
 }
 
-fn script(verb: &str, dir: &Path, args: &[&str]) -> String {
-    let output = Command::new(project::path(SCRIPT)).arg(verb).arg(dir).args(args).output().expect(SCRIPT);
-    text(output, &format!("rabbitmq {verb} {args:?}"))
+fn script(network: &[String], verb: &str, dir: &Path, args: &[&str]) -> String {
+    text(run(network, verb, dir, args), &format!("rabbitmq {verb} {args:?}"))
+}
+
+fn run(network: &[String], verb: &str, dir: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new("env");
+    command.args(network).arg(project::path(SCRIPT)).arg(verb).arg(dir).args(args);
+    command.output().expect(SCRIPT)
 }
 
 fn text(output: Output, what: &str) -> String {

@@ -14,7 +14,7 @@ pub struct Namespace(Process);
 impl Namespace {
     pub fn new() -> Self {
         let mut unshare = Command::new("unshare");
-        let process = Process::start(unshare.args(["--net", "sh", "-c", "echo there; exec sleep 1000"]));
+        let process = Process::start(unshare.args(["--net", "sh", "-c", "echo there; exec sleep infinity"]));
         process.wait_for_line("there", PATIENCE);
         Self(process)
     }
@@ -23,17 +23,32 @@ impl Namespace {
         format!("/proc/{}/ns/net", self.0.pid())
     }
 
+    /// What comes before a program and its arguments, to run it there.
+    pub fn entered(&self) -> Vec<String> {
+        vec!["nsenter".into(), format!("--net={}", self.path()), "--".into()]
+    }
+
     /// What it gets becomes a program there.
     pub fn command(&self) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", self.path())).arg("--");
+        let [program, arguments @ ..] = &self.entered()[..] else { unreachable!() };
+        let mut command = Command::new(program);
+        command.args(arguments);
         command
     }
 
     /// `ip`, there.
     pub fn ip(&self, arguments: &str) {
-        let output = self.command().arg("ip").args(arguments.split(' ')).output().unwrap();
-        assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        self.run("ip", arguments);
+    }
+
+    /// `program`, there, with its arguments between spaces.
+    pub fn run(&self, program: &str, arguments: &str) {
+        let output = self.command().arg(program).args(arguments.split(' ')).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{program} {arguments}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
