@@ -153,6 +153,50 @@ fn every_fault_at_random_loses_no_confirmed_report_and_miscounts_none() {
     assert!(confirmed > 1000 && dropped > 0 && seen[0] > 20 && !seen.contains(&0), "{all:?}");
 }
 
+/// One minute of each seed; `PSISTATS_SEEDS` says how many in place of 30, and then memory is looked at, too:
+///
+///     PSISTATS_SEEDS=100000 cargo test --release -p psistats-core --test simulation -- --nocapture flap
+#[test]
+fn links_that_flap_for_days_over_many_seeds_lose_no_confirmed_report_and_miscount_none() {
+    const A_SEED: Duration = Duration::from_secs(60);
+    let wanted = std::env::var("PSISTATS_SEEDS").ok();
+    let seeds: u64 = wanted.as_ref().map_or(30, |seeds| seeds.parse().expect("PSISTATS_SEEDS is a number"));
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let (mut sampled, mut confirmed, mut dropped, mut ends, mut first) = (0, 0, 0, 0, 0);
+    for seed in 0..seeds {
+        let mut random = Random(seed);
+        let period = Duration::from_millis(200 + random.below(2000));
+        let mut world = World::new(2, period, SMALL_RING);
+        world.agents[1].most = 7;
+        world.broker.trouble();
+        world.run(A_SEED, &mut random, |now| now.as_nanos() as i64 / 1_000_000);
+        world.recover(&mut random);
+        for agent in &world.agents {
+            let counters = agent.outbox.counters();
+            sampled += counters.sampled;
+            (confirmed, dropped, ends) =
+                (confirmed + counters.confirmed, dropped + counters.dropped, ends + agent.ends);
+        }
+        if seed == seeds / 10 {
+            first = resident();
+        }
+    }
+    assert_eq!(sampled, confirmed + dropped);
+    assert!(ends > seeds && confirmed > 0, "{ends} ends of connections, {confirmed} confirmed");
+    if wanted.is_some() {
+        let (days, last) = (A_SEED.as_secs() * seeds / 86_400, resident());
+        println!(
+            "{seeds} seeds, {days} days of each of two agents: sampled={sampled} confirmed={confirmed} dropped={dropped}, \
+             {ends} connections ended; {first} KiB resident after a tenth, {last} KiB at the end"
+        );
+        assert!(last <= first + 1024, "{first} KiB, then {last} KiB");
+    }
+}
+
 #[test]
 fn without_faults_everything_is_confirmed_on_one_connection() {
     let mut random = Random::from_environment("without_faults");

@@ -1,7 +1,7 @@
 //! The agent's life: sampling, outlets and signals, joined on one thread.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 
 use log::{info, warn};
@@ -70,8 +70,9 @@ pub fn run(options: Options<'_>) -> io::Result<()> {
     let signals = Signals::take(&reactor)?;
     let asked = status::listen(&reactor, socket);
     let shared = Shared::new(&reactor, settings, mode)?;
-    let first_settings = shared.settings();
-    let (spool, mut ids) = spool::open(&shared, first_settings.spool());
+    // Its path alone is kept: the settings have the password in them.
+    let file = shared.settings().spool().map(Path::to_owned);
+    let (spool, mut ids) = spool::open(&shared, file.as_deref());
     ids.push((shared.outbox.borrow().last() + 1, amqp::run_id(&root, reactor.now())));
     let runs: Vec<_> = ids.iter().map(|(first, id)| Run { first: *first, id }).collect();
     let prints = matches!(mode, Mode::Print { .. });

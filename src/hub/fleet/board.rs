@@ -47,6 +47,10 @@ pub struct Board {
     pub interval: Interval,
     /// How often any come: several may come at once, in one message or on one connection.
     pub(super) arrivals: Interval,
+    /// When one came last, since the start of the hub.
+    arrived_ms: Option<i64>,
+    /// So long the board waits for more to send with a report, as was known before the last pause.
+    gathers_ms: i64,
     /// How the newest one came.
     pub source: Source,
     /// Where it came from, of what is known of that.
@@ -88,6 +92,8 @@ impl Board {
             roster: Roster::default(),
             interval: Interval::default(),
             arrivals: Interval::default(),
+            arrived_ms: None,
+            gathers_ms: 0,
             source,
             address: None,
             first_heard_ms: now_ms,
@@ -114,11 +120,14 @@ impl Board {
         let in_step = self.is_in_step(at_ms, now_ms);
         let peer = heard.peer.map(|peer| peer.ip().to_canonical());
         let mut turn = self.roster.note(heard.id, peer, at_ms, now_ms);
-        let pause_ms = now_ms.saturating_sub(self.heard_ms);
+        let pause_ms = self.arrived_ms.map(|arrived_ms| now_ms.saturating_sub(arrived_ms));
         // Those of one message come together.
-        if pause_ms > self.interval.ms() / 4 {
+        if let Some(pause_ms) = pause_ms.filter(|pause_ms| *pause_ms > self.interval.ms() / 4) {
+            let usual_ms = if self.arrivals.is_settled() { self.arrivals.ms() } else { 0 };
+            self.gathers_ms = usual_ms.saturating_sub(self.interval.ms()).max(0);
             self.arrivals.note(pause_ms);
         }
+        self.arrived_ms = Some(now_ms);
         self.heard_ms = now_ms;
         self.touched = generation;
         if turn == Turn::Duplicate {
@@ -132,10 +141,8 @@ impl Board {
         self.last_ms = at_ms;
         if told_ms.is_some() {
             let ahead_ms = self.ahead_ms().unwrap_or(0);
-            // So long the board waits for more to send with it.
-            let gathers_ms = self.arrivals.ms().saturating_sub(self.interval.ms()).max(0);
             let late_ms = now_ms.saturating_sub(at_ms).saturating_add(ahead_ms);
-            self.roster.note_delay(at_ms, late_ms.saturating_sub(gathers_ms));
+            self.roster.note_delay(at_ms, late_ms.saturating_sub(self.gathers_ms));
         }
         let numbers = reader.readings().filter_map(|(slot, reading)| Some((slot, reading.number()?)));
         desk.samples.extend(numbers);

@@ -298,6 +298,11 @@ impl Interval {
         }
     }
 
+    /// Whether one outage among so many would not change it.
+    pub fn is_settled(&self) -> bool {
+        self.count >= 3
+    }
+
     /// Milliseconds; 0 where it is not known yet.
     pub fn ms(&self) -> i64 {
         let mut steps = self.steps;
