@@ -100,6 +100,11 @@ impl<'a> SendBuffer<'a> {
         Self { buf, start: 0, end: 0 }
     }
 
+    /// The memory, for others.
+    pub fn into_inner(self) -> &'a mut [u8] {
+        self.buf
+    }
+
     /// What waits.
     pub fn outgoing(&self) -> &[u8] {
         self.buf.get(self.start..self.end).unwrap_or(&[])

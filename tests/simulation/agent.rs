@@ -1,9 +1,10 @@
 //! An agent as its owner drives it, with a transport that delivers in pieces.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use psistats_core::amqp::delivery::{self, Batch, Envelope};
-use psistats_core::amqp::{Client, Error, Event, Options, Queue, Table};
+use psistats_core::amqp::{Buffers, Client, Error, Event, Options, Queue, Table};
 use psistats_core::limits;
 use psistats_core::link::{Link, Retry};
 use psistats_core::outbox::{Outbox, Run};
@@ -37,6 +38,11 @@ fn options(id: u64) -> Options<'static> {
         queue: id.is_multiple_of(2).then_some(Queue { kind: Some("classic"), ..peer::QUEUE }),
         ..peer::OPTIONS
     }
+}
+
+thread_local! {
+    /// Memory of connections that have ended.
+    static FREE: RefCell<Vec<Buffers<'static>>> = const { RefCell::new(Vec::new()) };
 }
 
 pub struct Agent {
@@ -108,6 +114,14 @@ impl Agent {
         }
     }
 
+    /// Ends without a word.
+    pub fn vanish(&mut self) {
+        let connection = self.connection.take();
+        FREE.with_borrow_mut(|free| {
+            free.extend(connection.map(|connection| connection.client.into_buffers()))
+        });
+    }
+
     pub fn stop_sampling(&mut self) {
         self.tick = None;
     }
@@ -129,7 +143,8 @@ impl Agent {
         if self.connection.is_none() && now >= self.attempt_at {
             match broker.accept(self.node, now) {
                 Some(session) => {
-                    let client = peer::client(options(self.id), now);
+                    let buffers = FREE.with_borrow_mut(Vec::pop).unwrap_or_else(peer::buffers);
+                    let client = Client::new(options(self.id), buffers, now);
                     self.connection =
                         Some(Connection { client, session, returned: false, first: 0, published: 0 });
                 }
@@ -143,6 +158,7 @@ impl Agent {
             Some(result) => {
                 // The simulated broker keeps to the protocol: a breach would be our own error.
                 assert!(!matches!(result, Err(Error::Violation(_))), "{result:?}");
+                FREE.with_borrow_mut(|free| free.push(connection.client.into_buffers()));
                 self.ends += 1;
                 self.outbox.rewind();
                 self.unconfirmed += u64::from(matches!(result, Err(Error::Unconfirmed { .. })));

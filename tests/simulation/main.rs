@@ -175,7 +175,8 @@ fn links_that_flap_for_days_over_many_seeds_lose_no_confirmed_report_and_miscoun
         world.broker.trouble();
         world.run(A_SEED, &mut random, |now| now.as_nanos() as i64 / 1_000_000);
         world.recover(&mut random);
-        for agent in &world.agents {
+        for agent in &mut world.agents {
+            agent.vanish();
             let counters = agent.outbox.counters();
             sampled += counters.sampled;
             (confirmed, dropped, ends) =

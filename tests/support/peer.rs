@@ -361,7 +361,11 @@ impl<'a> Conversation<'a> {
 
 /// A client with memory of its own, which is never given back: tests are short.
 pub fn client<'a>(options: Options<'a>, now: Instant) -> Client<'a> {
+    Client::new(options, buffers(), now)
+}
+
+/// Memory of a client, which is never given back.
+pub fn buffers<'a>() -> Buffers<'a> {
     let memory = |size| Box::leak(vec![0; size].into_boxed_slice());
-    let buffers = Buffers { receive: memory(limits::AMQP_RECV), send: memory(limits::AMQP_SEND) };
-    Client::new(options, buffers, now)
+    Buffers { receive: memory(limits::AMQP_RECV), send: memory(limits::AMQP_SEND) }
 }

@@ -104,6 +104,11 @@ impl<'a> Client<'a> {
         client
     }
 
+    /// The memory, for the next connection.
+    pub fn into_buffers(self) -> Buffers<'a> {
+        Buffers { receive: self.receiver.into_inner(), send: self.send.into_inner() }
+    }
+
     /// Whether [`Client::publish`] may be called.
     pub fn can_publish(&self) -> bool {
         matches!(self.life, Life::Open)

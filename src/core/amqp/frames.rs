@@ -19,6 +19,11 @@ impl<'a> Frames<'a> {
         Self { buf, start: 0, end: 0, frame_max: limits::AMQP_FRAME }
     }
 
+    /// The memory, for others.
+    pub fn into_inner(self) -> &'a mut [u8] {
+        self.buf
+    }
+
     /// The agreed size of the largest frame.
     pub fn set_frame_max(&mut self, octets: u32) {
         self.frame_max = octets;

@@ -53,6 +53,11 @@ impl<'a> Receiver<'a> {
         Self { frames: Frames::new(buf), reading: Reading::First }
     }
 
+    /// The memory, for others.
+    pub fn into_inner(self) -> &'a mut [u8] {
+        self.frames.into_inner()
+    }
+
     /// The agreed size of the largest frame.
     pub fn set_frame_max(&mut self, octets: u32) {
         self.frames.set_frame_max(octets);
