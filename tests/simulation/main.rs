@@ -153,7 +153,18 @@ fn every_fault_at_random_loses_no_confirmed_report_and_miscounts_none() {
     assert!(confirmed > 1000 && dropped > 0 && seen[0] > 20 && !seen.contains(&0), "{all:?}");
 }
 
-/// One minute of each seed; `PSISTATS_SEEDS` says how many in place of 30, and then memory is looked at, too:
+/// Tells the seed of a test that panics.
+struct Told(u64);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("PSISTATS_SEED={} PSISTATS_SEEDS=1", self.0);
+        }
+    }
+}
+
+/// One minute of each seed, from `PSISTATS_SEED` on; `PSISTATS_SEEDS` says how many in place of 30, and then memory is looked at, too:
 ///
 ///     PSISTATS_SEEDS=100000 cargo test --release -p psistats-core --test simulation -- --nocapture flap
 #[test]
@@ -161,14 +172,16 @@ fn links_that_flap_for_days_over_many_seeds_lose_no_confirmed_report_and_miscoun
     const A_SEED: Duration = Duration::from_secs(60);
     let wanted = std::env::var("PSISTATS_SEEDS").ok();
     let seeds: u64 = wanted.as_ref().map_or(30, |seeds| seeds.parse().expect("PSISTATS_SEEDS is a number"));
+    let first_seed = std::env::var("PSISTATS_SEED").map_or(0, |seed| seed.parse().unwrap());
     let resident = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
     };
     let (mut sampled, mut confirmed, mut dropped, mut ends, mut first) = (0, 0, 0, 0, 0);
-    for seed in 0..seeds {
+    for seed in first_seed..first_seed + seeds {
         let mut random = Random(seed);
+        let _told = Told(seed);
         let period = Duration::from_millis(200 + random.below(2000));
         let mut world = World::new(2, period, SMALL_RING);
         world.agents[1].most = 7;
@@ -182,7 +195,7 @@ fn links_that_flap_for_days_over_many_seeds_lose_no_confirmed_report_and_miscoun
             (confirmed, dropped, ends) =
                 (confirmed + counters.confirmed, dropped + counters.dropped, ends + agent.ends);
         }
-        if seed == seeds / 10 {
+        if seed == first_seed + seeds / 10 {
             first = resident();
         }
     }
