@@ -318,6 +318,7 @@ impl<'a> Client<'a> {
             (Step::Renewal, Method::CloseOk) => {
                 self.earlier_tags = self.next_tag - 1;
                 self.flow = true;
+                self.route.abandoned();
                 self.open_channel(now);
             }
             // Nothing is in flight that it could be about.

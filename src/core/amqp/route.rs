@@ -96,6 +96,13 @@ impl Route {
         }
     }
 
+    /// No answer comes any more to what was published: its channel is gone. What was tried is followed by another.
+    pub fn abandoned(&mut self) {
+        if self.state == State::Tried {
+            self.state = State::Next;
+        }
+    }
+
     /// When [`Route::timed_out`] is due.
     pub fn deadline(&self) -> Option<Instant> {
         (self.state == State::Waiting).then_some(self.until)
@@ -112,6 +119,22 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_what_was_tried_is_never_answered_since_its_channel_is_gone_another_is_tried() {
+        let mut route = Route::new(Duration::from_secs(1));
+        route.published(1);
+        route.returned(Instant::default());
+        route.settled();
+        route.timed_out();
+        route.published(2);
+        // It made room for newer ones, so that nothing was in flight, and the channel was replaced.
+        route.abandoned();
+        assert!(route.can_publish());
+        route.published(3);
+        assert!(!route.can_publish());
+        assert!(!route.acknowledged(2) && route.acknowledged(3) && route.can_publish());
+    }
 
     #[test]
     fn a_late_answer_for_a_message_from_before_the_one_that_is_tried_is_not_believed() {
