@@ -126,12 +126,8 @@ impl<'c> Run<'c> {
         let hosts = (0..NODES.len()).map(|n| format!("{}:{}", address(n), cluster.node(n).port));
         let config = Config::new(5672, "/")
             .set("server", "host", hosts.collect::<Vec<_>>().join(","))
-            .set("exchange", "durable", "yes")
-            .set("queue", "durable", "yes")
+            .durable()
             .set("queue", "type", "quorum")
-            .set("queue", "exclusive", "no")
-            .set("queue", "autodelete", "no")
-            .set("queue", "ttl", "")
             .set("app", "primary_timer", "0.2")
             .set("app", "retry_timer", RETRY_S)
             .set("backlog", "bytes", 1 << 20);

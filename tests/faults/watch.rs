@@ -66,13 +66,7 @@ pub fn stop(agent: &mut Agent) -> Counters {
 
 /// A configuration whose reports stay in a durable queue that the test can read.
 pub fn kept(port: u16, vhost: &str) -> Config {
-    Config::new(port, vhost)
-        .set("exchange", "durable", "yes")
-        .set("queue", "durable", "yes")
-        .set("queue", "exclusive", "no")
-        .set("queue", "autodelete", "no")
-        .set("queue", "ttl", "")
-        .set("message", "persistent", "yes")
+    Config::new(port, vhost).durable().set("message", "persistent", "yes")
 }
 
 /// The queue of [`kept`].

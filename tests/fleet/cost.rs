@@ -10,6 +10,7 @@ use psistats_hub::fleet::series::{ROWS, encode};
 use psistats_hub::fleet::{Fleet, Heard, MessageId};
 
 use crate::{START, fleet, heard};
+use support::memory;
 
 /// Steps that look random and are the same each time: from -1 to 1.
 struct Noise(u64);
@@ -57,12 +58,6 @@ fn body(host: usize, row: &[f64; 8]) -> String {
     format!(
         r#"{{"hostname":"pi-{host}","cpu":{cpu},"mem":{mem},"cpu_temp":{temperature},"disk":{{"/":{{"percent":{disk}}}}},"load":[{load}],"net":{{"eth0":{{"rx":{rx}}}}},"cpu_freq":[{freq}],"uptime":{uptime}}}"#
     )
-}
-
-/// Bytes that this process has in memory.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
 /// Nanoseconds of one call: the best of many short rounds, since other work disturbs most of them. A round has as many
@@ -133,7 +128,7 @@ fn cost_of_an_hour_in_bytes_a_sample() {
 #[test]
 #[ignore = "a measurement"]
 fn cost_of_1000_boards_with_8_figures_for_an_hour() {
-    let before = resident();
+    let before = memory::resident();
     let mut fleet = Fleet::new(psistats_hub::fleet::Bounds::default());
     let mut spent = 0;
     for host in 0..1_000 {
@@ -154,7 +149,7 @@ fn cost_of_1000_boards_with_8_figures_for_an_hour() {
         fleet.bytes() as f64 / 1e6,
         fleet.bytes() as f64 / samples as f64
     );
-    println!("resident: {:.1} MB", (resident() - before) as f64 / 1e6);
+    println!("resident: {:.1} MB", (memory::resident() - before) as f64 * 1024.0 / 1e6);
     println!("{} ns a report, all in", spent / 3_600_000);
     let now = START + 3_600_000;
     let seen = fleet.close();

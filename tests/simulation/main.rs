@@ -10,7 +10,7 @@
     clippy::cast_possible_truncation
 )]
 
-use support::peer;
+use support::{memory, peer};
 
 mod agent;
 mod both_ends;
@@ -173,11 +173,6 @@ fn links_that_flap_for_days_over_many_seeds_lose_no_confirmed_report_and_miscoun
     let wanted = std::env::var("PSISTATS_SEEDS").ok();
     let seeds: u64 = wanted.as_ref().map_or(30, |seeds| seeds.parse().expect("PSISTATS_SEEDS is a number"));
     let first_seed = std::env::var("PSISTATS_SEED").map_or(0, |seed| seed.parse().unwrap());
-    let resident = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
-    };
     let (mut sampled, mut confirmed, mut dropped, mut ends, mut first) = (0, 0, 0, 0, 0);
     for seed in first_seed..first_seed + seeds {
         let mut random = Random(seed);
@@ -196,13 +191,13 @@ fn links_that_flap_for_days_over_many_seeds_lose_no_confirmed_report_and_miscoun
                 (confirmed + counters.confirmed, dropped + counters.dropped, ends + agent.ends);
         }
         if seed == first_seed + seeds / 10 {
-            first = resident();
+            first = memory::resident();
         }
     }
     assert_eq!(sampled, confirmed + dropped);
     assert!(ends > seeds && confirmed > 0, "{ends} ends of connections, {confirmed} confirmed");
     if wanted.is_some() {
-        let (days, last) = (A_SEED.as_secs() * seeds / 86_400, resident());
+        let (days, last) = (A_SEED.as_secs() * seeds / 86_400, memory::resident());
         println!(
             "{seeds} seeds, {days} days of each of two agents: sampled={sampled} confirmed={confirmed} dropped={dropped}, \
              {ends} connections ended; {first} KiB resident after a tenth, {last} KiB at the end"

@@ -42,6 +42,15 @@ impl Config {
         self
     }
 
+    /// With an exchange and a queue that outlive agent and broker, in which nothing expires.
+    pub fn durable(self) -> Self {
+        self.set("exchange", "durable", "yes")
+            .set("queue", "durable", "yes")
+            .set("queue", "exclusive", "no")
+            .set("queue", "autodelete", "no")
+            .set("queue", "ttl", "")
+    }
+
     /// A whole file as it is.
     pub fn whole(text: &str) -> Self {
         Self { keys: Vec::new(), text: text.into() }

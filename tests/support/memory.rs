@@ -78,3 +78,10 @@ pub fn occurrences(pid: u32, text: &str) -> usize {
     });
     parts.sum()
 }
+
+/// KiB that this process has.
+pub fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

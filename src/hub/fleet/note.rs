@@ -100,8 +100,8 @@ impl Fleet {
         .collect()
     }
 
-    /// Takes over a note about a board that was not heard since the start; an empty one is about one that was forgotten. False where it cannot be read, or there are
-    /// too many boards or series.
+    /// Takes over a note about a board that was not heard since the start; an empty one is about one that was forgotten.
+    /// False where it cannot be read, or there are too many boards or series.
     pub fn restore(&mut self, name: &str, note: &[u8]) -> bool {
         if note.is_empty() {
             self.gone.push_back((0, name.into()));

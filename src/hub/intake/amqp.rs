@@ -201,13 +201,13 @@ impl Intake {
                     let Some(message) = server.message().map(|message| heard(&message, peer)) else {
                         continue;
                     };
-                    let mut reports = batch::reports(message.clone());
-                    if let Some(why) = reports.find_map(|report| publisher.refusal(&report.body)) {
+                    let reports: Vec<_> = batch::reports(message).collect();
+                    if let Some(why) = reports.iter().find_map(|report| publisher.refusal(&report.body)) {
                         server.close(ACCESS_REFUSED, &format!("ACCESS_REFUSED - {why}"), now);
                         return Some(Err(why));
                     }
                     // The last is kept after those before it.
-                    match batch::reports(message).map(|report| self.door.take(&report)).last() {
+                    match reports.iter().fold(None, |_, report| Some(self.door.take(report))) {
                         Some(Ok(ticket)) => publisher.took(ticket, tag),
                         // To confirm a later one would confirm this one.
                         Some(Err(Full)) => {

@@ -29,7 +29,7 @@ pub fn scope(path: &str) -> Option<Scope> {
     if ["/metrics", "/metrics/all", "/sd"].contains(&path) {
         return Some(Scope::Metrics);
     }
-    if acknowledged(path).or(forgotten(path)).is_some() {
+    if is_for_admins(path) {
         return Some(Scope::Admin);
     }
     let is_free = path == LOGIN || path == assets::DOCUMENT || !path.starts_with("/api/");
@@ -46,9 +46,14 @@ fn forgotten(path: &str) -> Option<&str> {
     path.strip_prefix("/api/v1/hosts/")?.strip_suffix("/forget").filter(|name| !name.contains('/'))
 }
 
+/// Whether a path changes what the hub shows.
+fn is_for_admins(path: &str) -> bool {
+    acknowledged(path).or(forgotten(path)).is_some()
+}
+
 /// Whether a path changes something, and is posted to.
 pub fn is_posted(path: &str) -> bool {
-    path == LOGIN || acknowledged(path).or(forgotten(path)).is_some()
+    path == LOGIN || is_for_admins(path)
 }
 
 /// Whether the wall is made of it.
