@@ -21,7 +21,8 @@ use crate::metrics::{self, Format, Scrape, targets};
 use crate::peers::Peers;
 use crate::remote_write::Writer;
 use crate::web::{
-    self, Asked, Audience, Columns, Missing, Pieces, Scraped, Span, Tier, Unforgotten, Unscraped, View,
+    self, Asked, Audience, Columns, Missing, Pieces, Scraped, Span, Tier, Unforgotten, Unscraped, Untested,
+    View,
 };
 
 /// The last hour may begin so much earlier: "the last hour" of a question is no longer that of its answer.
@@ -141,6 +142,18 @@ impl View for Answers {
 
     fn acknowledge_json(&self, id: &str) -> Option<Bytes> {
         self.alerts.acknowledge(id, unix_ms()).map(|alert| json(&alert))
+    }
+
+    fn receivers_json(&self) -> Bytes {
+        json(&self.alerts.receivers(unix_ms()))
+    }
+
+    fn test_json(&self, receiver: &str) -> Asked<Result<Bytes, Untested>> {
+        let (alerts, name) = (self.alerts.clone(), receiver.to_owned());
+        Box::pin(async move {
+            let said = alerts.test(&name).await?;
+            Ok(json(&serde_json::json!({ "name": name, "said": said })))
+        })
     }
 
     fn forget_json(&self, name: &str) -> Asked<Result<Bytes, Unforgotten>> {

@@ -97,6 +97,22 @@ print('confirmed')",
         }
     }
 
+    /// What the API answers, whatever its status.
+    pub fn get(&self, path: &str) -> Value {
+        self.ask("GET", path)
+    }
+
+    /// The same to a request that does something.
+    pub fn post(&self, path: &str) -> Value {
+        self.ask("POST", path)
+    }
+
+    fn ask(&self, method: &str, path: &str) -> Value {
+        let url = format!("http://127.0.0.1:{}{path}", self.page);
+        let output = Command::new("curl").args(["-sS", "--request", method, &url]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    }
+
     /// What the API answers, once that is so.
     fn wait_for(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;

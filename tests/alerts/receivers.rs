@@ -84,6 +84,51 @@ fn a_receiver_that_answers_500_gets_every_message_in_order_once_it_is_well() {
 }
 
 #[test]
+#[ignore = "needs curl: tests/run"]
+fn a_test_message_of_the_page_is_sent_at_once_past_what_waits_and_what_became_of_it_is_listed() {
+    let (well, slow) = (Receiver::start(&[]), Receiver::start(&["slow"]));
+    let gone = free_port();
+    let hub = Hub::start(&format!(
+        "[notify:slow]\ntype=webhook\nurl={}\n[notify:gone]\ntype=webhook\nurl=http://127.0.0.1:{gone}/\n\
+         [notify:well]\ntype=webhook\nurl={}\ntoken=sesame\nquiet=00:00-23:59\nseverity=critical\n",
+        slow.url("/"),
+        well.url("/")
+    ));
+    let last = |name: &str| {
+        let answer = hub.get("/api/v1/receivers");
+        let receivers = answer["receivers"].as_array().unwrap().clone();
+        receivers.into_iter().find(|receiver| receiver["name"] == name).unwrap()["last"].clone()
+    };
+    assert!(last("well").is_null());
+    let said = hub.post("/api/v1/receivers/well/test");
+    assert_eq!((&said["name"], said["said"].as_str().unwrap().ends_with("200 OK")), (&"well".into(), true));
+    let message = well.message(0);
+    assert_eq!(
+        (&message["body"]["alert"], &message["authorization"]),
+        (&"test".into(), &"Bearer sesame".into())
+    );
+    assert!(last("well")["error"].is_null() && last("well")["at"].is_f64());
+    let refused = hub.post("/api/v1/receivers/gone/test");
+    assert!(refused["error"].as_str().unwrap().contains(&format!("127.0.0.1:{gone}")), "{refused}");
+    assert_eq!(last("gone")["error"], refused["error"]);
+    let (answer, answers) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let (answer, hub) = (answer.clone(), &hub);
+            scope.spawn(move || answer.send(hub.post("/api/v1/receivers/slow/test")));
+        }
+        let busy = answers.recv().unwrap();
+        assert!(busy["error"].as_str().unwrap().contains("already on its way"), "{busy}");
+        // With it the other one has ten seconds.
+        slow.process.signal(Signal::SIGKILL);
+        let failed = answers.recv().unwrap();
+        assert!(failed["error"].as_str().unwrap().contains("127.0.0.1"), "{failed}");
+    });
+    assert!(hub.post("/api/v1/receivers/nobody/test")["error"].as_str().unwrap().contains("[notify:nobody]"));
+    assert!(!hub.process.lines().iter().any(|line| line.contains("sesame")));
+}
+
+#[test]
 #[ignore = "needs python3-pika: tests/run"]
 fn a_receiver_that_is_slow_gone_or_redirecting_costs_its_own_delivery_alone() {
     let (well, slow, away) = (Receiver::start(&[]), Receiver::start(&["slow"]), Receiver::start(&["302"]));

@@ -33,9 +33,9 @@ def free_port():
 
 
 class Hub:
-    """`own`: this machine is a board, too. `ahead`: by so many seconds its clock is, which can be set from then on. `peers`: URLs of other hubs."""
+    """`own`: this machine is a board, too. `ahead`: by so many seconds its clock is, which can be set from then on. `peers`: URLs of other hubs. `receivers`: sections of who is told of alerts."""
 
-    def __init__(self, own=False, ahead=None, peers=()):
+    def __init__(self, own=False, ahead=None, peers=(), receivers=""):
         self.folder = tempfile.mkdtemp(prefix="psistats-hub-")
         self.page, self.amqp = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.page}/"
@@ -46,7 +46,7 @@ class Hub:
             self.environment.update(LD_PRELOAD=FAKETIME, FAKETIME_TIMESTAMP_FILE=self.clock + "/now", FAKETIME_NO_CACHE="1", DONT_FAKE_MONOTONIC="1", NO_FAKE_STAT="1")
             self.set_clock(ahead)
         with open(self._path("psistats-hub.conf"), "w") as file:
-            file.write(f"[hub]\nlisten=127.0.0.1:{self.page}\namqp=127.0.0.1:{self.amqp}\nchasar=no\nself={'yes' if own else 'no'}\ndata={self._path('data')}\npeers={','.join(peers)}\n{ALERTS}")
+            file.write(f"[hub]\nlisten=127.0.0.1:{self.page}\namqp=127.0.0.1:{self.amqp}\nchasar=no\nself={'yes' if own else 'no'}\ndata={self._path('data')}\npeers={','.join(peers)}\n{ALERTS}{receivers}")
         self.start()
 
     def _path(self, name):

@@ -16,6 +16,16 @@ from hub import PROGRAM, Fleet, Hub, Publisher
 
 SHOTS = os.environ.get("SHOTS") or os.path.join(os.path.dirname(PROGRAM), "../page-shots")
 DAY = 86400
+# One that hears, and is told nothing but tests for all of the day but a minute; one that does not.
+RECEIVERS = """[notify:phone]
+type=command
+command=/bin/true
+quiet=00:00-23:59
+[notify:siren]
+type=command
+command=/bin/false
+severity=critical
+"""
 TILES = "document.querySelectorAll('.tile a').length"
 NAMES = "[...document.querySelectorAll('.tile .name')].map(n => n.textContent)"
 FOCUSED = "document.activeElement.closest('.tile')?.querySelector('.name').textContent"
@@ -35,7 +45,7 @@ class Case(unittest.TestCase):
     def setUpClass(cls):
         if cls.count is None:
             if Case.shared is None:
-                hub = Hub(ahead=-DAY)
+                hub = Hub(ahead=-DAY, receivers=RECEIVERS)
                 fleet = Fleet(hub, 100).live_through(DAY)
                 fleet.deliver("pi-garage")
                 Case.shared = hub, fleet.begin()
@@ -260,6 +270,20 @@ class Boards(Case):
         page.wait(has("Active", "The hub: has reached its limit of figures"))
         self.fleet.say("hifi-3")
 
+    def test_who_is_told_of_alerts_is_listed_and_tested_by_a_button(self):
+        page = self.open("#/alerts", width=1440, height=900, scheme="dark")
+        line = lambda name: f"document.getElementById('notify-{name}')"
+        page.wait(f"/^commandphone: .*messages? held/.test({line('phone')}?.textContent)")
+        page.wait(f"{line('siren')}?.textContent.startsWith('commandsiren: did not take the last message: /bin/false ended with exit status: 1; ')")
+        for name, said in [("phone", "heard"), ("siren", "failed")]:
+            page.run(f"{line(name)}.querySelector('button').click()")
+            page.wait(f"{line(name)}.querySelector('.dim.num').textContent === {said!r}")
+        page.wait(f"{line('phone')}.textContent.includes('took the last message')")
+        self.assertIn("failed", page.run(f"{line('siren')}.textContent"))
+        self.noise.append("502")
+        page.run(f"{line('siren')}.scrollIntoView()")
+        page.shot(os.path.join(SHOTS, "alerts-receivers-dark.png"))
+
 
 class Hostile(Case):
     count = 3
@@ -440,6 +464,8 @@ class FirstRun(Case):
         publisher.publish({"hostname": "second", "ts": time.time(), "cpu": 1}, "")
         page.wait(f"!!({tile('second')})")
         publisher.close()
+        page.run("location.hash = '#/alerts'")
+        page.wait("document.querySelector('main').textContent.includes('Nobody is told of alerts: add a section [notify:NAME]')")
         self.quiet(page)
 
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use psistats_hub::web::{
     Asked, Audience, Columns, Format, Missing, Pieces, Replay, Rollup, Scraped, Span, Tier, Unforgotten,
-    Unscraped, View,
+    Unscraped, Untested, View,
 };
 use serde_json::{Value, json};
 
@@ -114,6 +114,24 @@ impl View for Boards {
             bytes(&json!({"id": id, "acknowledged": 1_700_000_000.5, "board": "pi-1", "alert": "memory", "series": "mem",
                 "severity": "warning", "state": "raised", "since": 1.0, "at": 2.0, "text": "pi-1: memory is 95 % full"}))
         })
+    }
+
+    fn receivers_json(&self) -> Bytes {
+        let receiver = json!({"name": "phone", "type": "ntfy", "severity": "warning", "quiet": "22:00-07:00", "is_quiet": false,
+            "waiting": 1, "held": 2, "dropped": 0, "last": {"at": 1_699_999_000.5, "error": "ntfy.example answered 500"}});
+        let mut other = receiver.clone();
+        other.as_object_mut().unwrap().extend([("quiet".into(), Value::Null), ("last".into(), Value::Null)]);
+        bytes(&json!({"receivers": [receiver, other]}))
+    }
+
+    fn test_json(&self, receiver: &str) -> Asked<Result<Bytes, Untested>> {
+        let answer = match receiver {
+            "phone" => Ok(bytes(&json!({"name": "phone", "said": "ntfy.example answered 200 OK"}))),
+            "slow" => Err(Untested::Busy),
+            "gone" => Err(Untested::Failed("gone.example:443: connection refused".into())),
+            _ => Err(Untested::Unknown),
+        };
+        Box::pin(async { answer })
     }
 
     fn forget_json(&self, name: &str) -> Asked<Result<Bytes, Unforgotten>> {

@@ -158,6 +158,12 @@ fn an_alert_is_acknowledged_and_a_board_forgotten_by_an_admin_or_on_loopback_and
     assert_eq!(ask(local, "POST", "/api/v1/alerts/0/acknowledge", &[]).status, 404);
     let forget = |token| ask(hub.address, "POST", "/api/v1/hosts/pi-lost/forget", &[token]).status;
     assert_eq!((forget("Authorization: Bearer r"), forget("Authorization: Bearer a")), (403, 200));
+    let test = |header| ask(hub.address, "POST", "/api/v1/receivers/phone/test", &[header]).status;
+    assert_eq!((test("Authorization: Bearer r"), test("Authorization: Bearer a")), (403, 200));
+    assert_eq!(
+        (test("Origin: http://evil.example"), ask(local, "GET", "/api/v1/receivers/phone/test", &[]).status),
+        (401, 405)
+    );
     assert_eq!((ask(local, "GET", target, &[]).status, get(local, "/api/v1/alerts").status), (405, 200));
 }
 

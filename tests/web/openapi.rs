@@ -32,6 +32,8 @@ fn every_answer_is_as_the_document_says() {
         ("/api/v1/hosts", "/api/v1/hosts?worst=1"),
         ("/api/v1/hosts", "/api/v1/hosts?worst=0"),
         ("/api/v1/hosts", "/api/v1/hosts?worst=101"),
+        ("/api/v1/receivers", "/api/v1/receivers"),
+        ("/api/v1/receivers", "/api/v1/receivers?wrong"),
         ("/api/v1/peers", "/api/v1/peers"),
         ("/api/v1/peers", "/api/v1/peers?wrong"),
         ("/api/v1/hosts/{host}", "/api/v1/hosts/pi-1"),
@@ -82,6 +84,12 @@ fn every_answer_is_as_the_document_says() {
         answer["method"] = "post".into();
         answers.push(answer);
     }
+    for name in ["phone", "slow", "gone", "nobody"] {
+        let target = format!("/api/v1/receivers/{name}/test");
+        let mut answer = of("/api/v1/receivers/{receiver}/test", &ask(server.address, "POST", &target, &[]));
+        answer["method"] = "post".into();
+        answers.push(answer);
+    }
     let text = read_until(&mut events(server.address), "}\n\n");
     let (head, event) = text.split_once("\r\n\r\nevent: snapshot\ndata: ").unwrap();
     assert!(head.contains("\r\ncontent-type: text/event-stream\r\n"));
@@ -120,6 +128,7 @@ fn every_path_of_the_document_is_served() {
         let (method, expected) = match path.rsplit('/').next() {
             Some("acknowledge") => ("POST", 404),
             Some("forget") => ("POST", 409),
+            Some("test") => ("POST", 404),
             _ if methods.get("get").is_none() => ("POST", 401),
             Some("history") => ("HEAD", 400),
             _ => ("HEAD", 200),

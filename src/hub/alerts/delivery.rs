@@ -6,13 +6,17 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use log::{error, info, warn};
-use tokio::sync::Notify;
+use serde::Serialize;
+use tokio::sync::{Mutex, Notify};
 use tokio::time;
 
 use crate::alerts::alert::Turn;
 use crate::alerts::message::Message;
 use crate::alerts::quiet;
+use crate::alerts::rules::Severity;
 use crate::alerts::settings::Receiver;
+use crate::alerts::target::Failure;
+use crate::clock::unix_ms;
 
 /// Messages that wait for a receiver. Beyond, the oldest go.
 const WAITING: usize = 1_000;
@@ -28,14 +32,61 @@ pub struct Delivery {
     /// Messages that wait for the end of quiet hours.
     held: RefCell<VecDeque<Message>>,
     filled: Notify,
+    /// Since the start.
     dropped: Cell<u64>,
+    last: RefCell<Option<Attempt>>,
+    /// Held while a test message is on its way.
+    test: Mutex<()>,
+}
+
+/// How the last attempt to tell a receiver something ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Attempt {
+    /// Unix seconds.
+    at: f64,
+    /// Why the receiver did not take it.
+    error: Option<String>,
+}
+
+/// A receiver, as the API has it.
+#[derive(Debug, Serialize)]
+pub struct Listed<'d> {
+    name: &'d str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    severity: Severity,
+    quiet: Option<String>,
+    is_quiet: bool,
+    waiting: usize,
+    held: usize,
+    dropped: u64,
+    last: Option<Attempt>,
+}
+
+/// Why a test message was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Untested {
+    /// There is no receiver of that name.
+    Unknown,
+    /// Another one is on its way.
+    Busy,
+    /// The receiver did not take it.
+    Failed(String),
 }
 
 impl Delivery {
     /// With the messages that it was not told before the start, those that were held apart.
     pub fn new(receiver: Receiver, queue: VecDeque<Message>, held: VecDeque<Message>) -> Self {
         let (queue, held) = (RefCell::new(queue), RefCell::new(held));
-        Self { receiver, queue, held, filled: Notify::new(), dropped: Cell::new(0) }
+        Self {
+            receiver,
+            queue,
+            held,
+            filled: Notify::new(),
+            dropped: Cell::new(0),
+            last: None.into(),
+            test: ().into(),
+        }
     }
 
     /// The receiver's name.
@@ -51,6 +102,38 @@ impl Delivery {
     /// The messages that wait for the end of quiet hours.
     pub fn held(&self) -> VecDeque<Message> {
         self.held.borrow().clone()
+    }
+
+    /// What the API says of it, at a minute of the local day.
+    pub fn listed(&self, minute: i64) -> Listed<'_> {
+        let Receiver { name, kind, least, quiet } = &self.receiver;
+        Listed {
+            name,
+            kind: kind.word(),
+            severity: *least,
+            quiet: quiet.map(|quiet| quiet.hours.to_string()),
+            is_quiet: quiet.is_some_and(|quiet| quiet.hours.has(minute)),
+            waiting: self.queue.borrow().len(),
+            held: self.held.borrow().len(),
+            dropped: self.dropped.get(),
+            last: self.last.borrow().clone(),
+        }
+    }
+
+    /// Sends a test message at once, past the queue and quiet hours. Gives what the receiver said.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn test(&self) -> Result<String, Untested> {
+        let _alone = self.test.try_lock().map_err(|_| Untested::Busy)?;
+        self.attempt(&Message::test(unix_ms())).await.map_err(|failure| Untested::Failed(failure.why))
+    }
+
+    async fn attempt(&self, message: &Message) -> Result<String, Failure> {
+        let result = self.receiver.kind.deliver(message).await;
+        let error = result.as_ref().err().map(|failure| failure.why.clone());
+        self.last.replace(Some(Attempt { at: unix_ms() as f64 / 1000.0, error }));
+        result
     }
 
     /// Has it told a message, where that matters enough, at a minute of the local day.
@@ -104,18 +187,17 @@ impl Delivery {
 
     /// Delivers what is in the queue, one after the other, without end. Calls `changed` after each.
     pub async fn run(&self, changed: impl Fn()) {
-        let (name, mut pause) = (self.name(), FIRST);
+        let (name, mut pause, mut told_dropped) = (self.name(), FIRST, self.dropped.get());
         loop {
             let Some(message) = self.queue.borrow().front().cloned() else {
                 self.filled.notified().await;
                 continue;
             };
-            match self.receiver.kind.deliver(&message).await {
+            match self.attempt(&message).await {
                 Ok(_) if pause > FIRST => {
-                    info!(
-                        "[notify:{name}]: messages are delivered again; {} were dropped",
-                        self.dropped.take()
-                    );
+                    let dropped = self.dropped.get();
+                    let since = dropped - std::mem::replace(&mut told_dropped, dropped);
+                    info!("[notify:{name}]: messages are delivered again; {since} were dropped");
                 }
                 Ok(_) => {}
                 Err(failure) if failure.is_passing => {

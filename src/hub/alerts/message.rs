@@ -28,6 +28,21 @@ pub struct Message {
 }
 
 impl Message {
+    /// One that says nothing but that a receiver hears.
+    pub fn test(now_ms: i64) -> Self {
+        let now = now_ms as f64 / 1000.0;
+        Self {
+            board: None,
+            alert: "test".to_owned(),
+            series: None,
+            severity: Severity::Notice,
+            state: Turn::Raised,
+            since: now,
+            at: now,
+            text: "A test message of psistats-hub: alerts will come here".to_owned(),
+        }
+    }
+
     /// Names the alert from when it is raised to when it is over: 16 hexadecimal digits.
     pub fn id(&self) -> String {
         let about = format!("{:?} {:?} {:?} {:.3}", self.board, self.alert, self.series, self.since);

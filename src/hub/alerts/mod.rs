@@ -50,6 +50,7 @@ use tokio::task::{spawn_blocking, spawn_local};
 use tokio::time;
 
 use self::delivery::Delivery;
+pub use self::delivery::Untested;
 pub use self::engine::{Engine, Open};
 use self::kept::{File, Kept};
 pub use self::message::{Message, Told};
@@ -83,6 +84,13 @@ pub struct Listing {
     alerts: Vec<Told<Listed>>,
     /// The last messages: the newest first.
     changes: Vec<Told<Message>>,
+}
+
+/// Who is told, as the API has it.
+#[derive(Debug, Serialize)]
+pub struct Receivers<'d> {
+    /// In the order of the configuration.
+    receivers: Vec<delivery::Listed<'d>>,
 }
 
 /// An alert that is raised, as the API has it.
@@ -182,6 +190,26 @@ impl Alerts {
             alerts: open.map(Told::from).collect(),
             changes: changes.collect(),
         }
+    }
+
+    /// Who is told, and how that goes.
+    pub fn receivers(&self, now_ms: i64) -> Receivers<'_> {
+        let minute = quiet::minute_at(&self.zone, now_ms);
+        Receivers { receivers: self.deliveries.iter().map(|delivery| delivery.listed(minute)).collect() }
+    }
+
+    /// Sends the receiver of that name a test message. Gives what it said.
+    ///
+    /// # Errors
+    /// Why it was not delivered.
+    pub async fn test(&self, name: &str) -> Result<String, Untested> {
+        let delivery = self.deliveries.iter().find(|delivery| delivery.name() == name);
+        let result = delivery.ok_or(Untested::Unknown)?.test().await;
+        log::info!(
+            "[notify:{name}]: a test message was {}",
+            if result.is_ok() { "delivered" } else { "not delivered" }
+        );
+        result
     }
 
     /// What is to be kept, with its number.

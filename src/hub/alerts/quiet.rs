@@ -1,6 +1,7 @@
 //! Quiet hours of a receiver: what can wait is held meanwhile, and told as one message after them.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use crate::alerts::alert::Turn;
 use crate::alerts::message::Message;
@@ -46,6 +47,13 @@ impl Hours {
     pub fn has(self, minute: i64) -> bool {
         let Self { from, until } = self;
         if from < until { (from..until).contains(&minute) } else { !(until..from).contains(&minute) }
+    }
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, until } = self;
+        write!(f, "{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, until / 60, until % 60)
     }
 }
 

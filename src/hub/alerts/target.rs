@@ -133,6 +133,16 @@ impl Http {
 }
 
 impl Kind {
+    /// As `type` of the configuration has it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Ntfy(_) => "ntfy",
+            Self::Command(_) => "command",
+            Self::Email(_) => "email",
+        }
+    }
+
     /// Sends a message once. Gives what the receiver said. It has to be polled within a [`tokio::task::LocalSet`].
     ///
     /// # Errors

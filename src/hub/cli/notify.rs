@@ -5,8 +5,6 @@ use std::path::Path;
 use tokio::task::LocalSet;
 
 use crate::alerts::Message;
-use crate::alerts::alert::Turn;
-use crate::alerts::rules::Severity;
 use crate::clock::unix_ms;
 use crate::settings::{self, Needs};
 use psistats_host::output::complain;
@@ -30,17 +28,7 @@ pub fn test(name: &str, config: Option<&Path>) -> Result<(), String> {
             ),
         });
     };
-    let now = unix_ms() as f64 / 1000.0;
-    let message = Message {
-        board: None,
-        alert: "test".to_owned(),
-        series: None,
-        severity: Severity::Notice,
-        state: Turn::Raised,
-        since: now,
-        at: now,
-        text: "A test message of psistats-hub: alerts will come here".to_owned(),
-    };
+    let message = Message::test(unix_ms());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let delivered = LocalSet::new().block_on(&runtime, receiver.kind.deliver(&message));

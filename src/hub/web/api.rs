@@ -11,7 +11,7 @@ use super::auth::Scope;
 use super::history::{self, Missing};
 use super::reply::{self, Body, CSV, METRICS, OPEN_METRICS, TEXT};
 use super::{
-    Audience, Format, Scraped, Shared, Unforgotten, Unscraped, accept, assets, export, login, query,
+    Audience, Format, Scraped, Shared, Unforgotten, Unscraped, Untested, accept, assets, export, login, query,
 };
 
 /// Characters of a name that an answer repeats.
@@ -46,9 +46,14 @@ fn forgotten(path: &str) -> Option<&str> {
     path.strip_prefix("/api/v1/hosts/")?.strip_suffix("/forget").filter(|name| !name.contains('/'))
 }
 
-/// Whether a path changes what the hub shows.
+/// The name, as it is encoded, of the receiver that a path has a test message sent to.
+fn tested(path: &str) -> Option<&str> {
+    path.strip_prefix("/api/v1/receivers/")?.strip_suffix("/test").filter(|name| !name.contains('/'))
+}
+
+/// Whether a path changes what the hub shows, or has it say something elsewhere.
 fn is_for_admins(path: &str) -> bool {
-    acknowledged(path).or(forgotten(path)).is_some()
+    acknowledged(path).or(forgotten(path)).or(tested(path)).is_some()
 }
 
 /// Whether a path changes something, and is posted to.
@@ -72,6 +77,8 @@ enum Endpoint<'a> {
     Forget(Cow<'a, str>),
     Series(Cow<'a, str>),
     Alerts,
+    Receivers,
+    Test(Cow<'a, str>),
     Peers,
     Acknowledge(&'a str),
     Events,
@@ -99,6 +106,9 @@ impl<'a> Endpoint<'a> {
         if let Some(id) = acknowledged(path) {
             return Ok(Some(Self::Acknowledge(id)));
         }
+        if let Some(name) = tested(path) {
+            return Ok(Some(Self::Test(query::decode(name)?)));
+        }
         let (room, name) = match rest.split_once('/') {
             Some((room, name)) => (room, Some(name).filter(|name| !name.is_empty())),
             None => (rest, None),
@@ -107,6 +117,7 @@ impl<'a> Endpoint<'a> {
             ("hub", None) if rest == room => Self::Hub,
             ("hosts", None) if rest == room => Self::Hosts,
             ("alerts", None) if rest == room => Self::Alerts,
+            ("receivers", None) if rest == room => Self::Receivers,
             ("peers", None) if rest == room => Self::Peers,
             ("events", None) if rest == room => Self::Events,
             ("login", None) if rest == room => Self::Login,
@@ -161,6 +172,10 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
                 shared.view.forget_json(&name).await.map_err(|why| not_forgotten(why, &name))?,
             ));
         }
+        Some(Endpoint::Test(name)) => {
+            query::parse(query, []).map_err(bad)?;
+            return Ok(reply::json(shared.view.test_json(&name).await.map_err(|why| untested(why, &name))?));
+        }
         Some(Endpoint::Login) => {
             query::parse(query, []).map_err(bad)?;
             return Ok(login::answer(shared, head).await);
@@ -177,6 +192,7 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
             | Endpoint::Acknowledge(_)
             | Endpoint::Forget(_)
             | Endpoint::Hosts
+            | Endpoint::Test(_)
             | Endpoint::Login
             | Endpoint::Metrics
             | Endpoint::AllMetrics,
@@ -184,6 +200,7 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
         Some(Endpoint::Health) => reply::whole(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
         Some(Endpoint::Hub) => reply::json(shared.view.hub_json()),
         Some(Endpoint::Alerts) => reply::json(shared.view.alerts_json()),
+        Some(Endpoint::Receivers) => reply::json(shared.view.receivers_json()),
         Some(Endpoint::Peers) => reply::json(shared.view.peers_json().await),
         Some(Endpoint::Host(name)) => {
             reply::json(shared.view.host_json(&name).ok_or_else(|| no_board(&name))?)
@@ -255,6 +272,14 @@ fn not_forgotten(why: Unforgotten, name: &str) -> Refusal {
                 cut(name)
             ),
         ),
+    }
+}
+
+fn untested(why: Untested, name: &str) -> Refusal {
+    match why {
+        Untested::Unknown => not_found(format!("there is no receiver [notify:{}]", cut(name))),
+        Untested::Busy => (StatusCode::CONFLICT, "a test message is already on its way there".into()),
+        Untested::Failed(why) => (StatusCode::BAD_GATEWAY, why),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The hub's page and API over HTTP/1.1: it reads, and changes nothing but who is logged in, and which alerts an operator
-//! took notice of.
+//! The hub's page and API over HTTP/1.1: it reads, and changes nothing but who is logged in, which alerts an operator took
+//! notice of, and which boards are forgotten; and it sends test messages.
 //!
 //! | where | what |
 //! |---|---|
@@ -52,6 +52,7 @@ use self::events::Events;
 pub use self::history::{Columns, Missing, Span, Tier};
 use self::listener::Places;
 use self::store::Store;
+pub use crate::alerts::Untested;
 pub use crate::fleet::Audience;
 pub use crate::history::{Replay, Rollup};
 pub use crate::metrics::Format;
@@ -131,6 +132,15 @@ pub trait View {
 
     /// `POST /api/v1/alerts/ID/acknowledge`: the alert; `None` where none of that id is raised.
     fn acknowledge_json(&self, id: &str) -> Option<Bytes>;
+
+    /// `GET /api/v1/receivers`: who is told of alerts, and how that goes.
+    fn receivers_json(&self) -> Bytes;
+
+    /// `POST /api/v1/receivers/NAME/test`: what the receiver said to a test message.
+    ///
+    /// # Errors
+    /// Why it was not delivered.
+    fn test_json(&self, receiver: &str) -> Asked<Result<Bytes, Untested>>;
 
     /// `POST /api/v1/hosts/NAME/forget`: what the board, which is lost, was last. Its history stays until it is old, and
     /// is there again if the board is heard.
