@@ -1,4 +1,5 @@
-//! What reports cost. `cargo test --release -p psistats-hub --test fleet -- --ignored --nocapture cost`
+//! What reports cost. `cargo test --release -p psistats-hub --test fleet -- --ignored --nocapture cost`, with
+//! `PSISTATS_BOARDS=10000` for another number of boards in the last one.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use psistats_hub::fleet::cells::{Cells, Paths};
 use psistats_hub::fleet::report::Reader;
 use psistats_hub::fleet::series::{ROWS, encode};
-use psistats_hub::fleet::{Fleet, Heard, MessageId};
+use psistats_hub::fleet::{Audience, Fleet, Heard, MessageId};
 
 use crate::{START, fleet, heard};
 use support::memory;
@@ -128,10 +129,11 @@ fn cost_of_an_hour_in_bytes_a_sample() {
 #[test]
 #[ignore = "a measurement"]
 fn cost_of_1000_boards_with_8_figures_for_an_hour() {
+    let boards = std::env::var("PSISTATS_BOARDS").map_or(1_000, |text| text.parse().unwrap());
     let before = memory::resident();
     let mut fleet = Fleet::new(psistats_hub::fleet::Bounds::default());
     let mut spent = 0;
-    for host in 0..1_000 {
+    for host in 0..boards {
         let rows = figures(host as u64, 3_600);
         for (n, row) in rows.iter().enumerate() {
             let at = START + n as i64 * 1_000;
@@ -142,7 +144,7 @@ fn cost_of_1000_boards_with_8_figures_for_an_hour() {
             spent += start.elapsed().as_nanos();
         }
     }
-    let samples = 1_000 * 3_600 * 9;
+    let samples = boards * 3_600 * 9;
     println!("{} boards, {} series", fleet.boards().len(), fleet.series());
     println!(
         "samples: {:.1} MB, {:.2} bytes a sample",
@@ -150,10 +152,10 @@ fn cost_of_1000_boards_with_8_figures_for_an_hour() {
         fleet.bytes() as f64 / samples as f64
     );
     println!("resident: {:.1} MB", (memory::resident() - before) as f64 * 1024.0 / 1e6);
-    println!("{} ns a report, all in", spent / 3_600_000);
+    println!("{} ns a report, all in", spent / (boards as u128 * 3_600));
     let now = START + 3_600_000;
     let seen = fleet.close();
-    for host in 0..1_000 {
+    for host in 0..boards {
         let id = Some(MessageId { boot: 1, start: 1, number: 3_601 });
         let report =
             Heard { id, sampled_ms: Some(now), ..heard(body(host, &figures(host as u64 + 7, 1)[0])) };
@@ -174,4 +176,8 @@ fn cost_of_1000_boards_with_8_figures_for_an_hour() {
         let bytes = run().len();
         println!("{what}: {bytes} bytes, {} µs", start.elapsed().as_micros());
     }
+    fleet.tick(now + 3_600_000);
+    let start = Instant::now();
+    let bytes = serde_json::to_vec(&fleet.worst(100, Audience::Known, now)).unwrap().len();
+    println!("the worst 100, where all are lost: {bytes} bytes, {} µs", start.elapsed().as_micros());
 }
