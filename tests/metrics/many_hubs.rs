@@ -14,11 +14,9 @@ use support::reports::Counters;
 
 use crate::hub::Hub;
 use crate::master::free_port;
-use crate::prometheus::Prometheus;
+use crate::prometheus::{OUT_OF_ORDER, Prometheus};
 
 const HUBS: usize = 3;
-/// A hub that comes back after some time sends what is older than what another sent meanwhile.
-const OUT_OF_ORDER: &str = "storage: {tsdb: {out_of_order_time_window: 1h}}";
 
 /// Twelve boards, by pika: each report is confirmed before the next, by another node where one is gone. After SIGTERM it
 /// says how many each of them sent.
@@ -101,6 +99,7 @@ fn wait_for_more(hubs: &[Hub], boards_of: &BTreeMap<String, u64>, more: u64) {
 #[ignore = "needs RabbitMQ, prometheus and python3-pika: tests/run"]
 fn hub_and_node_that_are_killed_leave_their_share_to_others_and_the_receiver_gets_all_that_was_confirmed() {
     let (nodes, receiver) = (cluster(), free_port());
+    // A hub that comes back after some time sends what is older than what another sent meanwhile.
     let mut prometheus = Prometheus::at(receiver, OUT_OF_ORDER);
     let mut hubs: Vec<_> = (0..HUBS).map(|number| hub(number, &nodes, receiver)).collect();
     for (number, hub) in hubs.iter().enumerate() {

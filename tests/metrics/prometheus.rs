@@ -22,6 +22,9 @@ use support::project::{self, program};
 /// A series: its labels, and its value.
 pub type Series = (Value, f64);
 
+/// A configuration by which samples may come late.
+pub const OUT_OF_ORDER: &str = "storage: {tsdb: {out_of_order_time_window: 1h}}";
+
 pub struct Prometheus {
     pub process: Process,
     pub port: u16,

@@ -11,7 +11,7 @@ use support::process::{Process, Stream};
 
 use crate::hub::Hub;
 use crate::master::free_port;
-use crate::prometheus::Prometheus;
+use crate::prometheus::{OUT_OF_ORDER, Prometheus};
 
 fn section(port: u16) -> String {
     format!("self=no\n[remote_write]\nurl=http://127.0.0.1:{port}/api/v1/write\ninterval=1")
@@ -78,6 +78,34 @@ fn every_sample_comes_once_with_its_time_though_prometheus_and_the_hub_are_kille
     prometheus.wait_for("psistats_board_info{instance='pi'}", |series| series.len() == 1);
     let own = hub.get("/metrics").1;
     assert!(own.contains("remote_write_dropped_samples_total{section=\"remote_write\"} 0\n"), "{own}");
+}
+
+#[test]
+#[ignore = "needs prometheus and python3-pika: tests/run"]
+fn what_comes_after_newer_samples_were_sent_comes_too_where_prometheus_takes_it_and_is_counted_where_not() {
+    let start = now_ms() - 60_000;
+    let time = |n: usize| start + 1_000 * n as i64;
+    for (config, has_late) in [(OUT_OF_ORDER, true), ("", false)] {
+        let port = free_port();
+        let hub = Hub::start(&section(port));
+        let prometheus = Prometheus::at(port, config);
+        hub.publish(&[report("pi", time(0), 0), report("pi", time(3), 3)]);
+        prometheus.wait_for_samples(N, 2, &hub);
+        hub.publish(&[report("pi", time(2), 2), report("pi", time(1), 1), report("pi", time(4), 4)]);
+        let numbers = if has_late { vec![0, 1, 2, 3, 4] } else { vec![0, 3, 4] };
+        let samples = prometheus.wait_for_samples(N, numbers.len(), &hub);
+        assert_eq!(samples, numbers.iter().map(|n| (time(*n), *n as f64)).collect::<Vec<_>>());
+        let deadline = Instant::now() + PATIENCE;
+        while hub
+            .get("/metrics")
+            .1
+            .contains("remote_write_dropped_samples_total{section=\"remote_write\"} 0\n")
+            != has_late
+        {
+            assert!(Instant::now() < deadline, "{:#?}", hub.process.lines());
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
 }
 
 #[test]

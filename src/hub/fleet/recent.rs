@@ -21,6 +21,9 @@ pub const HOUR_MS: i64 = 3_600_000;
 /// The most blocks of a board: an hour of reports four times a second.
 const BLOCKS: usize = 256;
 
+/// The most times of late rows that are remembered.
+const LATE: usize = 256;
+
 /// [`ROWS`] rows that are sealed.
 #[derive(Debug)]
 struct Block {
@@ -41,6 +44,11 @@ pub struct Recent {
     ends: Vec<usize>,
     slots: Vec<u16>,
     values: Vec<f64>,
+    /// The newest time that ever came.
+    until_ms: i64,
+    /// The times of the last rows that came after a newer one, and how many there were of these.
+    late: VecDeque<i64>,
+    late_rows: u64,
 }
 
 impl Recent {
@@ -49,6 +57,14 @@ impl Recent {
         if samples.is_empty() || !is_near(at_ms, now_ms) {
             return;
         }
+        if at_ms < self.until_ms {
+            self.late_rows += 1;
+            self.late.push_back(at_ms);
+            if self.late.len() > LATE {
+                self.late.pop_front();
+            }
+        }
+        self.until_ms = self.until_ms.max(at_ms);
         let row = self.times.partition_point(|time| *time <= at_ms);
         let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         self.times.insert(row, at_ms);
@@ -120,6 +136,17 @@ impl Recent {
     /// When the newest sample was taken.
     pub fn newest_ms(&self) -> Option<i64> {
         self.blocks.iter().map(|block| block.to_ms).chain(self.times.last().copied()).max()
+    }
+
+    /// How many rows came after a newer one.
+    pub fn late_rows(&self) -> u64 {
+        self.late_rows
+    }
+
+    /// The times of the last `count` of them, as far as they are remembered.
+    pub fn late_ms(&self, count: u64) -> impl Iterator<Item = i64> {
+        let count = usize::try_from(count).unwrap_or(LATE).min(self.late.len());
+        self.late.iter().skip(self.late.len() - count).copied()
     }
 
     /// A time after `after_ms` before which there is no sample later than that; None where there is none at all.

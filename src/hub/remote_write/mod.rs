@@ -21,7 +21,8 @@
 //! A series has to come in the order of its times, and by the clock of its board. So each board has a position of its
 //! own: the time of its last sample that the receiver has taken. While the receiver is not there, nothing moves; what
 //! has left the memory by then comes from the history, an average (of a counter, the maximum) for each minute. Boards are
-//! kept within half an hour of each other, since a receiver may refuse what is much older than its newest sample.
+//! kept within half an hour of each other, since a receiver may refuse what is much older than its newest sample. What
+//! comes late, when a newer sample has been sent, is sent by itself: a receiver that takes it has no gap.
 
 pub mod chunk;
 pub mod names;

@@ -1,5 +1,6 @@
 //! What comes next of a board: each sample where the memory has it, and before that minutes of the history.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,12 +23,14 @@ pub struct Busy;
 pub struct Source {
     door: Rc<Door>,
     names: Names,
+    /// Of each board that has some, how many rows that came late were looked at.
+    late_rows: HashMap<Arc<str>, u64>,
 }
 
 impl Source {
     /// Of the fleet and the history behind that door.
     pub fn new(door: Rc<Door>) -> Self {
-        Self { door, names: Names::default() }
+        Self { door, names: Names::default(), late_rows: HashMap::new() }
     }
 
     /// What a board said after its position and before `until_ms`, at most a minute of samples. It may be empty, where
@@ -47,6 +50,28 @@ impl Source {
             return self.replayed(name, position, until_ms, oldest_ms).await;
         }
         Ok(self.recent(name, position, until_ms))
+    }
+
+    /// What came late, since it was asked last, for its time to be sent with the rest: of each of these boards, by its
+    /// position. A receiver takes that where it is configured to.
+    pub fn late(&mut self, mut position_of: impl FnMut(&Arc<str>) -> Option<i64>) -> Vec<Chunk> {
+        let fleet = self.door.fleet().borrow();
+        let mut chunks = Vec::new();
+        for board in fleet.boards().iter().filter(|board| board.recent.late_rows() > 0) {
+            let rows = board.recent.late_rows();
+            let seen =
+                self.late_rows.insert(board.name.clone(), rows).filter(|seen| *seen <= rows).unwrap_or(0);
+            let Some(position) = position_of(&board.name) else { continue };
+            let mut times: Vec<_> =
+                board.recent.late_ms(rows - seen).filter(|time| *time <= position).collect();
+            times.sort_unstable();
+            times.dedup();
+            let mut samples: Vec<_> = times.iter().flat_map(|time| board.recent.all(*time, *time)).collect();
+            samples.sort_by_key(|(slot, ..)| *slot);
+            let series = self.names.of_samples(&fleet, board, &samples);
+            chunks.extend(chunk(&board.name, position, series).filter(|chunk| !chunk.is_empty()));
+        }
+        chunks
     }
 
     /// Minutes that the memory does not have any more.
@@ -117,15 +142,7 @@ impl Source {
         let next_ms = board.recent.next_ms(position).filter(|next_ms| *next_ms < until_ms)?;
         let last_ms = (next_ms + MINUTE_MS).min(until_ms) - 1;
         let samples = board.recent.all(position + 1, last_ms);
-        let mut all = Vec::new();
-        for run in samples.chunk_by(|(one, ..), (other, ..)| one == other) {
-            let path = run.first().and_then(|(slot, ..)| board.cells.paths.get(usize::from(*slot)));
-            let known = path.and_then(|path| self.names.of(&fleet, Some(board), path));
-            let Some(known) = known else { continue };
-            let number = |value: f64| known.figure.number(&Value::Number(value));
-            let samples = run.iter().filter_map(|(_, time, value)| Some((*time, number(*value)?)));
-            all.extend(series(&known, samples.collect()));
-        }
+        let mut all = self.names.of_samples(&fleet, board, &samples);
         // What comes now may still be of the time after the last sample.
         let to_ms = samples.iter().map(|(_, time, _)| *time).max().unwrap_or(last_ms);
         let is_newest = board.recent.newest_ms() == Some(to_ms);
@@ -137,6 +154,20 @@ impl Source {
 }
 
 impl Names {
+    /// Samples of the memory, in the order of their slots and times, as series.
+    fn of_samples(&mut self, fleet: &Fleet, board: &Board, samples: &[(u16, i64, f64)]) -> Vec<Series> {
+        let mut all = Vec::new();
+        for run in samples.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let path = run.first().and_then(|(slot, ..)| board.cells.paths.get(usize::from(*slot)));
+            let known = path.and_then(|path| self.of(fleet, Some(board), path));
+            let Some(known) = known else { continue };
+            let number = |value: f64| known.figure.number(&Value::Number(value));
+            let samples = run.iter().filter_map(|(_, time, value)| Some((*time, number(*value)?)));
+            all.extend(series(&known, samples.collect()));
+        }
+        all
+    }
+
     /// Adds what the hub knows of a board, and what is a number of a text: once a minute.
     fn add_facts(&mut self, fleet: &Fleet, board: &Board, at_ms: i64, all: &mut Vec<Series>) {
         for (family, value) in FACTS {

@@ -118,6 +118,7 @@ impl Task<'_> {
     /// Sends what waits, up to half an hour of it. Whether more may wait.
     async fn round(&mut self) -> bool {
         let now_ms = unix_ms();
+        self.deliver_late().await;
         let behind = self.behind(now_ms);
         self.keep().await;
         let Some(base_ms) = behind.iter().map(|(_, position)| *position).min() else { return false };
@@ -174,6 +175,16 @@ impl Task<'_> {
         self.positions.begin();
         self.writer.count(|counters| counters.waits_since_ms = oldest_ms);
         behind
+    }
+
+    /// Sends what came after its board's position had passed it. Positions stay as they are.
+    async fn deliver_late(&mut self) {
+        for chunk in self.source.late(|board| self.positions.of(board)) {
+            let chunks = [chunk];
+            if let Outcome::Refused(why) = self.send(&chunks).await {
+                self.dropped(&chunks, &why);
+            }
+        }
     }
 
     /// Sends chunks in one request, and then their boards have new positions. Where it is refused as a whole, because of
