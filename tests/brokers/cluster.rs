@@ -14,7 +14,7 @@ use support::process::Process;
 use support::project;
 use support::reports::Counters;
 
-use crate::agents;
+use crate::{agents, fetched};
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 const QUEUE: &str = "psistats.board";
@@ -37,9 +37,15 @@ fn with_a_cluster_of_3_10_nothing_is_lost_and_the_agent_moves_in_time() {
 }
 
 #[test]
+#[ignore = "needs RabbitMQ 4.0: tests/run --brokers"]
+fn with_a_cluster_of_4_0_nothing_is_lost_and_the_agent_moves_in_time() {
+    troubles("4.0", Some(&fetched("4.0")), &[]);
+}
+
+#[test]
 #[ignore = "needs RabbitMQ 4.3: tests/run --brokers"]
 fn with_a_cluster_of_4_3_nothing_is_lost_and_the_agent_moves_in_time() {
-    troubles("4.3", Some(Path::new(&project::path("target/brokers/4.3"))), &[]);
+    troubles("4.3", Some(&fetched("4.3")), &[]);
 }
 
 /// One cluster at a time: the bars are seconds.

@@ -6,7 +6,7 @@ mod cluster;
 mod kills;
 mod recipe;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use agents::{Kind, Publisher};
@@ -38,12 +38,16 @@ fn with_rabbitmq_4_3_nothing_is_lost_and_a_transient_queue_is_refused() {
 }
 
 fn matrix_of(version: &str, config: &[&str], last: Kind) {
-    let root = project::path("target/brokers").join(version);
-    let fetched = Path::new(&root).exists();
-    assert!(fetched, "{} is not there: tests/brokers/fetch {version}", root.display());
     let kinds = [Kind::Default, Kind::Durable, Kind::Quorum, Kind::Stream, last];
     // Less is refused by 4.1 and later.
-    matrix(version, Broker::of_root(&root, config), 8192, &kinds);
+    matrix(version, Broker::of_root(&fetched(version), config), 8192, &kinds);
+}
+
+/// Where `fetch` has unpacked that version.
+fn fetched(version: &str) -> PathBuf {
+    let root = project::path("target/brokers").join(version);
+    assert!(root.exists(), "{} is not there: tests/brokers/fetch {version}", root.display());
+    root
 }
 
 /// An agent for each kind of queue, and the troubles one after another.
