@@ -181,6 +181,7 @@ impl Fleet {
         let stopped_ms = self.boards.iter().map(|board| board.heard_ms).max().unwrap_or(now_ms).min(now_ms);
         for board in &mut self.boards {
             board.heard_ms = board.heard_ms.min(now_ms);
+            board.recent.begin();
             board.judge(stopped_ms, self.generation);
         }
     }

@@ -138,6 +138,12 @@ impl Recent {
         self.blocks.iter().map(|block| block.to_ms).chain(self.times.last().copied()).max()
     }
 
+    /// What was pushed so far was read back: none of it came late.
+    pub fn begin(&mut self) {
+        self.late.clear();
+        self.late_rows = 0;
+    }
+
     /// How many rows came after a newer one.
     pub fn late_rows(&self) -> u64 {
         self.late_rows
