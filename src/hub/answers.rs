@@ -5,6 +5,7 @@ use std::iter;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use log::info;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -163,6 +164,7 @@ impl View for Answers {
             return Box::pin(async move { Err(why) });
         };
         let (done, is_done) = oneshot::channel();
+        info!("{} is forgotten, as was asked for", name.escape_debug());
         self.door.forget(name, || {
             // Who asked may be gone.
             let _ = done.send(());

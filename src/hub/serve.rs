@@ -263,11 +263,9 @@ async fn frames(door: Rc<Door>, alerts: Rc<Alerts>, web: Web, counted: Rc<Cell<w
         ticks.tick().await;
         counted.set(web.counters());
         let now_ms = unix_ms();
-        let closed = {
-            let mut fleet = door.fleet().borrow_mut();
-            fleet.tick(now_ms);
-            fleet.close()
-        };
+        door.fleet().borrow_mut().tick(now_ms);
+        door.give_back();
+        let closed = door.fleet().borrow_mut().close();
         alerts.tick(&door.fleet().borrow(), now_ms);
         web.publish(|audience| {
             let fleet = door.fleet().borrow();

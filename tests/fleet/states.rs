@@ -1,6 +1,6 @@
 //! Well, warning, critical, lost; since when and why.
 
-use psistats_hub::fleet::{Fleet, State, Turn};
+use psistats_hub::fleet::{Fleet, Heard, Source, State, Turn};
 
 use crate::{START, fleet, heard, numbered, take};
 
@@ -61,6 +61,21 @@ fn a_board_is_lost_after_15_seconds_and_found_by_its_next_report() {
     assert_eq!(state(&fleet), (State::Lost, "not heard", 4_000));
     say(&mut fleet, r#""mem":95"#, 60_000);
     assert_eq!(state(&fleet), (State::Warning, "memory is 95 % full", 60_000));
+}
+
+#[test]
+fn boards_that_came_by_the_queue_of_another_hub_are_given_back_when_they_are_silent_and_others_are_lost() {
+    let mut fleet = fleet();
+    for (name, source) in [("lent", Source::Standby), ("ours", Source::Rabbitmq), ("back", Source::Standby)] {
+        let report = Heard { source, ..heard(format!(r#"{{"hostname":"{name}","cpu":1}}"#)) };
+        fleet.take(&report, START).unwrap();
+    }
+    let report = Heard { source: Source::Rabbitmq, ..heard(r#"{"hostname":"back","cpu":1}"#) };
+    fleet.take(&report, START + 1_000).unwrap();
+    fleet.tick(START + 1_000);
+    assert!(fleet.given_back().is_empty());
+    fleet.tick(START + 60_000);
+    assert_eq!(fleet.given_back(), ["lent".into()]);
 }
 
 #[test]

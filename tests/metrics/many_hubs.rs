@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use support::PATIENCE;
 use support::agent::{Agent, Config};
 use support::broker::Broker;
@@ -133,6 +134,14 @@ fn hub_and_node_that_are_killed_leave_their_share_to_others_and_the_receiver_get
     hubs[0].kill();
     prometheus.restart();
     wait_for_more(&hubs[1..], &shares[0], 20);
+    let source = |hub: &Hub, board: &str| {
+        let (status, board) = hub.get(&format!("/api/v1/hosts/{board}"));
+        (status == 200).then(|| serde_json::from_str::<Value>(&board).unwrap()["source"].clone())
+    };
+    for board in shares[0].keys() {
+        let sources: Vec<_> = hubs[1..].iter().filter_map(|hub| source(hub, board)).collect();
+        assert_eq!(sources, ["standby"], "{board}");
+    }
     nodes[1].kill();
     wait_for_more(&hubs[1..], &all, 20);
     hubs[0].start_again();

@@ -118,13 +118,14 @@ fn a_board_is_told_of_again_when_it_has_something_new_and_taken_away_when_it_is_
     let settings = settings::load(Some(file.path()), Needs::Password).unwrap().0.mqtt.unwrap();
     let (mut book, mut fleet, mut now_ms) =
         (Book::new(Rc::new(settings)), Fleet::new(Bounds::default()), 1_000);
-    let mut hear = |fleet: &mut Fleet, body: &str| {
+    let mut hear_by = |source: Source, fleet: &mut Fleet, body: &str| {
         now_ms += 1_000;
         let body = body.to_owned().into();
-        let heard = Heard { source: Source::Amqp, peer: None, id: None, sampled_ms: None, body };
+        let heard = Heard { source, peer: None, id: None, sampled_ms: None, body };
         fleet.take(&heard, now_ms).unwrap();
         fleet.close();
     };
+    let mut hear = |fleet: &mut Fleet, body: &str| hear_by(Source::Amqp, fleet, body);
     let topics = |messages: Option<Vec<Message>>| -> Vec<String> {
         messages
             .unwrap()
@@ -166,6 +167,12 @@ fn a_board_is_told_of_again_when_it_has_something_new_and_taken_away_when_it_is_
     hear(&mut fleet, r#"{"hostname":"pi","cpu":1}"#);
     assert_eq!(topics(Some(book.begin(&fleet))), ["psistats/$state"]);
     assert_eq!(topics(book.board(&fleet, 0, false)), [config, state]);
+    // What is retained of another hub's board is that hub's.
+    hear_by(Source::Standby, &mut fleet, r#"{"hostname":"pi","cpu":1}"#);
+    book.board(&fleet, 0, false).unwrap();
+    assert!(fleet.forget("pi"));
+    assert_eq!(book.gone(&fleet), []);
+    assert_eq!(topics(Some(book.begin(&fleet))), ["psistats/$state"]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub enum Source {
     Amqp,
     /// From a queue of RabbitMQ.
     Rabbitmq,
+    /// From the queue of another hub, which is gone for now.
+    Standby,
     /// From a client node of chasar: the body has chasar's keys.
     Chasar,
     /// From the machine that the hub runs on.

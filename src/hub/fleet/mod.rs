@@ -285,6 +285,13 @@ impl Fleet {
         }
     }
 
+    /// The boards that are lost here, and came by the queue of another hub: they are back there, or it is for that hub to
+    /// say that they are lost.
+    pub fn given_back(&self) -> Vec<Arc<str>> {
+        let is_one = |board: &&Board| board.state == State::Lost && board.source == Source::Standby;
+        self.boards.iter().filter(is_one).map(|board| board.name.clone()).collect()
+    }
+
     /// Forgets a board. False where there is none of that name.
     pub fn forget(&mut self, name: &str) -> bool {
         let Some(index) = self.index.remove(name) else { return false };

@@ -274,10 +274,18 @@ impl Door {
         }
     }
 
+    /// Forgets the boards of other hubs that are not heard here any more.
+    pub fn give_back(&self) {
+        let given_back = self.fleet.borrow().given_back();
+        for name in given_back {
+            info!("{} is left to the hub whose queue it came by", name.escape_debug());
+            self.forget(&name, || ());
+        }
+    }
+
     /// Forgets a board, and calls `done` once that is on the disk. Its history stays until it is old.
     pub fn forget(&self, name: &str, done: impl FnOnce() + Send + 'static) {
         self.fleet.borrow_mut().forget(name);
-        info!("{name} is forgotten, as was asked for");
         let note = [(name.into(), Vec::new())];
         self.ask(Box::new(move |history, now_ms| {
             history.note(&note, now_ms);

@@ -6,7 +6,7 @@ use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::fleet::{Board, Fleet, State, Value};
+use crate::fleet::{Board, Fleet, Source, State, Value};
 use crate::mqtt::discovery::{self, TRAITS};
 use crate::mqtt::entities::Platform;
 use crate::mqtt::settings::Mqtt;
@@ -42,6 +42,8 @@ struct Told {
     platforms: Vec<Option<Platform>>,
     /// The hash of what it says that it is.
     traits: u64,
+    /// Whether it is another hub's: what is retained of it is for that one to take away.
+    is_lent: bool,
     /// The generation in which its report was looked at.
     seen: u64,
 }
@@ -75,6 +77,7 @@ impl Book {
             self.told.insert(board.name.clone(), Told::default());
         }
         let told = self.told.get_mut(&board.name)?;
+        told.is_lent = board.source == Source::Standby;
         let (name, prefix) = (&*board.name, self.settings.prefix.as_str());
         let mut messages = Vec::new();
         if board.touched >= told.seen {
@@ -103,11 +106,15 @@ impl Book {
 
     /// Takes away the boards that were forgotten since.
     pub fn gone(&mut self, fleet: &Fleet) -> Vec<Message> {
-        let gone: Vec<_> = self.told.keys().filter(|name| fleet.place(name).is_none()).cloned().collect();
-        for name in &gone {
-            self.told.remove(name);
-            self.gone.push_back(name.clone());
-        }
+        let mut gone = Vec::new();
+        self.told.retain(|name, told| {
+            let is_there = fleet.place(name).is_some();
+            if !is_there && !told.is_lent {
+                gone.push(name.clone());
+            }
+            is_there
+        });
+        self.gone.extend(gone.iter().cloned());
         self.gone.drain(..self.gone.len().saturating_sub(GONE));
         gone.iter().flat_map(|name| self.take_away(name)).collect()
     }

@@ -11,6 +11,7 @@ use psistats_host::conf::values::{boolean, path, text, whole};
 use psistats_host::conf::{Expected, Reading};
 
 use super::{Needs, secret};
+use crate::fleet::Source;
 
 /// The section.
 pub(super) const NAME: &str = "rabbitmq";
@@ -89,6 +90,11 @@ impl Rabbitmq {
         let standby = self.standby.iter();
         let standby = standby.map(|queue| Self { queue: queue.clone(), is_standby: true, ..self.clone() });
         std::iter::once(self.clone()).chain(standby)
+    }
+
+    /// The way by which the reports of its queue come.
+    pub fn source(&self) -> Source {
+        if self.is_standby { Source::Standby } else { Source::Rabbitmq }
     }
 }
 

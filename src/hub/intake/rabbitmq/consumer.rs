@@ -224,7 +224,8 @@ impl Attempt<'_> {
     async fn remove_first(&mut self, channel: &Channel) -> Option<Delivery> {
         let queue = &self.settings.queue;
         match channel.basic_get(BasicGetArguments::new(queue).no_ack(true).finish()).await {
-            Ok(message) => message.map(|(_, properties, body)| (0, Some(heard(&properties, body)))),
+            Ok(message) => message
+                .map(|(_, properties, body)| (0, Some(heard(self.settings.source(), &properties, body)))),
             Err(_) => {
                 self.has_removed = true;
                 error!(
@@ -306,11 +307,11 @@ impl Attempt<'_> {
             self.complaints.say(self.clock.now(), text);
             return (tag, None);
         }
-        (tag, Some(heard(&properties, body)))
+        (tag, Some(heard(self.settings.source(), &properties, body)))
     }
 }
 
-fn heard(properties: &BasicProperties, body: Vec<u8>) -> Heard {
+fn heard(source: Source, properties: &BasicProperties, body: Vec<u8>) -> Heard {
     let seconds = properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
     let of_seconds = seconds.and_then(|seconds| seconds.checked_mul(1000));
     let exact = properties.headers().zip("timestamp_in_ms".try_into().ok());
@@ -319,7 +320,7 @@ fn heard(properties: &BasicProperties, body: Vec<u8>) -> Heard {
         _ => None,
     };
     Heard {
-        source: Source::Rabbitmq,
+        source,
         peer: None,
         id: properties.message_id().and_then(|id| MessageId::parse(id)),
         sampled_ms: exact.or(of_seconds),

@@ -5,7 +5,7 @@ import {now} from './model.js';
 import {age, any, bytes, duration, grouped, moment, tenths, visible} from './format.js';
 import {el, say, sheet} from './dom.js';
 
-const SOURCES = {amqp: 'AMQP', rabbitmq: 'RabbitMQ', chasar: 'chasar', own: 'the hub itself'};
+const SOURCES = {amqp: 'AMQP', rabbitmq: 'RabbitMQ', standby: 'RabbitMQ, for another hub', chasar: 'chasar', own: 'the hub itself'};
 
 /** `host`: the API's answer on this board; null until it is here. */
 export function drawFacts(list, board, host) {
