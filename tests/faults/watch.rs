@@ -33,10 +33,10 @@ pub fn wait_until(agent: &Agent, what: &str, is_so: impl Fn(&Counters) -> bool) 
     }
 }
 
-/// Waits until everything sampled until now is confirmed.
+/// Waits until everything sampled until now is confirmed, or was dropped.
 pub fn wait_until_caught_up(agent: &Agent) -> Counters {
     let now = counters(agent);
-    wait_until(agent, "caught up", |c| c.connection == "Ready" && c.confirmed > now.sampled)
+    wait_until(agent, "caught up", |c| c.connection == "Ready" && c.confirmed + c.dropped > now.sampled)
 }
 
 /// Waits until the agent is connected and publishes.
