@@ -57,9 +57,9 @@ fn a_broker_that_was_killed_and_forgot_everything_is_told_it_again_and_intake_go
     late.wait_for(0, STATE, |said, _| said == "offline");
     hub.kill();
     late.wait_for(0, "psistats/$state", |said, _| said == "offline");
-    hub.start_again();
     let seen = late.messages().len();
-    late.wait_for(seen.saturating_sub(1), "psistats/$state", |said, _| said == "online");
+    hub.start_again();
+    late.wait_for(seen, "psistats/$state", |said, _| said == "online");
 }
 
 #[test]
