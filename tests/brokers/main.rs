@@ -54,7 +54,7 @@ fn fetched(version: &str) -> PathBuf {
 fn matrix(version: &str, broker: Broker, frame_max: u32, kinds: &[Kind]) {
     // Of each new connection, as small as the broker allows.
     broker.ctl(&["eval", &format!("application:set_env(rabbit, frame_max, {frame_max}).")]);
-    let agents: Vec<Publisher> = kinds.iter().map(|kind| Publisher::start(&broker, *kind)).collect();
+    let mut agents: Vec<Publisher> = kinds.iter().map(|kind| Publisher::start(&broker, *kind)).collect();
     let told: Vec<String> = agents
         .iter()
         .flat_map(|agent| broker.connections(&agent.vhost))
@@ -62,15 +62,15 @@ fn matrix(version: &str, broker: Broker, frame_max: u32, kinds: &[Kind]) {
         .collect();
     assert_eq!(told, vec![frame_max.to_string(); kinds.len()]);
 
-    let alarm = gaps(&agents, || {
+    let alarm = gaps(&mut agents, |agents| {
         broker.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
         agents.iter().for_each(Publisher::wait_until_blocked);
         broker.ctl(&["set_vm_memory_high_watermark", "0.6"]);
     });
-    let queue = gaps(&agents, || agents.iter().for_each(|agent| agent.delete_queue(&broker)));
-    let exchange = gaps(&agents, || agents.iter().for_each(Publisher::delete_exchange));
+    let queue = gaps(&mut agents, |agents| agents.iter().for_each(|agent| agent.delete_queue(&broker)));
+    let exchange = gaps(&mut agents, |agents| agents.iter_mut().for_each(Publisher::delete_exchange));
     let complaints = agents::complaints(&broker.log(), kinds);
-    let kill = gaps(&agents, || {
+    let kill = gaps(&mut agents, |_| {
         broker.kill();
         broker.restart();
     });
@@ -89,9 +89,9 @@ fn matrix(version: &str, broker: Broker, frame_max: u32, kinds: &[Kind]) {
 }
 
 /// How long after an event's end each agent's next report is confirmed.
-fn gaps(agents: &[Publisher], event: impl FnOnce()) -> Vec<Duration> {
+fn gaps(agents: &mut [Publisher], event: impl FnOnce(&mut [Publisher])) -> Vec<Duration> {
     agents.iter().for_each(Publisher::wait_until_caught_up);
-    event();
+    event(agents);
     let begin = Instant::now();
     std::thread::scope(|scope| {
         let wait = |agent| {
