@@ -1,6 +1,7 @@
 //! What comes next of a board: each sample where the memory has it, and before that minutes of the history.
 
 use std::collections::HashMap;
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -52,15 +53,17 @@ impl Source {
         Ok(self.recent(name, position, until_ms))
     }
 
-    /// What came late, since it was asked last, for its time to be sent with the rest: of each of these boards, by its
-    /// position. A receiver takes that where it is configured to.
+    /// What came since it was asked last, and is not later than its board's position: too late to be sent with the rest.
+    /// A receiver takes that where it is configured to.
     pub fn late(&mut self, mut position_of: impl FnMut(&Arc<str>) -> Option<i64>) -> Vec<Chunk> {
         let fleet = self.door.fleet().borrow();
         let mut chunks = Vec::new();
+        // Boards that were forgotten meanwhile are not in the map that comes of it.
+        let before = mem::take(&mut self.late_rows);
         for board in fleet.boards().iter().filter(|board| board.recent.late_rows() > 0) {
             let rows = board.recent.late_rows();
-            let seen =
-                self.late_rows.insert(board.name.clone(), rows).filter(|seen| *seen <= rows).unwrap_or(0);
+            self.late_rows.insert(board.name.clone(), rows);
+            let seen = before.get(&board.name).copied().filter(|seen| *seen <= rows).unwrap_or(0);
             let Some(position) = position_of(&board.name) else { continue };
             let mut times: Vec<_> =
                 board.recent.late_ms(rows - seen).filter(|time| *time <= position).collect();

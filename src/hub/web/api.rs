@@ -36,19 +36,24 @@ pub fn scope(path: &str) -> Option<Scope> {
     (!is_free).then_some(Scope::Read)
 }
 
+/// The part of a path between `before` and `after`, where that is one.
+fn between<'a>(path: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    path.strip_prefix(before)?.strip_suffix(after).filter(|part| !part.contains('/'))
+}
+
 /// The id of the alert that a path acknowledges.
 fn acknowledged(path: &str) -> Option<&str> {
-    path.strip_prefix("/api/v1/alerts/")?.strip_suffix("/acknowledge").filter(|id| !id.contains('/'))
+    between(path, "/api/v1/alerts/", "/acknowledge")
 }
 
 /// The name, as it is encoded, of the board that a path forgets.
 fn forgotten(path: &str) -> Option<&str> {
-    path.strip_prefix("/api/v1/hosts/")?.strip_suffix("/forget").filter(|name| !name.contains('/'))
+    between(path, "/api/v1/hosts/", "/forget")
 }
 
 /// The name, as it is encoded, of the receiver that a path has a test message sent to.
 fn tested(path: &str) -> Option<&str> {
-    path.strip_prefix("/api/v1/receivers/")?.strip_suffix("/test").filter(|name| !name.contains('/'))
+    between(path, "/api/v1/receivers/", "/test")
 }
 
 /// Whether a path changes what the hub shows, or has it say something elsewhere.
