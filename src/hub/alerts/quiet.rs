@@ -32,15 +32,15 @@ pub struct Quiet {
 }
 
 impl Hours {
-    /// Reads `22:00-07:00`.
+    /// Reads `22:00-07:00`. A day ends at 24:00.
     ///
     /// # Errors
     /// What was expected.
     pub fn parse(text: &str) -> Result<Self, Expected> {
-        let expected = "two different times of day, as 22:00-07:00";
+        let expected = "two different times of day, as 22:00-07:00, and not the whole day: what is held then is never told";
         let (from, until) = text.split_once('-').ok_or(expected)?;
-        let hours = Self { from: minute(from).ok_or(expected)?, until: minute(until).ok_or(expected)? };
-        if hours.from == hours.until { Err(expected.into()) } else { Ok(hours) }
+        let hours = Self { from: minute(from).ok_or(expected)?, until: end(until).ok_or(expected)? };
+        if hours.from == hours.until % DAY_MINUTES { Err(expected.into()) } else { Ok(hours) }
     }
 
     /// Whether a minute of the day lies within; the last one does not.
@@ -65,6 +65,11 @@ fn minute(text: &str) -> Option<i64> {
         digits.parse().ok().filter(|number: &i64| is_number && *number < below)
     };
     Some(number(hour, 24)? * 60 + number(minute, 60)?)
+}
+
+/// Of `HH:MM`, or `24:00`.
+fn end(text: &str) -> Option<i64> {
+    if text.trim() == "24:00" { Some(DAY_MINUTES) } else { minute(text) }
 }
 
 /// The minute of the local day.
@@ -127,10 +132,24 @@ mod tests {
             ("12:30", false, false),
         ] {
             assert_eq!((has("22:00-07:00", time), has("12:00 - 12:30", time)), (night, noon), "{time}");
+            assert_eq!(
+                (has("22:00-24:00", time), has("00:00-22:00", time)),
+                (time == "22:00", time != "22:00"),
+                "{time}"
+            );
         }
-        for wrong in
-            ["", "22:00", "22-7", "22:00-22:00", "24:00-07:00", "22:60-07:00", "+2:00-07:00", "22:00-07:000"]
-        {
+        for wrong in [
+            "",
+            "22:00",
+            "22-7",
+            "22:00-22:00",
+            "00:00-24:00",
+            "24:00-07:00",
+            "22:00-24:01",
+            "22:60-07:00",
+            "+2:00-07:00",
+            "22:00-07:000",
+        ] {
             assert!(Hours::parse(wrong).is_err(), "{wrong}");
         }
     }
