@@ -11,6 +11,7 @@ from chrome import Chrome
 base, command = sys.argv[1], sys.argv[2:]
 MAIN = "(document.getElementById('main')?.textContent ?? '')"
 TILES = "document.querySelectorAll('.tile a').length"
+LOGOUT = "document.getElementById('logout').getClientRects().length"
 HOW = "psistats-hub token link NAME"
 
 
@@ -36,6 +37,7 @@ try:
     assert page.run(TILES) == 0 and not page.run("document.getElementById('hublost').textContent")
     assert page.run("document.getElementById('strip').textContent") == ""
     assert page.run("document.getElementById('live').textContent") == "not logged in"
+    assert page.run(LOGOUT) == 0
     shot(page, "login")
     print("without a login the page says what to do", flush=True)
 
@@ -53,6 +55,7 @@ try:
 
     page.run("location.reload()")
     page.wait(f"{TILES} > 0", 30)
+    assert page.run(LOGOUT) == 1
     print("after a reload the cookie is enough", flush=True)
 
     page.run("fetch('api/v1/hosts').then(answer => answer.json()).then(({hosts: [{name}]}) => { location.hash = '#/board/' + encodeURIComponent(name); })")
@@ -62,6 +65,11 @@ try:
 
     acknowledged = "fetch('api/v1/alerts/0/acknowledge', {method: 'POST'}).then(answer => answer.status)"
     assert page.run(acknowledged) == 401
+    page.run("document.getElementById('logout').click()")
+    page.wait(f"{MAIN}.includes({HOW!r})", 30)
+    assert page.run(LOGOUT) == 0
+    print("whoever logs out is out, until there is another link", flush=True)
+
     page.open(link("--scope", "admin"))
     page.wait(f"{TILES} > 0", 30)
     assert page.run(acknowledged) == 404, "there is no such alert"

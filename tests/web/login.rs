@@ -216,6 +216,35 @@ fn over_tls_the_cookie_is_secure_and_another_sites_page_logs_nobody_in() {
 }
 
 #[test]
+fn a_browser_that_logs_out_has_no_login_any_more_and_all_others_have() {
+    let hub = Hub::start(false);
+    let log_out =
+        |headers: &[&str]| ask(hub.address, "POST", "/api/v1/logout", &[&["X: x"], headers].concat());
+    let reads = |login: &str| hub.ask("/api/v1/hosts", login).status == 200;
+    let logins = ["Cookie: psistats-hub=p", "Cookie: psistats-hub=q", "Authorization: Bearer r"];
+    assert_eq!(log_out(&[logins[0], "Origin: http://evil.example"]).status, 403);
+    // What is no browser's login is not ended by it.
+    for header in ["X: x", "Cookie: psistats-hub=r", "Authorization: Bearer r", "Authorization: Bearer p"] {
+        assert_eq!(log_out(&[header]).status, 200);
+    }
+    assert!(logins.into_iter().all(reads));
+    let out = log_out(&[logins[0], &format!("Origin: https://{}", hub.address)]);
+    let cookie = "psistats-hub=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict; Secure";
+    assert_eq!((out.status, out.header("set-cookie")), (200, cookie));
+    assert_eq!(logins.map(reads), [false, true, true]);
+    let kept = std::fs::read_to_string(hub.store.path()).unwrap();
+    assert!(!kept.contains("browser") && kept.lines().count() == 5, "{kept}");
+    assert_eq!(log_out(&[logins[0]]).status, 200);
+    assert_eq!(hub.ask("/api/v1/logout", logins[1]).status, 405);
+    // Where it cannot be kept, the browser stays logged in, and is told.
+    std::fs::remove_file(hub.store.path()).unwrap();
+    std::fs::create_dir(hub.store.path()).unwrap();
+    let refused = log_out(&[logins[1]]);
+    assert_eq!((refused.status, reads(logins[1])), (503, true));
+    assert!(refused.error().contains("see the hub's log"), "{}", refused.error());
+}
+
+#[test]
 fn nothing_but_a_link_in_a_post_logs_in() {
     let hub = Hub::start(false);
     for token in ["r", "m", "a", "p", "x", ""] {

@@ -23,6 +23,9 @@ const WORST: usize = 100;
 /// Where a link is exchanged.
 pub const LOGIN: &str = "/api/v1/login";
 
+/// Where a browser's login ends: whoever has it may end it.
+pub const LOGOUT: &str = "/api/v1/logout";
+
 /// What a token has to be for, to read that path; `None` where none is asked for. The page's files are the same for
 /// everybody, and it is they that say how to log in.
 pub fn scope(path: &str) -> Option<Scope> {
@@ -32,7 +35,7 @@ pub fn scope(path: &str) -> Option<Scope> {
     if is_for_admins(path) {
         return Some(Scope::Admin);
     }
-    let is_free = path == LOGIN || path == assets::DOCUMENT || !path.starts_with("/api/");
+    let is_free = [LOGIN, LOGOUT, assets::DOCUMENT].contains(&path) || !path.starts_with("/api/");
     (!is_free).then_some(Scope::Read)
 }
 
@@ -63,7 +66,7 @@ fn is_for_admins(path: &str) -> bool {
 
 /// Whether a path changes something, and is posted to.
 pub fn is_posted(path: &str) -> bool {
-    path == LOGIN || is_for_admins(path)
+    [LOGIN, LOGOUT].contains(&path) || is_for_admins(path)
 }
 
 /// Whether the wall is made of it.
@@ -88,6 +91,7 @@ enum Endpoint<'a> {
     Acknowledge(&'a str),
     Events,
     Login,
+    Logout,
     Metrics,
     AllMetrics,
     Targets,
@@ -126,6 +130,7 @@ impl<'a> Endpoint<'a> {
             ("peers", None) if rest == room => Self::Peers,
             ("events", None) if rest == room => Self::Events,
             ("login", None) if rest == room => Self::Login,
+            ("logout", None) if rest == room => Self::Logout,
             // A series' name may have slashes, encoded or not.
             ("series", Some(name)) => Self::Series(query::decode(name)?),
             ("hosts", Some(name)) => match name.split_once('/') {
@@ -183,7 +188,11 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
         }
         Some(Endpoint::Login) => {
             query::parse(query, []).map_err(bad)?;
-            return Ok(login::answer(shared, head).await);
+            return Ok(login::begin(shared, head).await);
+        }
+        Some(Endpoint::Logout) => {
+            query::parse(query, []).map_err(bad)?;
+            return Ok(login::end(shared, head).await);
         }
         _ => {}
     }
@@ -199,6 +208,7 @@ async fn try_answer(shared: &Shared, head: &Parts, audience: Audience) -> Result
             | Endpoint::Hosts
             | Endpoint::Test(_)
             | Endpoint::Login
+            | Endpoint::Logout
             | Endpoint::Metrics
             | Endpoint::AllMetrics,
         ) => asset.ok_or_else(unknown)?,

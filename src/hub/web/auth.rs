@@ -14,6 +14,8 @@
 //!
 //! With `--scope admin` the same way leads from `admin-link` to `admin-page`, a login that may acknowledge alerts and forget boards.
 //!
+//! POST /api/v1/logout ends the login of the cookie that comes with it, at the hub and in the browser.
+//!
 //! The secret of a link stands in the URL's fragment, which no browser sends: it is in no log of a hub or proxy and in no
 //! `Referer`. Only the POST uses it up, so that a messenger that looks at the link for a preview does not.
 
@@ -87,6 +89,11 @@ impl Scope {
     /// Whether it stands for one that is exchanged.
     pub const fn is_link(self) -> bool {
         matches!(self, Self::Link | Self::AdminLink)
+    }
+
+    /// Whether it stands for a browser's login.
+    pub const fn is_page(self) -> bool {
+        matches!(self, Self::Page | Self::AdminPage)
     }
 }
 
@@ -274,7 +281,7 @@ impl Tokens {
             _ => return login,
         };
         let is_known = |token| self.check(token, page, now_s) == Login::Granted;
-        if cookies(headers).take(COOKIES).any(is_known) { Login::Granted } else { login }
+        if cookies(headers).any(is_known) { Login::Granted } else { login }
     }
 }
 
@@ -293,10 +300,10 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The logins that a request presents in cookies.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, token)| token)
+    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, token)| token).take(COOKIES)
 }
 
 #[cfg(test)]

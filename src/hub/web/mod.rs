@@ -8,7 +8,7 @@
 //! | `guard` | refuses requests that a foreign web page may have sent, and those without a login |
 //! | [`auth`] | the tokens that the hub knows, as hashes |
 //! | [`store`] | the file that has them |
-//! | `login` | a one-time link becomes a browser's cookie |
+//! | `login` | a one-time link becomes a browser's cookie, which ends by logging out |
 //! | `api` | from a path and a query to an answer |
 //! | `accept` | which form of an answer a client would rather have |
 //! | `query` | percent-encoding, and parameters with their bounds |

@@ -130,6 +130,18 @@ impl Store {
         })
     }
 
+    /// Forgets these logins of browsers.
+    ///
+    /// # Errors
+    /// Those of [`Store::edit`].
+    pub fn end(&self, logins: &[Hash]) -> Result<(), String> {
+        self.edit(|tokens| {
+            let is_one = |token: &Token| logins.iter().any(|login| token.hash.is(login));
+            tokens.retain(|token| !(token.scope.is_page() && is_one(token)));
+            Ok(())
+        })
+    }
+
     /// Forgets all tokens, links and logins of a name.
     ///
     /// # Errors

@@ -68,6 +68,7 @@ function retheme() {
 await login.logIn();
 readColours();
 startHead(chooseState);
+login.offerLogOut();
 keys.startKeys({chooseState, switchTheme, view: () => view, route: () => route});
 show();
 
