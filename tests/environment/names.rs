@@ -16,7 +16,7 @@ use support::reports::sequence;
 /// Longer than a report is late on a busy machine, and shorter than any timeout of a name.
 const NO_GAP_S: f64 = 5.0;
 
-/// How many threads wait for a name. Others come and go, as that which reads a configuration.
+/// How many threads wait for a name. That which has read a configuration may still be ending beside them.
 fn resolvers(process: &Process) -> usize {
     let threads = std::fs::read_dir(format!("/proc/{}/task", process.pid())).unwrap();
     let names =
@@ -46,12 +46,12 @@ fn fault_28_sampling_goes_on_while_a_name_is_unknown_wrong_or_unanswered_and_the
     server.becomes(Mood::Knows(Ipv4Addr::new(127, 53, 0, 99)));
     agent.wait_for_line("refused", PATIENCE);
     server.becomes(Mood::Silent);
-    wait_until("a thread waits for the name", || resolvers(&agent) == 1);
+    wait_until("a thread waits for the name", || agent.status("Threads") == 2);
     agent.wait_for_line("no answer from a name server within 10 s", PATIENCE);
     let wakes = agent.status("voluntary_ctxt_switches");
     // More attempts were made meanwhile, a fraction of a second apart.
     wait_until("sampling goes on", || agent.status("voluntary_ctxt_switches") > wakes + 40);
-    assert_eq!(resolvers(&agent), 1, "one thread that waits for the name, not one an attempt");
+    assert_eq!(agent.status("Threads"), 2, "one thread that waits for the name, not one an attempt");
     server.becomes(Mood::Knows(Ipv4Addr::LOCALHOST));
     agent.wait_for_line("connected to broker.test", PATIENCE);
 
@@ -60,7 +60,7 @@ fn fault_28_sampling_goes_on_while_a_name_is_unknown_wrong_or_unanswered_and_the
     let times: Vec<f64> = first.iter().map(|m| m.body["ts"].as_f64().unwrap()).collect();
     let gap = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
     assert!(gap < NO_GAP_S, "no report for {gap} s");
-    wait_until("the thread is gone", || resolvers(&agent) == 0);
+    wait_until("the thread is gone", || agent.status("Threads") == 1);
     for said in ["the name cannot be resolved: failed", "refused", "within 10 s"] {
         assert_eq!(count(&agent.lines(), said), 1, "{said}: {:?}", agent.lines());
     }
@@ -74,7 +74,7 @@ fn fault_28_a_stop_does_not_wait_for_a_name_server() {
     let setup = server.mount(&place.path("resolv.conf"));
     let mut agent = Process::start(&mut place.psistats_after(&setup, "start-local"));
     agent.wait_for_line("psistats ", PATIENCE);
-    wait_until("a thread waits for the name", || resolvers(&agent) == 1);
+    wait_until("a thread waits for the name", || agent.status("Threads") == 2);
     agent.signal(Signal::SIGTERM);
     // The name server would block it for 30 s.
     assert_eq!(agent.wait(std::time::Duration::from_secs(20)).code(), Some(0));
@@ -94,7 +94,7 @@ fn fault_28_only_one_thread_resolves_the_master_nodes_name_however_often_the_set
     let setup = server.mount(&place.path("resolv.conf"));
     let agent = Process::start(&mut place.psistats_after(&setup, "start-local"));
     agent.wait_for_line("psistats ", PATIENCE);
-    wait_until("a thread waits for the name", || resolvers(&agent) == 1);
+    wait_until("a thread waits for the name", || agent.status("Threads") == 2);
     for n in 2..10 {
         place.configure(config(n).to_string());
         agent.signal(Signal::SIGHUP);
@@ -103,6 +103,7 @@ fn fault_28_only_one_thread_resolves_the_master_nodes_name_however_often_the_set
         });
     }
     assert_eq!(resolvers(&agent), 1, "one thread that waits for the name, not one a change");
+    wait_until("there is no other", || agent.status("Threads") == 2);
 }
 
 #[test]
